@@ -1,0 +1,54 @@
+"""See the feature maps of a PyTorch model, in a notebook or in the IPython terminal.
+
+    %load_ext featmagic
+    %hook model cnn1 act1 pool1
+
+or, without IPython,
+
+    with featmagic.capture(model, "cnn1", "act1") as feature_maps:
+        y = model(x)
+    feature_maps.show()
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from featmagic.capturing import capture
+    from featmagic.errors import FeatmagicError
+    from featmagic.maps import FeatureMaps
+    from featmagic.view import View
+
+__version__ = "0.1.0"
+__all__ = ["FeatmagicError", "FeatureMaps", "View", "capture"]
+
+_HOMES = {"capture": "capturing", "FeatmagicError": "errors", "FeatureMaps": "maps", "View": "view"}
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, imported when first used: loading the extension must not load torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'featmagic' has no attribute {name!r}")
+    value = getattr(import_module(f"featmagic.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext featmagic`."""
+    from featmagic.shell.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """`%unload_ext featmagic`: leaves nothing of ours in the shell."""
+    from featmagic.shell.extension import unload
+
+    unload(shell)

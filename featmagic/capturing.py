@@ -1,0 +1,63 @@
+"""`capture`: watch layers for one `with` block, in plain Python."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from torch import nn
+
+from featmagic.layers import select
+from featmagic.maps import FeatureMaps
+from featmagic.missing import reasons
+from featmagic.modes import looking
+from featmagic.recorder import Recorder
+
+
+@contextmanager
+def capture(model: nn.Module, *layers: str, as_is: bool = False) -> Iterator[FeatureMaps]:
+    """Watch layers while the block runs; afterwards no hook is left on the model.
+
+    The block runs with the model in eval mode and without gradients; every sub-module's `training`
+    flag is put back after it. Tensors in the model's arguments are moved to the model's device.
+
+    Args:
+        model: any `nn.Module`; DataParallel, DistributedDataParallel and compiled ones too.
+        layers: paths (`layer1.0.conv1`), their Python spelling (`layer1[0].conv1`), globs
+            (`*.conv1`), class names (`Conv2d`), `.` for the model itself, `relu:2` for a second
+            call. None at all stands for the model's own children.
+        as_is: leave mode, gradients and inputs alone.
+
+    Yields:
+        `FeatureMaps`, which fill as the model runs; only the last pass counts.
+
+    Raises:
+        FeatmagicError: a layer that isn't there, or a model that isn't an `nn.Module`.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Sequential(nn.Conv2d(1, 5, 5), nn.ReLU(inplace=True))
+        >>> with capture(net, "0") as feature_maps:
+        ...     y = net(torch.zeros(1, 1, 28, 28))
+        >>> feature_maps["0"].shape
+        torch.Size([1, 5, 24, 24])
+    """
+    recorder = Recorder(select(model, layers), (maps := FeatureMaps()).begin, move_inputs=not as_is)
+    with nullcontext() if as_is else looking(model):
+        try:
+            with recorder:
+                yield maps
+        finally:
+            recorder.detach()
+            if recorder.last is not None:
+                maps.missing = reasons(recorder.selection, recorder.last)
+    if recorder.moved:
+        print(moved_line(recorder))
+
+
+def moved_line(recorder: Recorder) -> str:
+    """What was moved to the model's device, in one line."""
+    moved: Counter[str] = recorder.moved
+    counts = ", ".join(f"{n} from {source}" for source, n in moved.items())
+    return f"Inputs moved to {recorder.device}: {counts}."

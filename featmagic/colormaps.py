@@ -1,0 +1,49 @@
+"""Colour maps by name: matplotlib's, and those that the user registered with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from featmagic.errors import FeatmagicError, did_you_mean
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+
+SEQUENTIAL = "viridis"
+DIVERGING = "RdBu_r"
+
+# "Diverging" in matplotlib's documentation of colour maps; matplotlib itself keeps no such list.
+_DIVERGING_FAMILIES = frozenset(
+    "PiYG PRGn BrBG PuOr RdGy RdBu RdYlBu RdYlGn Spectral coolwarm bwr seismic "
+    "berlin managua vanimo".split()
+)
+
+
+def colormap(name: str) -> Colormap:
+    """The colour map of that name.
+
+    Raises:
+        FeatmagicError: matplotlib knows no such name; the nearest ones are named.
+
+    Example:
+        >>> colormap("gray").N
+        256
+    """
+    import matplotlib  # a quarter of a second: only when something is drawn or checked
+
+    if name in matplotlib.colormaps:
+        return matplotlib.colormaps[name]
+    raise FeatmagicError(
+        f"No colormap '{name}'.{did_you_mean(name, matplotlib.colormaps)} "
+        "list(matplotlib.colormaps) has them all."
+    )
+
+
+def is_diverging(name: str) -> bool:
+    """Whether the middle of the colour map stands for zero.
+
+    Example:
+        >>> is_diverging("RdBu_r"), is_diverging("gray")
+        (True, False)
+    """
+    return name.removesuffix("_r") in _DIVERGING_FAMILIES

@@ -1,0 +1,59 @@
+"""The whole way from an activation to its caption and mosaic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from featmagic.caption import caption, drawn, figures, shown
+from featmagic.colour import choose, measure, paint, palette
+from featmagic.mosaic import PAGE, Mosaic, Room, lay_out, tile
+from featmagic.planes import planes, shrunk, undrawable
+from featmagic.recorder import Activation
+from featmagic.view import View
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A caption and, where there is a picture, its mosaic."""
+
+    caption: str
+    mosaic: Mosaic | None
+
+
+def draw(activation: Activation, view: View, room: Room = PAGE, *facts: str) -> Drawing:
+    """Draw an activation.
+
+    Args:
+        activation: on any device: what leaves it is the figures and one byte a pixel.
+        view: how to draw.
+        room: how much room there is.
+        facts: more words for the caption.
+
+    Raises:
+        FeatmagicError: a sample or a channel that isn't there.
+
+    Example:
+        >>> import torch
+        >>> draw(Activation("fc", "fc", "Linear", 1, torch.zeros(())), View()).caption
+        'fc  Linear  () float32 cpu · the single value 0'
+    """
+    if reason := undrawable(activation.tensor):
+        return Drawing(caption(activation, *facts, reason), None)
+    stack = planes(activation.tensor, view, activation.key)
+    count, height, width = stack.values.shape
+    layout = lay_out(count, (height, width), view, room)
+    measured = measure(stack.values, stack.padding)
+    colours = choose(measured, view)
+    # A folded vector is shrunk with its padding; only whole planes are ever that large otherwise.
+    small = shrunk(stack.values, layout.shrink)
+    padding = stack.padding if layout.shrink == 1 else 0
+    indices = paint(small, colours, measured, padding)
+    labels = tuple(map(str, stack.indices)) if count == len(stack.indices) else ("",) * count
+    text = caption(
+        activation,
+        *facts,
+        shown(stack),
+        figures(measured, stack),
+        drawn(colours, stack, layout),
+    )
+    return Drawing(text, tile(indices, labels, palette(colours.cmap), layout))

@@ -1,0 +1,44 @@
+"""What featmagic raises, and how it says that a name is nearly right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FeatmagicError(ValueError):
+    """A request that can't be met: what was wrong, what there is, what to do, in one line.
+
+    IPython shows `_render_traceback_` in place of a traceback and still counts the cell as failed.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+class MissingMap(FeatmagicError, KeyError):
+    """A key that `FeatureMaps` doesn't hold; a `KeyError`, as of any mapping."""
+
+
+def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> str:
+    """A sentence that names the known words nearest to `word`, or nothing.
+
+    Example:
+        >>> did_you_mean("con1", ["cnn1", "act1"])
+        ' Did you mean cnn1?'
+    """
+    near = difflib.get_close_matches(word, list(known), n=limit, cutoff=0.6)
+    return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+def printable(text: str) -> str:
+    """`text` with control characters spelled out: a layer's name may hold anything.
+
+    Example:
+        >>> printable("a\\x1b[2J")
+        'a\\\\x1b[2J'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

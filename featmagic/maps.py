@@ -1,0 +1,170 @@
+"""`FeatureMaps`: what a pass gave, as a mapping that can show itself."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from featmagic.display import room, show
+from featmagic.drawing import Drawing, draw
+from featmagic.errors import FeatmagicError, MissingMap, did_you_mean, printable
+from featmagic.mosaic import PAGE, Room
+from featmagic.recorder import Activation, Pass
+from featmagic.render.figure import figure
+from featmagic.render.png import png
+from featmagic.view import View, view_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class FeatureMaps(Mapping[str, Tensor]):
+    """The activations of the last pass, by key, in the order in which the layers ran.
+
+    A key is a layer's path, with `:2` for its second call in the pass and so on, and with the
+    Python that reaches a tensor in a nested return value: `lstm[1][0]`, `enc['hidden']`. A value
+    is a detached copy on the model's device, in the shape the layer gave it.
+
+    Attributes:
+        missing: the layers that were asked for and gave nothing, each with the reason.
+
+    Raises:
+        MissingMap: (a `KeyError`) for a key that isn't there; it says what is.
+
+    Example:
+        >>> import featmagic, torch
+        >>> net = torch.nn.Sequential(torch.nn.Conv2d(1, 5, 5), torch.nn.ReLU())
+        >>> with featmagic.capture(net, "0") as feature_maps:
+        ...     y = net(torch.zeros(1, 1, 28, 28))
+        >>> for name, maps in feature_maps.items():
+        ...     print(name, tuple(maps.shape))
+        0 (1, 5, 24, 24)
+    """
+
+    def __init__(self) -> None:
+        self._pass = Pass()
+        self.missing: Mapping[str, str] = {}
+
+    def __getitem__(self, key: str) -> Tensor:
+        return self._activation(key).tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._pass.activations))
+
+    def __len__(self) -> int:
+        return len(self._pass.activations)
+
+    def __repr__(self) -> str:
+        shapes = (f"{printable(key)} {tuple(maps.shape)}" for key, maps in self.items())
+        return f"<FeatureMaps: {', '.join(shapes) or 'nothing has run yet'}>"
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def show(self, *layers: str, **view: Any) -> None:
+        """Show the grids, each under its caption: what `%%featuremaps` shows.
+
+        Args:
+            layers: keys; all, if none is given.
+            **view: the fields of `View`, such as `cmap="gray"` or `channels="0:16"`.
+
+        Raises:
+            FeatmagicError: a key or an option that isn't there, or a value that can't be.
+        """
+        self.show_view(layers, view_of(**view))
+
+    def show_view(self, layers: tuple[str, ...], view: View) -> None:
+        """`show`, with a `View` made before."""
+        where = room()
+        for activation in [self._activation(key) for key in layers or self]:
+            show(self._drawing(activation, view, where))
+        for name, reason in self.missing.items():
+            if name in layers or not layers:
+                print(f"{printable(name)}: nothing to show: {reason}.")
+
+    def figure(self, layer: str, **view: Any) -> Figure:
+        """A matplotlib Figure of one layer's grid, to go on with.
+
+        Raises:
+            FeatmagicError: no such key or option, or nothing to draw.
+        """
+        drawing = self._drawing(self._activation(layer), view_of(**view), PAGE)
+        return figure(*_with_picture(drawing))
+
+    def save(
+        self, path: str | os.PathLike[str], layer: str, *, overwrite: bool = False, **view: Any
+    ) -> None:
+        """Write one layer's grid as a PNG file, whole or not at all.
+
+        Raises:
+            FeatmagicError: no such key or option, nothing to draw, a file that is there already
+                (unless `overwrite`), or a name that doesn't end in .png.
+        """
+        target = Path(path)
+        if target.suffix.lower() != ".png":
+            raise FeatmagicError(f"save writes .png files, not '{target.name}'.")
+        if target.exists() and not overwrite:
+            raise FeatmagicError(f"{target} is there already. overwrite=True replaces it.")
+        if not target.parent.is_dir():
+            raise FeatmagicError(f"There is no folder {target.parent} to save {target.name} in.")
+        drawing = self._drawing(self._activation(layer), view_of(**view), PAGE)
+        _write_whole(target, png(_with_picture(drawing)[0]))
+
+    def begin(self, run: Pass) -> None:
+        """Hold a pass in place of the last one; it goes on filling as the model runs."""
+        self._pass = run
+        self.missing = {}
+
+    def _drawing(self, activation: Activation, view: View, where: Room) -> Drawing:
+        calls = self._pass.calls[activation.path]
+        facts = [f"call {activation.call} of {calls}"] if calls > 1 else []
+        return draw(activation, view, where, *facts)
+
+    def _activation(self, key: str) -> Activation:
+        activations = self._pass.activations
+        if key in activations:
+            return activations[key]
+        raise MissingMap(printable(self._why_missing(str(key), list(activations))))
+
+    def _why_missing(self, key: str, keys: list[str]) -> str:
+        parts = [k for k in keys if k.startswith(f"{key}[")]
+        if parts:
+            return f"'{key}' gave several tensors: {', '.join(parts)}."
+        if key in self.missing:
+            return f"'{key}' gave nothing: {self.missing[key]}."
+        if not keys:
+            return f"No '{key}': no pass of the model has run yet."
+        there = ", ".join(keys[:20]) + (f" and {len(keys) - 20} more" if len(keys) > 20 else "")
+        return f"No '{key}' was captured.{did_you_mean(key, keys)} There are: {there}."
+
+
+def _with_picture(drawing: Drawing) -> tuple[Any, str]:
+    if drawing.mosaic is None:
+        raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
+    return drawing.mosaic, drawing.caption
+
+
+def _write_whole(target: Path, data: bytes) -> None:
+    """Write beside the target, then move: a failed write leaves no half file."""
+    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(beside).chmod(0o666 & ~_umask())
+        Path(beside).replace(target)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+

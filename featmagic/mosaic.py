@@ -1,0 +1,198 @@
+"""From tiles to one index image: how many in a row, how large, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from math import ceil, sqrt
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from featmagic.colour import GAP, INK
+from featmagic.view import View
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What there is to draw on, in pixels: a page's, or a terminal's half cells.
+
+    Attributes:
+        width: of the whole mosaic.
+        gap: between tiles.
+        smallest, largest: a tile's longer side, where zooming can choose.
+        strict: whether nothing may be wider than `width`.
+    """
+
+    width: int
+    gap: int
+    smallest: int
+    largest: int
+    strict: bool = False
+
+
+# A JupyterLab cell has 768 pixels in a window of 1200; wider pictures it shrinks and blurs.
+PAGE = Room(width=760, gap=2, smallest=20, largest=192)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`ncols` tiles a row, each value `zoom` pixels wide; first every `shrink` values are one."""
+
+    ncols: int
+    zoom: int
+    shrink: int
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """Tiles side by side, one pixel a value, without gaps.
+
+    Attributes:
+        indices: `(rows, h, ncols, w)` uint8 palette indices; `[r, :, c, :]` is a tile.
+        labels: each tile's, row by row; places without one are empty.
+        palette: 256 RGB colours.
+        zoom: how many pixels a value gets when drawn.
+    """
+
+    indices: Pixels
+    labels: tuple[str, ...]
+    palette: bytes
+    zoom: int
+
+    @property
+    def tile_size(self) -> tuple[int, int]:
+        """Height and width of a tile, in values."""
+        return self.indices.shape[1], self.indices.shape[3]
+
+
+def lay_out(count: int, size: tuple[int, int], view: View, room: Room) -> Layout:
+    """How to lay out `count` planes of `(H, W)` values in the room there is.
+
+    About as many rows as columns, at least four columns where there are as many planes; planes that
+    are too large for that are shrunk by a whole number, unless `view.zoom` says how large they are.
+
+    Example:
+        >>> lay_out(5, (24, 24), View(), PAGE)
+        Layout(ncols=5, zoom=6, shrink=1)
+    """
+    height, width = size
+    shrink = 1
+    if view.zoom is None or room.strict:
+        least = min(count, 4)
+        shrink = max(
+            ceil(width / ((room.width - room.gap) // least - room.gap)), ceil(height / room.width)
+        )
+    height, width = ceil(height / shrink), ceil(width / shrink)
+    smallest = view.zoom or ceil(room.smallest / max(height, width))
+    most = max(1, _fit(width, smallest, room))
+    ncols = view.ncols or min(count, max(8, 2 ** ceil(sqrt_log2(count))), most)
+    if room.strict or view.ncols is None:
+        ncols = min(ncols, max(1, _fit(width, view.zoom or 1, room)))
+    ncols = min(ncols, count)
+    zoom = view.zoom or max(
+        1,
+        min(
+            ((room.width - room.gap) // ncols - room.gap) // width,
+            room.largest // max(height, width),
+        ),
+    )
+    return Layout(ncols, zoom, shrink)
+
+
+def sqrt_log2(count: int) -> float:
+    """The power of 2 that is the square root of `count`."""
+    return float(np.log2(sqrt(count)))
+
+
+def _fit(width: int, zoom: int, room: Room) -> int:
+    """How many tiles of that width fit in a row."""
+    return (room.width - room.gap) // (width * zoom + room.gap)
+
+
+def tile(indices: Tensor, labels: tuple[str, ...], palette: bytes, layout: Layout) -> Mosaic:
+    """The tiles `(P, h, w)` as one mosaic: laid out where they are, then copied at once.
+
+    Example:
+        >>> tile(torch.zeros(5, 8, 6).byte(), tuple("01234"), bytes(768), Layout(3, 1, 1)).indices.shape
+        (2, 8, 3, 6)
+    """
+    count, height, width = indices.shape
+    rows = ceil(count / layout.ncols)
+    if spare := rows * layout.ncols - count:
+        indices = torch.cat([indices, indices.new_full((spare, height, width), GAP)])
+    grid = indices.view(rows, layout.ncols, height, width).permute(0, 2, 1, 3).contiguous()
+    return Mosaic(grid.cpu().numpy(), labels, palette, layout.zoom)
+
+
+def image(mosaic: Mosaic, gap: int = PAGE.gap) -> Pixels:
+    """The mosaic enlarged by its zoom, with gaps around the tiles and labels over them.
+
+    Returns:
+        `(H, W)` uint8 palette indices. Labels stand in a strip of the gap, never on a value; they
+        are left out where a tile has no room for the longest.
+
+    Example:
+        >>> mosaic = tile(torch.zeros(2, 8, 8).byte(), ("0", "1"), bytes(768), Layout(2, 3, 1))
+        >>> image(mosaic).shape
+        (39, 54)
+    """
+    rows, height, ncols, width = mosaic.indices.shape
+    strip = label_height(mosaic)
+    tall, wide = strip + height * mosaic.zoom + gap, width * mosaic.zoom + gap
+    cells = np.full((rows, tall, ncols, wide), GAP, np.uint8)
+    enlarged = mosaic.indices.repeat(mosaic.zoom, 1).repeat(mosaic.zoom, 3)
+    cells[:, strip : tall - gap, :, : wide - gap] = enlarged
+    canvas = np.pad(
+        cells.reshape(rows * tall, ncols * wide), ((gap, 0), (gap, 0)), constant_values=GAP
+    )
+    if strip:
+        for place, label in enumerate(mosaic.labels):
+            row, column = divmod(place, ncols)
+            _write(canvas, label, gap + row * tall + 1, gap + column * wide)
+    return canvas
+
+
+def label_height(mosaic: Mosaic) -> int:
+    """How tall the strip for labels is; 0 where they have no room.
+
+    Example:
+        >>> label_height(tile(torch.zeros(1, 2, 2).byte(), ("0",), bytes(768), Layout(1, 1, 1)))
+        0
+    """
+    longest = max(map(len, mosaic.labels), default=0)
+    wide = longest * _digit("0").shape[1]
+    return _digit("0").shape[0] + 2 if 0 < wide <= mosaic.tile_size[1] * mosaic.zoom else 0
+
+
+def _write(canvas: Pixels, label: str, top: int, left: int) -> None:
+    for digit in label:
+        ink = _digit(digit)
+        place = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]
+        place[ink] = INK
+        left += ink.shape[1]
+
+
+@cache
+def _digit(digit: str) -> NDArray[np.bool_]:
+    rows = np.array(_DIGITS[digit])[:, None]
+    return (rows >> np.arange(5, -1, -1) & 1).astype(bool)
+
+
+# Five pixels by seven, a row a number whose lowest bit is the rightmost pixel.
+_DIGITS = {
+    "0": (14, 17, 17, 17, 17, 17, 14),
+    "1": (4, 12, 4, 4, 4, 4, 14),
+    "2": (14, 17, 1, 2, 4, 8, 31),
+    "3": (31, 2, 4, 2, 1, 17, 14),
+    "4": (2, 6, 10, 18, 31, 2, 2),
+    "5": (31, 16, 30, 1, 1, 17, 14),
+    "6": (6, 8, 16, 30, 17, 17, 14),
+    "7": (31, 1, 2, 4, 8, 8, 8),
+    "8": (14, 17, 17, 14, 17, 17, 14),
+    "9": (14, 17, 17, 15, 1, 2, 12),
+}
