@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from featmagic.activations import Activation
 from featmagic.colour import Colours, Measured
 from featmagic.errors import printable
 from featmagic.mosaic import Layout
 from featmagic.planes import Planes
-from featmagic.recorder import Activation
 
 
 def caption(activation: Activation, *parts: str) -> str:
@@ -47,8 +47,8 @@ def figures(measured: Measured, planes: Planes) -> str:
 
     Example:
         >>> import torch
-        >>> values = torch.tensor([[[0.0, 2.0]]])
-        >>> figures(Measured(np.zeros(1), np.full(1, 2.0), 1.0, 1.0), Planes(values, (0,), 1, "", ()))
+        >>> planes = Planes(torch.tensor([[[0.0, 2.0]]]), (0,), 1, "channels")
+        >>> figures(Measured(np.zeros(1), np.full(1, 2.0), 1.0, 1.0), planes)
         '0 … 2  mean 1  std 1'
     """
     low, high = measured.low.min(), measured.high.max()

@@ -13,10 +13,12 @@ SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
 
 # "Diverging" in matplotlib's documentation of colour maps; matplotlib itself keeps no such list.
-_DIVERGING_FAMILIES = frozenset(
-    "PiYG PRGn BrBG PuOr RdGy RdBu RdYlBu RdYlGn Spectral coolwarm bwr seismic "
-    "berlin managua vanimo".split()
-)
+# fmt: off
+_DIVERGING_FAMILIES = frozenset((
+    "PiYG", "PRGn", "BrBG", "PuOr", "RdGy", "RdBu", "RdYlBu", "RdYlGn", "Spectral", "coolwarm",
+    "bwr", "seismic", "berlin", "managua", "vanimo",
+))
+# fmt: on
 
 
 def colormap(name: str) -> Colormap:

@@ -46,7 +46,8 @@ class Measured:
     @property
     def constant(self) -> NDArray[np.bool_]:
         """Which planes hold one value only, `(P,)`."""
-        return self.low == self.high
+        constant: NDArray[np.bool_] = self.low == self.high
+        return constant
 
 
 @dataclass(frozen=True)
@@ -140,10 +141,10 @@ def paint(values: Tensor, colours: Colours, measured: Measured, padding: int = 0
         # The range or its steps are out of float32's reach, or even float64's: halve it.
         values, low, span = exactly(values) / 2, low / 2, high / 2 - low / 2
     steps = (LEVELS - 1) / np.where(span > 0, span, np.inf)
-    low, step = (
+    start, step = (
         torch.from_numpy(a).to(values.device, values.dtype)[:, None, None] for a in (low, steps)
     )
-    levels = (values - low).mul_(step)
+    levels = (values - start).mul_(step)
     if measured.nan or measured.inf:
         levels.nan_to_num_(0)
     indices = levels.round_().clamp_(0, LEVELS - 1).to(torch.uint8)

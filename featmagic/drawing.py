@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from featmagic.activations import Activation
 from featmagic.caption import caption, drawn, figures, shown
 from featmagic.colour import choose, measure, paint, palette
 from featmagic.mosaic import PAGE, Mosaic, Room, lay_out, tile
 from featmagic.planes import planes, shrunk, undrawable
-from featmagic.recorder import Activation
 from featmagic.view import View
 
 

@@ -35,10 +35,10 @@ def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with control characters spelled out: a layer's name may hold anything.
+    r"""`text` with control characters spelled out: a layer's name may hold anything.
 
     Example:
-        >>> printable("a\\x1b[2J")
-        'a\\\\x1b[2J'
+        >>> printable("a\x1b[2J")
+        'a\\x1b[2J'
     """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

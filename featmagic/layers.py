@@ -10,17 +10,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from featmagic.errors import FeatmagicError, did_you_mean, printable
-
-ROOT = "."
-
-# Modules that only pass a call on, and the attribute that holds the model they wrap.
-_WRAPPERS = {
-    "DataParallel": "module",
-    "DistributedDataParallel": "module",
-    "FullyShardedDataParallel": "_fsdp_wrapped_module",
-    "CheckpointWrapper": "_checkpoint_wrapped_module",
-    "OptimizedModule": "_orig_mod",
-}
+from featmagic.tree import ROOT, has_own_forward, is_torchscript, unwrap, walk
 
 
 @dataclass(frozen=True)
@@ -81,63 +71,6 @@ def select(
     return Selection(model, modules, some)
 
 
-def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Every `(path, module)` of the model, itself first as `.`; aliases come under each name.
-
-    A wrapper stands at its own path and gives none to what it wraps, so that a compiled or
-    parallel model has the plain names.
-
-    Example:
-        >>> [path for path, _ in walk(nn.Sequential(nn.ReLU()))]
-        ['.', '0']
-    """
-    yield ROOT, model
-    yield from _below(model, "", ())
-
-
-def _below(
-    module: nn.Module, prefix: str, above: tuple[nn.Module, ...]
-) -> Iterator[tuple[str, nn.Module]]:
-    inner = unwrap(module)[-1]
-    above = (*above, inner)
-    for name, child in inner._modules.items():
-        # A child that refers back to its parent would have no end.
-        if child is not None and unwrap(child)[-1] not in above:
-            yield prefix + name, child
-            yield from _below(child, f"{prefix}{name}.", above)
-
-
-def unwrap(module: nn.Module) -> list[nn.Module]:
-    """The module, then what it wraps, to the innermost.
-
-    Example:
-        >>> net = nn.ReLU()
-        >>> unwrap(nn.DataParallel(net))[-1] is net
-        True
-    """
-    chain = [module]
-    while (attribute := _wrapped_in(chain[-1])) is not None:
-        chain.append(getattr(chain[-1], attribute))
-    return chain
-
-
-def _wrapped_in(module: nn.Module) -> str | None:
-    for cls in type(module).__mro__:
-        if cls.__name__ in _WRAPPERS and cls.__module__.startswith("torch."):
-            return _WRAPPERS[cls.__name__]
-    return None
-
-
-def is_torchscript(module: nn.Module) -> bool:
-    """Whether `torch.jit` made the module: hooks see nothing in there.
-
-    Example:
-        >>> is_torchscript(nn.ReLU())
-        False
-    """
-    return any(cls.__module__.startswith("torch.jit") for cls in type(module).__mro__)
-
-
 def refuse_torchscript(model: nn.Module, spelled: str) -> None:
     """Say at once that a TorchScript model can't be looked into.
 
@@ -149,16 +82,6 @@ def refuse_torchscript(model: nn.Module, spelled: str) -> None:
             f"{spelled} is TorchScript ({type(unwrap(model)[-1]).__name__}): its layers run as one "
             "program that no hook can see. Look at the model it was made from."
         )
-
-
-def has_own_forward(module: nn.Module) -> bool:
-    """Whether the module can be called: a ModuleList, say, only holds others.
-
-    Example:
-        >>> has_own_forward(nn.ReLU()), has_own_forward(nn.ModuleList())
-        (True, False)
-    """
-    return type(module).forward is not nn.Module.forward or "forward" in vars(module)
 
 
 def _children(tree: Mapping[str, nn.Module]) -> list[str]:
@@ -251,8 +174,7 @@ def _no_such_layer(tree: Mapping[str, nn.Module], text: str, listed_by: str) -> 
     if not hint:  # `con1` for `layer1.0.conv1`
         leaves = {path.rpartition(".")[2]: path for path in reversed(paths)}
         hint = did_you_mean(text, [*leaves, *(n for m in tree.values() for n in _class_names(m))])
-        for leaf, path in leaves.items():
-            hint = re.sub(rf"\b{re.escape(leaf)}\b(?=[ ?])", lambda _, p=path: p, hint)
+        hint = re.sub(r"(?<= )\S+(?=[ ?])", lambda word: leaves.get(word[0], word[0]), hint)
     return printable(
         f"{type(unwrap(tree[ROOT])[-1]).__name__} has no layer '{text}'.{hint} "
         f"{listed_by} lists all {len(paths)}."

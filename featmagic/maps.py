@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from featmagic.activations import Activation, Pass
 from featmagic.display import room, show
 from featmagic.drawing import Drawing, draw
 from featmagic.errors import FeatmagicError, MissingMap, did_you_mean, printable
 from featmagic.mosaic import PAGE, Room
-from featmagic.recorder import Activation, Pass
 from featmagic.render.figure import figure
 from featmagic.render.png import png
 from featmagic.view import View, view_of
@@ -166,5 +166,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-

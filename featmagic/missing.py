@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import fx, nn
 
+from featmagic.activations import Pass
 from featmagic.errors import printable
-from featmagic.layers import ROOT, Selection, has_own_forward, is_torchscript, unwrap, walk
-from featmagic.recorder import Pass
+from featmagic.layers import Selection
+from featmagic.tree import ROOT, has_own_forward, is_torchscript, unwrap, walk
 
 
 def reasons(selection: Selection, last: Pass) -> dict[str, str]:

@@ -25,6 +25,7 @@ class Room:
         width: of the whole mosaic.
         gap: between tiles.
         smallest, largest: a tile's longer side, where zooming can choose.
+        columns: planes too large for so many tiles in a row are shrunk.
         strict: whether nothing may be wider than `width`.
     """
 
@@ -32,11 +33,12 @@ class Room:
     gap: int
     smallest: int
     largest: int
+    columns: int
     strict: bool = False
 
 
 # A JupyterLab cell has 768 pixels in a window of 1200; wider pictures it shrinks and blurs.
-PAGE = Room(width=760, gap=2, smallest=20, largest=192)
+PAGE = Room(width=760, gap=2, smallest=20, largest=192, columns=4)
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ class Mosaic:
 def lay_out(count: int, size: tuple[int, int], view: View, room: Room) -> Layout:
     """How to lay out `count` planes of `(H, W)` values in the room there is.
 
-    About as many rows as columns, at least four columns where there are as many planes; planes that
-    are too large for that are shrunk by a whole number, unless `view.zoom` says how large they are.
+    About as many rows as columns. Planes too large for `room.columns` in a row are shrunk by a
+    whole number, unless `view.zoom` says how large they are.
 
     Example:
         >>> lay_out(5, (24, 24), View(), PAGE)
@@ -83,7 +85,7 @@ def lay_out(count: int, size: tuple[int, int], view: View, room: Room) -> Layout
     height, width = size
     shrink = 1
     if view.zoom is None or room.strict:
-        least = min(count, 4)
+        least = min(count, room.columns)
         shrink = max(
             ceil(width / ((room.width - room.gap) // least - room.gap)), ceil(height / room.width)
         )
@@ -118,7 +120,8 @@ def tile(indices: Tensor, labels: tuple[str, ...], palette: bytes, layout: Layou
     """The tiles `(P, h, w)` as one mosaic: laid out where they are, then copied at once.
 
     Example:
-        >>> tile(torch.zeros(5, 8, 6).byte(), tuple("01234"), bytes(768), Layout(3, 1, 1)).indices.shape
+        >>> tiles = torch.zeros(5, 8, 6).byte()
+        >>> tile(tiles, tuple("01234"), bytes(768), Layout(3, 1, 1)).indices.shape
         (2, 8, 3, 6)
     """
     count, height, width = indices.shape
@@ -139,7 +142,7 @@ def image(mosaic: Mosaic, gap: int = PAGE.gap) -> Pixels:
     Example:
         >>> mosaic = tile(torch.zeros(2, 8, 8).byte(), ("0", "1"), bytes(768), Layout(2, 3, 1))
         >>> image(mosaic).shape
-        (39, 54)
+        (37, 54)
     """
     rows, height, ncols, width = mosaic.indices.shape
     strip = label_height(mosaic)

@@ -132,7 +132,9 @@ def _real(values: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     if values.is_complex():
         words = ("magnitude of complex values",)
         values = (values if values.dtype != torch.complex32 else values.to(torch.complex64)).abs()
-    exact = values.dtype in (torch.float64, torch.int32, torch.int64) and values.device.type != "mps"
+    exact = (
+        values.dtype in (torch.float64, torch.int32, torch.int64) and values.device.type != "mps"
+    )
     return values.to(torch.float64 if exact else torch.float32), words
 
 

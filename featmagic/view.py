@@ -93,7 +93,8 @@ def view_of(**options: Any) -> View:
     for name in options:
         if name not in names:
             raise FeatmagicError(
-                f"No view option '{name}'.{did_you_mean(name, names)} There are: {', '.join(names)}."
+                f"No view option '{name}'.{did_you_mean(name, names, limit=1)} "
+                f"There are: {', '.join(names)}."
             )
     return View(**options)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
-from featmagic.mosaic import Mosaic, image, label_height
+from featmagic.mosaic import Mosaic, image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def figure(mosaic: Mosaic, title: str) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    class ShownFigure(Figure):  # type: ignore[misc]
+    class ShownFigure(Figure):
         """A figure that displays itself where nobody else does it."""
 
         def _repr_png_(self) -> bytes:
@@ -38,9 +38,10 @@ def figure(mosaic: Mosaic, title: str) -> Figure:
             self.savefig(file, format="png", bbox_inches="tight")
             return file.getvalue()
 
-        def __reduce__(self) -> tuple[object, ...]:
-            made, args, *state = super().__reduce__()
-            return made, (Figure, *args[1:]), *state
+        def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+            """A pickle holds matplotlib's own class."""
+            make, _, *state = tuple(super().__reduce_ex__(protocol))
+            return make, (Figure,), *state
 
     pixels = image(mosaic)
     colours = np.frombuffer(mosaic.palette, np.uint8).reshape(-1, 3)[pixels]

@@ -27,10 +27,10 @@ def png(mosaic: Mosaic) -> bytes:
 
 
 def png_size(data: bytes) -> tuple[int, int]:
-    """Width and height, as the PNG's header (bytes 16 to 24) has them.
+    r"""Width and height, as the PNG's header (bytes 16 to 24) has them.
 
     Example:
-        >>> png_size(bytes(16) + b"\\0\\0\\0\\3\\0\\0\\0\\2")
+        >>> png_size(bytes(16) + b"\0\0\0\3\0\0\0\2")
         (3, 2)
     """
     return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")

@@ -39,11 +39,11 @@ def colours_of(stream: TextIO, environment: Mapping[str, str] = os.environ) -> i
 def terminal_room() -> Room:
     """The room in a terminal: a value is as wide as a cell and half as tall."""
     columns = shutil.get_terminal_size().columns
-    return Room(width=max(8, columns - 1), gap=1, smallest=8, largest=24, strict=True)
+    return Room(width=max(8, columns - 1), gap=1, smallest=8, largest=24, columns=2, strict=True)
 
 
 def half_blocks(mosaic: Mosaic, colours: int) -> str:
-    """The mosaic as lines of half blocks, labels above the tiles; gaps stay the terminal's own.
+    r"""The mosaic as lines of half blocks, labels above the tiles; gaps stay the terminal's own.
 
     Args:
         mosaic: as it comes.
@@ -53,7 +53,7 @@ def half_blocks(mosaic: Mosaic, colours: int) -> str:
         >>> import torch
         >>> from featmagic.mosaic import Layout, tile
         >>> half_blocks(tile(torch.zeros(1, 2, 1).byte(), ("",), bytes(768), Layout(1, 1, 1)), 256)
-        '\\x1b[38;5;16;48;5;16m▀\\x1b[0m'
+        '\x1b[38;5;16;48;5;16m▀\x1b[0m'
     """
     codes = _codes(mosaic.palette, colours)
     tiles = mosaic.indices.repeat(mosaic.zoom, 1).repeat(mosaic.zoom, 3)

@@ -1,0 +1,1 @@
+"""featmagic in IPython: the only part that knows of it."""

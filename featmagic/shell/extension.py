@@ -1,0 +1,64 @@
+"""Loading and unloading: everything that featmagic puts into a shell, and its removal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from featmagic.shell.cell import ATTRIBUTE, VALUE, WithLook, mark
+from featmagic.shell.magics import FeatMagics
+
+
+class Extension:
+    """What is in a shell while the extension is loaded."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._magics = FeatMagics(shell)
+        self._wrap = WithLook(shell)
+        self.look = self._magics.look
+
+    def load(self) -> None:
+        """Put everything in."""
+        shell = self._shell
+        shell.register_magics(self._magics)
+        shell.input_transformers_cleanup.append(mark)
+        shell.ast_transformers.append(self._wrap)
+        shell.events.register("pre_execute", self._magics.watches.begin_cell)
+        shell.events.register("post_execute", self._end_cell)
+        setattr(shell, ATTRIBUTE, self)
+
+    def unload(self) -> None:
+        """Take everything out, and the hooks off."""
+        shell = self._shell
+        self._magics.watches.close_all()
+        shell.events.unregister("pre_execute", self._magics.watches.begin_cell)
+        shell.events.unregister("post_execute", self._end_cell)
+        shell.input_transformers_cleanup.remove(mark)
+        if self._wrap in shell.ast_transformers:  # IPython drops one that raised
+            shell.ast_transformers.remove(self._wrap)
+        for magics in shell.magics_manager.magics.values():
+            for name in [n for n, magic in magics.items() if self._is_ours(magic)]:
+                del magics[name]
+        shell.magics_manager.registry.pop(FeatMagics.__name__, None)
+        delattr(shell, ATTRIBUTE)
+
+    def _is_ours(self, magic: object) -> bool:
+        return getattr(magic, "__self__", None) is self._magics
+
+    def _end_cell(self) -> None:
+        self._magics.watches.end_cell()
+        # The value of a look that then failed: nobody is left to take it out.
+        self._shell.user_ns.pop(VALUE, None)
+
+
+def load(shell: Any) -> None:
+    """Put featmagic into an IPython shell."""
+    if hasattr(shell, ATTRIBUTE):
+        unload(shell)
+    Extension(shell).load()
+
+
+def unload(shell: Any) -> None:
+    """Take featmagic out of an IPython shell, if it is in there."""
+    if hasattr(shell, ATTRIBUTE):
+        getattr(shell, ATTRIBUTE).unload()

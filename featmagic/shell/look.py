@@ -1,0 +1,125 @@
+"""What `%%featuremaps` does: a look, for one `with` block."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from featmagic.errors import FeatmagicError, printable
+from featmagic.shell.namespace import Binding, Namespace, find_model
+from featmagic.shell.options import DEFAULT_NAME, LookLine
+from featmagic.shell.watches import Watches
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from featmagic.maps import FeatureMaps
+
+
+class Look:
+    """One look: hooks and modes on while its block runs; the grids when it ends.
+
+    Args:
+        line: what was asked for.
+        watches: what `%hook` watches, for a line that names no model; also takes the hooks off
+            should an interrupt keep the block from doing it.
+        namespace: the user's.
+    """
+
+    def __init__(self, line: LookLine, watches: Watches, namespace: Namespace) -> None:
+        self._line, self._watches, self._namespace = line, watches, namespace
+        self._open = ExitStack()
+
+    def __enter__(self) -> FeatureMaps:
+        from featmagic.layers import select
+        from featmagic.maps import FeatureMaps
+        from featmagic.modes import looking
+        from featmagic.recorder import Recorder
+
+        expression, layers, name = self._what()
+        model = find_model(expression, self._namespace)
+        chosen = select(model, layers, spelled=expression, listed_by=f"%hook {expression}")
+        self._expression, self._model, self._maps = expression, model, FeatureMaps()
+        self._recorder = Recorder(chosen, self._maps.begin, move_inputs=not self._line.as_is)
+        self._binding = Binding(name, self._maps, self._namespace)
+        try:
+            self._watches.opened(self._open)
+            self._watches.pause(name)
+            if not self._line.as_is:
+                self._open.enter_context(looking(model))
+            self._open.enter_context(self._recorder)
+        except BaseException:
+            self._watches.closed(self._open)
+            self._binding.undo()
+            raise
+        return self._maps
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        from featmagic.capturing import moved_line
+        from featmagic.missing import reasons
+
+        self._watches.closed(self._open)
+        last = self._recorder.last
+        if last is None:
+            self._binding.undo()
+            if error is None:
+                raise FeatmagicError(f"No forward pass of {self._expression} ran in this cell.")
+            return
+        self._watches.remember(self._maps)
+        self._maps.missing = reasons(self._recorder.selection, last)
+        if self._recorder.moved:
+            print(moved_line(self._recorder))
+        if error is None:
+            self._maps.show_view((), self._line.view)
+        elif isinstance(error, Exception) and (where := failing_layer(self._model, tb)):
+            _hint(error, f"featmagic: {where} failed. Before it ran {self._maps!r}")
+
+    def _what(self) -> tuple[str, tuple[str, ...], str]:
+        """Model, layers and name: the line's own, or else those of the watch."""
+        line = self._line
+        if line.model is not None:
+            return line.model, line.layers, line.into or DEFAULT_NAME
+        watch = self._watches.only(line.into)
+        return watch.expression, watch.layers, line.into or watch.name
+
+
+def failing_layer(model: nn.Module, tb: TracebackType | None) -> str | None:
+    """The innermost layer of the model that was running when the error was raised.
+
+    The traceback tells: the innermost frame whose `self` is a module of the model.
+    """
+    from featmagic.tree import ROOT, unwrap, walk
+
+    paths = {id(unwrap(module)[-1]): path for path, module in walk(model)}
+    found = None
+    while tb is not None:
+        owner = tb.tb_frame.f_locals.get("self")
+        if id(owner) in paths:
+            name = paths[id(owner)]
+            found = printable(
+                type(owner).__name__ if name == ROOT else f"{name} ({type(owner).__name__})"
+            )
+        tb = tb.tb_next
+    return found
+
+
+def _hint(error: BaseException, text: str) -> None:
+    """Add a note to the user's error, or print it where errors have no notes or show none."""
+    if sys.version_info >= (3, 11):
+        error.add_note(text)
+    if sys.version_info < (3, 11) or not _shows_notes():
+        print(text)
+
+
+def _shows_notes() -> bool:
+    import IPython
+
+    version: tuple[Any, ...] = IPython.version_info
+    return version >= (8, 14)

@@ -1,0 +1,159 @@
+"""The user's variables: finding a model among them, and binding the feature maps."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from featmagic.errors import FeatmagicError, did_you_mean
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from featmagic.maps import FeatureMaps
+
+Namespace = MutableMapping[str, Any]
+
+
+def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
+    """The model that a variable, an attribute or an item is now: `model`, `models["a"]`.
+
+    Raises:
+        FeatmagicError: nothing of that name, or something that isn't a model; the models that
+            there are are named.
+    """
+    value = _value(_parsed(expression), expression, namespace)
+    torch = sys.modules.get("torch")  # whoever has a model has it loaded
+    if torch and isinstance(value, torch.nn.Module):
+        model: nn.Module = value
+        return model
+    hint = ""
+    if isinstance(value, str) and value in modules_in(namespace):
+        hint = f" Write {value} without the variable that holds its name."
+    raise FeatmagicError(
+        f"{expression} is {_a(type(value).__name__)}, not a torch.nn.Module."
+        f"{hint} {_models(namespace)}"
+    )
+
+
+def modules_in(namespace: Mapping[str, Any]) -> dict[str, nn.Module]:
+    """The user's variables that are models.
+
+    Example:
+        >>> modules_in({"x": 1})
+        {}
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    return {
+        name: value
+        for name, value in list(namespace.items())
+        if isinstance(value, torch.nn.Module) and not name.startswith("_")
+    }
+
+
+def check_free(name: str, namespace: Mapping[str, Any]) -> None:
+    """Make sure that `name` may be written: it is absent, or holds feature maps of ours.
+
+    Raises:
+        FeatmagicError: it is the user's.
+    """
+    if name in namespace and not is_ours(namespace[name]):
+        raise FeatmagicError(
+            f"{name} is {_a(type(namespace[name]).__name__)} of yours. "
+            "Add --into NAME to put the feature maps elsewhere."
+        )
+
+
+def is_ours(value: object) -> bool:
+    """Whether a variable holds feature maps, which may be replaced by newer ones."""
+    from featmagic.maps import FeatureMaps
+
+    return isinstance(value, FeatureMaps)
+
+
+def may_bind(name: str, namespace: Mapping[str, Any]) -> bool:
+    """Whether `check_free` would let `name` be written."""
+    return name not in namespace or is_ours(namespace[name])
+
+
+class Binding:
+    """A name of the user's that stands for feature maps from now on.
+
+    `undo` puts back what the name was, unless the user has bound it anew meanwhile.
+    """
+
+    def __init__(self, name: str, maps: FeatureMaps, namespace: Namespace) -> None:
+        check_free(name, namespace)
+        self._name, self._maps, self._namespace = name, maps, namespace
+        self._before = {key: namespace[key] for key in (name,) if key in namespace}
+        namespace[name] = maps
+
+    def undo(self) -> None:
+        """Bind the name as it was, or not at all."""
+        if self._namespace.get(self._name) is self._maps:
+            del self._namespace[self._name]
+            self._namespace.update(self._before)
+
+
+def _parsed(expression: str) -> ast.expr:
+    try:
+        return ast.parse(expression, mode="eval").body
+    except SyntaxError:
+        raise FeatmagicError(_not_a_place(expression)) from None
+
+
+def _value(node: ast.expr, expression: str, namespace: Mapping[str, Any]) -> Any:
+    """What a chain of names, attributes and constant items stands for; nothing is called."""
+    if isinstance(node, ast.Name):
+        if node.id in namespace:
+            return namespace[node.id]
+        near = did_you_mean(node.id, modules_in(namespace))
+        raise FeatmagicError(f"There is no variable {node.id}.{near} {_models(namespace)}")
+    if isinstance(node, ast.Attribute):
+        owner = _value(node.value, expression, namespace)
+        return _read(node, owner, lambda: getattr(owner, node.attr))
+    if isinstance(node, ast.Subscript):
+        owner = _value(node.value, expression, namespace)
+        key = _key(node.slice, expression, namespace)
+        return _read(node, owner, lambda: owner[key])
+    raise FeatmagicError(_not_a_place(expression))
+
+
+def _read(node: ast.Attribute | ast.Subscript, owner: object, get: Callable[[], Any]) -> Any:
+    """An attribute or item; reading it may run the user's code, which may fail in any way."""
+    try:
+        return get()
+    except Exception as error:
+        near = did_you_mean(node.attr, dir(owner)) if isinstance(node, ast.Attribute) else ""
+        raise FeatmagicError(
+            f"{ast.unparse(node)} can't be read: {type(error).__name__}: {error}.{near}"
+        ) from error
+
+
+def _key(node: ast.expr, expression: str, namespace: Mapping[str, Any]) -> Any:
+    if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
+        return _value(node, expression, namespace)
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise FeatmagicError(_not_a_place(expression)) from None
+
+
+def _not_a_place(expression: str) -> str:
+    return (
+        f"{expression} is neither a variable nor an attribute or item of one: a model is written "
+        'model, trainer.model or models["a"], and never called here.'
+    )
+
+
+def _models(namespace: Mapping[str, Any]) -> str:
+    there = [f"{name} ({type(value).__name__})" for name, value in modules_in(namespace).items()]
+    return f"Modules here: {', '.join(there)}." if there else "There is no module here yet."
+
+
+def _a(word: str) -> str:
+    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"

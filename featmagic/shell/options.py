@@ -1,0 +1,181 @@
+"""From the line behind a magic to values: no model is touched here.
+
+argparse does the parsing; options may stand between layers, and a wrong one is answered with the
+nearest right one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import keyword
+from dataclasses import Field, dataclass, fields
+from typing import Any, NoReturn
+
+from featmagic.errors import FeatmagicError, did_you_mean
+from featmagic.shell.words import NUMBER, joined, words_of
+from featmagic.view import View
+
+DEFAULT_NAME = "feature_maps"
+
+
+@dataclass(frozen=True)
+class HookLine:
+    """What stood behind `%hook`."""
+
+    model: str | None
+    layers: tuple[str, ...]
+    into: str
+
+
+@dataclass(frozen=True)
+class LookLine:
+    """What stood behind `%%featuremaps`, or behind `%featuremaps` with a statement."""
+
+    model: str | None
+    layers: tuple[str, ...]
+    into: str | None
+    as_is: bool
+    view: View
+
+
+@dataclass(frozen=True)
+class AgainLine:
+    """What stood behind `%featuremaps` without a statement."""
+
+    layers: tuple[str, ...]
+    view: View
+
+
+def parse_hook(line: str) -> HookLine:
+    """`MODEL LAYER ... [--into NAME]`.
+
+    Raises:
+        FeatmagicError: an option that there isn't, or a name that can't be a variable.
+
+    Example:
+        >>> parse_hook("model cnn1 act1  # the first two")
+        HookLine(model='model', layers=('cnn1', 'act1'), into='feature_maps')
+    """
+    parser = _Parser("%hook")
+    parser.add_argument("words", nargs="*", default=[])
+    _add_into(parser, DEFAULT_NAME)
+    found = parser.read(line)
+    model, *layers = found.words or [None]
+    return HookLine(model, tuple(layers), _variable(found.into))
+
+
+def parse_look(line: str, magic: str = "%%featuremaps") -> LookLine:
+    """`[MODEL [LAYER ...]] [view options] [--into NAME] [--as-is]`.
+
+    Raises:
+        FeatmagicError: an option or a value that there isn't.
+
+    Example:
+        >>> parse_look("model cnn1 --cmap gray act1").layers
+        ('cnn1', 'act1')
+    """
+    parser = _Parser(magic)
+    parser.add_argument("words", nargs="*", default=[])
+    _add_into(parser, None)
+    parser.add_argument("--as-is", action="store_true", dest="as_is")
+    _add_view(parser)
+    found = parser.read(line)
+    model, *layers = found.words or [None]
+    into = None if found.into is None else _variable(found.into)
+    return LookLine(model, tuple(layers), into, found.as_is, _view(found))
+
+
+def parse_again(line: str) -> AgainLine:
+    """`[LAYER ...] [view options]`.
+
+    Raises:
+        FeatmagicError: an option or a value that there isn't.
+
+    Example:
+        >>> parse_again("enc['hidden'] --sample -1").layers
+        ("enc['hidden']",)
+    """
+    parser = _Parser("%featuremaps")
+    parser.add_argument("words", nargs="*", default=[])
+    _add_view(parser)
+    found = parser.read(line)
+    return AgainLine(tuple(found.words), _view(found))
+
+
+def parse_names(line: str) -> tuple[str, ...]:
+    """`[NAME ...]`, behind `%unhook`.
+
+    Example:
+        >>> parse_names("feature_maps  # and no more")
+        ('feature_maps',)
+    """
+    parser = _Parser("%unhook")
+    parser.add_argument("words", nargs="*", default=[])
+    return tuple(parser.read(line).words)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with our errors and without what a magic's line doesn't have."""
+
+    def __init__(self, magic: str) -> None:
+        super().__init__(prog=magic, add_help=False, allow_abbrev=False)
+
+    def read(self, line: str) -> argparse.Namespace:
+        words = joined(words_of(line))
+        for word in words:
+            self._check(word.partition("=")[0])
+        return self.parse_intermixed_args(words)
+
+    def _check(self, word: str) -> None:
+        known = self._option_string_actions
+        if word.startswith("-") and not NUMBER.match(word) and word not in known:
+            raise FeatmagicError(
+                f"{self.prog} has no option '{word}'.{did_you_mean(word, known, limit=1)} "
+                f"There are: {', '.join(known) or 'none'}. {self.prog}? explains."
+            )
+
+    def error(self, message: str) -> NoReturn:
+        raise FeatmagicError(f"{self.prog}: {message}. {self.prog}? explains.")
+
+
+def _add_into(parser: argparse.ArgumentParser, default: str | None) -> None:
+    parser.add_argument("--into", metavar="NAME", default=default)
+
+
+def _add_view(parser: argparse.ArgumentParser) -> None:
+    for option in fields(View):
+        parser.add_argument(
+            flag(option),
+            dest=option.name,
+            default=option.default,
+            type=option.metadata.get("type", str),
+            choices=option.metadata.get("choices"),
+        )
+
+
+def flag(option: Field[Any]) -> str:
+    """The option of a magic for a field of `View`.
+
+    Example:
+        >>> flag(fields(View)[0])
+        '--channels'
+    """
+    return "--" + option.name.replace("_", "-")
+
+
+def _view(found: argparse.Namespace) -> View:
+    return View(**{option.name: getattr(found, option.name) for option in fields(View)})
+
+
+def _variable(name: str) -> str:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise FeatmagicError(f"--into takes the name of a variable, not '{name}'.")
+    return name
+
+
+def manual_of_view() -> str:
+    """The options of `View`, a line each, for the magics' help."""
+    return "\n".join(
+        f"{flag(option)} {option.metadata['metavar']}".ljust(26) + option.metadata["help"]
+        for option in fields(View)
+    )

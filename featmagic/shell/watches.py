@@ -1,0 +1,170 @@
+"""What `%hook` does: all watches, and when their hooks go on and come off."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from featmagic.errors import FeatmagicError, did_you_mean
+from featmagic.shell.namespace import Namespace, check_free
+from featmagic.shell.watch import Watch, report
+
+if TYPE_CHECKING:
+    from featmagic.maps import FeatureMaps
+
+
+class Watches:
+    """All watches, by the name they refresh; one model a name."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+        self._all: dict[str, Watch] = {}
+        self._looks: list[ExitStack] = []
+        self._last: weakref.ref[FeatureMaps] | None = None
+
+    def __iter__(self) -> Iterator[Watch]:
+        return iter(list(self._all.values()))
+
+    def add(self, expression: str, layers: tuple[str, ...], name: str) -> Watch:
+        """Watch from now on, in place of what refreshed that name; at once, if a cell is running.
+
+        Raises:
+            FeatmagicError: no such model or layer, or a name that is the user's; nothing changes.
+        """
+        check_free(name, self._namespace)
+        watch = Watch(expression, layers, name)
+        try:
+            watch.attach(self._namespace)
+            self.remove(name)
+            self._all[name] = watch
+            self._namespace[name] = watch.maps
+        except BaseException:
+            watch.detach()
+            raise
+        if not a_cell_is_running():
+            watch.detach()
+        return watch
+
+    def remove(self, name: str) -> None:
+        """Stop watching, if anything refreshes that name."""
+        if watch := self._all.pop(name, None):
+            watch.detach()
+
+    def named(self, word: str) -> list[Watch]:
+        """The watches that refresh that name, or else that watch a model spelled like this.
+
+        Raises:
+            FeatmagicError: there is none.
+        """
+        found = [self._all[word]] if word in self._all else []
+        found = found or [watch for watch in self if watch.expression == word]
+        if not found:
+            there = ", ".join(self._all) or "none"
+            near = did_you_mean(word, self._all)
+            raise FeatmagicError(f"Nothing is watched as '{word}'.{near} Watched: {there}.")
+        return found
+
+    def only(self, name: str | None) -> Watch:
+        """The watch a look without a model takes: the one of that name, or the only one.
+
+        Raises:
+            FeatmagicError: there is none, or several to choose from.
+        """
+        if name in self._all:
+            return self._all[name]
+        if len(self._all) == 1:
+            return next(iter(self))
+        if not self._all:
+            raise FeatmagicError(
+                "Nothing is watched. Name a model: %%featuremaps MODEL LAYER ..., or %hook it."
+            )
+        names = " or ".join(f"--into {name}" for name in self._all)
+        raise FeatmagicError(f"{len(self._all)} watches: choose with {names}, or name a model.")
+
+    def begin_cell(self) -> None:
+        """Put the hooks on, at the start of a cell of the user's (IPython's `pre_execute`)."""
+        if a_cell_is_running():
+            return  # a cell inside a cell: the outermost decides
+        for watch in self:
+            try:
+                watch.attach(self._namespace)
+                watch.paused = None
+            except FeatmagicError as error:
+                if watch.paused != str(error):
+                    print(f"Not watching {watch}: {error}")
+                watch.paused = str(error)
+
+    def end_cell(self) -> None:
+        """Take everything off, at the end of a cell, however it ended (`post_execute`)."""
+        if a_cell_is_running():
+            return
+        self.close_all()
+        for watch in self:
+            recorder, watch.recorder = watch.recorder, None
+            if recorder is not None and watch.maps is not None:
+                report(watch, recorder, self._namespace)
+                if recorder.last is not None:
+                    self.remember(watch.maps)
+
+    def pause(self, name: str) -> None:
+        """Leave a name to a look for the rest of the cell."""
+        if watch := self._all.get(name):
+            watch.detach()
+            watch.recorder = None
+
+    def opened(self, look: ExitStack) -> None:
+        """Have what a look opens closed at the end of the cell, if an interrupt left it open."""
+        self._looks.append(look)
+
+    def closed(self, look: ExitStack) -> None:
+        """A look is over: its own hooks come off, and those of every watch."""
+        look.close()
+        self.detach()
+        self._looks.remove(look)
+
+    def detach(self) -> None:
+        """Take off the hooks of every watch."""
+        for watch in self:
+            watch.detach()
+
+    def close_all(self) -> None:
+        """Take off the hooks of every watch and look."""
+        self.detach()
+        while self._looks:
+            self.closed(self._looks[-1])
+
+    def remember(self, maps: FeatureMaps) -> None:
+        """Keep in mind what was captured last, as long as the user keeps it."""
+        self._last = weakref.ref(maps)
+
+    def last(self) -> FeatureMaps:
+        """What was captured last.
+
+        Raises:
+            FeatmagicError: nothing was, or it is gone.
+        """
+        maps = self._last() if self._last else None
+        if maps is None:
+            raise FeatmagicError(
+                "Nothing is captured yet. %featuremaps MODEL LAYER ... -- STATEMENT runs a look."
+            )
+        return maps
+
+
+def a_cell_is_running() -> bool:
+    """Whether code of the user's is running further up the stack.
+
+    IPython's events come without a partner where a cell is empty, and silently run cells have only
+    some of them; what is on the stack is certain.
+    """
+    frame = sys._getframe()
+    while (above := frame.f_back) is not None:
+        frame = above
+        if frame.f_code is InteractiveShell.run_code.__code__:
+            return True
+    return False
