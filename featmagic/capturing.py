@@ -10,7 +10,7 @@ from torch import nn
 
 from featmagic.layers import select
 from featmagic.maps import FeatureMaps
-from featmagic.missing import reasons
+from featmagic.missing import never_seen, reasons
 from featmagic.modes import looking
 from featmagic.recorder import Recorder
 
@@ -43,17 +43,23 @@ def capture(model: nn.Module, *layers: str, as_is: bool = False) -> Iterator[Fea
         >>> feature_maps["0"].shape
         torch.Size([1, 5, 24, 24])
     """
-    recorder = Recorder(select(model, layers), (maps := FeatureMaps()).begin, move_inputs=not as_is)
+    recorder = Recorder(select(model, layers), (maps := FeatureMaps()).begin, as_is=as_is)
     with nullcontext() if as_is else looking(model):
         try:
             with recorder:
                 yield maps
         finally:
             recorder.detach()
-            if recorder.last is not None:
-                maps.missing = reasons(recorder.selection, recorder.last)
+            maps.missing = missing_from(recorder)
     if recorder.moved:
         print(moved_line(recorder))
+
+
+def missing_from(recorder: Recorder) -> dict[str, str]:
+    """The layers that gave nothing, each with the reason; before any pass, those that can't."""
+    if recorder.last is None:
+        return never_seen(recorder.selection) if recorder.leaves_compiled else {}
+    return reasons(recorder.selection, recorder.last)
 
 
 def moved_line(recorder: Recorder) -> str:

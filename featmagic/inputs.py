@@ -39,13 +39,13 @@ def moved_to(device: torch.device, value: Any, moved: Counter[str]) -> Any:
         >>> moved_to(torch.device("cpu"), [torch.zeros(1)], Counter())
         [tensor([0.])]
     """
-    if isinstance(value, Tensor):
-        if value.device == device:
+    if isinstance(value, (Tensor, PackedSequence)):
+        source = value.data.device
+        if source == device:
             return value
-        moved[str(value.device)] += 1
-        return value.to(device)
-    if isinstance(value, PackedSequence):  # its batch sizes stay on the CPU, always
-        return value._replace(data=moved_to(device, value.data, moved))
+        moved[str(source)] += 1
+        tensor: Any = value
+        return tensor.to(device)
     parts = _parts(value)
     there = {key: moved_to(device, part, moved) for key, part in parts.items()}
     if all(there[key] is part for key, part in parts.items()):

@@ -61,7 +61,7 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     def __repr__(self) -> str:
         shapes = (f"{printable(key)} {tuple(maps.shape)}" for key, maps in self.items())
-        return f"<FeatureMaps: {', '.join(shapes) or 'nothing has run yet'}>"
+        return f"<FeatureMaps: {', '.join(shapes) or 'nothing captured'}>"
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)

@@ -7,7 +7,15 @@ from torch import fx, nn
 from featmagic.activations import Pass
 from featmagic.errors import printable
 from featmagic.layers import Selection
-from featmagic.tree import ROOT, has_own_forward, is_torchscript, unwrap, walk
+from featmagic.tree import (
+    CAN_RUN_EAGER,
+    ancestors,
+    has_own_forward,
+    is_torchscript,
+    runs_compiled,
+    unwrap,
+    walk,
+)
 
 
 def reasons(selection: Selection, last: Pass) -> dict[str, str]:
@@ -31,35 +39,42 @@ def reasons(selection: Selection, last: Pass) -> dict[str, str]:
     return found
 
 
+def never_seen(selection: Selection) -> dict[str, str]:
+    """The layers that will give nothing, should compiled code stay compiled; known before a pass.
+
+    Example:
+        >>> from featmagic.layers import select
+        >>> never_seen(select(nn.Sequential(nn.ReLU()), ["0"]))
+        {}
+    """
+    tree = dict(walk(selection.model))
+    return {
+        path: _not_called(path, module, tree, 0)
+        for path, module in selection.modules.items()
+        if runs_compiled(path, tree)
+    }
+
+
 def _not_called(path: str, module: nn.Module, tree: dict[str, nn.Module], calls: int) -> str:
     kind = type(unwrap(module)[-1]).__name__
-    above = [tree[up] for up in _ancestors(path) if up in tree]
+    above = [tree[up] for up in ancestors(path)]
     if calls:
         return f"it was called {calls} time{'s' * (calls > 1)} in the last pass"
-    if not has_own_forward(module):
-        return f"a {kind} only holds other modules and has no forward of its own"
     if any(is_torchscript(m) for m in (module, *above)):
         return "it is inside TorchScript, which runs as one program"
     if any(_is_one_program(m) for m in above):
         return "the model is an exported program: its layers run as one graph"
-    if any(len(unwrap(m)) > 1 and _is_compiled(m) for m in above):
-        return "the model is compiled, and compiled code runs no hook: look with %%featuremaps"
+    if not has_own_forward(module):
+        return f"a {kind} only holds other modules and has no forward of its own"
+    if runs_compiled(path, tree):
+        return "the model is compiled, and compiled code runs no hook: " + (
+            "look with %%featuremaps, or capture() without as_is"
+            if CAN_RUN_EAGER
+            else "torch 2.6 and newer can look into it"
+        )
     if above and isinstance(unwrap(above[0])[-1], nn.MultiheadAttention):
         return "its parent, a MultiheadAttention, uses its weights without calling it"
     return "it was not called in the last pass (a call of its .forward() isn't seen)"
-
-
-def _ancestors(path: str) -> list[str]:
-    """The paths above, the nearest first and the model itself last."""
-    parts = path.split(".") if path != ROOT else []
-    return [".".join(parts[:n]) or ROOT for n in range(len(parts) - 1, -1, -1)]
-
-
-def _is_compiled(module: nn.Module) -> bool:
-    return any(
-        type(m).__name__ == "OptimizedModule" or getattr(m, "_compiled_call_impl", None) is not None
-        for m in unwrap(module)
-    )
 
 
 def _is_one_program(module: nn.Module) -> bool:

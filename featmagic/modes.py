@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import nn
 
+from featmagic.tree import CAN_RUN_EAGER
+
 
 @contextmanager
 def looking(model: nn.Module) -> Iterator[None]:
@@ -45,14 +47,14 @@ def _put_back(flags: list[tuple[nn.Module, bool]]) -> None:
 
 
 def eager() -> AbstractContextManager[object]:
-    """Compiled models run as plain Python, hooks and all, where torch can do that (2.6 on).
+    """Compiled models run as plain Python, hooks and all, where torch can do that.
 
     Example:
         >>> with eager():
         ...     pass
     """
     # Nothing can be compiled while dynamo isn't loaded, and loading it takes seconds.
-    if "torch._dynamo" not in sys.modules or not hasattr(torch.compiler, "set_stance"):
+    if "torch._dynamo" not in sys.modules or not CAN_RUN_EAGER:
         return nullcontext()
     stance: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
     return stance

@@ -15,7 +15,7 @@ from torch import nn
 from featmagic.activations import Pass
 from featmagic.inputs import device_of, moved_to
 from featmagic.layers import Selection
-from featmagic.tree import unwrap
+from featmagic.tree import CAN_RUN_EAGER, ROOT, is_compiled, runs_compiled, unwrap, walk
 
 
 class _Hook:
@@ -49,7 +49,8 @@ class Recorder:
     Args:
         selection: the modules to record.
         on_pass: is given every `Pass` as it begins, to read while it fills.
-        move_inputs: whether tensors in the model's arguments go to its device first.
+        as_is: leave the model's inputs where they are, and compiled code alone: a hook inside it
+            would never fire and have it compiled anew.
     """
 
     def __init__(
@@ -57,15 +58,18 @@ class Recorder:
         selection: Selection,
         on_pass: Callable[[Pass], None] = lambda _: None,
         *,
-        move_inputs: bool = False,
+        as_is: bool = False,
     ) -> None:
         self.selection = selection
         self.moved: Counter[str] = Counter()
-        self.device = device_of(selection.model) if move_inputs else None
+        self.device = None if as_is else device_of(selection.model)
         self.last: Pass | None = None
         self._on_pass = on_pass
         self._here = _Here()
-        self._whole = unwrap(selection.model)
+        self._whole, self._layers = unwrap(selection.model), dict(selection.modules)
+        self.leaves_compiled = as_is or not CAN_RUN_EAGER
+        if self.leaves_compiled:
+            self._leave_compiled()
 
     def __enter__(self) -> Recorder:
         self.attach()
@@ -74,10 +78,20 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         self.detach()
 
+    def _leave_compiled(self) -> None:
+        """Keep off what runs compiled; a wrapper is outside of what it compiles."""
+        tree = dict(walk(self.selection.model))
+        for path in [path for path in self._layers if runs_compiled(path, tree)]:
+            del self._layers[path]
+        if runs_compiled(ROOT, tree):
+            self._whole = []
+        elif is_compiled(tree[ROOT]):
+            self._whole = self._whole[:1]
+
     def attach(self) -> None:
         """Put the hooks on; none stays if that fails half-way."""
         try:
-            for path, module in self.selection.modules.items():
+            for path, module in self._layers.items():
                 module.register_forward_hook(_Hook(self, self._returned(path)))
             for module in self._whole:
                 module.register_forward_pre_hook(
@@ -94,7 +108,7 @@ class Recorder:
         The hooks are looked up on the modules: a handle could be lost to an interrupt between the
         moment a hook is registered and the moment its handle is kept.
         """
-        for module in {*self.selection.modules.values(), *self._whole}:
+        for module in {*self._layers.values(), *self._whole}:
             for hooks, notes in _tables(module):
                 for key in [k for k, hook in hooks.items() if _is_of(self, hook)]:
                     hooks.pop(key, None)

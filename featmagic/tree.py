@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+import torch
 from torch import nn
 
 ROOT = "."
+
+# Whether compiled models can be made to run as plain Python for a while: torch 2.6 and newer.
+CAN_RUN_EAGER = hasattr(torch.compiler, "set_stance")
 
 # Modules that only pass a call on, and the attribute that holds the model they wrap.
 _WRAPPERS = {
@@ -73,6 +77,43 @@ def is_torchscript(module: nn.Module) -> bool:
         False
     """
     return any(cls.__module__.startswith("torch.jit") for cls in type(module).__mro__)
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Whether a call of the module runs compiled code: `torch.compile(m)` and `m.compile()`.
+
+    Example:
+        >>> is_compiled(nn.ReLU())
+        False
+    """
+    return any(
+        _wrapped_in(m) == "_orig_mod" or getattr(m, "_compiled_call_impl", None) is not None
+        for m in unwrap(module)
+    )
+
+
+def runs_compiled(path: str, tree: Mapping[str, nn.Module]) -> bool:
+    """Whether the module runs inside compiled code, where a hook is compiled instead of called.
+
+    The wrapper that `torch.compile(m)` makes is itself outside of what it compiles.
+
+    Example:
+        >>> runs_compiled("0", {".": nn.Sequential(nn.ReLU()), "0": nn.ReLU()})
+        False
+    """
+    itself = getattr(tree[path], "_compiled_call_impl", None) is not None
+    return itself or any(is_compiled(tree[above]) for above in ancestors(path))
+
+
+def ancestors(path: str) -> list[str]:
+    """The paths above, the nearest first and the model itself last.
+
+    Example:
+        >>> ancestors("layer1.0.conv1")
+        ['layer1.0', 'layer1', '.']
+    """
+    parts = path.split(".") if path != ROOT else []
+    return [".".join(parts[:n]) or ROOT for n in range(len(parts) - 1, -1, -1)]
 
 
 def has_own_forward(module: nn.Module) -> bool:

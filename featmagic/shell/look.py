@@ -42,7 +42,7 @@ class Look:
         model = find_model(expression, self._namespace)
         chosen = select(model, layers, spelled=expression, listed_by=f"%hook {expression}")
         self._expression, self._model, self._maps = expression, model, FeatureMaps()
-        self._recorder = Recorder(chosen, self._maps.begin, move_inputs=not self._line.as_is)
+        self._recorder = Recorder(chosen, self._maps.begin, as_is=self._line.as_is)
         self._binding = Binding(name, self._maps, self._namespace)
         try:
             self._watches.opened(self._open)
@@ -62,24 +62,27 @@ class Look:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        from featmagic.capturing import moved_line
-        from featmagic.missing import reasons
+        from featmagic.capturing import missing_from, moved_line
 
         self._watches.closed(self._open)
         last = self._recorder.last
         if last is None:
             self._binding.undo()
             if error is None:
-                raise FeatmagicError(f"No forward pass of {self._expression} ran in this cell.")
+                raise FeatmagicError(self._no_pass(missing_from(self._recorder)))
             return
         self._watches.remember(self._maps)
-        self._maps.missing = reasons(self._recorder.selection, last)
+        self._maps.missing = missing_from(self._recorder)
         if self._recorder.moved:
             print(moved_line(self._recorder))
         if error is None:
             self._maps.show_view((), self._line.view)
         elif isinstance(error, Exception) and (where := failing_layer(self._model, tb)):
             _hint(error, f"featmagic: {where} failed. Before it ran {self._maps!r}")
+
+    def _no_pass(self, unseen: dict[str, str]) -> str:
+        why = [f" {path} gave nothing: {reason}." for path, reason in unseen.items()]
+        return f"No forward pass of {self._expression} ran in this cell.{''.join(why[:1])}"
 
     def _what(self) -> tuple[str, tuple[str, ...], str]:
         """Model, layers and name: the line's own, or else those of the watch."""

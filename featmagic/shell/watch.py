@@ -6,7 +6,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from featmagic.errors import FeatmagicError
+from featmagic.errors import FeatmagicError, printable
 from featmagic.shell.namespace import Namespace, find_model, may_bind
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Watch:
         Raises:
             FeatmagicError: it stands for none, or a layer isn't there.
         """
+        from featmagic.capturing import missing_from
         from featmagic.layers import select
         from featmagic.maps import FeatureMaps
         from featmagic.recorder import Recorder
@@ -55,13 +56,19 @@ class Watch:
             if may_bind(self.name, namespace):
                 namespace[self.name] = maps
 
-        self.recorder = Recorder(chosen, begin)
+        self.recorder = Recorder(chosen, begin, as_is=True)
         self.recorder.attach()
+        self.say_missing(missing_from(self.recorder))
 
     def detach(self) -> None:
         """Take the hooks off."""
         if self.recorder is not None:
             self.recorder.detach()
+
+    def say_missing(self, missing: dict[str, str]) -> None:
+        """Say which layers gave nothing, and why."""
+        for name, reason in missing.items():
+            self.say_once(printable(f"{name} of {self.expression} gave nothing: {reason}."))
 
     def say_once(self, text: str) -> None:
         """Print a line, unless this watch has printed it before."""
@@ -75,17 +82,16 @@ class Watch:
 
 def report(watch: Watch, recorder: Recorder, namespace: Namespace) -> None:
     """Say what a cell didn't give, each thing once."""
-    from featmagic.missing import reasons
+    from featmagic.capturing import missing_from
 
     if recorder.last is None:
         if _is_bound_anew(watch, namespace):
             watch.say_once(f"{watch.expression} is a new model: watched from the next cell on.")
         return
-    missing = reasons(recorder.selection, recorder.last)
+    missing = missing_from(recorder)
     if watch.maps is not None:
         watch.maps.missing = missing
-    for name, reason in missing.items():
-        watch.say_once(f"{name} of {watch.expression} gave nothing: {reason}.")
+    watch.say_missing(missing)
     if not may_bind(watch.name, namespace):
         watch.say_once(f"{watch.name} is yours now: not refreshed. %hook ... --into another name.")
 

@@ -1,0 +1,31 @@
+"""Load the extension in a shell of a fresh process, and print what that took as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from time import perf_counter
+
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+
+def load() -> dict[str, float]:
+    """Seconds for `%load_ext featmagic`, and how many modules of torch and matplotlib it imports.
+
+    `matplotlib_inline` is IPython's own and isn't matplotlib.
+    """
+    without_history = Config({"HistoryManager": {"enabled": False}})
+    shell = InteractiveShell.instance(config=without_history)
+    there = set(sys.modules)
+    began = perf_counter()
+    problem = shell.extension_manager.load_extension("featmagic")
+    seconds = perf_counter() - began
+    if problem is not None:
+        raise RuntimeError(problem)
+    packages = [name.partition(".")[0] for name in set(sys.modules) - there]
+    return {"seconds": seconds, "heavy": sum(p in ("torch", "matplotlib") for p in packages)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(load()))

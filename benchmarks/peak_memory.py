@@ -1,0 +1,48 @@
+"""Draw one activation in a fresh process, and print how far its memory grew as JSON.
+
+Linux only: the kernel's own count of the process's resident memory takes in what torch, NumPy,
+Pillow and Python allocate alike, and its high-water mark can be reset.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import torch
+
+from featmagic.activations import Activation
+from featmagic.drawing import draw
+from featmagic.render.png import png
+from featmagic.view import View
+
+
+def peak(shape: tuple[int, ...]) -> dict[str, int]:
+    """The most bytes that drawing an activation takes beyond what was there, and its own bytes."""
+    _draw(torch.randn(1, 8, 16, 16))
+    tensor = torch.nn.functional.interpolate(torch.randn(*shape[:2], 8, 8), shape[2:])
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _resident("VmRSS")
+    _draw(tensor)
+    return {"peak": _resident("VmHWM") - before, "drawn": tensor.nbytes}
+
+
+def _draw(tensor: torch.Tensor) -> None:
+    mosaic = draw(Activation("layer", "layer", "Conv2d", 1, tensor), View(max=0, zoom=1)).mosaic
+    if mosaic is None or mosaic.indices.size < tensor.numel():
+        raise RuntimeError("Not every value was drawn.")
+    png(mosaic)
+
+
+def _resident(name: str) -> int:
+    status = Path("/proc/self/status").read_text()
+    found = re.search(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f"No {name} in /proc/self/status.")
+    return int(found[1]) * 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(peak(tuple(map(int, sys.argv[1:])))))
