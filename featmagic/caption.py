@@ -9,6 +9,7 @@ from featmagic.colour import Colours, Measured
 from featmagic.errors import printable
 from featmagic.mosaic import Layout
 from featmagic.planes import Planes
+from featmagic.view import View
 
 
 def caption(activation: Activation, *parts: str) -> str:
@@ -68,8 +69,8 @@ def _constant(measured: Measured, planes: Planes) -> list[str]:
     return [f"{len(channels)} constant: {names}"] if channels else []
 
 
-def drawn(colours: Colours, planes: Planes, layout: Layout) -> str:
-    """The colour map, whose range it spans, and whether values were averaged to fit.
+def drawn(colours: Colours, planes: Planes, layout: Layout, view: View) -> str:
+    """The colour map, whose range it spans, and what had to be otherwise for want of room.
 
     Example:
         >>> import torch
@@ -78,6 +79,7 @@ def drawn(colours: Colours, planes: Planes, layout: Layout) -> str:
         ...     Colours("gray", False, True, *ends),
         ...     Planes(torch.zeros(2, 4, 4), (0, 1), 2, ""),
         ...     Layout(2, 1, 1),
+        ...     View(),
         ... )
         'gray, each channel its own range'
     """
@@ -86,4 +88,8 @@ def drawn(colours: Colours, planes: Planes, layout: Layout) -> str:
         words += ", each channel its own range" if colours.own_range else ", one range for all"
     if layout.shrink > 1:
         words += f", shrunk: {layout.shrink} × {layout.shrink} values averaged"
+    if view.ncols is not None and layout.ncols < min(view.ncols, len(planes.values)):
+        words += f", {layout.ncols} in a row: no room for more"
+    if view.zoom is not None and layout.zoom < view.zoom:
+        words += f", zoom {layout.zoom}: no room for more"
     return words

@@ -54,6 +54,6 @@ def draw(activation: Activation, view: View, room: Room = PAGE, *facts: str) -> 
         *facts,
         shown(stack),
         figures(measured, stack),
-        drawn(colours, stack, layout),
+        drawn(colours, stack, layout, view),
     )
     return Drawing(text, tile(indices, labels, palette(colours.cmap), layout))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import ceil, sqrt
+from math import ceil, log2, sqrt
 
 import numpy as np
 import torch
@@ -82,33 +82,21 @@ def lay_out(count: int, size: tuple[int, int], view: View, room: Room) -> Layout
         >>> lay_out(5, (24, 24), View(), PAGE)
         Layout(ncols=5, zoom=6, shrink=1)
     """
-    height, width = size
+    least = min(count, room.columns)
     shrink = 1
     if view.zoom is None or room.strict:
-        least = min(count, room.columns)
-        shrink = max(
-            ceil(width / ((room.width - room.gap) // least - room.gap)), ceil(height / room.width)
-        )
-    height, width = ceil(height / shrink), ceil(width / shrink)
+        across = (room.width - room.gap) // least - room.gap
+        shrink = max(ceil(size[1] / across), ceil(size[0] / room.width))
+    height, width = (ceil(side / shrink) for side in size)
     smallest = view.zoom or ceil(room.smallest / max(height, width))
-    most = max(1, _fit(width, smallest, room))
-    ncols = view.ncols or min(count, max(8, 2 ** ceil(sqrt_log2(count))), most)
-    if room.strict or view.ncols is None:
-        ncols = min(ncols, max(1, _fit(width, view.zoom or 1, room)))
+    near_square = max(8, 2 ** ceil(log2(sqrt(count))))
+    ncols = view.ncols or min(near_square, max(1, _fit(width, smallest, room)))
+    if room.strict:
+        ncols = min(ncols, _fit(width, 1, room))
     ncols = min(ncols, count)
-    zoom = view.zoom or max(
-        1,
-        min(
-            ((room.width - room.gap) // ncols - room.gap) // width,
-            room.largest // max(height, width),
-        ),
-    )
-    return Layout(ncols, zoom, shrink)
-
-
-def sqrt_log2(count: int) -> float:
-    """The power of 2 that is the square root of `count`."""
-    return float(np.log2(sqrt(count)))
+    widest = max(1, ((room.width - room.gap) // ncols - room.gap) // width)
+    zoom = view.zoom or max(1, min(widest, room.largest // max(height, width)))
+    return Layout(ncols, min(zoom, widest) if room.strict else zoom, shrink)
 
 
 def _fit(width: int, zoom: int, room: Room) -> int:

@@ -75,7 +75,7 @@ def planes(tensor: Tensor, view: View, key: str = "the activation") -> Planes:
         torch.Size([2, 8, 6])
     """
     words: tuple[str, ...] = ()
-    stack = tensor
+    stack = tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
     if tensor.dim() == 3:
         noun = "planes along the first axis"
         if view.sample:
@@ -125,8 +125,6 @@ def _folded(values: Tensor, view: View, words: tuple[str, ...]) -> Planes:
 def _real(values: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     """The values as float32, or float64 where they need it, and what had to be done."""
     words: tuple[str, ...] = ()
-    if values.layout is not torch.strided:
-        values = values.to_dense()
     if values.is_quantized:
         values = values.dequantize()
     if values.is_complex():

@@ -1,0 +1,326 @@
+"""Colours, mosaics and captions, compared with values computed apart."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from featmagic.activations import Activation
+from featmagic.colour import (
+    CONSTANT,
+    GAP,
+    INK,
+    LEVELS,
+    NAN,
+    NEGATIVE_INF,
+    POSITIVE_INF,
+    choose,
+    measure,
+    paint,
+    palette,
+)
+from featmagic.drawing import draw
+from featmagic.errors import FeatmagicError
+from featmagic.mosaic import PAGE, Layout, Room, image, label_height, lay_out, tile
+from featmagic.render.png import png, png_size
+from featmagic.view import View
+
+
+def activation(tensor, key="cnn1", kind="Conv2d"):
+    return Activation(key, key, kind, 1, tensor)
+
+
+def indices_of(tensor, **options):
+    """The tiles of a drawing, `(P, h, w)`, in the order of the labels."""
+    mosaic = draw(activation(tensor), View(**options)).mosaic
+    rows, height, ncols, width = mosaic.indices.shape
+    tiles = mosaic.indices.transpose(0, 2, 1, 3).reshape(rows * ncols, height, width)
+    return tiles[: len(mosaic.labels)]
+
+
+def test_each_channel_runs_over_the_whole_colour_map():
+    tensor = torch.rand(1, 3, 6, 6)
+    for plane, drawn in zip(tensor[0].double().numpy(), indices_of(tensor), strict=True):
+        exact = (plane - plane.min()) / (plane.max() - plane.min()) * (LEVELS - 1)
+        assert np.abs(drawn - exact).max() <= 0.5 + 1e-3
+        assert (drawn.min(), drawn.max()) == (0, LEVELS - 1)
+
+
+def test_a_layers_range_is_one_for_all_channels():
+    tensor = torch.rand(1, 3, 6, 6) * torch.tensor([1.0, 2.0, 4.0])[:, None, None]
+    values = tensor[0].double().numpy()
+    exact = (values - values.min()) / (values.max() - values.min()) * (LEVELS - 1)
+    assert np.abs(indices_of(tensor, scale="layer") - exact).max() <= 0.5 + 1e-3
+
+
+def test_both_signs_are_centred_on_zero():
+    tensor = torch.tensor([[[[-1.0, 0.0, 3.0]]]])
+    drawing = draw(activation(tensor), View())
+    drawn = indices_of(tensor)[0, 0].astype(float)
+    assert abs(drawn[1] - (LEVELS - 1) / 2) <= 0.5
+    assert drawn[2] == LEVELS - 1
+    assert abs(drawn[0] - (LEVELS - 1) / 3) <= 0.5
+    assert "RdBu_r centred on 0" in drawing.caption
+
+
+@pytest.mark.parametrize(
+    ("values", "cmap", "words"),
+    [
+        ([0.0, 1.0], None, "viridis"),
+        ([-2.0, -1.0], None, "viridis"),
+        ([-1.0, 1.0], None, "RdBu_r centred on 0"),
+        ([-1.0, 1.0], "gray", "gray"),
+        ([-1.0, 1.0], "coolwarm_r", "coolwarm_r centred on 0"),
+        ([0.0, 1.0], "coolwarm", "coolwarm"),
+    ],
+)
+def test_the_colour_map_follows_the_signs_unless_one_is_named(values, cmap, words):
+    caption = draw(activation(torch.tensor([[[values]]])), View(cmap=cmap)).caption
+    assert caption.split(" · ")[-1] == words
+
+
+def test_the_palette_is_matplotlibs_colour_map():
+    colours = np.frombuffer(palette("magma"), np.uint8).reshape(256, 3)
+    exact = matplotlib.colormaps["magma"](np.linspace(0, 1, LEVELS))[:, :3] * 255
+    assert np.abs(colours[:LEVELS] - exact).max() <= 1
+    assert len({tuple(c) for c in colours[LEVELS:].tolist()}) == 256 - LEVELS
+
+
+def test_a_colour_map_that_the_user_registered_is_known(request):
+    name = "users_own"
+    matplotlib.colormaps.register(
+        matplotlib.colors.LinearSegmentedColormap.from_list(name, ["red", "blue"]), name=name
+    )
+    request.addfinalizer(lambda: matplotlib.colormaps.unregister(name))
+    assert palette(View(cmap=name).cmap)[:3] == b"\xff\0\0"
+
+
+def test_nan_and_infinities_have_colours_of_their_own_and_are_counted():
+    inf, nan = torch.inf, torch.nan
+    tensor = torch.tensor([[[[0.0, 1.0, nan], [inf, -inf, 0.5]]]])
+    drawn = indices_of(tensor)[0]
+    assert drawn[0].tolist() == [0, LEVELS - 1, NAN]
+    assert drawn[1, :2].tolist() == [POSITIVE_INF, NEGATIVE_INF]
+    assert abs(drawn[1, 2] - (LEVELS - 1) / 2) <= 0.5
+    assert "0 … 1  mean 0.5  std 0.408, 1 NaN, 2 inf" in draw(activation(tensor), View()).caption
+
+
+def test_a_channel_of_nothing_but_nan_is_not_called_constant():
+    tensor = torch.stack([torch.full((3, 3), torch.nan), torch.rand(3, 3)])[None]
+    assert (indices_of(tensor)[0] == NAN).all()
+    assert "constant" not in draw(activation(tensor), View()).caption
+    assert "no finite value" in draw(activation(tensor[:, :1]), View()).caption
+
+
+def test_a_constant_channel_is_marked_and_never_stretched():
+    tensor = torch.rand(1, 4, 6, 6)
+    tensor[0, 1], tensor[0, 3] = 0.0, 7.0
+    drawing = draw(activation(tensor), View())
+    for place, plane in enumerate(indices_of(tensor)):
+        if place in (1, 3):
+            assert set(plane.flatten().tolist()) == {GAP, CONSTANT}
+        else:
+            assert CONSTANT not in plane
+    assert "2 constant: 1, 3" in drawing.caption
+
+
+def test_a_constant_channel_keeps_its_own_index_in_the_caption():
+    tensor = torch.rand(1, 8, 4, 4)
+    tensor[0, 6] = 1
+    assert "1 constant: 6" in draw(activation(tensor), View(channels="5:8")).caption
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_finite_values_are_painted_in_their_order(dtype, data):
+    """Whatever the range, a larger value never gets a lower level, and the ends get the ends."""
+    floats = st.floats(
+        allow_nan=False, allow_infinity=False, width=32 if dtype == torch.float32 else 64
+    )
+    array = data.draw(
+        hnp.arrays(np.float64, hnp.array_shapes(min_dims=3, max_dims=3), elements=floats)
+    )
+    values = torch.from_numpy(array).to(dtype)
+    measured = measure(values)
+    drawn = paint(values, choose(measured, View(cmap="gray")), measured).numpy()
+    assert (measured.nan, measured.inf) == (0, 0)
+    for plane, levels in zip(values.numpy(), drawn, strict=True):
+        if plane.min() == plane.max():
+            assert set(levels.flatten().tolist()) <= {GAP, CONSTANT}
+            continue
+        order = np.argsort(plane, axis=None, kind="stable")
+        assert (np.diff(levels.flatten()[order].astype(int)) >= 0).all()
+        assert levels.flat[plane.argmin()] == 0
+        assert levels.flat[plane.argmax()] == LEVELS - 1
+
+
+@given(
+    hnp.arrays(
+        np.float32,
+        hnp.array_shapes(min_dims=3, max_dims=3, max_side=4),
+        elements=st.sampled_from([0.0, 1.0, -2.5, np.nan, np.inf, -np.inf]),
+    )
+)
+@settings(deadline=None)
+def test_figures_are_those_of_the_finite_values(array):
+    measured = measure(torch.from_numpy(array))
+    finite = array[np.isfinite(array)].astype(np.float64)
+    assert measured.nan == np.isnan(array).sum()
+    assert measured.inf == np.isinf(array).sum()
+    if finite.size:
+        assert measured.low.min() == finite.min()
+        assert measured.high.max() == finite.max()
+        assert math.isclose(measured.mean, finite.mean(), abs_tol=1e-5)
+        assert math.isclose(measured.std, finite.std(), abs_tol=1e-5)
+
+
+def test_mean_and_deviation_hold_out_where_float32_would_overflow():
+    measured = measure(torch.tensor([[[3e38, 3e38, -3e38, -3e38]]]))
+    assert math.isclose(measured.std, 3e38, rel_tol=1e-6)
+
+
+rooms = st.builds(
+    Room,
+    width=st.integers(20, 800),
+    gap=st.integers(1, 3),
+    smallest=st.integers(1, 24),
+    largest=st.integers(24, 200),
+    columns=st.sampled_from([1, 2, 4]),
+    strict=st.booleans(),
+)
+
+
+@given(
+    count=st.integers(1, 3000),
+    size=st.tuples(st.integers(1, 900), st.integers(1, 900)),
+    ncols=st.none() | st.integers(1, 80),
+    zoom=st.none() | st.integers(1, 9),
+    room=rooms,
+)
+def test_a_layout_always_fits_the_room(count, size, ncols, zoom, room):
+    layout = lay_out(count, size, View(ncols=ncols, zoom=zoom), room)
+    assert layout.ncols >= 1
+    assert layout.zoom >= 1
+    assert layout.ncols <= count
+    wide = math.ceil(size[1] / layout.shrink) * layout.zoom
+    total = layout.ncols * (wide + room.gap) + room.gap
+    if (ncols is None and zoom is None) or room.strict:
+        assert total <= room.width
+    if not room.strict:
+        assert layout.ncols == min(ncols or layout.ncols, count)
+        assert layout.zoom == (zoom or layout.zoom)
+        assert zoom is None or layout.shrink == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "ncols"),
+    [((5, 24, 24), 5), ((64, 24, 24), 8), ((256, 14, 14), 16), ((64, 112, 112), 6)],
+)
+def test_grids_are_about_as_wide_as_tall(shape, ncols):
+    count, *size = shape
+    assert lay_out(count, tuple(size), View(), PAGE).ncols == ncols
+
+
+@given(
+    array=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=3, max_dims=3, max_side=12)),
+    ncols=st.integers(1, 12),
+    zoom=st.integers(1, 6),
+)
+@settings(deadline=None)
+def test_every_tile_stands_in_its_place_enlarged_by_whole_numbers(array, ncols, zoom):
+    count, height, width = array.shape
+    labels = tuple(map(str, range(count)))
+    layout = Layout(min(ncols, count), zoom, 1)
+    mosaic = tile(torch.from_numpy(array), labels, bytes(768), layout)
+    canvas = image(mosaic, gap=2)
+    strip = label_height(mosaic)
+    rest = np.ones(canvas.shape, bool)
+    for place, plane in enumerate(array):
+        row, column = divmod(place, layout.ncols)
+        top = 2 + strip + row * (strip + height * zoom + 2)
+        left = 2 + column * (width * zoom + 2)
+        box = np.s_[top : top + height * zoom, left : left + width * zoom]
+        assert (canvas[box] == np.kron(plane, np.ones((zoom, zoom), np.uint8))).all()
+        rest[box] = False
+    assert set(canvas[rest].tolist()) <= {GAP, INK}
+    if not strip:
+        assert (canvas[rest] == GAP).all()
+
+
+def test_labels_are_left_out_where_a_tile_has_no_room_for_them():
+    narrow = tile(torch.zeros(1, 5, 5).byte(), ("0",), bytes(768), Layout(1, 1, 1))
+    wide = tile(torch.zeros(1, 6, 6).byte(), ("0",), bytes(768), Layout(1, 1, 1))
+    assert label_height(narrow) == 0
+    assert label_height(wide) > 0
+    assert INK in image(wide)
+
+
+def test_the_png_is_an_opaque_palette_of_the_size_it_says():
+    mosaic = draw(activation(torch.rand(1, 5, 24, 24)), View()).mosaic
+    data = png(mosaic)
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.format == "PNG"
+        assert picture.mode == "P"
+        assert "transparency" not in picture.info
+        assert picture.size == png_size(data)
+        assert (np.asarray(picture) == image(mosaic)).all()
+        assert picture.getpalette() == list(mosaic.palette)
+
+
+def test_a_plane_too_large_for_the_page_is_averaged_and_says_so():
+    tensor = torch.rand(1, 64, 224, 224)
+    drawing = draw(activation(tensor), View())
+    assert drawing.mosaic.tile_size == (112, 112)
+    assert "shrunk: 2 × 2 values averaged" in drawing.caption
+    plane = tensor[0, 3].double().numpy()
+    exact = plane.reshape(112, 2, 112, 2).mean((1, 3))
+    levels = (exact - plane.min()) / (plane.max() - plane.min()) * (LEVELS - 1)
+    assert np.abs(indices_of(tensor)[3] - levels).max() <= 0.5 + 1e-2
+
+
+def test_zoom_one_draws_every_value_of_a_large_plane():
+    mosaic = draw(activation(torch.rand(1, 4, 500, 500)), View(zoom=1)).mosaic
+    assert mosaic.tile_size == (500, 500)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "expected"),
+    [
+        (
+            torch.tensor([[[[0.0, 2.0]], [[1.0, 4.0]]]]),
+            "cnn1  Conv2d  (1, 2, 1, 2) float32 cpu · 2 of 2 channels, sample 0"
+            " · 0 … 4  mean 1.75  std 1.48 · viridis, each channel its own range",
+        ),
+        (torch.tensor(2.0), "cnn1  Conv2d  () float32 cpu · the single value 2"),
+        (
+            torch.zeros(1, 0, 2, 2).half(),
+            "cnn1  Conv2d  (1, 0, 2, 2) float16 cpu · empty, no picture",
+        ),
+    ],
+)
+def test_a_caption_is_one_line_of_words_and_figures(tensor, expected):
+    assert draw(activation(tensor), View()).caption == expected
+
+
+def test_the_caption_says_how_many_channels_there_are():
+    assert "64 of 100 channels" in draw(activation(torch.rand(1, 100, 2, 2)), View()).caption
+
+
+def test_control_characters_in_a_name_are_spelled_out():
+    caption = draw(activation(torch.rand(1, 1, 2, 2), key="a\x1b[2Jb"), View()).caption
+    assert caption.startswith(r"a\x1b[2Jb  Conv2d")
+
+
+def test_a_channel_out_of_range_draws_nothing():
+    with pytest.raises(FeatmagicError, match="No channel 9: there are 5"):
+        draw(activation(torch.rand(1, 5, 2, 2)), View(channels="0,9"))

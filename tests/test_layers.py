@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import pytest
+import torchvision
+from networks import DNN, Block
+from torch import nn
+
+from featmagic.errors import FeatmagicError
+from featmagic.layers import select
+from featmagic.tree import unwrap, walk
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    return torchvision.models.resnet18()
+
+
+def paths(model, *patterns, **more):
+    return list(select(model, patterns, **more).modules)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "layer1.0.conv1",
+        "layer1[0].conv1",
+        "net.layer1[0].conv1",
+        "net.layer1.0.conv1",
+        "layer1[-2].conv1",
+    ],
+)
+def test_a_path_may_be_spelled_as_python(resnet, written):
+    chosen = select(resnet, [written], spelled="net")
+    assert list(chosen.modules) == ["layer1.0.conv1"]
+    assert chosen.modules["layer1.0.conv1"] is resnet.layer1[0].conv1
+
+
+def test_a_key_of_a_module_dict_may_be_quoted():
+    model = nn.ModuleDict({"a": nn.ReLU(), "two words": nn.ReLU()})
+    assert paths(model, "['a']", 'net["two words"]', spelled="net") == ["a", "two words"]
+
+
+def test_a_glob_takes_every_path_it_matches(resnet):
+    expected = [name for name, _ in resnet.named_modules() if name.endswith(".conv1")]
+    assert paths(resnet, "*.conv1") == expected
+    assert len(expected) == 8
+
+
+def test_a_glob_may_have_a_set_of_characters(resnet):
+    assert paths(resnet, "layer[12].0.conv1") == ["layer1.0.conv1", "layer2.0.conv1"]
+
+
+def test_a_glob_may_follow_an_index(resnet):
+    assert paths(resnet, "layer1[0].bn*") == ["layer1.0.bn1", "layer1.0.bn2"]
+
+
+def test_a_class_name_takes_every_module_of_the_class_and_of_classes_derived_from_it(resnet):
+    expected = [name for name, m in resnet.named_modules() if isinstance(m, nn.Conv2d)]
+    assert paths(resnet, "Conv2d") == expected
+
+    class MyConv(nn.Conv2d):
+        pass
+
+    assert paths(nn.Sequential(MyConv(1, 1, 1)), "Conv2d") == ["0"]
+
+
+def test_a_path_goes_before_a_class_of_the_same_name():
+    model = nn.ModuleDict({"ReLU": nn.Tanh(), "other": nn.ReLU()})
+    assert paths(model, "ReLU") == ["ReLU"]
+
+
+def test_a_dot_is_the_model_itself(model):
+    assert select(model, ["."]).modules == {".": model}
+
+
+def test_no_layer_at_all_means_the_models_own_children(model):
+    assert paths(model) == [name for name, _ in model.named_children()]
+
+
+def test_items_stand_for_a_list_of_modules_that_cannot_be_called():
+    model = nn.Module()
+    model.blocks = nn.ModuleList([nn.ReLU(), nn.Tanh()])
+    assert paths(model) == ["blocks.0", "blocks.1"]
+
+
+def test_a_call_may_be_asked_for_and_all_calls_go_before_one():
+    block = Block()
+    assert select(block, ["relu:2"]).calls == {"relu": {2}}
+    assert select(block, ["relu:2", "relu"]).calls == {}
+
+
+@pytest.mark.parametrize("call", ["relu:0", "relu:x", "relu:-1", "relu:"])
+def test_a_call_that_is_no_number_is_refused(call):
+    with pytest.raises(FeatmagicError, match="a call is a number from 1"):
+        select(Block(), [call])
+
+
+def test_an_alias_is_found_by_each_of_its_names():
+    model = nn.Module()
+    model.a = nn.ReLU()
+    model.b = model.a
+    assert select(model, ["b"]).modules["b"] is model.a
+    assert paths(model, "ReLU") == ["a"]
+
+
+def test_a_child_that_knows_its_parent_has_an_end():
+    parent, child = nn.Sequential(), nn.Sequential()
+    parent.add_module("child", child)
+    child.add_module("parent", parent)
+    assert [path for path, _ in walk(parent)] == [".", "child"]
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, lambda m: nn.DataParallel(nn.DataParallel(m))])
+def test_a_wrapped_model_has_the_plain_names(wrap):
+    inner = DNN()
+    wrapped = wrap(inner)
+    assert unwrap(wrapped)[-1] is inner
+    for written in ("cnn1", "module.cnn1", "net.cnn1"):
+        assert select(wrapped, [written], spelled="net").modules == {"cnn1": inner.cnn1}
+
+
+def test_a_wrapped_layer_hides_its_wrapper_from_the_names_below():
+    model = nn.Sequential(nn.DataParallel(Block()))
+    assert select(model, ["0.conv1"]).modules["0.conv1"] is model[0].module.conv1
+
+
+@pytest.mark.parametrize(
+    ("model", "wrong", "right"),
+    [
+        (DNN(), "con1", "cnn1"),
+        (torchvision.models.resnet18(), "layer1.0.conv11", "layer1.0.conv1"),
+        (torchvision.models.resnet18(), "layer1[0].conv11", "layer1.0.conv1"),
+        (torchvision.models.resnet18(), "maxpol", "maxpool"),
+        (nn.Sequential(Block()), "relo", "0.relu"),
+        (DNN(), "Conv2", "Conv2d"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_nearest_right_one(model, wrong, right):
+    with pytest.raises(FeatmagicError, match="Did you mean") as caught:
+        select(model, [wrong])
+    message = str(caught.value)
+    meant = message.partition("Did you mean ")[2].partition("?")[0]
+    assert right in meant.split(" or ")
+    assert f"{type(model).__name__} has no layer '{wrong}'." in message
+
+
+def test_the_message_says_how_many_layers_there_are_and_what_lists_them(model):
+    with pytest.raises(FeatmagicError) as caught:
+        select(model, ["con1"], listed_by="%hook model")
+    assert str(caught.value) == (
+        "DNN has no layer 'con1'. Did you mean cnn1? %hook model lists all 7."
+    )
+
+
+def test_what_is_no_module_is_refused():
+    with pytest.raises(FeatmagicError, match=r"model is a list, not a torch\.nn\.Module"):
+        select([DNN()], ["cnn1"])
+
+
+def test_control_characters_of_a_name_never_reach_the_terminal():
+    model = nn.Module()
+    model._modules["a\x1b[2J"] = nn.ReLU()
+    with pytest.raises(FeatmagicError) as caught:
+        select(model, ["b\x1b[2J"])
+    assert "\x1b" not in str(caught.value)

@@ -1,0 +1,177 @@
+"""From a line to values: no model is needed."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from featmagic.errors import FeatmagicError
+from featmagic.shell.options import flag, manual_of_view, parse_again, parse_hook, parse_look
+from featmagic.shell.words import split_statement, words_of
+from featmagic.view import View, view_of
+
+
+@pytest.mark.parametrize(
+    ("line", "model", "layers"),
+    [
+        ("", None, ()),
+        ("model", "model", ()),
+        ("  model   cnn1\tact1 ", "model", ("cnn1", "act1")),
+        ('models["a"] cnn1', 'models["a"]', ("cnn1",)),
+        ("models['my net'] layer1[0].conv1", "models['my net']", ("layer1[0].conv1",)),
+        ("model cnn1 # act1 pool1", "model", ("cnn1",)),
+        ("# all of it", None, ()),
+        ("model 'cnn 1' \"act1\"", "model", ("cnn 1", "act1")),
+        ("model layer1.* relu:2 .", "model", ("layer1.*", "relu:2", ".")),
+    ],
+)
+def test_the_first_word_is_the_model_and_the_others_are_layers(line, model, layers):
+    asked = parse_hook(line)
+    assert (asked.model, asked.layers, asked.into) == (model, layers, "feature_maps")
+    look = parse_look(line)
+    assert (look.model, look.layers, look.into, look.as_is) == (model, layers, None, False)
+
+
+def test_options_may_stand_between_layers():
+    asked = parse_look("model cnn1 --cmap gray act1 --ncols 5 pool1 --as-is --into maps")
+    assert asked.layers == ("cnn1", "act1", "pool1")
+    assert asked.view == View(cmap="gray", ncols=5)
+    assert (asked.as_is, asked.into) == (True, "maps")
+
+
+@pytest.mark.parametrize(
+    ("line", "view"),
+    [
+        ("--sample -1", View(sample=-1)),
+        ("--channels -3:", View(channels="-3:")),
+        ("--channels=-3:", View(channels="-3:")),
+        ("--channels 0:16,40", View(channels="0:16,40")),
+        ("--channels '0:16, 40'", View(channels="0:16,40")),
+        ("--cmap 'gray'", View(cmap="gray")),
+        ('--cmap="gray"', View(cmap="gray")),
+        ("--max 0 --scale layer --zoom 3", View(max=0, scale="layer", zoom=3)),
+    ],
+)
+def test_values_may_be_negative_or_quoted(line, view):
+    assert parse_again(line).view == view
+
+
+@pytest.mark.parametrize(
+    ("line", "nearest"),
+    [("--colmap gray", "--cmap"), ("--nclos 5", "--ncols"), ("--chanels 1", "--channels")],
+)
+def test_an_unknown_option_is_answered_with_the_nearest_one(line, nearest):
+    with pytest.raises(FeatmagicError) as caught:
+        parse_look(f"model cnn1 {line}")
+    wrong = line.split()[0]
+    assert f"%%featuremaps has no option '{wrong}'. Did you mean {nearest}?" in str(caught.value)
+
+
+def test_an_option_is_never_guessed_from_its_beginning():
+    with pytest.raises(FeatmagicError, match="no option '--sam'"):
+        parse_look("model --sam 1")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "model --ncols 0",
+        "model --zoom 0",
+        "model --max -1",
+        "model --ncols",
+        "model --ncols five",
+        "model --scale row",
+        "model --cmap grey_",
+        "model --channels a:b",
+        "model --channels 1:2:0",
+        "model --channels 1,,2",
+        "model --into 2nd",
+        "model --into class",
+        "model --into feature_maps.x",
+        "model 'cnn1",
+        'model "cnn1 act1',
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_one_clear_line(line):
+    with pytest.raises(FeatmagicError) as caught:
+        parse_look(line)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "head", "statement"),
+    [
+        ("model cnn1 -- model(x)", "model cnn1", "model(x)"),
+        ("model -- y = model(x)  # a note", "model", "y = model(x)  # a note"),
+        ("model -- f('--', x) -- y", "model", "f('--', x) -- y"),
+        ("-- model(x)", "", "model(x)"),
+        ("model '--' cnn1", "model '--' cnn1", None),
+        ("model cnn1 # -- model(x)", "model cnn1 # -- model(x)", None),
+        ("cnn1 --cmap gray", "cnn1 --cmap gray", None),
+    ],
+)
+def test_the_statement_stands_behind_two_dashes_as_it_was_written(line, head, statement):
+    assert split_statement(line) == (head, statement)
+
+
+plain = st.text(st.characters(categories=["L", "N"], include_characters="._*?[]:-"), min_size=1)
+
+
+@given(st.lists(plain.filter(lambda word: not word.startswith("-"))))
+def test_words_come_back_whatever_they_are_made_of(words):
+    assert words_of(" ".join(words)) == words
+    assert words_of("  ".join(f"'{word}'" for word in words)) == words
+
+
+@given(st.lists(plain), st.text())
+def test_no_line_ends_in_anything_but_values_or_our_error(words, rest):
+    line = " ".join([*words, rest])
+    try:
+        asked = parse_look(line)
+    except FeatmagicError:
+        return
+    assert all(word in line for word in asked.layers)
+
+
+ends = st.none() | st.integers(-70, 70)
+slices = st.builds(slice, ends, ends, ends.filter(lambda step: step != 0))
+
+
+@given(st.lists(slices | st.integers(-60, 59), min_size=1), st.just(60))
+def test_channels_are_what_python_would_index(parts, count):
+    expected = []
+    for part in parts:
+        found = list(range(count))[part]
+        expected += found if isinstance(part, slice) else [found]
+    if expected:
+        assert View(channels=parts).pick(count) == expected
+    else:
+        with pytest.raises(FeatmagicError, match="takes none of the 60"):
+            View(channels=parts).pick(count)
+
+
+def test_max_cuts_only_where_no_channel_is_named():
+    assert View().pick(100) == list(range(64))
+    assert View(max=0).pick(100) == list(range(100))
+    assert View(max=2, channels="5:9").pick(100) == [5, 6, 7, 8]
+
+
+def test_a_channel_that_is_not_there_says_which_are():
+    with pytest.raises(FeatmagicError, match="No channel 40: there are 5, 0 to 4"):
+        View(channels="40").pick(5)
+
+
+def test_an_unknown_keyword_is_answered_with_the_nearest_one():
+    with pytest.raises(FeatmagicError, match=r"No view option 'colmap'\. Did you mean cmap\?"):
+        view_of(colmap="gray")
+
+
+def test_every_field_of_view_is_an_option_with_the_same_default_and_a_help_line():
+    asked = parse_look("model")
+    for field in fields(View):
+        assert getattr(asked.view, field.name) == field.default
+        assert flag(field) in manual_of_view()
+        assert field.metadata["help"] in manual_of_view()
