@@ -2,8 +2,9 @@
 
     python benchmarks/bench.py [--quick]
 
-The two sides of a row take turns (A B A B ...), and its ratio is the median of the pairs'. A missed
-target is said and fails nothing. `--quick` takes three pairs a row: enough to see that it runs.
+The two sides of a row take turns (A B A B ...), and its ratio is the median of the pairs' ratios.
+torch computes in one thread on both sides: with more, a busy core decides. A missed target is
+said and fails nothing. `--quick` takes three pairs a row: enough to see that it runs.
 """
 
 from __future__ import annotations
@@ -12,142 +13,79 @@ import argparse
 import gc
 import io
 import json
+import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil, prod
+from itertools import chain
+from math import ceil
 from pathlib import Path
 from statistics import median
-from time import perf_counter
-from typing import Any
 
 import matplotlib
+import PIL
 import torch
 import torchvision
 from IPython.core.pylabtools import print_figure
 from matplotlib.figure import Figure
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import interpolate
+from turns import (
+    FULL,
+    HEAD,
+    QUICK,
+    Effort,
+    Row,
+    in_turns,
+    milliseconds,
+    row_at_most,
+    row_faster,
+    said,
+    table,
+    timed,
+)
 
 import featmagic
 from featmagic.activations import Activation
 from featmagic.drawing import draw
-from featmagic.mosaic import PAGE
+from featmagic.mosaic import PAGE, Mosaic
 from featmagic.render.png import png
 from featmagic.view import View
 
+
+@dataclass(frozen=True)
+class Picture:
+    """An activation to draw, and how many times faster than the others that should be."""
+
+    shape: tuple[int, ...]
+    view: View
+    than_grid: float
+    than_axes: float | None = None
+
+
+# The default view enlarges small planes, which make_grid doesn't; zoom=1 draws what it draws.
+SHOWN, PLAIN = View(max=0), View(max=0, zoom=1)
+PICTURES = (
+    Picture((1, 5, 24, 24), SHOWN, 1, 50),
+    Picture((1, 5, 24, 24), PLAIN, 1),
+    Picture((1, 64, 112, 112), PLAIN, 3, 50),
+    Picture((1, 256, 56, 56), PLAIN, 3, 100),
+    Picture((1, 2048, 7, 7), SHOWN, 3, 500),
+    Picture((1, 2048, 7, 7), PLAIN, 3),
+)
+MEMORY_SHAPES = ((1, 64, 112, 112), (1, 256, 56, 56), (1, 256, 224, 224))
 LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")
-SHAPES = ((1, 5, 24, 24), (1, 64, 112, 112), (1, 256, 56, 56), (1, 2048, 7, 7))
-# How many times faster, by the number of channels.
-AXES_TARGETS = {5: 50, 64: 50, 256: 100, 2048: 500}
-GRID_TARGETS = {5: 1, 64: 3, 256: 3, 2048: 3}
-LOAD_LIMIT = 0.030
-
-Work = Callable[[], float]
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of the table; `least` says whether the target is a least ratio or a largest."""
-
-    what: str
-    ours: str
-    other: str
-    ratio: float
-    target: float
-    least: bool
-    pairs: int
-
-    @property
-    def met(self) -> bool:
-        """Whether the ratio is on the right side of the target."""
-        return self.ratio >= self.target if self.least else self.ratio <= self.target
-
-    def cells(self) -> tuple[str, ...]:
-        """The line's cells, as text."""
-        sign = "≥" if self.least else "≤"
-        ratio, target = (f"{x:.3g}" if x < 1000 else f"{x:.0f}" for x in (self.ratio, self.target))
-        word = "met" if self.met else "not met"
-        return self.what, self.ours, self.other, ratio, f"{sign} {target}", word, str(self.pairs)
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How long to repeat: at least `least` pairs, then more until `seconds` or `most` is reached.
-
-    `slow` is how many pairs a row gets whose other side takes half a minute.
-    """
-
-    least: int
-    most: int
-    slow: int
-    seconds: float = 3.0
-
-
-FULL = Effort(least=9, most=99, slow=3)
-QUICK = Effort(least=3, most=3, slow=1)
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that one call takes; garbage of the call before is not its own."""
-    gc.collect()
-    began = perf_counter()
-    work()
-    return perf_counter() - began
-
-
-def in_turns(ours: Work, other: Work, effort: Effort) -> list[tuple[float, float]]:
-    """Pairs of measurements, one side right after the other."""
-    pairs: list[tuple[float, float]] = []
-    began = perf_counter()
-    while len(pairs) < effort.least or (
-        len(pairs) < effort.most and perf_counter() - began < effort.seconds
-    ):
-        pairs.append((ours(), other()))
-    return pairs
-
-
-def compare(what: str, ours: Work, other: Work, target: float, effort: Effort, least: bool) -> Row:
-    """A row of two works that measure themselves; how many times faster ours is, if `least`."""
-    pairs = in_turns(ours, other, effort)
-    ratio = median(b / a if least else a / b for a, b in pairs)
-    sides = (milliseconds(median(side)) for side in zip(*pairs, strict=True))
-    return Row(what, *sides, ratio, target, least, len(pairs))
-
-
-def milliseconds(seconds: float) -> str:
-    """A duration as text.
-
-    Example:
-        >>> milliseconds(0.0123)
-        '12.3 ms'
-    """
-    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute in one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@one_thread()
 def capture_rows(effort: Effort) -> Iterator[Row]:
     """What hooks on six layers cost ResNet-18: put on for each pass, and standing through many."""
     model, image = torchvision.models.resnet18(weights=None).eval(), smooth((1, 3, 224, 224))
-
-    def forward() -> None:
-        model(image)
+    bare = partial(timed, partial(model, image))
 
     def captured() -> None:
         with featmagic.capture(model, *LAYERS, as_is=True):
@@ -155,42 +93,63 @@ def capture_rows(effort: Effort) -> Iterator[Row]:
 
     def standing() -> float:
         with featmagic.capture(model, *LAYERS, as_is=True):
-            return timed(forward)
+            model(image)
+            return bare()
 
+    what = "ResNet-18, hooks on 6 layers / bare"
     with torch.no_grad():
         for _ in range(3):
             captured()
-        bare = partial(timed, forward)
-        what = "ResNet-18 with hooks on 6 layers / bare"
-        yield compare(f"{what}, put on each pass", partial(timed, captured), bare, 1.05, effort, False)
-        yield compare(f"{what}, standing", standing, bare, 1.05, effort, False)
+        pairs = in_turns(partial(timed, captured), bare, effort)
+        yield row_at_most(f"{what}: put on, pass, off", pairs, 1.05)
+        yield row_at_most(f"{what}: the pass alone", in_turns(standing, bare, effort), 1.05)
 
 
 def smooth(shape: tuple[int, ...]) -> Tensor:
     """Values that vary smoothly over a plane and have both signs, as activations do."""
     *outer, height, width = shape
-    coarse, fine = (
-        torch.randn(*outer, ceil(height / step), ceil(width / step)) for step in (8, 2)
-    )
+    coarse, fine = (torch.randn(*outer, ceil(height / s), ceil(width / s)) for s in (8, 2))
     size = (height, width)
     return interpolate(coarse, size, mode="bicubic") + interpolate(fine, size, mode="bilinear") / 4
 
 
-def ours_png(tensor: Tensor, view: View) -> bytes:
-    """featmagic's picture of an activation."""
+def picture_rows(effort: Effort) -> Iterator[Row]:
+    """From an activation to a PNG of all its channels."""
+    slow = replace(effort, least=effort.slow, most=effort.slow)
+    for picture in PICTURES:
+        tensor, view = smooth(picture.shape), picture.view
+        columns = mosaic_of(tensor, view).indices.shape[2]
+        ours = partial(timed, partial(ours_png, tensor, view))
+        axes = partial(timed, partial(axes_png, tensor, columns))
+        grid = partial(timed, partial(grid_png, tensor, columns))
+        for work in (ours, grid):
+            work()
+        what = f"{picture.shape} to PNG" + (f", zoom {view.zoom}" if view.zoom else "")
+        if picture.than_axes:
+            pairs = in_turns(ours, axes, slow if picture.shape[1] > 1000 else effort)
+            yield row_faster(f"{what} / matplotlib axes", pairs, picture.than_axes)
+        yield row_faster(f"{what} / make_grid", in_turns(ours, grid, effort), picture.than_grid)
+
+
+def mosaic_of(tensor: Tensor, view: View) -> Mosaic:
+    """An activation drawn by featmagic."""
     mosaic = draw(Activation("layer", "layer", "Conv2d", 1, tensor), view).mosaic
-    assert mosaic is not None
-    return png(mosaic)
+    if mosaic is None:
+        raise ValueError(f"nothing to draw in {tuple(tensor.shape)}")
+    return mosaic
+
+
+def ours_png(tensor: Tensor, view: View) -> bytes:
+    """An activation as featmagic's PNG."""
+    return png(mosaic_of(tensor, view))
 
 
 def axes_png(tensor: Tensor, columns: int) -> bytes:
     """One matplotlib axes a channel, as wide as featmagic's page, encoded as IPython does."""
-    channels = tensor[0].numpy()
-    rows = ceil(len(channels) / columns)
-    inches = PAGE.width / 100
+    rows, inches = ceil(tensor.shape[1] / columns), PAGE.width / 100
     figure = Figure(figsize=(inches, inches * rows / columns), dpi=100)
-    axes = figure.subplots(rows, columns, squeeze=False).flat
-    for channel, place in zip(channels, axes, strict=False):
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for place, channel in zip(axes, tensor[0].numpy(), strict=False):
         place.imshow(channel, cmap="viridis")
     for place in axes:
         place.axis("off")
@@ -198,27 +157,80 @@ def axes_png(tensor: Tensor, columns: int) -> bytes:
 
 
 def grid_png(tensor: Tensor, columns: int) -> bytes:
-    """torchvision's grid, grey, each channel its own range, saved by Pillow."""
-    grid = torchvision.utils.make_grid(
-        tensor[0][:, None], nrow=columns, normalize=True, scale_each=True
-    )
+    """A grid of torchvision's, grey, each channel its own range, saved as Pillow does at first."""
+    planes = tensor[0][:, None]
+    grid = torchvision.utils.make_grid(planes, nrow=columns, normalize=True, scale_each=True)
     file = io.BytesIO()
     Image.fromarray(grid.mul(255).byte().permute(1, 2, 0).numpy()).save(file, "png")
     return file.getvalue()
 
 
-def picture_rows(effort: Effort) -> Iterator[Row]:
-    """From an activation to a PNG of all its channels; every value gets a pixel at least."""
-    for shape in SHAPES:
-        count, tensor = shape[1], smooth(shape)
-        # The small planes as they are shown by default, enlarged; the same unenlarged for the
-        # grid's sake, which doesn't enlarge.
-        default, plain = View(max=0), View(max=0, zoom=1)
-        shown = default if count in (5, 2048) else plain
-        columns = draw(Activation("", "", "", 1, tensor), shown).mosaic.indices.shape[2]
-        ours = {view: partial(timed, partial(ours_png, tensor, view)) for view in {shown, plain}}
-        axes = partial(timed, partial(axes_png, tensor, columns))
-        grid = partial(timed, partial(grid_png, tensor, columns))
-        for work in (*ours.values(), grid):
-            work()
-        ...
+def load_rows(effort: Effort) -> Iterator[Row]:
+    """What loading the extension takes, in a fresh process that has a shell already."""
+    with tempfile.TemporaryDirectory() as folder:
+        probe("load_time.py", byte_code=folder)  # compiles, as installing a package does
+        runs = [probe("load_time.py", byte_code=folder) for _ in range(effort.least)]
+    took, heavy = median(run["seconds"] for run in runs), max(int(run["heavy"]) for run in runs)
+    cells = milliseconds(took), "-", "-", "< 30 ms", said(took < 0.030), str(len(runs))
+    yield Row("load_ext in a fresh process", *cells)
+    cells = str(heavy), "-", "-", "0", said(heavy == 0), str(len(runs))
+    yield Row("modules of torch and matplotlib it imports", *cells)
+
+
+def memory_rows(effort: Effort) -> Iterator[Row]:
+    """How far a fresh process's resident memory grows while it draws, to the bytes of the values.
+
+    The high-water mark, so torch's, NumPy's, Pillow's and Python's memory all count.
+    """
+    if not Path("/proc/self/clear_refs").exists():
+        yield Row("peak memory", *("-",) * 3, "<= 2", "not measured: needs Linux", "0")
+        return
+    for shape in MEMORY_SHAPES:
+        runs = [probe("peak_memory.py", *shape) for _ in range(effort.processes)]
+        peak, drawn = (int(median(run[key] for run in runs)) for key in ("peak", "drawn"))
+        cells = f"{peak / 1e6:.1f} MB", f"{drawn / 1e6:.1f} MB", f"{peak / drawn:.2f}", "<= 2"
+        what = f"{shape} to PNG, peak memory / values"
+        yield Row(what, *cells, said(peak <= 2 * drawn), str(len(runs)))
+
+
+def probe(script: str, *args: object, byte_code: str | None = None) -> dict[str, float]:
+    """What a script beside this one prints, run in a process of its own.
+
+    Args:
+        script: its file name.
+        args: for the script.
+        byte_code: a folder that keeps byte code from one process to the next.
+    """
+    command = [sys.executable, str(Path(__file__).with_name(script)), *map(str, args)]
+    environment = dict(os.environ)
+    if byte_code is not None:
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment["PYTHONPYCACHEPREFIX"] = byte_code
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    return dict(json.loads(done.stdout))
+
+
+PARTS = (capture_rows, picture_rows, load_rows, memory_rows)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure every row and print it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="three pairs a row, to see it run")
+    effort = QUICK if parser.parse_args(arguments).quick else FULL
+    versions = {m.__name__: m.__version__ for m in (torch, torchvision, matplotlib, PIL)}
+    print("Python", platform.python_version(), *map(" ".join, versions.items()))
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    gc.collect()
+    gc.freeze()  # what is there by now need not be looked at before every measurement
+    try:
+        rows = (row for part in PARTS for row in part(effort))
+        for line in table(chain([HEAD], rows)):
+            print(line, flush=True)
+    finally:
+        gc.unfreeze()
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from base64 import b64encode
 from typing import Any
@@ -26,15 +27,30 @@ def show(drawing: Drawing) -> None:
         >>> show(Drawing("fc  Linear", None))
         fc  Linear
     """
-    print(drawing.caption)
+    shell = _shell()
+    print(drawing.caption if _takes_png(shell) else _wrapped(drawing.caption))
     if drawing.mosaic is None:
         return
-    shell = _shell()
     if _takes_png(shell):
         data, metadata = bundle(drawing)
         shell.display_pub.publish(data=data, metadata=metadata)
     elif colours := colours_of(sys.stdout):
         print(half_blocks(drawing.mosaic, colours))
+
+
+def _wrapped(caption: str) -> str:
+    """The caption in lines no wider than the window, broken between its parts if need be."""
+    if not sys.stdout.isatty():
+        return caption
+    width = shutil.get_terminal_size().columns - 1
+    lines = [""]
+    for part in caption.split(" · "):
+        longer = f"{lines[-1]} · {part}" if lines[-1] else part
+        if len(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(f"  {part}")
+    return "\n".join(lines)
 
 
 def bundle(drawing: Drawing) -> tuple[dict[str, str], dict[str, Any]]:

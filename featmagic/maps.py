@@ -59,6 +59,10 @@ class FeatureMaps(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._pass.activations)
 
+    # A mapping is compared by its values; tensors have no one answer to that.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         shapes = (f"{printable(key)} {tuple(maps.shape)}" for key, maps in self.items())
         return f"<FeatureMaps: {', '.join(shapes) or 'nothing captured'}>"

@@ -15,7 +15,15 @@ from torch import nn
 from featmagic.activations import Pass
 from featmagic.inputs import device_of, moved_to
 from featmagic.layers import Selection
-from featmagic.tree import CAN_RUN_EAGER, ROOT, is_compiled, runs_compiled, unwrap, walk
+from featmagic.tree import (
+    CAN_RUN_EAGER,
+    ROOT,
+    is_compiled,
+    is_torchscript,
+    runs_compiled,
+    unwrap,
+    walk,
+)
 
 
 class _Hook:
@@ -66,7 +74,12 @@ class Recorder:
         self.last: Pass | None = None
         self._on_pass = on_pass
         self._here = _Here()
-        self._whole, self._layers = unwrap(selection.model), dict(selection.modules)
+        self._whole = unwrap(selection.model)
+        self._layers = {
+            path: module
+            for path, module in selection.modules.items()
+            if not is_torchscript(module)  # it takes no hooks, or never calls them
+        }
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
         if self.leaves_compiled:
             self._leave_compiled()

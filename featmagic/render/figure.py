@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,10 +38,9 @@ def figure(mosaic: Mosaic, title: str) -> Figure:
             self.savefig(file, format="png", bbox_inches="tight")
             return file.getvalue()
 
-        def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        def __reduce__(self) -> tuple[Any, ...]:
             """A pickle holds matplotlib's own class."""
-            make, _, *state = tuple(super().__reduce_ex__(protocol))
-            return make, (Figure,), *state
+            return Figure.__new__, (Figure,), self.__getstate__()  # type: ignore[attr-defined]
 
     pixels = image(mosaic)
     colours = np.frombuffer(mosaic.palette, np.uint8).reshape(-1, 3)[pixels]
@@ -51,5 +50,5 @@ def figure(mosaic: Mosaic, title: str) -> Figure:
     axes = made.add_axes((0, 0, 1, height / (height + 40)))
     axes.imshow(colours, interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    axes.set_title(title, fontsize=8, loc="left", wrap=True)
+    axes.set_title(title, fontsize=8, wrap=True)
     return made

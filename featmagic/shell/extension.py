@@ -39,6 +39,8 @@ class Extension:
         for magics in shell.magics_manager.magics.values():
             for name in [n for n, magic in magics.items() if self._is_ours(magic)]:
                 del magics[name]
+        if self._magics in shell.configurables:
+            shell.configurables.remove(self._magics)
         shell.magics_manager.registry.pop(FeatMagics.__name__, None)
         delattr(shell, ATTRIBUTE)
 

@@ -100,6 +100,11 @@ class FeatMagics(Magics):  # type: ignore[misc]
             for path, module in walk(model)
             if path != ROOT
         ]
+        if not rows:
+            print(
+                f"{type(unwrap(model)[-1]).__name__} has no layers below it; it is a layer itself."
+            )
+            return
         first, second, third = (
             max(map(len, column), default=0) for column in zip(*rows, strict=True)
         )

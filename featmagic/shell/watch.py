@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,12 @@ class Watch:
     paused: str | None = None
     said: set[str] = field(default_factory=set)
 
-    def attach(self, namespace: Namespace) -> None:
-        """Hook the model that the expression stands for now.
+    def attach(self, namespace: Namespace, remember: Callable[[FeatureMaps], None]) -> None:
+        """Hook the model that the expression stands for now; at a pass, bind the name anew.
+
+        Args:
+            namespace: the user's.
+            remember: is given the maps when a pass begins.
 
         Raises:
             FeatmagicError: it stands for none, or a layer isn't there.
@@ -51,9 +56,14 @@ class Watch:
         self.model = weakref.ref(model)
         self.maps = maps = FeatureMaps()
 
+        before = namespace.get(self.name)
+
         def begin(run: Pass) -> None:
             maps.begin(run)
-            if may_bind(self.name, namespace):
+            remember(maps)
+            now = namespace.get(self.name)
+            # Maps that this cell has bound to the name itself are the user's, too.
+            if (now is None or now is before) and may_bind(self.name, namespace):
                 namespace[self.name] = maps
 
         self.recorder = Recorder(chosen, begin, as_is=True)

@@ -39,7 +39,7 @@ class Watches:
         check_free(name, self._namespace)
         watch = Watch(expression, layers, name)
         try:
-            watch.attach(self._namespace)
+            watch.attach(self._namespace, self.remember)
             self.remove(name)
             self._all[name] = watch
             self._namespace[name] = watch.maps
@@ -92,7 +92,7 @@ class Watches:
             return  # a cell inside a cell: the outermost decides
         for watch in self:
             try:
-                watch.attach(self._namespace)
+                watch.attach(self._namespace, self.remember)
                 watch.paused = None
             except FeatmagicError as error:
                 if watch.paused != str(error):
@@ -108,8 +108,6 @@ class Watches:
             recorder, watch.recorder = watch.recorder, None
             if recorder is not None and watch.maps is not None:
                 report(watch, recorder, self._namespace)
-                if recorder.last is not None:
-                    self.remember(watch.maps)
 
     def pause(self, name: str) -> None:
         """Leave a name to a look for the rest of the cell."""

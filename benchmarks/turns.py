@@ -1,0 +1,108 @@
+"""Measurements in turns, and the table they make."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+# A call that says itself how many seconds count.
+Work = Callable[[], float]
+
+
+class Row(NamedTuple):
+    """A line of the table, as text."""
+
+    what: str
+    ours: str
+    other: str
+    ratio: str
+    target: str
+    met: str
+    runs: str
+
+
+HEAD = Row("what", "ours", "the other", "ratio", "target", "", "pairs or runs")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to repeat.
+
+    Attributes:
+        least, most: pairs a row gets; between the two, as many as take `seconds`.
+        slow: pairs where one takes half a minute.
+        processes: runs of what needs a fresh process, and is alike each time.
+    """
+
+    least: int
+    most: int
+    slow: int
+    processes: int
+    seconds: float = 3.0
+
+
+FULL = Effort(least=9, most=99, slow=2, processes=3)
+QUICK = Effort(least=3, most=3, slow=1, processes=1)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that one call takes; the garbage of the call before isn't its own."""
+    gc.collect()
+    began = perf_counter()
+    work()
+    return perf_counter() - began
+
+
+def in_turns(ours: Work, other: Work, effort: Effort) -> list[tuple[float, float]]:
+    """Pairs of measurements, one side right after the other."""
+    pairs: list[tuple[float, float]] = []
+    began = perf_counter()
+    while len(pairs) < effort.least or (
+        len(pairs) < effort.most and perf_counter() - began < effort.seconds
+    ):
+        pairs.append((ours(), other()))
+    return pairs
+
+
+def row_at_most(what: str, pairs: list[tuple[float, float]], most: float) -> Row:
+    """A row whose ratio, ours to the other, is to be small."""
+    ratio = median(a / b for a, b in pairs)
+    return _row(what, pairs, f"{ratio:.3f}", f"<= {most:g}", ratio <= most)
+
+
+def row_faster(what: str, pairs: list[tuple[float, float]], least: float) -> Row:
+    """A row whose ratio, how many times faster ours is, is to be large."""
+    ratio = median(b / a for a, b in pairs)
+    return _row(what, pairs, f"{ratio:.3g}x faster", f">= {least:g}x", ratio >= least)
+
+
+def _row(what: str, pairs: list[tuple[float, float]], ratio: str, target: str, met: bool) -> Row:
+    ours, other = (milliseconds(median(side)) for side in zip(*pairs, strict=True))
+    return Row(what, ours, other, ratio, target, said(met), str(len(pairs)))
+
+
+def milliseconds(seconds: float) -> str:
+    """A duration as text.
+
+    Example:
+        >>> milliseconds(0.0123)
+        '12.30 ms'
+    """
+    return f"{seconds * 1000:.2f} ms"
+
+
+def said(met: bool) -> str:
+    """Whether a target was met, in a word."""
+    return "met" if met else "NOT met"
+
+
+def table(rows: Iterable[Row]) -> Iterator[str]:
+    """The lines of the table, each as soon as its row is there."""
+    widths = (66, 10, 12, 17, 9, 8, 0)
+    for row in rows:
+        first, *rest = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        yield "  ".join([first, *rest]).rstrip()

@@ -1,0 +1,177 @@
+"""Compiled models, TorchScript and exported programs."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import pytest
+import torch
+from networks import Block, hooks_on
+from torch import nn
+
+import featmagic
+from featmagic import FeatmagicError
+from featmagic.tree import CAN_RUN_EAGER
+
+needs_stance = pytest.mark.skipif(not CAN_RUN_EAGER, reason="this torch can't run compiled eagerly")
+
+
+class Counter:
+    """A backend for `torch.compile` that runs the graph as it is and counts compilations."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self, graph, inputs):
+        self.count += 1
+        return graph.forward
+
+
+def wrapped(model, backend):
+    return torch.compile(model, backend=backend)
+
+
+def in_place(model, backend):
+    model.compile(backend=backend)
+    return model
+
+
+@pytest.fixture(autouse=True)
+def _fresh_dynamo():
+    torch._dynamo.reset()
+
+
+@pytest.fixture
+def block():
+    return Block().eval()
+
+
+@pytest.fixture
+def z():
+    return torch.randn(1, 4, 8, 8)
+
+
+@needs_stance
+@pytest.mark.parametrize("compiled", [wrapped, in_place])
+def test_a_look_sees_into_a_model_compiled_and_run_before(block, z, compiled):
+    with featmagic.capture(copy.deepcopy(block), "conv1", "relu") as truth:
+        list(truth)
+    plain, backend = copy.deepcopy(block), Counter()
+    with featmagic.capture(plain, "conv1", "relu") as truth:
+        plain(z)
+    model = compiled(block, backend)
+    with torch.no_grad():
+        model(z)
+        before = backend.count
+        with featmagic.capture(model, "conv1", "relu") as maps:
+            model(z)
+        model(z)
+    assert list(maps) == ["conv1", "relu", "relu:2"]
+    assert all(torch.equal(maps[key], truth[key]) for key in truth)
+    assert backend.count == before
+    assert hooks_on(model) == []
+
+
+@needs_stance
+def test_a_look_sees_into_a_compiled_function_that_calls_the_model(block, z):
+    step = torch.compile(lambda v: block(v) + 1, backend="eager")
+    step(z)
+    with featmagic.capture(block, "conv1") as maps:
+        step(z)
+    with torch.no_grad():
+        assert torch.equal(maps["conv1"], block.conv1(z))
+
+
+@pytest.mark.parametrize("compiled", [wrapped, in_place])
+@pytest.mark.parametrize("runs_before", [0, 1])
+def test_a_watch_leaves_compiled_code_compiled(block, z, compiled, runs_before):
+    """A hook on a compiled module has it compiled anew, until torch gives up on it."""
+    backend = Counter()
+    model = compiled(block, backend)
+    for _ in range(runs_before):
+        model(z)
+    for _ in range(12):
+        with featmagic.capture(model, "conv1", as_is=True) as maps:
+            model(z)
+        model(z)
+    assert backend.count == 1
+    assert "the model is compiled" in maps.missing["conv1"]
+    with pytest.raises(KeyError, match="compiled code runs no hook"):
+        maps["conv1"]
+
+
+def test_a_compiled_model_as_a_whole_is_seen_by_a_watch(block, z):
+    model = wrapped(block, "eager")
+    model(z)
+    with featmagic.capture(model, ".", as_is=True) as maps:
+        y = model(z)
+    assert torch.equal(maps["."], y)
+
+
+@pytest.mark.parametrize("compiled", [wrapped, in_place])
+def test_hook_says_that_a_compiled_model_gives_nothing_and_names_the_look(shell, compiled, z):
+    model = compiled(Block().eval(), "eager")
+    model(z)
+    shell.names.update(model=model, z=z)
+    printed = shell.run("%hook model conv1")
+    printed += shell.run("y = model(z)") + shell.run("y = model(z)")
+    assert printed.count("conv1 of model gave nothing: the model is compiled") == 1
+    assert "%%featuremaps" in printed or not CAN_RUN_EAGER
+    if CAN_RUN_EAGER:
+        assert "conv1  Conv2d" in shell.run("%%featuremaps\nmodel(z);")
+
+
+def test_a_compiled_model_has_the_plain_names_and_class(shell):
+    shell.names["model"] = torch.compile(Block(), backend="eager")
+    assert shell.run("%hook model").split()[:2] == ["conv1", "Conv2d"]
+    assert "Block has no layer 'conv3'" in str(shell.error("%hook model conv3"))
+
+
+def test_training_flags_of_a_compiled_model_are_put_back(z):
+    model = torch.compile(Block().train(), backend="eager")
+    model._orig_mod.bn1.eval()
+    with featmagic.capture(model, "conv1"):
+        assert not model._orig_mod.training
+    assert model._orig_mod.training
+    assert not model._orig_mod.bn1.training
+
+
+@pytest.mark.parametrize(
+    "make", [torch.jit.script, lambda m: torch.jit.trace(m, torch.ones(1, 4, 8, 8))]
+)
+def test_torchscript_is_refused_at_once(shell, make):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scripted = make(nn.Sequential(nn.Conv2d(4, 4, 3)))
+    shell.names["scripted"] = scripted
+    error = shell.error("%%featuremaps scripted 0\n1")
+    assert isinstance(error, FeatmagicError)
+    assert "scripted is TorchScript" in str(error)
+    assert "feature_maps" not in shell.names
+
+
+def test_a_part_that_is_torchscript_gives_the_reason(z):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = nn.Sequential(torch.jit.script(nn.Sequential(nn.Conv2d(4, 4, 3))), nn.ReLU())
+    with featmagic.capture(model, "0.0", "1") as maps:
+        model(z)
+    assert list(maps) == ["1"]
+    assert "TorchScript" in maps.missing["0.0"]
+
+
+def test_an_exported_program_gives_the_reason(z):
+    program = torch.export.export(nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU()), (z,)).module()
+    with featmagic.capture(program, "0") as maps:
+        program(z)
+    assert "exported program" in maps.missing["0"]
+
+
+def test_tracing_and_exporting_under_a_watch_give_what_they_give_without(block, z):
+    plain = torch.export.export(block, (z,))
+    with featmagic.capture(block, "conv1", as_is=True):
+        watched = torch.export.export(block, (z,))
+        symbolic = torch.fx.symbolic_trace(block)
+    assert str(plain.graph) == str(watched.graph)
+    assert "clone" not in str(symbolic.graph)

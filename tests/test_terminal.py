@@ -1,0 +1,438 @@
+"""Through a real IPython terminal: what the screen shows, cell by cell, read by a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from expected import (
+    centred,
+    layers_of,
+    model_and_images,
+    possible_colours,
+    ranges_of,
+    wrong_pixels,
+)
+
+pexpect = pytest.importorskip("pexpect")
+if not hasattr(pexpect, "spawn"):
+    pytest.skip("no pseudo-terminals here", allow_module_level=True)
+pyte = pytest.importorskip("pyte")
+
+HERE = Path(__file__).parent
+SECONDS = 120  # a terminal that is silent for so long is stuck
+ROWS, COLUMNS = 60, 130
+SETUP = """\
+import expected
+model, x = expected.model_and_images()
+image = x[500].unsqueeze(0)
+"""
+# What else may say how many colours there are or how wide the screen is.
+SILENT = {"COLORTERM", "NO_COLOR", "TMUX", "WT_SESSION", "COLUMNS", "LINES", "PYTHONSTARTUP"}
+# Every escape sequence or other control code, but for the end of a line.
+CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|.)?|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", re.S)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def environment(folder, **variables):
+    """The process's own, with nothing of the user's and of the terminal that runs the tests."""
+    (folder / "inputrc").write_text("set enable-bracketed-paste off\n")
+    own = {name: value for name, value in os.environ.items() if name not in SILENT}
+    return {
+        **own,
+        "IPYTHONDIR": str(folder),
+        "INPUTRC": str(folder / "inputrc"),
+        "PYTHONIOENCODING": "utf-8",
+        **variables,
+    }
+
+
+class Terminal:
+    """An IPython in a terminal of its own."""
+
+    def __init__(self, folder, **variables):
+        self._child = pexpect.spawn(
+            sys.executable,
+            ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"],
+            cwd=str(HERE),
+            env=environment(folder, **variables),
+            dimensions=(ROWS, COLUMNS),
+            encoding="utf-8",
+            timeout=SECONDS,
+        )
+        self.columns = COLUMNS
+        self._number = 0
+        self._prompt()
+        (folder / "setup.py").write_text(SETUP)
+        self.run(f"%run {folder / 'setup.py'}")
+        self.run("%load_ext featmagic")
+
+    def resize(self, columns):
+        self._child.setwinsize(ROWS, columns)
+        self.columns = columns
+
+    def run(self, *lines):
+        """Type the lines; what the terminal then got, up to the next prompt."""
+        for line in lines:
+            self._child.sendline(line)
+        self._prompt()
+        return self._child.before
+
+    def close(self):
+        self._child.close(force=True)
+
+    def _prompt(self):
+        self._number += 1
+        self._child.expect(rf"In \[{self._number}\]: ")
+
+
+@pytest.fixture(scope="module")
+def terminals(tmp_path_factory):
+    """`terminals(TERM=..., ...)`: the terminal with that environment; each is started once."""
+    started = {}
+
+    def terminal(**variables):
+        key = tuple(variables.items())
+        if key not in started:
+            started[key] = Terminal(tmp_path_factory.mktemp("ipython"), **variables)
+        started[key].resize(COLUMNS)
+        return started[key]
+
+    yield terminal
+    for one in started.values():
+        one.close()
+
+
+TRUECOLOR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+COLOURS_256 = {"TERM": "xterm-256color"}
+NO_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "NO_COLOR": "1"}
+both = pytest.mark.parametrize("colours", [TRUECOLOR, COLOURS_256], ids=["24-bit", "256 colours"])
+LINE = "%featuremaps model {} -- model(image);"
+
+
+@pytest.fixture(scope="module")
+def layers():
+    """What the layers give for the image."""
+    model, x = model_and_images()
+    return layers_of(model, x[500])
+
+
+# The screen
+
+
+@dataclass
+class Band:
+    """A row of tiles on the screen: where they begin, their labels, and its lines of cells."""
+
+    labels: dict[int, str]
+    lines: list
+
+
+def screen_of(received, columns):
+    """A terminal's screen, as wide as that and tall enough for everything it received."""
+    screen = pyte.Screen(columns, 400)
+    pyte.Stream(screen).feed(received)
+    return screen
+
+
+def bands_of(screen, layer):
+    """The rows of tiles below the layer's caption."""
+    lines = screen.display
+    (at,) = [y for y, line in enumerate(lines) if re.match(rf"{layer}  \w+  \(", line)]
+    bands = []
+    for y in range(at, len(lines)):
+        line = lines[y].rstrip()
+        if re.fullmatch(r"\d+( +\d+)*", line):
+            bands.append(Band({m.start(): m[0] for m in re.finditer(r"\d+", line)}, []))
+        elif bands and line and set(line) <= set("▀▄ "):
+            bands[-1].lines.append(screen.buffer[y])
+        elif bands:
+            break
+    return bands
+
+
+def tile_at(band, left, shape):
+    """The colours `(H, W, RGB)` of the tile that begins there; each value a square of one."""
+    edge, rest = divmod(2 * len(band.lines), shape[0])
+    assert rest == 0
+    halves = []
+    for line in band.lines:
+        cells = [line[left + step] for step in range(shape[1] * edge)]
+        assert {cell.data for cell in cells} == {"▀"}
+        halves += [[rgb(cell.fg) for cell in cells], [rgb(cell.bg) for cell in cells]]
+        assert line[left + shape[1] * edge].data == " "
+        assert line[left + shape[1] * edge].bg == "default"
+    squares = np.array(halves).reshape(shape[0], edge, shape[1], edge, 3)
+    assert (squares == squares[:, :1, :, :1]).all()
+    return squares[:, 0, :, 0]
+
+
+def rgb(colour):
+    """pyte gives a colour's six hexadecimal digits."""
+    return [int(colour[place : place + 2], 16) for place in (0, 2, 4)]
+
+
+def nearest_of_256(colours):
+    """The nearest colours of the 240 that xterm has besides the user's own 16."""
+    table = np.array([rgb(colour) for colour in pyte.graphics.FG_BG_256[16:]])
+    distance = ((colours[..., None, :].astype(int) - table) ** 2).sum(-1)
+    return table[distance.argmin(-1)]
+
+
+def assert_holds(screen, layer, planes, cmap, ranges, colours, channels=None):
+    """Below the caption stand these planes, each under its label, in the right colours."""
+    bands = bands_of(screen, layer)
+    found = [(band, left, label) for band in bands for left, label in band.labels.items()]
+    channels = range(len(planes)) if channels is None else channels
+    assert [label for _, _, label in found] == [str(channel) for channel in channels]
+    for (band, left, _), plane, ends in zip(found, planes, ranges, strict=True):
+        possible = possible_colours(plane, ends, cmap)
+        if colours is COLOURS_256:
+            possible = nearest_of_256(possible)
+        assert wrong_pixels(tile_at(band, left, plane.shape), possible) == 0
+
+
+# Colours
+
+
+@both
+@pytest.mark.parametrize("layer", ["cnn1", "act1", "pool1"])
+def test_the_screen_shows_every_value_in_its_colour(terminals, colours, layer, layers):
+    terminal = terminals(**colours)
+
+    received = terminal.run(LINE.format(f"{layer} --cmap gray"))
+
+    planes = layers[layer]
+    screen = screen_of(received, COLUMNS)
+    assert_holds(screen, layer, planes, "gray", ranges_of(planes), colours)
+
+
+@both
+def test_a_cell_shows_all_its_layers_one_below_the_other(terminals, colours, layers):
+    terminal = terminals(**colours)
+
+    received = terminal.run("%%featuremaps model cnn1 act1 pool1", "model(image);", "")
+
+    screen = screen_of(received, COLUMNS)
+    captions = [line.split()[0] for line in screen.display if " float32 cpu " in line]
+    assert captions == ["cnn1", "act1", "pool1"]
+    for layer in captions:
+        ranges = [centred(plane) for plane in layers[layer]]
+        assert_holds(screen, layer, layers[layer], "RdBu_r", ranges, colours)
+
+
+@both
+def test_channels_stand_under_their_own_index(terminals, colours, layers):
+    terminal = terminals(**colours)
+
+    received = terminal.run(LINE.format("cnn1 --channels 3,1 --cmap viridis --scale layer"))
+
+    planes = layers["cnn1"][[3, 1]]
+    ends = planes.min(), planes.max()
+    screen = screen_of(received, COLUMNS)
+    assert_holds(screen, "cnn1", planes, "viridis", [ends] * 2, colours, channels=[3, 1])
+
+
+def test_half_a_cell_may_hold_the_last_row_of_a_tile(terminals):
+    terminal = terminals(**TRUECOLOR)
+
+    terminal.run("import torch; odd = torch.nn.Sequential(torch.nn.Identity())")
+    terminal.run("three = torch.arange(9.0).reshape(1, 1, 3, 3)")
+    received = terminal.run("%featuremaps odd 0 --zoom 1 --cmap gray -- odd(three);")
+
+    screen = screen_of(received, COLUMNS)
+    (band,) = bands_of(screen, "0")
+    (left,) = band.labels
+    assert len(band.lines) == 2
+    cells = [[line[left + step] for step in range(3)] for line in band.lines]
+    assert [[cell.data for cell in line] for line in cells] == [["▀"] * 3] * 2
+    assert [cell.bg for cell in cells[1]] == ["default"] * 3
+    shown = [[cell.fg for cell in cells[0]], [cell.bg for cell in cells[0]]]
+    shown.append([cell.fg for cell in cells[1]])
+    pixels = np.array([[rgb(colour) for colour in line] for line in shown])
+    possible = possible_colours(np.arange(9.0).reshape(3, 3), (0, 8), "gray")
+    assert wrong_pixels(pixels, possible) == 0
+
+
+# The width
+
+
+@both
+@pytest.mark.parametrize("columns", [80, 130, 40])
+def test_the_grid_fits_the_width(terminals, colours, columns, layers):
+    terminal = terminals(**colours)
+    terminal.resize(columns)
+
+    received = terminal.run(LINE.format("cnn1 --cmap gray"))
+
+    lines = [COLOUR.sub("", line).rstrip("\r") for line in received.split("\n")]
+    grid = [line for line in lines if "▀" in line or re.fullmatch(r"\d+( +\d+)*", line)]
+    assert grid
+    assert max(map(len, grid)) <= columns
+    screen = screen_of(received, columns)
+    assert_holds(screen, "cnn1", layers["cnn1"], "gray", ranges_of(layers["cnn1"]), colours)
+
+
+def test_a_wider_terminal_has_more_tiles_in_a_row(terminals):
+    terminal = terminals(**TRUECOLOR)
+    in_a_row = []
+    for columns in (40, 80, 130):
+        terminal.resize(columns)
+        received = terminal.run(LINE.format("cnn1"))
+        in_a_row.append(len(bands_of(screen_of(received, columns), "cnn1")[0].labels))
+
+    assert all(few < more for few, more in pairwise(in_a_row))
+
+
+def test_values_are_averaged_where_a_tile_is_wider_than_the_terminal(terminals):
+    terminal = terminals(**TRUECOLOR)
+    terminal.resize(80)
+
+    terminal.run("import torch; wide = torch.nn.Sequential(torch.nn.Identity())")
+    terminal.run("ramp = torch.arange(200.0 * 100).reshape(1, 1, 100, 200)")
+    received = terminal.run("%featuremaps wide 0 --cmap gray -- wide(ramp);")
+
+    shrink = int(re.search(r"(\d+) × \1 values averaged", " ".join(received.split()))[1])
+    plane = np.arange(200.0 * 100).reshape(100, 200)
+    rows, columns = (-(-side // shrink) for side in plane.shape)
+    means = np.array(
+        [
+            [plane[r * shrink : (r + 1) * shrink, c * shrink : (c + 1) * shrink].mean()]
+            for r in range(rows)
+            for c in range(columns)
+        ]
+    ).reshape(rows, columns)
+    (band,) = bands_of(screen_of(received, 80), "0")
+    assert columns <= 80
+    assert len(band.lines) == -(-rows // 2)
+    pixels = np.array([[rgb(line[c].fg) for c in range(columns)] for line in band.lines])
+    possible = possible_colours(means[::2], (0, plane.max()), "gray")
+    assert wrong_pixels(pixels, possible) == 0
+
+
+# What is sent besides
+
+
+@both
+def test_nothing_but_colours_is_sent_so_nothing_is_asked_of_the_terminal(terminals, colours):
+    terminal = terminals(**colours)
+
+    received = terminal.run("%%featuremaps model cnn1 act1 pool1", "model(image);", "")
+    received += terminal.run(LINE.format("cnn1"))
+    received += terminal.run("%featuremaps pool1 --cmap gray")
+    received += terminal.run("%hook model cnn1")
+    received += terminal.run("%unhook")
+
+    assert COLOUR.search(received)
+    assert CONTROL.findall(COLOUR.sub("", received)) == []
+
+
+@both
+def test_every_line_ends_in_the_terminals_own_colours(terminals, colours):
+    received = terminals(**colours).run(LINE.format("cnn1 pool1"))
+
+    last = [COLOUR.findall(line)[-1] for line in received.split("\n") if COLOUR.search(line)]
+    assert last
+    assert set(last) == {"\x1b[0m"}
+
+
+def test_24_bit_colours_are_sent_only_where_the_environment_says_so(terminals):
+    received = {
+        name: terminals(**variables).run(LINE.format("cnn1"))
+        for name, variables in {"24-bit": TRUECOLOR, "256": COLOURS_256}.items()
+    }
+
+    assert ";2;" in received["24-bit"]
+    assert ";5;" not in received["24-bit"]
+    assert ";5;" in received["256"]
+    assert ";2;" not in received["256"]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [NO_COLOUR, {"TERM": "dumb", "COLORTERM": "truecolor"}],
+    ids=["NO_COLOR", "a dumb terminal"],
+)
+def test_without_colours_there_are_captions_alone(terminals, variables):
+    terminal = terminals(**variables)
+
+    received = terminal.run("%%featuremaps model cnn1 act1 pool1", "model(image);", "")
+    received += terminal.run("%featuremaps pool1 --cmap gray")
+
+    assert CONTROL.findall(received) == []
+    # The captions may be longer than the screen is wide, but they come as one line.
+    lines = [line.strip() for line in received.splitlines()]
+    captions = [line for line in lines if " float32 cpu · " in line]
+    assert [line.split()[0] for line in captions] == ["cnn1", "act1", "pool1", "pool1"]
+    assert captions[-1].endswith("gray, each channel its own range")
+    echoed = re.compile(r"(In \[\d+\]: |\.\.\.: ?)*(%?%featuremaps .*|model\(image\);)?")
+    assert [line for line in lines if line not in captions and not echoed.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize("script", ["captions.ipy", "captions.ipynb"])
+def test_in_a_pipe_there_are_captions_alone(tmp_path, script):
+    (tmp_path / "setup.py").write_text(SETUP)
+    (tmp_path / "captions.ipy").write_text(
+        f"%run {tmp_path / 'setup.py'}\n%load_ext featmagic\n"
+        + LINE.format("cnn1 pool1")
+        + "\nfeature_maps.show('cnn1', cmap='gray')\n"
+    )
+    import nbformat
+
+    cells = [
+        f"%run {tmp_path / 'setup.py'}",
+        "%load_ext featmagic",
+        "%%featuremaps model cnn1 pool1\nmodel(image);",
+        "feature_maps.show('cnn1', cmap='gray')",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    nbformat.write(notebook, tmp_path / "captions.ipynb")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--colors=NoColor", str(tmp_path / script)],
+        cwd=HERE,
+        env=environment(tmp_path, **TRUECOLOR),
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    captions = done.stdout.splitlines()
+    assert [line.split()[0] for line in captions] == ["cnn1", "pool1", "cnn1"]
+    assert all(" float32 cpu · " in line for line in captions)
+    assert CONTROL.findall(done.stdout) == []
+
+
+# The line form
+
+
+def test_the_line_form_is_a_statement_of_the_users(terminals):
+    terminal = terminals(**COLOURS_256)
+
+    received = terminal.run("%featuremaps model fc2 -- y = model(image)")
+    told = terminal.run("print(torch.equal(y, feature_maps['fc2']), model.training)")
+    value = terminal.run("%featuremaps model fc2 -- model(image).shape")
+    silent = terminal.run("%featuremaps model fc2 -- model(image).shape;")
+
+    assert "fc2  Linear  (1, 5)" in received
+    assert "True True" in told
+    assert re.search(r"Out\[\d+\]: torch.Size\(\[1, 5\]\)", value)
+    assert "Out[" not in silent
+
+
+def test_an_error_is_said_in_one_line(terminals):
+    terminal = terminals(**COLOURS_256)
+
+    received = terminal.run("%featuremaps model con1 -- model(image)")
+
+    lines = [line.strip() for line in received.splitlines() if line.strip()]
+    assert lines[-1].startswith("FeatmagicError: DNN has no layer 'con1'. Did you mean cnn1?")
+    assert "Traceback" not in received
+    assert CONTROL.findall(received) == []
