@@ -1,0 +1,30 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test bench clean
+
+# Train the example, show its feature maps in the terminal, write the notebook as a page.
+demo: .venv/examples
+	@$(BIN)/python examples/demo.py
+
+# Lint, types, import contracts and every test.
+test: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+# Ratios against the bare forward pass, matplotlib and torchvision.
+bench: .venv/examples
+	$(BIN)/python benchmarks/bench.py
+
+# An environment with one of the extras of pyproject.toml; made once, and anew when that changes.
+.venv/%: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist examples/out
