@@ -28,25 +28,38 @@ def show(drawing: Drawing) -> None:
         fc  Linear
     """
     shell = _shell()
-    print(drawing.caption if _takes_png(shell) else _wrapped(drawing.caption))
+    takes_png = _takes_png(shell)
+    print(wrapped(drawing.caption, _PAGE_COLUMNS if takes_png else _columns()))
     if drawing.mosaic is None:
         return
-    if _takes_png(shell):
+    if takes_png:
         data, metadata = bundle(drawing)
         shell.display_pub.publish(data=data, metadata=metadata)
     elif colours := colours_of(sys.stdout):
-        print(half_blocks(drawing.mosaic, colours))
+        print(half_blocks(drawing.mosaic, colours), end="\n\n")
 
 
-def _wrapped(caption: str) -> str:
-    """The caption in lines no wider than the window, broken between its parts if need be."""
-    if not sys.stdout.isatty():
-        return caption
-    width = shutil.get_terminal_size().columns - 1
+# Letters in a line of a notebook's page; a longer line would be broken inside a word.
+_PAGE_COLUMNS = 100
+
+
+def _columns() -> int | None:
+    """Letters in a line of the terminal; None where the output goes somewhere else."""
+    return shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else None
+
+
+def wrapped(caption: str, columns: int | None) -> str:
+    """The caption in lines of that many letters, broken between its parts if need be.
+
+    Example:
+        >>> print(wrapped("fc  Linear · 5 of 5 values · viridis", 30))
+        fc  Linear · 5 of 5 values
+          viridis
+    """
     lines = [""]
     for part in caption.split(" · "):
         longer = f"{lines[-1]} · {part}" if lines[-1] else part
-        if len(longer) <= width or not lines[-1]:
+        if columns is None or len(longer) <= columns or not lines[-1]:
             lines[-1] = longer
         else:
             lines.append(f"  {part}")
