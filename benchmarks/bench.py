@@ -19,12 +19,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from math import ceil
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import matplotlib
 import PIL
@@ -50,7 +51,6 @@ from turns import (
     timed,
 )
 
-import featmagic
 from featmagic.activations import Activation
 from featmagic.drawing import draw
 from featmagic.mosaic import PAGE, Mosaic
@@ -79,30 +79,14 @@ PICTURES = (
     Picture((1, 2048, 7, 7), PLAIN, 3),
 )
 MEMORY_SHAPES = ((1, 64, 112, 112), (1, 256, 56, 56), (1, 256, 224, 224))
-LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")
 
 
 def capture_rows(effort: Effort) -> Iterator[Row]:
     """What hooks on six layers cost ResNet-18: put on for each pass, and standing through many."""
-    model, image = torchvision.models.resnet18(weights=None).eval(), smooth((1, 3, 224, 224))
-    bare = partial(timed, partial(model, image))
-
-    def captured() -> None:
-        with featmagic.capture(model, *LAYERS, as_is=True):
-            model(image)
-
-    def standing() -> float:
-        with featmagic.capture(model, *LAYERS, as_is=True):
-            model(image)
-            return bare()
-
-    what = "ResNet-18, hooks on 6 layers / bare"
-    with torch.no_grad():
-        for _ in range(3):
-            captured()
-        pairs = in_turns(partial(timed, captured), bare, effort)
-        yield row_at_most(f"{what}: put on, pass, off", pairs, 1.05)
-        yield row_at_most(f"{what}: the pass alone", in_turns(standing, bare, effort), 1.05)
+    runs = [probe("capture_cost.py", effort.pairs) for _ in range(effort.processes)]
+    for key, how in ("each", "put on, pass, off"), ("standing", "the pass alone"):
+        pairs = [(ours, bare) for run in runs for ours, bare in run[key]]
+        yield row_at_most(f"ResNet-18, hooks on 6 layers / bare: {how}", pairs, 1.05)
 
 
 def smooth(shape: tuple[int, ...]) -> Tensor:
@@ -115,7 +99,6 @@ def smooth(shape: tuple[int, ...]) -> Tensor:
 
 def picture_rows(effort: Effort) -> Iterator[Row]:
     """From an activation to a PNG of all its channels."""
-    slow = replace(effort, least=effort.slow, most=effort.slow)
     for picture in PICTURES:
         tensor, view = smooth(picture.shape), picture.view
         columns = mosaic_of(tensor, view).indices.shape[2]
@@ -126,9 +109,10 @@ def picture_rows(effort: Effort) -> Iterator[Row]:
             work()
         what = f"{picture.shape} to PNG" + (f", zoom {view.zoom}" if view.zoom else "")
         if picture.than_axes:
-            pairs = in_turns(ours, axes, slow if picture.shape[1] > 1000 else effort)
+            pairs = in_turns(ours, axes, effort.slow if picture.shape[1] > 1000 else effort.pairs)
             yield row_faster(f"{what} / matplotlib axes", pairs, picture.than_axes)
-        yield row_faster(f"{what} / make_grid", in_turns(ours, grid, effort), picture.than_grid)
+        pairs = in_turns(ours, grid, effort.pairs, effort.seconds)
+        yield row_faster(f"{what} / make_grid", pairs, picture.than_grid)
 
 
 def mosaic_of(tensor: Tensor, view: View) -> Mosaic:
@@ -153,11 +137,11 @@ def axes_png(tensor: Tensor, columns: int) -> bytes:
         place.imshow(channel, cmap="viridis")
     for place in axes:
         place.axis("off")
-    return print_figure(figure, fmt="png", bbox_inches="tight")
+    return bytes(print_figure(figure, fmt="png", bbox_inches="tight"))
 
 
 def grid_png(tensor: Tensor, columns: int) -> bytes:
-    """A grid of torchvision's, grey, each channel its own range, saved as Pillow does at first."""
+    """A grid of torchvision's, grey, each channel in a range of its own, with Pillow's defaults."""
     planes = tensor[0][:, None]
     grid = torchvision.utils.make_grid(planes, nrow=columns, normalize=True, scale_each=True)
     file = io.BytesIO()
@@ -169,7 +153,7 @@ def load_rows(effort: Effort) -> Iterator[Row]:
     """What loading the extension takes, in a fresh process that has a shell already."""
     with tempfile.TemporaryDirectory() as folder:
         probe("load_time.py", byte_code=folder)  # compiles, as installing a package does
-        runs = [probe("load_time.py", byte_code=folder) for _ in range(effort.least)]
+        runs = [probe("load_time.py", byte_code=folder) for _ in range(effort.pairs)]
     took, heavy = median(run["seconds"] for run in runs), max(int(run["heavy"]) for run in runs)
     cells = milliseconds(took), "-", "-", "< 30 ms", said(took < 0.030), str(len(runs))
     yield Row("load_ext in a fresh process", *cells)
@@ -193,7 +177,7 @@ def memory_rows(effort: Effort) -> Iterator[Row]:
         yield Row(what, *cells, said(peak <= 2 * drawn), str(len(runs)))
 
 
-def probe(script: str, *args: object, byte_code: str | None = None) -> dict[str, float]:
+def probe(script: str, *args: object, byte_code: str | None = None) -> dict[str, Any]:
     """What a script beside this one prints, run in a process of its own.
 
     Args:

@@ -22,7 +22,9 @@ from featmagic.view import View
 def peak(shape: tuple[int, ...]) -> dict[str, int]:
     """The most bytes that drawing an activation takes beyond what was there, and its own bytes."""
     _draw(torch.randn(1, 8, 16, 16))
-    tensor = torch.nn.functional.interpolate(torch.randn(*shape[:2], 8, 8), shape[2:])
+    # Smooth, but with so much in it that the file is as large as an activation's.
+    coarse = torch.randn(*shape[:2], *(side // 4 for side in shape[2:]))
+    tensor = torch.nn.functional.interpolate(coarse, shape[2:], mode="bilinear")
     Path("/proc/self/clear_refs").write_text("5")
     before = _resident("VmRSS")
     _draw(tensor)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 # A call that says itself how many seconds count.
 Work = Callable[[], float]
+Pairs = list[tuple[float, float]]
 
 
 class Row(NamedTuple):
@@ -33,20 +34,19 @@ class Effort:
     """How long to repeat.
 
     Attributes:
-        least, most: pairs a row gets; between the two, as many as take `seconds`.
+        pairs: the least that a row gets; it gets more until `seconds` are over.
         slow: pairs where one takes half a minute.
-        processes: runs of what needs a fresh process, and is alike each time.
+        processes: where each is a process of its own.
     """
 
-    least: int
-    most: int
+    pairs: int
+    seconds: float
     slow: int
     processes: int
-    seconds: float = 3.0
 
 
-FULL = Effort(least=9, most=99, slow=2, processes=3)
-QUICK = Effort(least=3, most=3, slow=1, processes=1)
+FULL = Effort(pairs=9, seconds=3, slow=2, processes=5)
+QUICK = Effort(pairs=3, seconds=0, slow=1, processes=1)
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -57,30 +57,28 @@ def timed(work: Callable[[], object]) -> float:
     return perf_counter() - began
 
 
-def in_turns(ours: Work, other: Work, effort: Effort) -> list[tuple[float, float]]:
+def in_turns(ours: Work, other: Work, least: int, seconds: float = 0) -> Pairs:
     """Pairs of measurements, one side right after the other."""
-    pairs: list[tuple[float, float]] = []
-    began = perf_counter()
-    while len(pairs) < effort.least or (
-        len(pairs) < effort.most and perf_counter() - began < effort.seconds
-    ):
+    pairs: Pairs = []
+    end = perf_counter() + seconds
+    while len(pairs) < least or perf_counter() < end:
         pairs.append((ours(), other()))
     return pairs
 
 
-def row_at_most(what: str, pairs: list[tuple[float, float]], most: float) -> Row:
+def row_at_most(what: str, pairs: Pairs, most: float) -> Row:
     """A row whose ratio, ours to the other, is to be small."""
     ratio = median(a / b for a, b in pairs)
     return _row(what, pairs, f"{ratio:.3f}", f"<= {most:g}", ratio <= most)
 
 
-def row_faster(what: str, pairs: list[tuple[float, float]], least: float) -> Row:
+def row_faster(what: str, pairs: Pairs, least: float) -> Row:
     """A row whose ratio, how many times faster ours is, is to be large."""
     ratio = median(b / a for a, b in pairs)
     return _row(what, pairs, f"{ratio:.3g}x faster", f">= {least:g}x", ratio >= least)
 
 
-def _row(what: str, pairs: list[tuple[float, float]], ratio: str, target: str, met: bool) -> Row:
+def _row(what: str, pairs: Pairs, ratio: str, target: str, met: bool) -> Row:
     ours, other = (milliseconds(median(side)) for side in zip(*pairs, strict=True))
     return Row(what, ours, other, ratio, target, said(met), str(len(pairs)))
 

@@ -57,3 +57,8 @@ def possible_colours(values, ends, cmap):
 def wrong_pixels(pixels, possible):
     """How many pixels `(..., RGB)` have none of their possible colours."""
     return int((~(possible == pixels).all(-1).any(0)).sum())
+
+
+def unwrapped(text):
+    """Printed captions, each in one line again: they are broken between their parts."""
+    return text.replace("\r", "").replace("\n  ", " · ")

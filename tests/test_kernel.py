@@ -18,6 +18,7 @@ from expected import (
     model_and_images,
     possible_colours,
     ranges_of,
+    unwrapped,
     wrong_pixels,
 )
 from jupyter_client.manager import start_new_kernel
@@ -270,7 +271,7 @@ def test_the_kernel_shows_one_png_a_layer_each_under_its_caption(kernel):
     for name, stream, picture in zip(
         ("cnn1", "act1", "pool1"), ran.outputs[::2], ran.outputs[1::2], strict=True
     ):
-        (caption,) = stream.text.splitlines()
+        (caption,) = unwrapped(stream.text).splitlines()
         assert caption.split()[0] == name
         assert set(picture.data) == {"image/png", "text/plain"}
         assert picture.data["text/plain"] == caption
@@ -292,7 +293,7 @@ def test_a_caption_says_what_the_layer_gave(kernel, layers):
     ran = kernel.good(LOOK.format("cnn1 pool1"))
 
     for line, name, kind, shape in zip(
-        ran.text.splitlines(),
+        unwrapped(ran.text).splitlines(),
         ("cnn1", "pool1"),
         ("Conv2d", "MaxPool2d"),
         ("(1, 5, 24, 24)", "(1, 5, 12, 12)"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import weakref
 
 import pytest
 import torch
@@ -197,6 +199,17 @@ def test_a_name_holds_the_maps_of_one_model(shell):
     assert shell.run("%hook") == "Watching fc2 of model → feature_maps\n"
     shell.run("y = model(x)")
     assert list(shell.names["feature_maps"]) == ["fc2"]
+
+
+def test_maps_that_the_user_lets_go_are_gone(shell):
+    shell.run("%hook model cnn1")
+    shell.run("y = model(x)")
+    kept = weakref.ref(shell.names["feature_maps"])
+    tensor = weakref.ref(kept()["cnn1"])
+    shell.run("del feature_maps")
+    gc.collect()
+    assert kept() is None
+    assert tensor() is None
 
 
 def test_two_models_are_watched_under_two_names(shell):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,24 +17,30 @@ if TYPE_CHECKING:
     from featmagic.recorder import Recorder
 
 
+@dataclass(frozen=True)
+class Running:
+    """A watch while a cell runs: the hooks, and the maps that they fill."""
+
+    recorder: Recorder
+    maps: FeatureMaps
+
+
 @dataclass
 class Watch:
     """A model by how it is spelled, layers of it by how they were asked for, and a name.
 
     The model and its layers are looked up at every cell, so that a variable bound to a new model
-    is followed. `recorder` is there only while a cell runs.
+    is followed; between cells nothing of them is held.
     """
 
     expression: str
     layers: tuple[str, ...]
     name: str
-    model: weakref.ref[nn.Module] | None = None
-    recorder: Recorder | None = None
-    maps: FeatureMaps | None = None
+    running: Running | None = None
     paused: str | None = None
     said: set[str] = field(default_factory=set)
 
-    def attach(self, namespace: Namespace, remember: Callable[[FeatureMaps], None]) -> None:
+    def attach(self, namespace: Namespace, remember: Callable[[FeatureMaps], None]) -> FeatureMaps:
         """Hook the model that the expression stands for now; at a pass, bind the name anew.
 
         Args:
@@ -53,10 +58,7 @@ class Watch:
         model = find_model(self.expression, namespace)
         listed_by = f"%hook {self.expression}"
         chosen = select(model, self.layers, spelled=self.expression, listed_by=listed_by)
-        self.model = weakref.ref(model)
-        self.maps = maps = FeatureMaps()
-
-        before = namespace.get(self.name)
+        maps, before = FeatureMaps(), namespace.get(self.name)
 
         def begin(run: Pass) -> None:
             maps.begin(run)
@@ -66,16 +68,36 @@ class Watch:
             if (now is None or now is before) and may_bind(self.name, namespace):
                 namespace[self.name] = maps
 
-        self.recorder = Recorder(chosen, begin, as_is=True)
-        self.recorder.attach()
-        self.say_missing(missing_from(self.recorder))
+        self.running = Running(Recorder(chosen, begin, as_is=True), maps)
+        self.running.recorder.attach()
+        self.say_missing(missing_from(self.running.recorder))
+        return maps
 
     def detach(self) -> None:
         """Take the hooks off."""
-        if self.recorder is not None:
-            self.recorder.detach()
+        if self.running is not None:
+            self.running.recorder.detach()
 
-    def say_missing(self, missing: dict[str, str]) -> None:
+    def end(self, namespace: Namespace) -> None:
+        """The cell is over: take the hooks off, and say what it didn't give, each thing once."""
+        self.detach()
+        running, self.running = self.running, None
+        if running is not None:
+            self._report(running, namespace)
+
+    def _report(self, running: Running, namespace: Namespace) -> None:
+        from featmagic.capturing import missing_from
+
+        if running.recorder.last is None:
+            if _is_bound_anew(self.expression, running.recorder.selection.model, namespace):
+                self.say_once(f"{self.expression} is a new model: watched from the next cell on.")
+            return
+        running.maps.missing = missing_from(running.recorder)
+        self.say_missing(running.maps.missing)
+        if not may_bind(self.name, namespace):
+            self.say_once(f"{self.name} is yours now: not refreshed. %hook ... --into another.")
+
+    def say_missing(self, missing: Mapping[str, str]) -> None:
         """Say which layers gave nothing, and why."""
         for name, reason in missing.items():
             self.say_once(printable(f"{name} of {self.expression} gave nothing: {reason}."))
@@ -90,25 +112,8 @@ class Watch:
         return f"{', '.join(self.layers)} of {self.expression} → {self.name}"
 
 
-def report(watch: Watch, recorder: Recorder, namespace: Namespace) -> None:
-    """Say what a cell didn't give, each thing once."""
-    from featmagic.capturing import missing_from
-
-    if recorder.last is None:
-        if _is_bound_anew(watch, namespace):
-            watch.say_once(f"{watch.expression} is a new model: watched from the next cell on.")
-        return
-    missing = missing_from(recorder)
-    if watch.maps is not None:
-        watch.maps.missing = missing
-    watch.say_missing(missing)
-    if not may_bind(watch.name, namespace):
-        watch.say_once(f"{watch.name} is yours now: not refreshed. %hook ... --into another name.")
-
-
-def _is_bound_anew(watch: Watch, namespace: Namespace) -> bool:
+def _is_bound_anew(expression: str, before: nn.Module, namespace: Namespace) -> bool:
     try:
-        now = find_model(watch.expression, namespace)
+        return find_model(expression, namespace) is not before
     except FeatmagicError:
         return False
-    return watch.model is not None and now is not watch.model()

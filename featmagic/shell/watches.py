@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from featmagic.errors import FeatmagicError, did_you_mean
 from featmagic.shell.namespace import Namespace, check_free
-from featmagic.shell.watch import Watch, report
+from featmagic.shell.watch import Watch
 
 if TYPE_CHECKING:
     from featmagic.maps import FeatureMaps
@@ -39,15 +39,15 @@ class Watches:
         check_free(name, self._namespace)
         watch = Watch(expression, layers, name)
         try:
-            watch.attach(self._namespace, self.remember)
+            maps = watch.attach(self._namespace, self.remember)
             self.remove(name)
             self._all[name] = watch
-            self._namespace[name] = watch.maps
+            self._namespace[name] = maps
         except BaseException:
             watch.detach()
             raise
         if not a_cell_is_running():
-            watch.detach()
+            watch.end(self._namespace)
         return watch
 
     def remove(self, name: str) -> None:
@@ -105,15 +105,13 @@ class Watches:
             return
         self.close_all()
         for watch in self:
-            recorder, watch.recorder = watch.recorder, None
-            if recorder is not None and watch.maps is not None:
-                report(watch, recorder, self._namespace)
+            watch.end(self._namespace)
 
     def pause(self, name: str) -> None:
         """Leave a name to a look for the rest of the cell."""
         if watch := self._all.get(name):
             watch.detach()
-            watch.recorder = None
+            watch.running = None
 
     def opened(self, look: ExitStack) -> None:
         """Have what a look opens closed at the end of the cell, if an interrupt left it open."""
