@@ -109,7 +109,8 @@ def picture_rows(effort: Effort) -> Iterator[Row]:
             work()
         what = f"{picture.shape} to PNG" + (f", zoom {view.zoom}" if view.zoom else "")
         if picture.than_axes:
-            pairs = in_turns(ours, axes, effort.slow if picture.shape[1] > 1000 else effort.pairs)
+            often = (effort.slow,) if len(tensor[0]) > 1000 else (effort.pairs, effort.seconds)
+            pairs = in_turns(ours, axes, *often)
             yield row_faster(f"{what} / matplotlib axes", pairs, picture.than_axes)
         pairs = in_turns(ours, grid, effort.pairs, effort.seconds)
         yield row_faster(f"{what} / make_grid", pairs, picture.than_grid)

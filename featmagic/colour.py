@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -74,8 +75,9 @@ def measure(values: Tensor, padding: int = 0) -> Measured:
     """
     rows = values.flatten(1)
     rows = rows[:, : rows.shape[1] - padding]
-    low, high = torch.aminmax(rows, dim=1)
-    std, mean = torch.std_mean(rows, correction=0)
+    # Two reductions each are several times faster than torch's aminmax and std_mean along rows.
+    low, high, mean = rows.amin(1), rows.amax(1), rows.mean()
+    std = (rows - mean).square_().mean().sqrt_()
     brought = torch.cat([low, high, mean[None], std[None]]).cpu().double().numpy()
     if not np.isfinite(brought).all():
         brought = _finite_only(exactly(rows)).cpu().double().numpy()
@@ -181,6 +183,14 @@ def palette(cmap: str) -> bytes:
         >>> len(palette("gray"))
         768
     """
+    # A map of the user's may be registered anew under its name; matplotlib's own can't be.
+    return _kept_palette(cmap) if cmap in (SEQUENTIAL, DIVERGING) else _palette(cmap)
+
+
+def _palette(cmap: str) -> bytes:
     levels = colormap(cmap)(np.linspace(0, 1, LEVELS), bytes=True)[:, :3]
     others = [_OTHER_COLOURS[index] for index in range(LEVELS, 256)]
     return levels.tobytes() + np.array(others, np.uint8).tobytes()
+
+
+_kept_palette = cache(_palette)

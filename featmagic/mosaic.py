@@ -135,17 +135,31 @@ def image(mosaic: Mosaic, gap: int = PAGE.gap) -> Pixels:
     rows, height, ncols, width = mosaic.indices.shape
     strip = label_height(mosaic)
     tall, wide = strip + height * mosaic.zoom + gap, width * mosaic.zoom + gap
-    cells = np.full((rows, tall, ncols, wide), GAP, np.uint8)
-    enlarged = mosaic.indices.repeat(mosaic.zoom, 1).repeat(mosaic.zoom, 3)
-    cells[:, strip : tall - gap, :, : wide - gap] = enlarged
-    canvas = np.pad(
-        cells.reshape(rows * tall, ncols * wide), ((gap, 0), (gap, 0)), constant_values=GAP
+    canvas = np.full((gap + rows * tall, gap + ncols * wide), GAP, np.uint8)
+    # A view of the canvas, tile by tile: (rows, tall, ncols, wide) without its outer gap.
+    cells = np.lib.stride_tricks.as_strided(
+        canvas[gap:, gap:],
+        (rows, tall, ncols, wide),
+        (tall * canvas.shape[1], canvas.shape[1], wide, 1),
     )
+    cells[:, strip : tall - gap, :, : wide - gap] = enlarged(mosaic)
     if strip:
         for place, label in enumerate(mosaic.labels):
             row, column = divmod(place, ncols)
             _write(canvas, label, gap + row * tall + 1, gap + column * wide)
     return canvas
+
+
+def enlarged(mosaic: Mosaic) -> Pixels:
+    """The tiles with every value `zoom` pixels wide and tall, `(rows, h, ncols, w)`.
+
+    Example:
+        >>> enlarged(tile(torch.zeros(1, 2, 3).byte(), ("0",), bytes(768), Layout(1, 2, 1))).shape
+        (1, 4, 1, 6)
+    """
+    if mosaic.zoom == 1:
+        return mosaic.indices
+    return mosaic.indices.repeat(mosaic.zoom, 3).repeat(mosaic.zoom, 1)
 
 
 def label_height(mosaic: Mosaic) -> int:

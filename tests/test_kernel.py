@@ -514,7 +514,7 @@ def test_an_error_in_the_forward_names_the_layer_and_keeps_what_ran_before(kerne
     shown = without_escapes(error.traceback)
     assert error.ename == "RuntimeError"
     assert re.search(r"-+> 3 y = model\(x\[:1\]\)", shown)
-    assert "featmagic: fc1 (Linear) failed" in shown
+    assert "featmagic: fc1 (Linear) failed" in shown + ran.text
     kept = kernel.good("print({name: tuple(maps.shape) for name, maps in feature_maps.items()})")
     assert kept.text == "{'cnn1': (1, 5, 24, 24), 'pool1': (1, 5, 12, 12)}\n"
 
@@ -652,7 +652,12 @@ def test_the_users_own_hooks_stay(kernel):
     assert ran.text == "2 1\n"
 
 
-def test_an_interrupt_leaves_no_hook_and_every_flag_as_it_was(kernel):
+@pytest.mark.parametrize(
+    "cell",
+    ["%%featuremaps model cnn1 act2\nmodel(x[:1])", "model(x[:1])"],
+    ids=["in a look", "under a watch"],
+)
+def test_an_interrupt_leaves_no_hook_and_every_flag_as_it_was(kernel, cell):
     kernel.good("%hook model cnn1 --into watched")
     kernel.good(
         "class Slow(nn.Module):\n"
@@ -665,7 +670,7 @@ def test_an_interrupt_leaves_no_hook_and_every_flag_as_it_was(kernel):
         "flags = flags_of(model)\n"
     )
 
-    ran = kernel.run("%%featuremaps model cnn1 act2\nmodel(x[:1])", interrupt_at="asleep")
+    ran = kernel.run(cell, interrupt_at="asleep")
 
     assert ran.status == "error"
     assert ran.errors[0].ename == "KeyboardInterrupt"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featmagic.colour import GAP
-from featmagic.mosaic import Mosaic, Room
+from featmagic.mosaic import Mosaic, Room, enlarged
 
 _RESET = "\x1b[0m"
 
@@ -56,7 +56,7 @@ def half_blocks(mosaic: Mosaic, colours: int) -> str:
         '\x1b[38;5;16;48;5;16m▀\x1b[0m'
     """
     codes = _codes(mosaic.palette, colours)
-    tiles = mosaic.indices.repeat(mosaic.zoom, 1).repeat(mosaic.zoom, 3)
+    tiles = enlarged(mosaic)
     lines = []
     for row, band in enumerate(tiles):
         labels = mosaic.labels[row * tiles.shape[2] : (row + 1) * tiles.shape[2]]

@@ -9,7 +9,7 @@ block. What runs is the user's own cell, but for the block around it.
 from __future__ import annotations
 
 import ast
-import asyncio
+import inspect
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -134,8 +134,10 @@ def _compiled(shell: Any, source: str) -> tuple[list[Any], bool]:
 
 
 def _result(shell: Any, value: Any) -> Any:
-    if not asyncio.iscoroutine(value):
+    if not inspect.iscoroutine(value):
         return value
+    import asyncio  # half of what loading the extension would take otherwise
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
