@@ -16,6 +16,9 @@ from featmagic.view import View
 # Palette: 0 to LEVELS - 1 is the colour map, then the colours that mean something else.
 LEVELS = 250
 GAP, INK, CONSTANT, NAN, POSITIVE_INF, NEGATIVE_INF = range(LEVELS, 256)
+
+_AT_ONCE = 2**18
+
 _OTHER_COLOURS = {
     GAP: (70, 78, 90),  # slate: neither a grey nor in a common colour map
     INK: (236, 240, 244),
@@ -77,7 +80,7 @@ def measure(values: Tensor, padding: int = 0) -> Measured:
     rows = rows[:, : rows.shape[1] - padding]
     # Two reductions each are several times faster than torch's aminmax and std_mean along rows.
     low, high, mean = rows.amin(1), rows.amax(1), rows.mean()
-    std = (rows - mean).square_().mean().sqrt_()
+    std = _variance(rows, mean).sqrt_()
     brought = torch.cat([low, high, mean[None], std[None]]).cpu().double().numpy()
     if not np.isfinite(brought).all():
         brought = _finite_only(exactly(rows)).cpu().double().numpy()
@@ -86,6 +89,15 @@ def measure(values: Tensor, padding: int = 0) -> Measured:
     return Measured(
         brought[:count], brought[count : 2 * count], mean_, std_, *(int(n) for n in strange)
     )
+
+
+def _variance(rows: Tensor, mean: Tensor) -> Tensor:
+    """The mean square distance from the mean, a part of the rows at a time: each part is copied."""
+    at_once = max(1, _AT_ONCE // rows.shape[1])
+    if len(rows) <= at_once:
+        return (rows - mean).square_().mean()
+    parts = [(rows[n : n + at_once] - mean).square_().sum() for n in range(0, len(rows), at_once)]
+    return torch.stack(parts).sum() / rows.numel()
 
 
 def _finite_only(rows: Tensor) -> Tensor:
