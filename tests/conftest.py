@@ -6,6 +6,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from networks import DNN, images
 
+# Importing it changes the process for good; pytest's search for doctests would.
+collect_ignore = ["simulated_accelerator.py"]
+
 
 @pytest.fixture(autouse=True)
 def _same_random_numbers():

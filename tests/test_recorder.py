@@ -448,3 +448,22 @@ def test_data_parallel_is_looked_into_by_plain_names(x):
     with torch.no_grad():
         assert torch.equal(maps["cnn1"], inner.cnn1(x))
     assert hooks_on(wrapped) == []
+
+
+def test_distributed_data_parallel_is_looked_into_by_plain_names(x, tmp_path):
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1
+    )
+    try:
+        inner = DNN()
+        wrapped = nn.parallel.DistributedDataParallel(inner)
+        with featmagic.capture(wrapped, "cnn1", "act1") as maps:
+            wrapped(x)
+        with torch.no_grad():
+            assert torch.equal(maps["cnn1"], inner.cnn1(x))
+        with featmagic.capture(wrapped, "cnn1", as_is=True) as maps:
+            wrapped(x).sum().backward()
+        assert list(maps) == ["cnn1"]
+        assert hooks_on(wrapped) == []
+    finally:
+        torch.distributed.destroy_process_group()
