@@ -53,7 +53,8 @@ from turns import (
 
 from featmagic.activations import Activation
 from featmagic.drawing import draw
-from featmagic.mosaic import PAGE, Mosaic
+from featmagic.layout import PAGE
+from featmagic.mosaic import Mosaic
 from featmagic.render.png import png
 from featmagic.view import View
 

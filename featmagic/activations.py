@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from featmagic.errors import printable
 from featmagic.tree import unwrap
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Activation:
     """What one call of a module returned, or one tensor of it where the return value is nested.
 
@@ -30,13 +33,21 @@ class Activation:
     tensor: Tensor
 
 
-@dataclass
+@dataclass(eq=False)
 class Pass:
-    """One call of the whole model: its activations by key, in the order the layers returned."""
+    """One call of the whole model.
+
+    Attributes:
+        activations: by key, in the order the layers returned.
+        calls: how often each layer was called.
+        empty: the calls that gave no activation, each with the reason.
+        failed: whether the pass was cut short.
+    """
 
     activations: dict[str, Activation] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
-    without_tensor: dict[str, str] = field(default_factory=dict)
+    empty: dict[str, str] = field(default_factory=dict)
+    failed: bool = False
 
     def add(self, path: str, module: nn.Module, output: object, wanted: frozenset[int]) -> None:
         """Keep a copy of every tensor in `output`, unless the call isn't among the wanted ones."""
@@ -46,17 +57,40 @@ class Pass:
             return
         name = path if call == 1 else f"{path}:{call}"
         kind = type(unwrap(module)[-1]).__name__
-        found = False
-        for suffix, tensor in tensors_in(output):
-            found = True
-            # A layer that works in place may be next: keep the values, not the storage.
-            kept = Activation(name + suffix, path, kind, call, tensor.detach().clone())
-            self.activations[kept.key] = kept
-        if not found:
-            self.without_tensor[name] = type(output).__name__
+        tensors = list(tensors_in(output))
+        if not tensors:
+            self.empty[name] = f"it returned no tensor ({printable(type(output).__name__)})"
+        for suffix, tensor in tensors:
+            try:
+                copied = _copied(tensor)
+            except Exception as error:  # whatever it is, the user's forward goes on
+                self.empty[name + suffix] = f"its output can't be copied: {printable(str(error))}"
+            else:
+                self.activations[name + suffix] = Activation(
+                    name + suffix, path, kind, call, copied
+                )
 
 
-def tensors_in(value: object, suffix: str = "") -> Iterator[tuple[str, Tensor]]:
+def _copied(tensor: Tensor) -> Tensor:
+    """The values, detached, in storage of their own: a layer that works in place may be next."""
+    if torch._C._functorch.is_batchedtensor(tensor):
+        raise TypeError("inside torch.vmap there is no whole tensor")
+    return tensor.detach().clone()
+
+
+def shape_of(tensor: Tensor) -> str:
+    """A tensor's shape as Python writes it.
+
+    Example:
+        >>> shape_of(torch.zeros(1, 5, 24, 24))
+        '(1, 5, 24, 24)'
+    """
+    return "(nested)" if tensor.is_nested else str(tuple(tensor.shape))
+
+
+def tensors_in(
+    value: object, suffix: str = "", above: tuple[int, ...] = ()
+) -> Iterator[tuple[str, Tensor]]:
     """Every tensor in a module's return value, with the Python that reaches it.
 
     Tuples, lists, named tuples, dicts, dataclasses and what derives from them; None is skipped.
@@ -68,12 +102,22 @@ def tensors_in(value: object, suffix: str = "") -> Iterator[tuple[str, Tensor]]:
     """
     if isinstance(value, Tensor):
         yield suffix, value
-    elif isinstance(value, Mapping):
-        for key, part in value.items():
-            yield from tensors_in(part, f"{suffix}[{key!r}]")
-    elif isinstance(value, (list, tuple)):
-        for index, part in enumerate(value):
-            yield from tensors_in(part, f"{suffix}[{index}]")
-    elif is_dataclass(value) and not isinstance(value, type):
-        for part in fields(value):
-            yield from tensors_in(getattr(value, part.name), f"{suffix}[{part.name!r}]")
+    elif id(value) not in above:  # a list may hold itself
+        for key, part in parts_of(value).items():
+            yield from tensors_in(part, f"{suffix}[{key!r}]", (*above, id(value)))
+
+
+def parts_of(value: object) -> dict[Any, Any]:
+    """What a container holds: the items of a dict, list or tuple, the fields of a dataclass.
+
+    Example:
+        >>> parts_of(("a", "b"))
+        {0: 'a', 1: 'b'}
+    """
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (list, tuple)):
+        return dict(enumerate(value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return {part.name: getattr(value, part.name, None) for part in fields(value)}
+    return {}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from featmagic.activations import Activation
+from featmagic.activations import Activation, shape_of
 from featmagic.colour import Colours, Measured
 from featmagic.errors import printable
-from featmagic.mosaic import Layout
+from featmagic.layout import Layout
 from featmagic.planes import Planes
 from featmagic.view import View
 
@@ -21,15 +21,9 @@ def caption(activation: Activation, *parts: str) -> str:
         'fc  Linear  (1, 5) float32 cpu · a fact'
     """
     tensor = activation.tensor
-    shape = "(" + ", ".join(map(str, _shape(activation))) + ("," if tensor.dim() == 1 else "") + ")"
     dtype = str(tensor.dtype).removeprefix("torch.")
-    what = f"{activation.key}  {activation.kind}  {shape} {dtype} {tensor.device}"
+    what = f"{activation.key}  {activation.kind}  {shape_of(tensor)} {dtype} {tensor.device}"
     return " · ".join([printable(what), *filter(None, parts)])
-
-
-def _shape(activation: Activation) -> list[object]:
-    tensor = activation.tensor
-    return ["nested"] if tensor.is_nested else list(tensor.shape)
 
 
 def shown(planes: Planes) -> str:
@@ -40,7 +34,7 @@ def shown(planes: Planes) -> str:
         >>> shown(Planes(torch.zeros(2, 4, 4), (0, 1), 5, "channels", ("sample 0",)))
         '2 of 5 channels, sample 0'
     """
-    return ", ".join([f"{len(planes.indices)} of {planes.total} {planes.noun}", *planes.words])
+    return ", ".join([f"{len(set(planes.indices))} of {planes.total} {planes.noun}", *planes.words])
 
 
 def figures(measured: Measured, planes: Planes) -> str:
@@ -62,14 +56,14 @@ def figures(measured: Measured, planes: Planes) -> str:
 
 
 def _constant(measured: Measured, planes: Planes) -> list[str]:
-    if len(planes.values) != len(planes.indices):  # folded: a value isn't a plane
+    if planes.noun == "values":  # folded: a value isn't a plane
         return []
     channels = [str(planes.indices[place]) for place in np.flatnonzero(measured.constant)]
     names = ", ".join(channels[:8]) + (", …" if len(channels) > 8 else "")
     return [f"{len(channels)} constant: {names}"] if channels else []
 
 
-def drawn(colours: Colours, planes: Planes, layout: Layout, view: View) -> str:
+def drawn(colours: Colours, planes: Planes, layout: Layout | None, view: View) -> str:
     """The colour map, whose range it spans, and what had to be otherwise for want of room.
 
     Example:
@@ -86,6 +80,8 @@ def drawn(colours: Colours, planes: Planes, layout: Layout, view: View) -> str:
     words = colours.cmap + (" centred on 0" if colours.centred else "")
     if len(planes.values) > 1:
         words += ", each channel its own range" if colours.own_range else ", one range for all"
+    if layout is None:
+        return words
     if layout.shrink > 1:
         words += f", shrunk: {layout.shrink} × {layout.shrink} values averaged"
     if view.ncols is not None and layout.ncols < min(view.ncols, len(planes.values)):

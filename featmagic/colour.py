@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.colormaps import DIVERGING, SEQUENTIAL, colormap, is_diverging
+from featmagic.colormaps import DIVERGING, SEQUENTIAL, is_diverging
+from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
 from featmagic.view import View
 
-# Palette: 0 to LEVELS - 1 is the colour map, then the colours that mean something else.
-LEVELS = 250
-GAP, INK, CONSTANT, NAN, POSITIVE_INF, NEGATIVE_INF = range(LEVELS, 256)
-
-_AT_ONCE = 2**18
-
-_OTHER_COLOURS = {
-    GAP: (70, 78, 90),  # slate: neither a grey nor in a common colour map
-    INK: (236, 240, 244),
-    CONSTANT: (150, 156, 166),
-    NAN: (255, 0, 255),
-    POSITIVE_INF: (255, 120, 0),
-    NEGATIVE_INF: (0, 200, 255),
-}
+_AT_ONCE = 2**18  # values to copy at once
 
 
 @dataclass(frozen=True)
@@ -186,23 +173,3 @@ def _mark(indices: Tensor, values: Tensor, measured: Measured, *, own_range: boo
 def exactly(values: Tensor) -> Tensor:
     """The values as float64, on the CPU where their device has none (MPS)."""
     return (values.cpu() if values.device.type == "mps" else values).double()
-
-
-def palette(cmap: str) -> bytes:
-    """256 colours as RGB bytes: `LEVELS` of the colour map, then those of `_OTHER_COLOURS`.
-
-    Example:
-        >>> len(palette("gray"))
-        768
-    """
-    # A map of the user's may be registered anew under its name; matplotlib's own can't be.
-    return _kept_palette(cmap) if cmap in (SEQUENTIAL, DIVERGING) else _palette(cmap)
-
-
-def _palette(cmap: str) -> bytes:
-    levels = colormap(cmap)(np.linspace(0, 1, LEVELS), bytes=True)[:, :3]
-    others = [_OTHER_COLOURS[index] for index in range(LEVELS, 256)]
-    return levels.tobytes() + np.array(others, np.uint8).tobytes()
-
-
-_kept_palette = cache(_palette)

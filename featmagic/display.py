@@ -8,14 +8,17 @@ from base64 import b64encode
 from typing import Any
 
 from featmagic.drawing import Drawing
-from featmagic.mosaic import PAGE, Room
+from featmagic.layout import PAGE, Room
+from featmagic.mosaic import Mosaic
 from featmagic.render.png import png, png_size
 from featmagic.render.terminal import colours_of, half_blocks, terminal_room
 
 
-def room() -> Room:
-    """The room there is where `show` shows: a notebook's page or the terminal's window."""
-    return PAGE if _takes_png(_shell()) else terminal_room()
+def room() -> Room | None:
+    """The room there is where `show` shows: a page, a terminal's window, or none for pictures."""
+    if _takes_png(_shell()):
+        return PAGE
+    return terminal_room() if colours_of(sys.stdout) else None
 
 
 def show(drawing: Drawing) -> None:
@@ -33,7 +36,7 @@ def show(drawing: Drawing) -> None:
     if drawing.mosaic is None:
         return
     if takes_png:
-        data, metadata = bundle(drawing)
+        data, metadata = bundle(drawing.mosaic, drawing.caption)
         shell.display_pub.publish(data=data, metadata=metadata)
     elif colours := colours_of(sys.stdout):
         print(half_blocks(drawing.mosaic, colours), end="\n\n")
@@ -66,14 +69,12 @@ def wrapped(caption: str, columns: int | None) -> str:
     return "\n".join(lines)
 
 
-def bundle(drawing: Drawing) -> tuple[dict[str, str], dict[str, Any]]:
+def bundle(mosaic: Mosaic, caption: str) -> tuple[dict[str, str], dict[str, Any]]:
     """The mosaic for a notebook: a PNG with its size, the caption as its text and alt text."""
-    if drawing.mosaic is None:
-        return {"text/plain": drawing.caption}, {}
-    picture = png(drawing.mosaic)
+    picture = png(mosaic)
     width, height = png_size(picture)
-    data = {"image/png": b64encode(picture).decode(), "text/plain": drawing.caption}
-    return data, {"image/png": {"width": width, "height": height, "alt": drawing.caption}}
+    data = {"image/png": b64encode(picture).decode(), "text/plain": caption}
+    return data, {"image/png": {"width": width, "height": height, "alt": caption}}
 
 
 def _shell() -> Any:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from featmagic.activations import Activation
 from featmagic.caption import caption, drawn, figures, shown
-from featmagic.colour import choose, measure, paint, palette
-from featmagic.mosaic import PAGE, Mosaic, Room, lay_out, tile
+from featmagic.colour import choose, measure, paint
+from featmagic.layout import PAGE, Room, lay_out
+from featmagic.mosaic import Mosaic, tile
+from featmagic.palette import palette
 from featmagic.planes import planes, shrunk, undrawable
 from featmagic.view import View
 
@@ -20,13 +22,13 @@ class Drawing:
     mosaic: Mosaic | None
 
 
-def draw(activation: Activation, view: View, room: Room = PAGE, *facts: str) -> Drawing:
+def draw(activation: Activation, view: View, room: Room | None = PAGE, *facts: str) -> Drawing:
     """Draw an activation.
 
     Args:
         activation: on any device: what leaves it is the figures and one byte a pixel.
         view: how to draw.
-        room: how much room there is.
+        room: how much room there is; None where no picture is wanted.
         facts: more words for the caption.
 
     Raises:
@@ -41,14 +43,9 @@ def draw(activation: Activation, view: View, room: Room = PAGE, *facts: str) -> 
         return Drawing(caption(activation, *facts, reason), None)
     stack = planes(activation.tensor, view, activation.key)
     count, height, width = stack.values.shape
-    layout = lay_out(count, (height, width), view, room)
+    layout = lay_out(count, (height, width), view, room) if room else None
     measured = measure(stack.values, stack.padding)
     colours = choose(measured, view)
-    # A folded vector is shrunk with its padding; only whole planes are ever that large otherwise.
-    small = shrunk(stack.values, layout.shrink)
-    padding = stack.padding if layout.shrink == 1 else 0
-    indices = paint(small, colours, measured, padding)
-    labels = tuple(map(str, stack.indices)) if count == len(stack.indices) else ("",) * count
     text = caption(
         activation,
         *facts,
@@ -56,4 +53,11 @@ def draw(activation: Activation, view: View, room: Room = PAGE, *facts: str) -> 
         figures(measured, stack),
         drawn(colours, stack, layout, view),
     )
+    if layout is None:
+        return Drawing(text, None)
+    # A folded vector is shrunk with its padding; only whole planes are ever that large otherwise.
+    small = shrunk(stack.values, layout.shrink)
+    padding = stack.padding if layout.shrink == 1 else 0
+    indices = paint(small, colours, measured, padding)
+    labels = tuple(map(str, stack.indices)) if stack.noun != "values" else ("",) * count
     return Drawing(text, tile(indices, labels, palette(colours.cmap), layout))

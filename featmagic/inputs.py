@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -12,9 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from featmagic.activations import parts_of
+
 
 def device_of(model: nn.Module) -> torch.device | None:
-    """The one device of the model's parameters and buffers.
+    """The one device of the model's parameters; of its buffers, where it has no parameters.
 
     Returns:
         None where there is none, or several (the model then places its own inputs), or "meta",
@@ -24,12 +25,14 @@ def device_of(model: nn.Module) -> torch.device | None:
         >>> device_of(nn.Linear(2, 2))
         device(type='cpu')
     """
-    devices = {t.device for t in (*model.parameters(), *model.buffers())}
+    devices = {p.device for p in model.parameters()} or {b.device for b in model.buffers()}
     device = devices.pop() if len(devices) == 1 else None
     return None if device is None or device.type == "meta" else device
 
 
-def moved_to(device: torch.device, value: Any, moved: Counter[str]) -> Any:
+def moved_to(
+    device: torch.device, value: Any, moved: Counter[str], above: tuple[int, ...] = ()
+) -> Any:
     """`value` with every tensor in it on `device`; the very same object where none had to move.
 
     Containers keep their type and the caller's own are never written to. `moved` counts what
@@ -40,27 +43,20 @@ def moved_to(device: torch.device, value: Any, moved: Counter[str]) -> Any:
         [tensor([0.])]
     """
     if isinstance(value, (Tensor, PackedSequence)):
-        source = value.data.device
+        source = value.device if isinstance(value, Tensor) else value.data.device
         if source == device:
             return value
         moved[str(source)] += 1
         tensor: Any = value
         return tensor.to(device)
-    parts = _parts(value)
-    there = {key: moved_to(device, part, moved) for key, part in parts.items()}
+    if id(value) in above:  # a list may hold itself
+        return value
+    above = (*above, id(value))
+    parts = parts_of(value)
+    there = {key: moved_to(device, part, moved, above) for key, part in parts.items()}
     if all(there[key] is part for key, part in parts.items()):
         return value
     return _rebuilt(value, there)
-
-
-def _parts(value: Any) -> dict[Any, Any]:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, (list, tuple)):
-        return dict(enumerate(value))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return {}
 
 
 def _rebuilt(value: Any, parts: dict[Any, Any]) -> Any:

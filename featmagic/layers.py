@@ -86,15 +86,15 @@ def refuse_torchscript(model: nn.Module, spelled: str) -> None:
 
 def _children(tree: Mapping[str, nn.Module]) -> list[str]:
     """The model's own children; a list of modules has no forward, so its items stand for it."""
+    return _callable_below("", tree) or [ROOT]
 
-    def callable_from(prefix: str) -> Iterator[str]:
-        for path in _direct(tree, prefix):
-            if has_own_forward(tree[path]):
-                yield path
-            else:
-                yield from callable_from(path + ".")
 
-    return list(callable_from("")) or [ROOT]
+def _callable_below(prefix: str, tree: Mapping[str, nn.Module]) -> list[str]:
+    found: list[str] = []
+    for path in _direct(tree, prefix):
+        callable_here = has_own_forward(tree[path])
+        found += [path] if callable_here else _callable_below(path + ".", tree)
+    return found
 
 
 def _direct(tree: Mapping[str, nn.Module], prefix: str) -> list[str]:
@@ -112,16 +112,18 @@ def _split_call(pattern: str, tree: Mapping[str, nn.Module]) -> tuple[str, int |
 
 
 def _match(text: str, tree: Mapping[str, nn.Module], spelled: str) -> list[str]:
-    for path in _spellings(text, tree, spelled):
+    spellings = list(_spellings(text, tree, spelled))
+    for path in spellings:
         if path in tree:
             return [path]
-        if any(c in path for c in "*?[") and (found := _glob(path, tree)):
+    for pattern in reversed(spellings):  # Python's [0] goes before a glob's set of characters
+        if any(c in pattern for c in "*?[") and (found := _glob(pattern, tree)):
             return found
     return _of_class(text, tree)
 
 
 def _spellings(text: str, tree: Mapping[str, nn.Module], spelled: str) -> Iterator[str]:
-    """The paths that `text` may mean, the likeliest first."""
+    """The paths that `text` may mean, as it is written first."""
     yield text
     if text == spelled:
         yield ROOT

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from featmagic.activations import Activation, Pass
+from featmagic.activations import Activation, Pass, shape_of
 from featmagic.display import room, show
 from featmagic.drawing import Drawing, draw
 from featmagic.errors import FeatmagicError, MissingMap, did_you_mean, printable
-from featmagic.mosaic import PAGE, Room
+from featmagic.layout import PAGE, Room
+from featmagic.named import named
 from featmagic.render.figure import figure
 from featmagic.render.png import png
 from featmagic.view import View, view_of
@@ -64,8 +65,12 @@ class FeatureMaps(Mapping[str, Tensor]):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        shapes = (f"{printable(key)} {tuple(maps.shape)}" for key, maps in self.items())
-        return f"<FeatureMaps: {', '.join(shapes) or 'nothing captured'}>"
+        return f"<FeatureMaps: {self.shapes()}>"
+
+    def shapes(self) -> str:
+        """Every key with its shape, in one line."""
+        shapes = (f"{printable(key)} {shape_of(maps)}" for key, maps in self.items())
+        return ", ".join(shapes) or "nothing captured"
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)
@@ -74,7 +79,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         """Show the grids, each under its caption: what `%%featuremaps` shows.
 
         Args:
-            layers: keys; all, if none is given.
+            layers: keys, or layers as they are written for a look; all, if none is given.
             **view: the fields of `View`, such as `cmap="gray"` or `channels="0:16"`.
 
         Raises:
@@ -85,11 +90,14 @@ class FeatureMaps(Mapping[str, Tensor]):
     def show_view(self, layers: tuple[str, ...], view: View) -> None:
         """`show`, with a `View` made before."""
         where = room()
-        for activation in [self._activation(key) for key in layers or self]:
+        for activation in self._named(layers):
             show(self._drawing(activation, view, where))
+        if layers:
+            return
         for name, reason in self.missing.items():
-            if name in layers or not layers:
-                print(f"{printable(name)}: nothing to show: {reason}.")
+            print(f"{printable(name)}: nothing to show: {reason}.")
+        if not self and not self.missing:
+            print("Nothing to show: no pass of the model has run yet.")
 
     def figure(self, layer: str, **view: Any) -> Figure:
         """A matplotlib Figure of one layer's grid, to go on with.
@@ -124,7 +132,13 @@ class FeatureMaps(Mapping[str, Tensor]):
         self._pass = run
         self.missing = {}
 
-    def _drawing(self, activation: Activation, view: View, where: Room) -> Drawing:
+    def _named(self, layers: tuple[str, ...]) -> list[Activation]:
+        """The activations that the layers stand for, each once; all, if none is given."""
+        there = list(self._pass.activations.values())
+        keys = [key for name in layers for key in named(name, there) or [name]]
+        return [self._activation(key) for key in dict.fromkeys(keys)] if layers else there
+
+    def _drawing(self, activation: Activation, view: View, where: Room | None) -> Drawing:
         calls = self._pass.calls[activation.path]
         facts = [f"call {activation.call} of {calls}"] if calls > 1 else []
         return draw(activation, view, where, *facts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+
 from torch import fx, nn
 
 from featmagic.activations import Pass
@@ -9,6 +11,7 @@ from featmagic.errors import printable
 from featmagic.layers import Selection
 from featmagic.tree import (
     CAN_RUN_EAGER,
+    ROOT,
     ancestors,
     has_own_forward,
     is_torchscript,
@@ -33,10 +36,14 @@ def reasons(selection: Selection, last: Pass) -> dict[str, str]:
         for call in sorted(wanted):
             name = path if call == 1 else f"{path}:{call}"
             if last.calls[path] < call:
-                found[name] = _not_called(path, module, tree, last.calls[path])
-    for name, kind in last.without_tensor.items():
-        found[name] = f"it returned no tensor ({printable(kind)})"
+                found[name] = _not_called(path, module, tree, last.calls[path], last.failed)
+    found |= last.empty
+    if _is_one_program(selection.model):
+        found = dict.fromkeys(found, _ONE_PROGRAM)
     return found
+
+
+_ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
 
 
 def never_seen(selection: Selection) -> dict[str, str]:
@@ -49,13 +56,15 @@ def never_seen(selection: Selection) -> dict[str, str]:
     """
     tree = dict(walk(selection.model))
     return {
-        path: _not_called(path, module, tree, 0)
+        path: _not_called(path, module, tree, 0, failed=False)
         for path, module in selection.modules.items()
         if runs_compiled(path, tree)
     }
 
 
-def _not_called(path: str, module: nn.Module, tree: dict[str, nn.Module], calls: int) -> str:
+def _not_called(
+    path: str, module: nn.Module, tree: dict[str, nn.Module], calls: int, failed: bool
+) -> str:
     kind = type(unwrap(module)[-1]).__name__
     above = [tree[up] for up in ancestors(path)]
     if calls:
@@ -63,7 +72,7 @@ def _not_called(path: str, module: nn.Module, tree: dict[str, nn.Module], calls:
     if any(is_torchscript(m) for m in (module, *above)):
         return "it is inside TorchScript, which runs as one program"
     if any(_is_one_program(m) for m in above):
-        return "the model is an exported program: its layers run as one graph"
+        return _ONE_PROGRAM
     if not has_own_forward(module):
         return f"a {kind} only holds other modules and has no forward of its own"
     if runs_compiled(path, tree):
@@ -72,9 +81,27 @@ def _not_called(path: str, module: nn.Module, tree: dict[str, nn.Module], calls:
             if CAN_RUN_EAGER
             else "torch 2.6 and newer can look into it"
         )
+    if failed:
+        return "the pass failed before it returned"
     if above and isinstance(unwrap(above[0])[-1], nn.MultiheadAttention):
         return "its parent, a MultiheadAttention, uses its weights without calling it"
     return "it was not called in the last pass (a call of its .forward() isn't seen)"
+
+
+def failing_layer(model: nn.Module, tb: TracebackType | None) -> str | None:
+    """The innermost layer of the model that was running when an error was raised.
+
+    The traceback tells: the innermost frame whose `self` is a module of the model.
+    """
+    paths = {id(unwrap(module)[-1]): path for path, module in walk(model)}
+    found = None
+    while tb is not None:
+        owner = tb.tb_frame.f_locals.get("self")
+        if path := paths.get(id(owner)):
+            kind = type(owner).__name__
+            found = printable(kind if path == ROOT else f"{path} ({kind})")
+        tb = tb.tb_next
+    return found
 
 
 def _is_one_program(module: nn.Module) -> bool:

@@ -45,6 +45,8 @@ def undrawable(tensor: Tensor) -> str | None:
         return "no values on the meta device, no picture"
     if tensor.is_nested:
         return "a nested tensor, no picture"
+    if "float4" in str(tensor.dtype):
+        return "two values to a byte, no picture"
     if tensor.numel() == 0:
         return "empty, no picture"
     if tensor.dim() == 0:
@@ -90,7 +92,7 @@ def planes(tensor: Tensor, view: View, key: str = "the activation") -> Planes:
     if stack.dim() == 1 or stack.shape[1:].numel() == 1:
         return _folded(stack.reshape(-1), view, words)
     indices = view.pick(len(stack))
-    values, more = _real(_rows(stack, indices))
+    values, more = _chosen(stack, indices)
     return Planes(values, tuple(indices), len(stack), noun, words + more)
 
 
@@ -103,18 +105,23 @@ def _sample(tensor: Tensor, sample: int, key: str) -> Tensor:
     return tensor[sample]
 
 
-def _rows(stack: Tensor, indices: list[int]) -> Tensor:
-    """The rows at `indices`; a view where they follow on each other."""
+def _chosen(stack: Tensor, indices: list[int]) -> tuple[Tensor, tuple[str, ...]]:
+    """The rows at `indices` as real numbers, and what had to be done to them.
+
+    A view where the rows follow on each other. Elsewhere they become numbers before they are put
+    together, since torch can't index every dtype.
+    """
     first = indices[0]
     if indices == list(range(first, first + len(indices))):
-        return stack[first : first + len(indices)]
-    return stack[torch.tensor(indices, device=stack.device)]
+        return _real(stack[first : first + len(indices)])
+    rows = [_real(stack[index]) for index in indices]
+    return torch.stack([row for row, _ in rows]), rows[0][1]
 
 
 def _folded(values: Tensor, view: View, words: tuple[str, ...]) -> Planes:
     """One plane that holds the values row by row, as near to a square as they allow."""
     indices = list(range(len(values))) if view.channels is None else view.pick(len(values))
-    row, words_of = _real(_rows(values, indices))
+    row, words_of = _chosen(values, indices)
     width = ceil(sqrt(len(row)))
     padding = -len(row) % width
     plane = functional.pad(row, (0, padding)).reshape(1, -1, width)

@@ -1,18 +1,19 @@
-"""Forward hooks for as long as a `with` block, and what they bring: activations."""
+"""Forward hooks for as long as a `with` block, and the passes that they bring."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
-import torch
 from torch import nn
 
 from featmagic.activations import Pass
+from featmagic.calls import calls_of, in_backward, is_replica, module_of, outermost
+from featmagic.hooks import Compilations, Hook, remove
 from featmagic.inputs import device_of, moved_to
 from featmagic.layers import Selection
 from featmagic.tree import (
@@ -24,27 +25,6 @@ from featmagic.tree import (
     unwrap,
     walk,
 )
-
-
-class _Hook:
-    """A hook of ours. A copy or a pickle of the model carries a standard callable instead.
-
-    `nullcontext().__exit__` takes anything and returns None, which is what a hook that does nothing
-    does; so the copy loads and runs where featmagic isn't installed.
-    """
-
-    def __init__(self, recorder: Recorder, call: Callable[..., Any]) -> None:
-        self.recorder = recorder
-        self._call = call
-
-    def __call__(self, *args: Any) -> Any:
-        # Compilers and tracers must find nothing to compile in here.
-        if torch.compiler.is_compiling() or torch._C._is_tracing():
-            return None
-        return self._call(*args)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (contextlib.nullcontext(), "__exit__")
 
 
 class Recorder:
@@ -59,6 +39,11 @@ class Recorder:
         on_pass: is given every `Pass` as it begins, to read while it fills.
         as_is: leave the model's inputs where they are, and compiled code alone: a hook inside it
             would never fire and have it compiled anew.
+
+    Attributes:
+        last: the pass that began last, or None.
+        moved: how many inputs were moved to the model's device, by the device they came from.
+        compiled: whether torch compiled something meanwhile.
     """
 
     def __init__(
@@ -72,8 +57,11 @@ class Recorder:
         self.moved: Counter[str] = Counter()
         self.device = None if as_is else device_of(selection.model)
         self.last: Pass | None = None
+        self.compiled = False
         self._on_pass = on_pass
         self._here = _Here()
+        self._open: list[Pass] = []
+        self._lock = threading.Lock()
         self._whole = unwrap(selection.model)
         self._layers = {
             path: module
@@ -81,6 +69,7 @@ class Recorder:
             if not is_torchscript(module)  # it takes no hooks, or never calls them
         }
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
+        self._compilations: Compilations | None = None
         if self.leaves_compiled:
             self._leave_compiled()
 
@@ -104,49 +93,61 @@ class Recorder:
     def attach(self) -> None:
         """Put the hooks on; none stays if that fails half-way."""
         try:
-            for path, module in self._layers.items():
-                module.register_forward_hook(_Hook(self, self._returned(path)))
-            for module in self._whole:
-                module.register_forward_pre_hook(
-                    _Hook(self, self._begin), prepend=True, with_kwargs=True
-                )
-                module.register_forward_hook(_Hook(self, self._end), always_call=True)
+            self._put_on()
+            if self.leaves_compiled:
+                self._compilations = Compilations(self._compiling, self._put_on)
+                self._compilations.switch_on()
         except BaseException:
             self.detach()
             raise
 
     def detach(self) -> None:
-        """Take every hook of this recorder off; again does no harm.
+        """Take every hook of this recorder off; again does no harm."""
+        self._take_off()
+        if self._compilations is not None:
+            self._compilations.switch_off()
+            self._compilations = None  # it holds the recorder, and so what was recorded
+        self._here = _Here()  # it may hold a frame
 
-        The hooks are looked up on the modules: a handle could be lost to an interrupt between the
-        moment a hook is registered and the moment its handle is kept.
-        """
-        for module in {*self._layers.values(), *self._whole}:
-            for hooks, notes in _tables(module):
-                for key in [k for k, hook in hooks.items() if _is_of(self, hook)]:
-                    hooks.pop(key, None)
-                    for note in notes:
-                        note.pop(key, None)
+    def _put_on(self) -> None:
+        for path, module in self._layers.items():
+            module.register_forward_hook(Hook(self, self._returned(path)))
+        for module in self._whole:
+            begin, end = Hook(self, self._begin), Hook(self, self._end)
+            module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
+            module.register_forward_hook(end, always_call=True)
+
+    def _take_off(self) -> None:
+        remove(self, [*self._layers.values(), *self._whole])
+
+    def _compiling(self) -> None:
+        self.compiled = True
+        self._take_off()
 
     def _returned(self, path: str) -> Callable[..., None]:
         wanted = self.selection.calls.get(path, frozenset())
 
         def record(module: nn.Module, args: object, output: object) -> None:
-            if _in_backward():
-                return
-            self._pass_of(module, path).add(path, module, output, wanted)
+            if not in_backward():
+                with self._lock:
+                    self._current().add(path, module, output, wanted)
 
         return record
 
-    def _pass_of(self, module: nn.Module, path: str) -> Pass:
+    def _current(self) -> Pass:
         here = self._here
         if here.whole is not None:
             return here.whole
-        if getattr(module, "_is_replica", False) and self.last is not None:
-            return self.last  # DataParallel runs its replicas in threads of its own
-        if here.part is None or here.part_began_with == path:
-            here.part, here.part_began_with = self._start(), path
+        if len(self._open) == 1:
+            return self._open[0]  # the pass runs this layer in a thread of its own
+        part = outermost(self._is_part)
+        if here.part is None or (part is not here.frame and module_of(part) is here.first):
+            here.part, here.first = self._start(), module_of(part)
+        here.frame = part
         return here.part
+
+    def _is_part(self, module: object) -> bool:
+        return any(module is part for part in self.selection.model.modules())
 
     def _start(self) -> Pass:
         self.last = Pass()
@@ -155,24 +156,35 @@ class Recorder:
 
     def _begin(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         here = self._here
-        if getattr(module, "_is_replica", False) or _in_backward():
+        if is_replica(module) or in_backward():
             return None
-        if here.opened_by is not None and _is_running(here.opened_by, besides=module):
+        if here.opened_by is not None and calls_of(here.opened_by) > (here.opened_by is module):
             here.depth += 1
             return None
-        here.depth, here.opened_by, here.part = 1, module, None
+        self._close()  # an interrupt keeps a pass from ending
+        here.depth, here.opened_by, here.part, here.frame = 1, module, None, None
         here.whole = self._start()
+        here.whole.failed = True  # until it ends
+        self._open.append(here.whole)
         if self.device is None:
             return None
         return moved_to(self.device, (args, kwargs), self.moved)
 
     def _end(self, module: nn.Module, args: object, output: object) -> None:
         here = self._here
-        if getattr(module, "_is_replica", False) or _in_backward():
+        if is_replica(module) or in_backward():
             return
         here.depth -= 1
-        if here.depth == 0:
-            here.whole = here.opened_by = None
+        if here.depth == 0 and here.whole is not None:
+            # Called for an error too: torch then has no output, and is handling the error.
+            here.whole.failed = output is None and sys.exc_info()[1] is not None
+            self._close()
+
+    def _close(self) -> None:
+        here = self._here
+        if here.whole in self._open:
+            self._open.remove(here.whole)
+        here.whole = here.opened_by = None
 
 
 class _Here(threading.local):
@@ -182,37 +194,5 @@ class _Here(threading.local):
     whole: Pass | None = None
     opened_by: nn.Module | None = None
     part: Pass | None = None
-    part_began_with: str | None = None
-
-
-def _in_backward() -> bool:
-    """Whether autograd is running: what a checkpoint computes again there is not a call."""
-    return bool(torch._C._current_graph_task_id() != -1)
-
-
-def _is_running(module: nn.Module, besides: nn.Module) -> bool:
-    """Whether a call of `module` is under way, apart from the call of `besides` that is beginning.
-
-    An interrupt leaves the depth of calls too high; the stack knows better.
-    """
-    frame, calls = sys._getframe(), 0
-    while (above := frame.f_back) is not None:
-        frame = above
-        if frame.f_code is nn.Module._call_impl.__code__ and frame.f_locals["self"] is module:
-            calls += 1
-    return calls > (1 if module is besides else 0)
-
-
-def _is_of(recorder: Recorder, hook: object) -> bool:
-    return isinstance(hook, _Hook) and hook.recorder is recorder
-
-
-def _tables(module: nn.Module) -> list[tuple[dict[int, Any], list[dict[int, Any]]]]:
-    """A module's hooks, each with the notes torch keeps beside them under the same number."""
-    return [
-        (
-            module._forward_hooks,
-            [module._forward_hooks_with_kwargs, module._forward_hooks_always_called],
-        ),
-        (module._forward_pre_hooks, [module._forward_pre_hooks_with_kwargs]),
-    ]
+    first: object = None
+    frame: FrameType | None = None

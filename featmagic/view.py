@@ -63,6 +63,8 @@ class View:
         if self.scale not in ("channel", "layer"):
             raise FeatmagicError(f"scale is channel or layer, not {self.scale!r}.")
         if self.cmap is not None:
+            if not isinstance(self.cmap, str):
+                raise FeatmagicError(f"cmap is the name of a colormap, not {self.cmap!r}.")
             colormap(self.cmap)
 
     def pick(self, count: int) -> list[int]:
@@ -112,9 +114,13 @@ def _channels_text(channels: object) -> str | None:
         parts = [_part_text(part) for part in channels]
     else:
         parts = [_part_text(channels)]
+    if not parts:
+        raise FeatmagicError("channels names none: an index or a slice is needed, as in 0:16,40.")
     for part in parts:
         if not _PART.fullmatch(part):
-            raise FeatmagicError(f"channels {part!r} is neither an index nor a slice: 0:16,40")
+            raise FeatmagicError(
+                f"channels {part!r} is neither an index nor a slice: 0:16,40, without spaces."
+            )
     return ",".join(parts)
 
 
@@ -122,7 +128,7 @@ def _part_text(part: Any) -> str:
     if isinstance(part, slice):
         ends = (part.start, part.stop, part.step)
         return ":".join("" if end is None else str(end) for end in ends)
-    return str(part)
+    return str(part.__index__() if hasattr(part, "__index__") else part)
 
 
 def _indices(part: str, count: int) -> Iterable[int]:

@@ -76,13 +76,13 @@ def test_showing_again_what_the_watch_captured(shell):
 
 
 def test_showing_again_before_anything_was_captured_says_how_to_look(shell):
-    assert "Nothing is captured yet" in str(shell.error("%featuremaps cnn1"))
+    assert "Nothing captured is there to show" in str(shell.error("%featuremaps cnn1"))
 
 
 def test_showing_again_holds_no_maps_that_the_user_let_go(shell):
     shell.run("%%featuremaps model cnn1\nmodel(x);")
     shell.run("del feature_maps")
-    assert "Nothing is captured yet" in str(shell.error("%featuremaps cnn1"))
+    assert "Nothing captured is there to show" in str(shell.error("%featuremaps cnn1"))
 
 
 def test_a_model_without_a_statement_is_told_that_nothing_runs(shell):

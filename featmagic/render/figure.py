@@ -22,7 +22,8 @@ def figure(mosaic: Mosaic, title: str) -> Figure:
 
     Example:
         >>> import torch
-        >>> from featmagic.mosaic import Layout, tile
+        >>> from featmagic.layout import Layout
+        >>> from featmagic.mosaic import tile
         >>> mosaic = tile(torch.zeros(1, 9, 9).byte(), ("0",), bytes(768), Layout(1, 4, 1))
         >>> len(figure(mosaic, "fc").axes)
         1
@@ -50,5 +51,5 @@ def figure(mosaic: Mosaic, title: str) -> Figure:
     axes = made.add_axes((0, 0, 1, height / (height + 40)))
     axes.imshow(colours, interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    axes.set_title(title, fontsize=8, wrap=True)
+    axes.set_title(title, fontsize=8, wrap=True, parse_math=False)
     return made

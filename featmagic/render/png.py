@@ -13,7 +13,8 @@ def png(mosaic: Mosaic) -> bytes:
 
     Example:
         >>> import torch
-        >>> from featmagic.mosaic import Layout, tile
+        >>> from featmagic.layout import Layout
+        >>> from featmagic.mosaic import tile
         >>> png(tile(torch.zeros(1, 2, 2).byte(), ("0",), bytes(768), Layout(1, 1, 1)))[1:4]
         b'PNG'
     """

@@ -10,8 +10,9 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from featmagic.colour import GAP
-from featmagic.mosaic import Mosaic, Room, enlarged
+from featmagic.layout import Room
+from featmagic.mosaic import Mosaic, enlarged
+from featmagic.palette import GAP
 
 _RESET = "\x1b[0m"
 
@@ -51,7 +52,8 @@ def half_blocks(mosaic: Mosaic, colours: int) -> str:
 
     Example:
         >>> import torch
-        >>> from featmagic.mosaic import Layout, tile
+        >>> from featmagic.layout import Layout
+        >>> from featmagic.mosaic import tile
         >>> half_blocks(tile(torch.zeros(1, 2, 1).byte(), ("",), bytes(768), Layout(1, 1, 1)), 256)
         '\x1b[38;5;16;48;5;16m▀\x1b[0m'
     """

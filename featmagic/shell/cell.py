@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import io
 import re
+import tokenize
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -106,7 +108,7 @@ def run_body(shell: Any, source: str, look: Callable[[], AbstractContextManager[
     That is so in `run_cell_magic(...)`, in a function, or for the statement of a line magic.
 
     Returns:
-        The value of its last expression.
+        The value of its last expression, or None where a semicolon ends it.
 
     Raises:
         FeatmagicError: it awaits something while an event loop is running, as in a notebook.
@@ -124,13 +126,26 @@ def _compiled(shell: Any, source: str) -> tuple[list[Any], bool]:
     """The code of the statements, and of the last expression if that is what it ends with."""
     source = shell.transform_cell(source)
     name = shell.compile.cache(source, shell.execution_count - 1)
+    silent = _ends_in_semicolon(source)
     with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if shell.autoawait else 0):
         tree = shell.transform_ast(shell.compile.ast_parse(source, filename=name))
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         codes = [shell.compile(tree, name, "exec")] if tree.body else []
         if last is not None:
             codes.append(shell.compile(ast.Expression(last.value), name, "eval"))
-    return codes, last is not None
+    return codes, last is not None and not silent
+
+
+def _ends_in_semicolon(source: str) -> bool:
+    """Whether a semicolon is the last thing before comments and empty lines."""
+    skipped = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER)
+    last = ""
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            last = last if token.type in skipped else token.string
+    except (tokenize.TokenError, SyntaxError):  # the compiler will say what is wrong
+        return False
+    return last == ";"
 
 
 def _result(shell: Any, value: Any) -> Any:

@@ -7,14 +7,13 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from featmagic.errors import FeatmagicError, printable
+from featmagic.errors import FeatmagicError
+from featmagic.shell.cell import VALUE
 from featmagic.shell.namespace import Binding, Namespace, find_model
 from featmagic.shell.options import DEFAULT_NAME, LookLine
 from featmagic.shell.watches import Watches
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from featmagic.maps import FeatureMaps
 
 
@@ -41,7 +40,8 @@ class Look:
         expression, layers, name = self._what()
         model = find_model(expression, self._namespace)
         chosen = select(model, layers, spelled=expression, listed_by=f"%hook {expression}")
-        self._expression, self._model, self._maps = expression, model, FeatureMaps()
+        self._expression, self._maps = expression, FeatureMaps()
+        self._had_dynamo = "torch._dynamo" in sys.modules
         self._recorder = Recorder(chosen, self._maps.begin, as_is=self._line.as_is)
         self._binding = Binding(name, self._maps, self._namespace)
         try:
@@ -62,27 +62,38 @@ class Look:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        from featmagic.capturing import missing_from, moved_line
+        try:
+            self._watches.closed(self._open)
+            self._finish(error)
+        except BaseException:
+            self._namespace.pop(VALUE, None)  # nobody is left to show it
+            raise
 
-        self._watches.closed(self._open)
-        last = self._recorder.last
-        if last is None:
+    def _finish(self, error: BaseException | None) -> None:
+        from featmagic.capturing import missing_from, moved_line
+        from featmagic.missing import failing_layer
+
+        maps, recorder = self._maps, self._recorder
+        if recorder.last is None:
             self._binding.undo()
             if error is None:
-                raise FeatmagicError(self._no_pass(missing_from(self._recorder)))
+                raise FeatmagicError(self._no_pass(missing_from(recorder)))
             return
-        self._watches.remember(self._maps)
-        self._maps.missing = missing_from(self._recorder)
-        if self._recorder.moved:
-            print(moved_line(self._recorder))
+        self._watches.remember(maps)
+        maps.missing = missing_from(recorder)
+        if recorder.moved:
+            print(moved_line(recorder))
         if error is None:
-            self._maps.show_view((), self._line.view)
-        elif isinstance(error, Exception) and (where := failing_layer(self._model, tb)):
-            _hint(error, f"featmagic: {where} failed. Before it ran {self._maps!r}")
+            maps.show_view((), self._line.view)
+        elif where := failing_layer(recorder.selection.model, error.__traceback__):
+            name = self._binding.name
+            hint(error, f"{where} failed. {name} holds what ran before: {maps.shapes()}.")
 
     def _no_pass(self, unseen: dict[str, str]) -> str:
-        why = [f" {path} gave nothing: {reason}." for path, reason in unseen.items()]
-        return f"No forward pass of {self._expression} ran in this cell.{''.join(why[:1])}"
+        why = [f" {path} gave nothing: {reason}." for path, reason in unseen.items()][:1]
+        if not self._had_dynamo and "torch._dynamo" in sys.modules:
+            why = [" torch.compile was first used in it: run it again to see into compiled code."]
+        return f"No forward pass of {self._expression} ran in this cell.{''.join(why)}"
 
     def _what(self) -> tuple[str, tuple[str, ...], str]:
         """Model, layers and name: the line's own, or else those of the watch."""
@@ -93,32 +104,12 @@ class Look:
         return watch.expression, watch.layers, line.into or watch.name
 
 
-def failing_layer(model: nn.Module, tb: TracebackType | None) -> str | None:
-    """The innermost layer of the model that was running when the error was raised.
-
-    The traceback tells: the innermost frame whose `self` is a module of the model.
-    """
-    from featmagic.tree import ROOT, unwrap, walk
-
-    paths = {id(unwrap(module)[-1]): path for path, module in walk(model)}
-    found = None
-    while tb is not None:
-        owner = tb.tb_frame.f_locals.get("self")
-        if id(owner) in paths:
-            name = paths[id(owner)]
-            found = printable(
-                type(owner).__name__ if name == ROOT else f"{name} ({type(owner).__name__})"
-            )
-        tb = tb.tb_next
-    return found
-
-
-def _hint(error: BaseException, text: str) -> None:
+def hint(error: BaseException, text: str) -> None:
     """Add a note to the user's error, or print it where errors have no notes or show none."""
     if sys.version_info >= (3, 11):
-        error.add_note(text)
+        error.add_note(f"featmagic: {text}")
     if sys.version_info < (3, 11) or not _shows_notes():
-        print(text)
+        print(f"featmagic: {text}")
 
 
 def _shows_notes() -> bool:

@@ -56,13 +56,11 @@ class FeatMagics(Magics):  # type: ignore[misc]
         """Run a cell or a statement and show the feature maps of a model."""
         __tracebackhide__ = True
         if cell is not None:
-            return _silenced(cell, run_body(self.shell, cell, lambda: self.look(line)))
+            return run_body(self.shell, cell, lambda: self.look(line))
         head, statement = split_statement(line)
         if statement is None:
             return self._again(head)
-        return _silenced(
-            statement, run_body(self.shell, statement, lambda: self.look(head, "%featuremaps"))
-        )
+        return run_body(self.shell, statement, lambda: self.look(head, "%featuremaps"))
 
     def look(self, line: str, magic: str = "%%featuremaps") -> Look:
         """A look as the magic's line describes it."""
@@ -72,7 +70,7 @@ class FeatMagics(Magics):  # type: ignore[misc]
         asked = parse_again(self._expanded(line))
         maps = self.watches.last()
         for name in asked.layers[:1]:
-            if name not in maps and name in modules_in(self.shell.user_ns):
+            if name in modules_in(self.shell.user_ns) and name not in maps:
                 raise FeatmagicError(
                     f"Without a statement nothing runs: %featuremaps {name} LAYER ... -- {name}(x)"
                 )
@@ -96,7 +94,7 @@ class FeatMagics(Magics):  # type: ignore[misc]
 
         model = find_model(expression, self.shell.user_ns)
         rows = [
-            (printable(path), type(unwrap(module)[-1]).__name__, f"{_parameters(module):,}")
+            (printable(path), type(unwrap(module)[-1]).__name__, _parameters(module))
             for path, module in walk(model)
             if path != ROOT
         ]
@@ -112,13 +110,14 @@ class FeatMagics(Magics):  # type: ignore[misc]
             print(f"{path:<{first}}  {kind:<{second}}  {count:>{third}}")
 
 
-def _parameters(module: Any) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+def _parameters(module: Any) -> str:
+    """How many parameters, in words where a lazy module doesn't know yet."""
+    from torch.nn.parameter import is_lazy
 
-
-def _silenced(source: str, value: Any) -> Any:
-    """The value, unless the source ends with a semicolon."""
-    return None if source.rstrip().endswith(";") else value
+    parameters = list(module.parameters())
+    if any(is_lazy(parameter) for parameter in parameters):
+        return "not known yet"
+    return f"{sum(parameter.numel() for parameter in parameters):,}"
 
 
 _MODEL_AND_LAYER = """\

@@ -88,15 +88,16 @@ class Binding:
 
     def __init__(self, name: str, maps: FeatureMaps, namespace: Namespace) -> None:
         check_free(name, namespace)
-        self._name, self._maps, self._namespace = name, maps, namespace
-        self._before = {key: namespace[key] for key in (name,) if key in namespace}
+        self.name, self._maps, self._namespace = name, maps, namespace
+        self._was_there, self._before = name in namespace, namespace.get(name)
         namespace[name] = maps
 
     def undo(self) -> None:
         """Bind the name as it was, or not at all."""
-        if self._namespace.get(self._name) is self._maps:
-            del self._namespace[self._name]
-            self._namespace.update(self._before)
+        if self._namespace.get(self.name) is self._maps:
+            del self._namespace[self.name]
+            if self._was_there:
+                self._namespace[self.name] = self._before
 
 
 def _parsed(expression: str) -> ast.expr:

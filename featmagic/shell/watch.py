@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,6 +24,17 @@ class Running:
 
     recorder: Recorder
     maps: FeatureMaps
+    error_before: object = field(default_factory=lambda: getattr(sys, "last_value", None))
+
+    def failure(self) -> str:
+        """Which layer failed, by the traceback that IPython has just shown."""
+        from featmagic.missing import failing_layer
+
+        error = getattr(sys, "last_value", None)
+        if error is None or error is self.error_before:
+            return "The last pass was cut short"
+        where = failing_layer(self.recorder.selection.model, error.__traceback__)
+        return f"{where or 'The last pass'} failed"
 
 
 @dataclass
@@ -88,12 +100,23 @@ class Watch:
     def _report(self, running: Running, namespace: Namespace) -> None:
         from featmagic.capturing import missing_from
 
-        if running.recorder.last is None:
-            if _is_bound_anew(self.expression, running.recorder.selection.model, namespace):
+        recorder = running.recorder
+        if recorder.last is None:
+            if _is_bound_anew(self.expression, recorder.selection.model, namespace):
                 self.say_once(f"{self.expression} is a new model: watched from the next cell on.")
+            if recorder.compiled:
+                self.say_once(
+                    f"torch compiled code in this cell: a pass of {self.expression} in there isn't "
+                    "seen. Look with %%featuremaps."
+                )
             return
-        running.maps.missing = missing_from(running.recorder)
-        self.say_missing(running.maps.missing)
+        running.maps.missing = missing_from(recorder)
+        if recorder.last.failed:
+            print(
+                f"{running.failure()}. {self.name} holds what ran before: {running.maps.shapes()}."
+            )
+        else:
+            self.say_missing(running.maps.missing)
         if not may_bind(self.name, namespace):
             self.say_once(f"{self.name} is yours now: not refreshed. %hook ... --into another.")
 
@@ -109,7 +132,7 @@ class Watch:
             print(text)
 
     def __str__(self) -> str:
-        return f"{', '.join(self.layers)} of {self.expression} → {self.name}"
+        return printable(f"{', '.join(self.layers)} of {self.expression} → {self.name}")
 
 
 def _is_bound_anew(expression: str, before: nn.Module, namespace: Namespace) -> bool:

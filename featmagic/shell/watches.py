@@ -121,7 +121,8 @@ class Watches:
         """A look is over: its own hooks come off, and those of every watch."""
         look.close()
         self.detach()
-        self._looks.remove(look)
+        if look in self._looks:  # an unload in the body has closed it already
+            self._looks.remove(look)
 
     def detach(self) -> None:
         """Take off the hooks of every watch."""
@@ -147,7 +148,7 @@ class Watches:
         maps = self._last() if self._last else None
         if maps is None:
             raise FeatmagicError(
-                "Nothing is captured yet. %featuremaps MODEL LAYER ... -- STATEMENT runs a look."
+                "Nothing captured is there to show. %featuremaps MODEL ... -- STATEMENT looks."
             )
         return maps
 

@@ -1,0 +1,45 @@
+"""Which calls of modules are under way, as the stack tells."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import torch
+from torch import nn
+
+
+def is_replica(module: nn.Module) -> bool:
+    """Whether DataParallel made the module, to run it in a thread as a part of a pass."""
+    return bool(getattr(module, "is_replica", False))
+
+
+def in_backward() -> bool:
+    """Whether autograd is running: what a checkpoint computes again there is not a call."""
+    return bool(torch._C._current_graph_task_id() != -1)
+
+
+def calls() -> Iterator[FrameType]:
+    """The calls of modules that are under way in this thread, the innermost first."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code is nn.Module._call_impl.__code__:
+            yield frame
+        frame = frame.f_back
+
+
+def module_of(frame: FrameType | None) -> object:
+    """The module that a call is of."""
+    return frame.f_locals["self"] if frame else None
+
+
+def calls_of(module: nn.Module) -> int:
+    """How many calls of `module` are under way: an interrupt leaves a count of ours too high."""
+    return sum(module_of(frame) is module for frame in calls())
+
+
+def outermost(is_part: Callable[[object], bool]) -> FrameType | None:
+    """The outermost call under way of a module that is part of the model."""
+    parts = [frame for frame in calls() if is_part(module_of(frame))]
+    return parts[-1] if parts else None
