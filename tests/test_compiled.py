@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -174,3 +176,66 @@ def test_tracing_and_exporting_under_a_watch_give_what_they_give_without(block, 
         symbolic = torch.fx.symbolic_trace(block)
     assert str(plain.graph) == str(watched.graph)
     assert "clone" not in str(symbolic.graph)
+
+
+def function(model, backend):
+    return torch.compile(lambda z: model(z) + 1, backend=backend)
+
+
+@pytest.mark.parametrize("compiled", [function, wrapped])
+@pytest.mark.parametrize("runs_before", [0, 1])
+def test_compiling_what_calls_a_watched_model_happens_once(block, z, compiled, runs_before):
+    """The watched model is the plain one; what runs it is compiled while it is watched."""
+    backend = Counter()
+    step = compiled(block, backend)
+    for _ in range(runs_before):
+        step(z)
+    for _ in range(12):
+        with featmagic.capture(block, "conv1", as_is=True):
+            step(z)
+        step(z)
+    assert backend.count == 1
+    assert hooks_on(block) == []
+    with featmagic.capture(block, "conv1", as_is=True) as maps:
+        block(z)
+    assert list(maps) == ["conv1"]
+
+
+def test_a_watch_says_that_what_was_compiled_in_the_cell_is_not_seen(shell, z):
+    shell.names.update(block=Block().eval(), z=z)
+    shell.run("%hook block conv1")
+    printed = shell.run(
+        "step = torch.compile(lambda z: block(z) + 1, backend='eager')\ny = step(z)"
+    )
+    assert "a pass of block in there isn't seen" in printed
+    assert "%%featuremaps" in printed
+
+
+def test_no_listener_for_compilations_is_left(block, z):
+    from torch._dynamo.callback import callback_handler
+
+    before = (list(callback_handler.start_callbacks), list(callback_handler.end_callbacks))
+    with featmagic.capture(block, "conv1", as_is=True):
+        block(z)
+    assert (callback_handler.start_callbacks, callback_handler.end_callbacks) == before
+
+
+@needs_stance
+def test_the_first_compilation_in_a_look_says_to_run_the_cell_again():
+    """A process of its own: elsewhere dynamo is loaded already."""
+    program = (
+        "import torch\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "ip = InteractiveShell.instance()\n"
+        "ip.run_line_magic('load_ext', 'featmagic')\n"
+        "ip.user_ns.update(torch=torch, model=torch.nn.Sequential(torch.nn.ReLU()))\n"
+        "look = '%%featuremaps model 0\\nm = torch.compile(model, backend=\"eager\")\\n'\n"
+        "look += 'm(torch.ones(1, 2, 3, 3));'\n"
+        "print(ip.run_cell(look).error_in_exec)\n"
+        "print(ip.run_cell(look).error_in_exec)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "torch.compile was first used in it: run it again" in done.stdout
+    assert done.stdout.rstrip().endswith("None")
+    assert "0  ReLU  (1, 2, 3, 3)" in done.stdout

@@ -106,3 +106,15 @@ def test_plain_python_needs_no_ipython_and_no_pyplot():
     words = run_python(program)
     assert words[0] == "0"
     assert words[-1] == "False"
+
+
+def test_a_reload_in_the_body_of_a_look_ends_its_watching_and_does_no_harm(shell, model):
+    value = shell.value("%%featuremaps model cnn1\nmodel(x);\n%reload_ext featmagic\n6 * 7")
+    assert value == 42
+    assert list(shell.names["feature_maps"]) == ["cnn1"]
+    for magic in ("%reload_ext", "%unload_ext"):
+        error = shell.error(f"%%featuremaps model cnn1\n{magic} featmagic\nmodel(x)")
+        assert "No forward pass of model" in str(error)
+        assert hooks_on(model) == []
+        assert not [name for name in shell.names if " " in name]
+    shell.run("%load_ext featmagic")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import signal
 import threading
-import time
 
 import torch
 from networks import flags_of, hooks_on
@@ -21,7 +20,14 @@ BAD_LINES = [
     "x 0",
     "model 0:0",
 ]
-ENDINGS = ["1 / 0", "raise KeyboardInterrupt", "model(broken)", "raise SystemError", "model(x)[99]"]
+ENDINGS = [
+    "await nothing()",
+    "1 / 0",
+    "raise KeyboardInterrupt",
+    "model(broken)",
+    "raise SystemError",
+    "model(x)[99]",
+]
 
 
 def random_cell(rng):
@@ -59,22 +65,24 @@ def test_a_thousand_failures_leave_nothing(shell):
 def test_interrupts_at_any_moment_leave_nothing(shell, model):
     """Real signals, at moments of their own: while hooks go on, in the forward, while drawing."""
     rng = random.Random(1)
-    flags = flags_of(model)
+    flags, names = flags_of(model), set(shell.names)
     main = threading.main_thread().ident
-    hits = 0
+    looks = {"interrupted": 0, "done": 0}
     for _ in range(150):
         timer = threading.Timer(rng.uniform(0, 0.02), signal.pthread_kill, (main, signal.SIGINT))
         try:
             timer.start()
-            shell.attempt("%%featuremaps model\nfor _ in range(3): model(x)")
+            result, _ = shell.attempt("%%featuremaps model\nfor _ in range(3): model(x)")
+            stopped = isinstance(result.error_in_exec, KeyboardInterrupt)
+            looks["interrupted" if stopped else "done"] += 1
             timer.join()
-            time.sleep(0)
-        except KeyboardInterrupt:
-            hits += 1
-        finally:
+        except KeyboardInterrupt:  # it hit IPython or this test
             timer.join()
         shell.attempt("pass")
         assert hooks_on(model) == []
         assert flags_of(model) == flags
         assert torch.is_grad_enabled()
+    assert looks["interrupted"] > 5, looks
+    new = {name for name in set(shell.names) - names if not name.startswith("_")}
+    assert new <= {"feature_maps"}
     shell.run("y = model(x)")

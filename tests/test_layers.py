@@ -163,3 +163,21 @@ def test_control_characters_of_a_name_never_reach_the_terminal():
     with pytest.raises(FeatmagicError) as caught:
         select(model, ["b\x1b[2J"])
     assert "\x1b" not in str(caught.value)
+
+
+def test_an_index_goes_before_a_set_of_characters():
+    model = nn.Module()
+    model.layer1 = nn.Sequential(nn.Sequential(nn.ReLU()))
+    model.layer10 = nn.Sequential(nn.ReLU())
+    assert paths(model, "layer1[0]") == ["layer1.0"]
+    assert paths(model, "layer1[0].*") == ["layer1.0.0"]
+    assert paths(model, "net.layer1[0][0]", spelled="net") == ["layer1.0.0"]
+    assert paths(model, "layer1[02]*") == ["layer10", "layer10.0"]
+
+
+@pytest.mark.parametrize("name", ["a b", "a:1", "a[0]", "*", "1", "größe", "a-b", "[", "relu:x"])
+def test_any_name_that_torch_allows_can_be_chosen(name):
+    model = nn.Module()
+    model.add_module(name, nn.ReLU())
+    model.add_module("other", nn.Tanh())
+    assert paths(model, name) == [name]

@@ -335,3 +335,50 @@ def test_running_every_cell_twice_gives_the_same(shell, model):
     twice = [shell.run(cell) for cell in cells]
     assert once == twice
     assert hooks_on(model) == []
+
+
+def test_showing_again_takes_layers_as_a_look_does(shell):
+    shell.names.update(net=nn.Sequential(Block(), nn.LSTM(8, 3)), z=torch.randn(1, 4, 8, 8))
+    shell.run("%%featuremaps net 0.* 1\nh = net[0](z)[0, 0]\nnet[1](h);")
+    for written, keys in [
+        ("0.relu", ["0.relu", "0.relu:2"]),
+        ("0.relu:1", ["0.relu"]),
+        ("0.relu:2", ["0.relu:2"]),
+        ("net[0].conv1", ["0.conv1"]),
+        ("0.bn*", ["0.bn1", "0.bn2"]),
+        ("Conv2d", ["0.conv1", "0.conv2"]),
+        ("1", ["1[0]", "1[1][0]", "1[1][1]"]),
+        ("1[1][0]", ["1[1][0]"]),
+        ("0.bn2 0.bn*", ["0.bn2", "0.bn1"]),
+    ]:
+        assert captions(shell.run(f"%featuremaps {written}")) == keys, written
+
+
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        ("model(x).shape", True),
+        ("model(x).shape;", False),
+        ("model(x).shape; # a note", False),
+        ("model(x).shape # ends;", True),
+        ("';'.join('ab') + str(model(x).shape)", True),
+    ],
+)
+def test_a_semicolon_behind_the_statement_keeps_its_value_back(shell, statement, shown):
+    value = shell.value(f"%featuremaps model cnn1 -- {statement}")
+    assert (value is not None) == shown
+
+
+def test_showing_where_nothing_ran_says_so(shell):
+    shell.run("%hook model cnn1")
+    assert "Nothing to show: no pass" in shell.run("feature_maps.show()")
+
+
+def test_a_picture_too_large_is_refused_in_one_line(shell):
+    from featmagic.activations import Activation
+    from featmagic.drawing import draw
+    from featmagic.view import View
+
+    big = Activation("cnn1", "cnn1", "Conv2d", 1, torch.zeros(1, 64, 112, 112))
+    with pytest.raises(FeatmagicError, match="pixels is too large: 100 million are the most"):
+        draw(big, View(zoom=50))

@@ -175,3 +175,24 @@ def test_every_field_of_view_is_an_option_with_the_same_default_and_a_help_line(
         assert getattr(asked.view, field.name) == field.default
         assert flag(field) in manual_of_view()
         assert field.metadata["help"] in manual_of_view()
+
+
+@pytest.mark.parametrize("channels", [[], "", "0, ,1", [1.5], object()])
+def test_channels_that_name_none_are_one_clear_line(channels):
+    with pytest.raises(FeatmagicError, match="channels"):
+        View(channels=channels)
+
+
+def test_channels_may_come_from_numpy_and_torch():
+    import numpy as np
+    import torch
+
+    assert View(channels=torch.tensor([2, 0])).channels == "2,0"
+    assert View(channels=np.array([2, 0])).channels == "2,0"
+
+
+def test_a_colormap_is_given_by_its_name():
+    import matplotlib
+
+    with pytest.raises(FeatmagicError, match="cmap is the name of a colormap"):
+        View(cmap=matplotlib.colormaps["gray"])

@@ -89,3 +89,10 @@ def test_shrinking_averages_whole_blocks_and_what_is_left_at_the_edge():
     values = torch.arange(12.0).reshape(1, 3, 4)
     small = shrunk(values, 2)
     assert small.tolist() == [[[2.5, 4.5], [8.5, 10.5]]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.uint16, torch.uint64, torch.int8])
+def test_channels_of_any_dtype_can_be_picked(dtype):
+    tensor = torch.arange(24).reshape(1, 6, 2, 2).to(dtype)
+    stack = planes(tensor, View(channels="4,0"))
+    assert torch.equal(stack.values.double(), tensor.double()[0, [4, 0]])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import io
 import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from collections import namedtuple
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import pytest
 import torch
@@ -467,3 +470,137 @@ def test_distributed_data_parallel_is_looked_into_by_plain_names(x, tmp_path):
         assert hooks_on(wrapped) == []
     finally:
         torch.distributed.destroy_process_group()
+
+
+def test_layers_that_a_forward_runs_in_threads_belong_to_its_pass():
+    class Threaded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3)
+
+        def forward(self, x):
+            x = self.a(x)
+            with ThreadPoolExecutor(2) as pool:
+                parts = list(pool.map(self.b, [x, x + 1]))
+            return self.c(parts[0] + parts[1])
+
+    model = Threaded()
+    for _ in range(5):
+        with featmagic.capture(model) as maps:
+            model(torch.ones(1, 3))
+        assert sorted(maps) == ["a", "b", "b:2", "c"]
+        assert not maps.missing
+
+
+def test_a_part_called_on_its_own_keeps_all_its_calls():
+    model = nn.Sequential(Block(), Block())
+    x = torch.randn(1, 4, 8, 8)
+    with featmagic.capture(model, "*.relu") as maps:
+        for _ in range(3):
+            model[1](model[0](x))
+    assert list(maps) == ["0.relu", "0.relu:2", "1.relu", "1.relu:2"]
+    with featmagic.capture(model, "*.relu") as whole:
+        model(x)
+    assert all(torch.equal(maps[key], whole[key]) for key in whole)
+
+
+def test_a_failed_pass_is_not_called_one_in_which_nothing_was_called():
+    model = nn.Sequential(nn.ReLU(), Failing(ValueError("mine")), nn.ReLU())
+    with pytest.raises(ValueError, match="mine"), featmagic.capture(model) as maps:
+        model(torch.ones(1))
+    assert list(maps) == ["0"]
+    assert maps.missing == dict.fromkeys(["1", "2"], "the pass failed before it returned")
+
+
+@dataclass
+class Unset:
+    hidden: torch.Tensor
+    later: object = field(init=False)
+
+
+def a_list_that_holds_itself(x):
+    result = [x]
+    result.append(result)
+    return result
+
+
+class Stubborn(torch.Tensor):
+    def clone(self, *args, **kwargs):
+        raise RuntimeError("no copies")
+
+    def detach(self):
+        return self
+
+
+@pytest.mark.parametrize(
+    ("make", "keys", "missing"),
+    [
+        (Unset, ["0['hidden']"], {}),
+        (a_list_that_holds_itself, ["0[0]"], {}),
+        (lambda x: x.as_subclass(Stubborn), [], {"0": "its output can't be copied: no copies"}),
+    ],
+)
+def test_nothing_that_a_layer_returns_breaks_the_forward(make, keys, missing):
+    model = nn.Sequential(Returns(make), nn.Sequential(Returns(lambda _: torch.ones(1))))
+    with featmagic.capture(model, "0", "1") as maps:
+        model(torch.ones(2))
+    assert list(maps) == [*keys, "1"]
+    assert maps.missing == missing
+
+
+def test_arguments_of_any_shape_pass_through():
+    model = Returns(lambda v: torch.ones(1))
+    looped = a_list_that_holds_itself(torch.ones(1))
+    with featmagic.capture(model, ".") as maps:
+        model(looped)
+        model(Unset(torch.ones(1)))
+    assert list(maps) == ["."]
+
+
+def test_inside_vmap_there_is_a_reason_and_the_users_result():
+    model = nn.Sequential(nn.Linear(3, 2))
+    x = torch.randn(4, 3)
+    with featmagic.capture(model, "0") as maps:
+        y = torch.vmap(model)(x)
+    with torch.no_grad():
+        torch.testing.assert_close(y, model(x))
+    assert "vmap" in maps.missing["0"]
+    assert len(maps) == 0
+
+
+def test_a_graph_written_down_while_watching_has_nothing_of_ours(model, x):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    model.eval().requires_grad_(False)
+    plain = make_fx(model)(x)
+    with featmagic.capture(model, "cnn1", as_is=True):
+        watched = make_fx(model)(x)
+    assert str(watched.graph) == str(plain.graph)
+
+
+def test_a_model_is_gone_when_its_last_name_is():
+    model = DNN()
+    with featmagic.capture(model) as maps:
+        model(images())
+    gone = weakref.ref(model)
+    gc.disable()
+    try:
+        del model
+        assert gone() is None
+    finally:
+        gc.enable()
+    assert len(maps) == 7
+
+
+def test_maps_are_gone_when_their_last_name_is(model, x):
+    for as_is in (False, True):
+        with featmagic.capture(model, "cnn1", as_is=as_is) as maps:
+            model.cnn1(x)
+            model(x)
+        gone = weakref.ref(maps["cnn1"])
+        gc.disable()
+        try:
+            del maps
+            assert gone() is None
+        finally:
+            gc.enable()

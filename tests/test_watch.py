@@ -283,3 +283,21 @@ def test_a_cell_may_be_run_twice(shell, model, cell):
     if cell != "%unhook":
         shell.run(cell)
     assert hooks_on(model) == []
+
+
+def test_a_failing_layer_is_named_and_what_ran_before_is_kept(shell):
+    shell.names["bad"] = nn.Sequential(nn.Conv2d(1, 2, 1), nn.Conv2d(3, 1, 1))
+    shell.run("%hook bad 0 1")
+    result, printed = shell.attempt("bad(x)")
+    assert type(result.error_in_exec) is RuntimeError
+    assert "1 (Conv2d) failed. feature_maps holds what ran before: 0 (1, 2, 28, 28)." in printed
+    assert "gave nothing" not in printed
+    assert list(shell.names["feature_maps"]) == ["0"]
+    printed = shell.run("try:\n    bad(x)\nexcept RuntimeError:\n    pass")
+    assert "The last pass was cut short. feature_maps holds" in printed
+
+
+def test_a_lazy_model_can_be_listed(shell):
+    shell.names["lazy"] = nn.Sequential(nn.LazyConv2d(3, 3), nn.ReLU())
+    lines = [line.split() for line in shell.run("%hook lazy").splitlines()]
+    assert lines == [["0", "LazyConv2d", "not", "known", "yet"], ["1", "ReLU", "0"]]
