@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 
 def is_replica(module: nn.Module) -> bool:
     """Whether DataParallel made the module, to run it in a thread as a part of a pass."""
-    return bool(getattr(module, "is_replica", False))
+    return bool(getattr(module, "_is_replica", False))
 
 
 def in_backward() -> bool:
@@ -39,7 +39,7 @@ def calls_of(module: nn.Module) -> int:
     return sum(module_of(frame) is module for frame in calls())
 
 
-def outermost(is_part: Callable[[object], bool]) -> FrameType | None:
-    """The outermost call under way of a module that is part of the model."""
-    parts = [frame for frame in calls() if is_part(module_of(frame))]
+def outermost(modules: set[int]) -> FrameType | None:
+    """The outermost call under way of one of the modules, given by their ids."""
+    parts = [frame for frame in calls() if id(module_of(frame)) in modules]
     return parts[-1] if parts else None

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import cached_property
 from types import FrameType
 from typing import Any
 
@@ -140,14 +141,15 @@ class Recorder:
             return here.whole
         if len(self._open) == 1:
             return self._open[0]  # the pass runs this layer in a thread of its own
-        part = outermost(self._is_part)
+        part = outermost(self._parts)
         if here.part is None or (part is not here.frame and module_of(part) is here.first):
             here.part, here.first = self._start(), module_of(part)
         here.frame = part
         return here.part
 
-    def _is_part(self, module: object) -> bool:
-        return any(module is part for part in self.selection.model.modules())
+    @cached_property
+    def _parts(self) -> set[int]:
+        return {id(module) for module in self.selection.model.modules()}
 
     def _start(self) -> Pass:
         self.last = Pass()

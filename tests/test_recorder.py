@@ -604,3 +604,30 @@ def test_maps_are_gone_when_their_last_name_is(model, x):
             assert gone() is None
         finally:
             gc.enable()
+
+
+def replica_of(module):
+    """A replica as DataParallel makes one for each GPU; it shares the hooks of the module."""
+    replica = module._replicate_for_data_parallel()
+    replica._parameters = dict(module._parameters)
+    replica._modules = {name: replica_of(child) for name, child in module._modules.items()}
+    return replica
+
+
+class OnTwoReplicas(nn.DataParallel):
+    """What DataParallel does with two GPUs, on the CPU: half a batch each, in a thread each."""
+
+    def forward(self, x):
+        with ThreadPoolExecutor(2) as pool:
+            return torch.cat(list(pool.map(lambda half: replica_of(self.module)(half), x.chunk(2))))
+
+
+def test_every_replicas_part_of_the_batch_is_kept():
+    inner, x = DNN(), images(4)
+    wrapped = OnTwoReplicas(inner)
+    with featmagic.capture(wrapped, "cnn1", "fc2") as maps:
+        y = wrapped(x)
+    assert sorted(maps) == ["cnn1", "cnn1:2", "fc2", "fc2:2"]
+    halves = {tuple(half.flatten().tolist()) for half in y.chunk(2)}
+    assert {tuple(maps[key].flatten().tolist()) for key in ("fc2", "fc2:2")} == halves
+    assert hooks_on(wrapped) == []
