@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 
 from torch import nn
 
+from featmagic.errors import say
 from featmagic.layers import select
 from featmagic.maps import FeatureMaps
 from featmagic.missing import never_seen, reasons
@@ -52,7 +53,7 @@ def capture(model: nn.Module, *layers: str, as_is: bool = False) -> Iterator[Fea
             recorder.detach()
             maps.missing = missing_from(recorder)
     if recorder.moved:
-        print(moved_line(recorder))
+        say(moved_line(recorder))
 
 
 def missing_from(recorder: Recorder) -> dict[str, str]:

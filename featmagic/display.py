@@ -8,6 +8,7 @@ from base64 import b64encode
 from typing import Any
 
 from featmagic.drawing import Drawing
+from featmagic.errors import say
 from featmagic.layout import PAGE, Room
 from featmagic.mosaic import Mosaic
 from featmagic.render.png import png, png_size
@@ -32,14 +33,14 @@ def show(drawing: Drawing) -> None:
     """
     shell = _shell()
     takes_png = _takes_png(shell)
-    print(wrapped(drawing.caption, _PAGE_COLUMNS if takes_png else _columns()))
+    say(wrapped(drawing.caption, _PAGE_COLUMNS if takes_png else _columns()))
     if drawing.mosaic is None:
         return
     if takes_png:
         data, metadata = bundle(drawing.mosaic, drawing.caption)
         shell.display_pub.publish(data=data, metadata=metadata)
     elif colours := colours_of(sys.stdout):
-        print(half_blocks(drawing.mosaic, colours), end="\n\n")
+        say(half_blocks(drawing.mosaic, colours) + "\n")
 
 
 # Letters in a line of a notebook's page; a longer line would be broken inside a word.

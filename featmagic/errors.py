@@ -1,8 +1,9 @@
-"""What featmagic raises, and how it says that a name is nearly right."""
+"""What featmagic raises and says."""
 
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 
@@ -42,3 +43,14 @@ def printable(text: str) -> str:
         'a\\x1b[2J'
     """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def say(text: str) -> None:
+    """Print a line; a letter that the output's encoding lacks becomes a question mark.
+
+    Example:
+        >>> say("0 … 1")
+        0 … 1
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))

@@ -13,7 +13,7 @@ from torch import Tensor
 from featmagic.activations import Activation, Pass, shape_of
 from featmagic.display import room, show
 from featmagic.drawing import Drawing, draw
-from featmagic.errors import FeatmagicError, MissingMap, did_you_mean, printable
+from featmagic.errors import FeatmagicError, MissingMap, did_you_mean, printable, say
 from featmagic.layout import PAGE, Room
 from featmagic.named import named
 from featmagic.render.figure import figure
@@ -95,9 +95,9 @@ class FeatureMaps(Mapping[str, Tensor]):
         if layers:
             return
         for name, reason in self.missing.items():
-            print(f"{printable(name)}: nothing to show: {reason}.")
+            say(f"{printable(name)}: nothing to show: {reason}.")
         if not self and not self.missing:
-            print("Nothing to show: no pass of the model has run yet.")
+            say("Nothing to show: no pass of the model has run yet.")
 
     def figure(self, layer: str, **view: Any) -> Figure:
         """A matplotlib Figure of one layer's grid, to go on with.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -118,3 +119,21 @@ def test_a_reload_in_the_body_of_a_look_ends_its_watching_and_does_no_harm(shell
         assert hooks_on(model) == []
         assert not [name for name in shell.names if " " in name]
     shell.run("%load_ext featmagic")
+
+
+def test_an_output_without_our_letters_is_no_error():
+    program = (
+        "import torch, featmagic\n"
+        "net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3))\n"
+        "with featmagic.capture(net, '0') as maps:\n"
+        "    net(torch.ones(1, 1, 8, 8))\n"
+        "maps.show()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("0  Conv2d  (1, 2, 6, 6) float32 cpu ? 2 of 2 channels")

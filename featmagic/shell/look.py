@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from featmagic.errors import FeatmagicError
+from featmagic.errors import FeatmagicError, say
 from featmagic.shell.cell import VALUE
 from featmagic.shell.namespace import Binding, Namespace, find_model
 from featmagic.shell.options import DEFAULT_NAME, LookLine
@@ -82,7 +82,7 @@ class Look:
         self._watches.remember(maps)
         maps.missing = missing_from(recorder)
         if recorder.moved:
-            print(moved_line(recorder))
+            say(moved_line(recorder))
         if error is None:
             maps.show_view((), self._line.view)
         elif where := failing_layer(recorder.selection.model, error.__traceback__):
@@ -109,7 +109,7 @@ def hint(error: BaseException, text: str) -> None:
     if sys.version_info >= (3, 11):
         error.add_note(f"featmagic: {text}")
     if sys.version_info < (3, 11) or not _shows_notes():
-        print(f"featmagic: {text}")
+        say(f"featmagic: {text}")
 
 
 def _shows_notes() -> bool:

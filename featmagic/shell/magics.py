@@ -7,7 +7,7 @@ from typing import Any
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 from IPython.utils.text import DollarFormatter
 
-from featmagic.errors import FeatmagicError, printable
+from featmagic.errors import FeatmagicError, printable, say
 from featmagic.shell.cell import run_body
 from featmagic.shell.look import Look
 from featmagic.shell.namespace import find_model, modules_in
@@ -39,7 +39,7 @@ class FeatMagics(Magics):  # type: ignore[misc]
         elif not asked.layers:
             self._say_layers(asked.model)
         else:
-            print(f"Watching {self.watches.add(asked.model, asked.layers, asked.into)}")
+            say(f"Watching {self.watches.add(asked.model, asked.layers, asked.into)}")
 
     @line_magic  # type: ignore[untyped-decorator]
     def unhook(self, line: str) -> None:
@@ -48,7 +48,7 @@ class FeatMagics(Magics):  # type: ignore[misc]
         found = [watch for name in names for watch in self.watches.named(name)]
         for watch in found if names else self.watches:
             self.watches.remove(watch.name)
-            print(f"No longer watching {watch}")
+            say(f"No longer watching {watch}")
 
     @no_var_expand  # type: ignore[untyped-decorator]
     @line_cell_magic  # type: ignore[untyped-decorator]
@@ -85,9 +85,9 @@ class FeatMagics(Magics):  # type: ignore[misc]
 
     def _say_watched(self) -> None:
         for watch in self.watches:
-            print(f"Watching {watch}")
+            say(f"Watching {watch}")
         if not list(self.watches):
-            print("Nothing is watched. %hook MODEL LAYER ... begins; %hook MODEL lists the layers.")
+            say("Nothing is watched. %hook MODEL LAYER ... begins; %hook MODEL lists the layers.")
 
     def _say_layers(self, expression: str) -> None:
         from featmagic.tree import ROOT, unwrap, walk
@@ -99,15 +99,13 @@ class FeatMagics(Magics):  # type: ignore[misc]
             if path != ROOT
         ]
         if not rows:
-            print(
-                f"{type(unwrap(model)[-1]).__name__} has no layers below it; it is a layer itself."
-            )
+            say(f"{type(unwrap(model)[-1]).__name__} has no layers below it; it is a layer itself.")
             return
         first, second, third = (
             max(map(len, column), default=0) for column in zip(*rows, strict=True)
         )
         for path, kind, count in rows:
-            print(f"{path:<{first}}  {kind:<{second}}  {count:>{third}}")
+            say(f"{path:<{first}}  {kind:<{second}}  {count:>{third}}")
 
 
 def _parameters(module: Any) -> str:

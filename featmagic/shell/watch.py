@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from featmagic.errors import FeatmagicError, printable
+from featmagic.errors import FeatmagicError, printable, say
 from featmagic.shell.namespace import Namespace, find_model, may_bind
 
 if TYPE_CHECKING:
@@ -112,9 +112,7 @@ class Watch:
             return
         running.maps.missing = missing_from(recorder)
         if recorder.last.failed:
-            print(
-                f"{running.failure()}. {self.name} holds what ran before: {running.maps.shapes()}."
-            )
+            say(f"{running.failure()}. {self.name} holds what ran before: {running.maps.shapes()}.")
         else:
             self.say_missing(running.maps.missing)
         if not may_bind(self.name, namespace):
@@ -129,7 +127,7 @@ class Watch:
         """Print a line, unless this watch has printed it before."""
         if text not in self.said:
             self.said.add(text)
-            print(text)
+            say(text)
 
     def __str__(self) -> str:
         return printable(f"{', '.join(self.layers)} of {self.expression} → {self.name}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from featmagic.errors import FeatmagicError, did_you_mean
+from featmagic.errors import FeatmagicError, did_you_mean, say
 from featmagic.shell.namespace import Namespace, check_free
 from featmagic.shell.watch import Watch
 
@@ -96,7 +96,7 @@ class Watches:
                 watch.paused = None
             except FeatmagicError as error:
                 if watch.paused != str(error):
-                    print(f"Not watching {watch}: {error}")
+                    say(f"Not watching {watch}: {error}")
                 watch.paused = str(error)
 
     def end_cell(self) -> None:
