@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -41,40 +42,46 @@ class Pass:
         activations: by key, in the order the layers returned.
         calls: how often each layer was called.
         empty: the calls that gave no activation, each with the reason.
-        failed: whether the pass was cut short.
+        failed: whether the pass was cut short, or is still under way.
+        thread: the thread in which it began.
     """
 
     activations: dict[str, Activation] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     empty: dict[str, str] = field(default_factory=dict)
     failed: bool = False
+    thread: int = field(default_factory=threading.get_ident)
 
-    def add(self, path: str, module: nn.Module, output: object, wanted: frozenset[int]) -> None:
-        """Keep a copy of every tensor in `output`, unless the call isn't among the wanted ones."""
+    def count(self, path: str) -> int:
+        """Which call of that layer this is, from 1."""
         self.calls[path] += 1
-        call = self.calls[path]
-        if wanted and call not in wanted:
-            return
+        return self.calls[path]
+
+    def keep(self, path: str, module: nn.Module, call: int, output: object) -> None:
+        """Keep a copy of every tensor in `output`; whatever it is, the user's forward goes on."""
         name = path if call == 1 else f"{path}:{call}"
         kind = type(unwrap(module)[-1]).__name__
-        tensors = list(tensors_in(output))
+        try:
+            tensors = list(tensors_in(output))
+        except Exception as error:
+            self.empty[name] = f"its output can't be read: {printable(str(error))}"
+            return
         if not tensors:
             self.empty[name] = f"it returned no tensor ({printable(type(output).__name__)})"
         for suffix, tensor in tensors:
+            key = name + suffix
             try:
-                copied = _copied(tensor)
-            except Exception as error:  # whatever it is, the user's forward goes on
-                self.empty[name + suffix] = f"its output can't be copied: {printable(str(error))}"
-            else:
-                self.activations[name + suffix] = Activation(
-                    name + suffix, path, kind, call, copied
-                )
+                self.activations[key] = Activation(key, path, kind, call, _copied(tensor))
+            except Exception as error:
+                self.empty[key] = f"its output can't be copied: {printable(str(error))}"
 
 
 def _copied(tensor: Tensor) -> Tensor:
     """The values, detached, in storage of their own: a layer that works in place may be next."""
-    if torch._C._functorch.is_batchedtensor(tensor):
-        raise TypeError("inside torch.vmap there is no whole tensor")
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        if torch._C._functorch.is_batchedtensor(tensor):
+            raise TypeError("inside torch.vmap there is no whole tensor")
+        tensor = torch._C._functorch.get_unwrapped(tensor)
     return tensor.detach().clone()
 
 

@@ -20,26 +20,21 @@ def in_backward() -> bool:
     return bool(torch._C._current_graph_task_id() != -1)
 
 
-def calls() -> Iterator[FrameType]:
-    """The calls of modules that are under way in this thread, the innermost first."""
+def calls() -> Iterator[nn.Module]:
+    """The modules whose calls are under way in this thread, the innermost first."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code is nn.Module._call_impl.__code__:
-            yield frame
+            yield frame.f_locals["self"]
         frame = frame.f_back
 
 
-def module_of(frame: FrameType | None) -> object:
-    """The module that a call is of."""
-    return frame.f_locals["self"] if frame else None
-
-
 def calls_of(module: nn.Module) -> int:
-    """How many calls of `module` are under way: an interrupt leaves a count of ours too high."""
-    return sum(module_of(frame) is module for frame in calls())
+    """How many calls of `module` are under way: an error leaves a count of ours too high."""
+    return sum(called is module for called in calls())
 
 
-def outermost(modules: set[int]) -> FrameType | None:
-    """The outermost call under way of one of the modules, given by their ids."""
-    parts = [frame for frame in calls() if id(module_of(frame)) in modules]
+def outermost(modules: set[int]) -> nn.Module | None:
+    """The outermost of the modules, given by their ids, whose call is under way."""
+    parts = [called for called in calls() if id(called) in modules]
     return parts[-1] if parts else None

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.fx._symbolic_trace import is_fx_tracing
 
 
 class Hook:
@@ -30,7 +31,7 @@ class Hook:
         """What torch calls."""
         # Compilers and tracers must find nothing to compile in here.
         if torch.compiler.is_compiling() or torch._C._is_tracing() or _makes_a_graph():
-            return None
+            return None  # a graph is being written down, and nothing of ours belongs into it
         return self._call(*args)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -38,8 +39,9 @@ class Hook:
 
 
 def _makes_a_graph() -> bool:
-    """Whether `torch.fx.experimental.proxy_tensor.make_fx` is writing down what runs."""
-    return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY) is not None
+    """Whether `torch.fx` is writing down what runs: `make_fx` or `symbolic_trace`."""
+    proxies = torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY)
+    return proxies is not None or is_fx_tracing()
 
 
 def remove(owner: object, modules: Iterable[nn.Module]) -> None:
@@ -50,7 +52,7 @@ def remove(owner: object, modules: Iterable[nn.Module]) -> None:
     """
     for module in set(modules):
         for hooks, notes in _tables(module):
-            for key in [k for k, hook in hooks.items() if _is_of(owner, hook)]:
+            for key in [k for k, hook in list(hooks.items()) if _is_of(owner, hook)]:
                 hooks.pop(key, None)
                 for note in notes:
                     note.pop(key, None)

@@ -156,7 +156,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         if key in self.missing:
             return f"'{key}' gave nothing: {self.missing[key]}."
         if not keys:
-            return f"No '{key}': no pass of the model has run yet."
+            return f"No '{key}': no pass of the model was seen yet; compiled code isn't seen into."
         there = ", ".join(keys[:20]) + (f" and {len(keys) - 20} more" if len(keys) > 20 else "")
         return f"No '{key}' was captured.{did_you_mean(key, keys)} There are: {there}."
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -18,7 +20,7 @@ def looking(model: nn.Module) -> Iterator[None]:
 
     The `training` flag of every sub-module is kept and put back for itself: a frozen batch norm in
     a training model stays frozen. The flag is set directly, since `train()` may be overridden with
-    effects of its own.
+    effects of its own. Where looks overlap, nested or in threads, the last one puts it back.
 
     Example:
         >>> net = nn.Sequential(nn.Dropout())
@@ -28,22 +30,52 @@ def looking(model: nn.Module) -> Iterator[None]:
         >>> net[0].training
         True
     """
-    flags = [(module, module.training) for module in model.modules()]
+    look = object()
+    modules = list(model.modules())
     try:
-        for module, _ in flags:
-            module.training = False
+        _hold(modules, look)
         with torch.no_grad(), eager():
             yield
     finally:
         try:
-            _put_back(flags)
+            _let_go(modules, look)
         finally:
-            _put_back(flags)  # an interrupt may have cut the first one short
+            _let_go(modules, look)  # an interrupt may have cut the first one short
 
 
-def _put_back(flags: list[tuple[nn.Module, bool]]) -> None:
-    for module, flag in flags:
-        module.training = flag
+@dataclass
+class _Held:
+    """A module that looks hold in eval mode, and the flag it had before the first of them."""
+
+    module: nn.Module
+    flag: bool
+    looks: set[object] = field(default_factory=set)
+
+
+_held: dict[int, _Held] = {}
+_lock = threading.RLock()
+
+
+def _hold(modules: list[nn.Module], look: object) -> None:
+    with _lock:
+        # All flags are read before any is set: a wrapper's is that of what it wraps.
+        for module in modules:
+            _held.setdefault(id(module), _Held(module, module.training)).looks.add(look)
+        for module in modules:
+            module.training = False
+
+
+def _let_go(modules: list[nn.Module], look: object) -> None:
+    """Put the flags back that no other look holds; again does no harm."""
+    with _lock:
+        for module in modules:
+            held = _held.get(id(module))
+            if held is None or look not in held.looks:
+                continue
+            if held.looks == {look}:
+                module.training = held.flag
+                del _held[id(module)]
+            held.looks.discard(look)
 
 
 def eager() -> AbstractContextManager[object]:

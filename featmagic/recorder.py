@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
-from types import FrameType
 from typing import Any
 
 from torch import nn
 
 from featmagic.activations import Pass
-from featmagic.calls import calls_of, in_backward, is_replica, module_of, outermost
+from featmagic.calls import calls_of, in_backward, is_replica, outermost
 from featmagic.hooks import Compilations, Hook, remove
 from featmagic.inputs import device_of, moved_to
 from featmagic.layers import Selection
 from featmagic.tree import (
     CAN_RUN_EAGER,
     ROOT,
+    ancestors,
     is_compiled,
     is_torchscript,
     runs_compiled,
@@ -62,17 +61,27 @@ class Recorder:
         self._on_pass = on_pass
         self._here = _Here()
         self._open: list[Pass] = []
-        self._lock = threading.Lock()
-        self._whole = unwrap(selection.model)
-        self._layers = {
-            path: module
-            for path, module in selection.modules.items()
-            if not is_torchscript(module)  # it takes no hooks, or never calls them
-        }
-        self.leaves_compiled = as_is or not CAN_RUN_EAGER
+        self._lock = threading.RLock()
         self._compilations: Compilations | None = None
+        self.leaves_compiled = as_is or not CAN_RUN_EAGER
+        self._choose()
+
+    def _choose(self) -> None:
+        """The modules that get hooks: the layers, those above them, and the model as a whole.
+
+        TorchScript takes no hooks, or never calls them. What runs compiled is left alone; a wrapper
+        is outside of what it compiles.
+        """
+        chosen, tree = self.selection.modules, dict(walk(self.selection.model))
+        above = {up for path in chosen for up in ancestors(path) if up != ROOT}
+        shut = {path for path in {*chosen, *above} if is_torchscript(tree[path])}
+        self._whole = unwrap(self.selection.model)
         if self.leaves_compiled:
-            self._leave_compiled()
+            shut |= {path for path in {*chosen, *above} if runs_compiled(path, tree)}
+            if is_compiled(tree[ROOT]):
+                self._whole = [] if runs_compiled(ROOT, tree) else self._whole[:1]
+        self._layers = {path: module for path, module in chosen.items() if path not in shut}
+        self._above = [tree[path] for path in above - shut]
 
     def __enter__(self) -> Recorder:
         self.attach()
@@ -80,16 +89,6 @@ class Recorder:
 
     def __exit__(self, *_: object) -> None:
         self.detach()
-
-    def _leave_compiled(self) -> None:
-        """Keep off what runs compiled; a wrapper is outside of what it compiles."""
-        tree = dict(walk(self.selection.model))
-        for path in [path for path in self._layers if runs_compiled(path, tree)]:
-            del self._layers[path]
-        if runs_compiled(ROOT, tree):
-            self._whole = []
-        elif is_compiled(tree[ROOT]):
-            self._whole = self._whole[:1]
 
     def attach(self) -> None:
         """Put the hooks on; none stays if that fails half-way."""
@@ -104,22 +103,24 @@ class Recorder:
 
     def detach(self) -> None:
         """Take every hook of this recorder off; again does no harm."""
-        self._take_off()
         if self._compilations is not None:
             self._compilations.switch_off()
             self._compilations = None  # it holds the recorder, and so what was recorded
-        self._here = _Here()  # it may hold a frame
+        self._take_off()
 
     def _put_on(self) -> None:
+        self._take_off()
         for path, module in self._layers.items():
             module.register_forward_hook(Hook(self, self._returned(path)))
+        for module in self._above:
+            module.register_forward_hook(Hook(self, self._leave))
         for module in self._whole:
             begin, end = Hook(self, self._begin), Hook(self, self._end)
             module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
-            module.register_forward_hook(end, always_call=True)
+            module.register_forward_hook(end)
 
     def _take_off(self) -> None:
-        remove(self, [*self._layers.values(), *self._whole])
+        remove(self, [*self._layers.values(), *self._above, *self._whole])
 
     def _compiling(self) -> None:
         self.compiled = True
@@ -129,27 +130,40 @@ class Recorder:
         wanted = self.selection.calls.get(path, frozenset())
 
         def record(module: nn.Module, args: object, output: object) -> None:
-            if not in_backward():
-                with self._lock:
-                    self._current().add(path, module, output, wanted)
+            if in_backward():
+                return
+            with self._lock:
+                run = self._current(module)
+                call = run.count(path)
+            if not wanted or call in wanted:
+                run.keep(path, module, call, output)
 
         return record
 
-    def _current(self) -> Pass:
+    def _current(self, module: nn.Module) -> Pass:
+        """The pass that a layer's return belongs to."""
         here = self._here
+        if here.opened_by is not None and not calls_of(here.opened_by):
+            self._close()  # an error has ended the pass
         if here.whole is not None:
             return here.whole
         if len(self._open) == 1:
             return self._open[0]  # the pass runs this layer in a thread of its own
-        part = outermost(self._parts)
-        if here.part is None or (part is not here.frame and module_of(part) is here.first):
-            here.part, here.first = self._start(), module_of(part)
-        here.frame = part
+        outer = outermost(self._parts) or module
+        if here.part is None or (not here.inside and outer is here.first):
+            here.part, here.first = self._start(), outer
+        here.inside = outer is not module
         return here.part
+
+    def _leave(self, module: nn.Module, args: object, output: object) -> None:
+        """A module above a layer returns: if that is the outermost, its next call is another."""
+        if self._here.inside and outermost(self._parts) is module:
+            self._here.inside = False
 
     @cached_property
     def _parts(self) -> set[int]:
-        return {id(module) for module in self.selection.model.modules()}
+        modules = [*self.selection.model.modules(), *self.selection.modules.values()]
+        return {id(module) for module in modules}
 
     def _start(self) -> Pass:
         self.last = Pass()
@@ -163,8 +177,8 @@ class Recorder:
         if here.opened_by is not None and calls_of(here.opened_by) > (here.opened_by is module):
             here.depth += 1
             return None
-        self._close()  # an interrupt keeps a pass from ending
-        here.depth, here.opened_by, here.part, here.frame = 1, module, None, None
+        self._close()  # an error keeps a pass from ending
+        here.depth, here.opened_by, here.part, here.inside = 1, module, None, False
         here.whole = self._start()
         here.whole.failed = True  # until it ends
         self._open.append(here.whole)
@@ -178,8 +192,7 @@ class Recorder:
             return
         here.depth -= 1
         if here.depth == 0 and here.whole is not None:
-            # Called for an error too: torch then has no output, and is handling the error.
-            here.whole.failed = output is None and sys.exc_info()[1] is not None
+            here.whole.failed = False
             self._close()
 
     def _close(self) -> None:
@@ -196,5 +209,5 @@ class _Here(threading.local):
     whole: Pass | None = None
     opened_by: nn.Module | None = None
     part: Pass | None = None
-    first: object = None
-    frame: FrameType | None = None
+    first: nn.Module | None = None
+    inside: bool = False

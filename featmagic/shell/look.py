@@ -106,9 +106,12 @@ class Look:
 
 def hint(error: BaseException, text: str) -> None:
     """Add a note to the user's error, or print it where errors have no notes or show none."""
-    if sys.version_info >= (3, 11):
-        error.add_note(f"featmagic: {text}")
-    if sys.version_info < (3, 11) or not _shows_notes():
+    try:
+        error.add_note(f"featmagic: {text}")  # type: ignore[attr-defined]
+        shown = _shows_notes()
+    except Exception:  # Python 3.10 has no notes, and an error may take none
+        shown = False
+    if not shown:
         say(f"featmagic: {text}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -80,6 +81,7 @@ class Watch:
             if (now is None or now is before) and may_bind(self.name, namespace):
                 namespace[self.name] = maps
 
+        self.detach()  # should an older cell not have ended
         self.running = Running(Recorder(chosen, begin, as_is=True), maps)
         self.running.recorder.attach()
         self.say_missing(missing_from(self.running.recorder))
@@ -111,6 +113,8 @@ class Watch:
                 )
             return
         running.maps.missing = missing_from(recorder)
+        if recorder.last.thread != threading.get_ident():
+            return  # it may be under way still
         if recorder.last.failed:
             say(f"{running.failure()}. {self.name} holds what ran before: {running.maps.shapes()}.")
         else:

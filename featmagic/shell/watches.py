@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,7 +25,8 @@ class Watches:
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
         self._all: dict[str, Watch] = {}
-        self._looks: list[ExitStack] = []
+        self._looks: list[tuple[int, ExitStack]] = []
+        self._thread: threading.Thread | None = None
         self._last: weakref.ref[FeatureMaps] | None = None
 
     def __iter__(self) -> Iterator[Watch]:
@@ -88,8 +90,9 @@ class Watches:
 
     def begin_cell(self) -> None:
         """Put the hooks on, at the start of a cell of the user's (IPython's `pre_execute`)."""
-        if a_cell_is_running():
-            return  # a cell inside a cell: the outermost decides
+        if a_cell_is_running() or not self._is_ours():
+            return  # a cell inside a cell, or beside one: the outermost decides
+        self._thread = threading.current_thread()
         for watch in self:
             try:
                 watch.attach(self._namespace, self.remember)
@@ -101,11 +104,17 @@ class Watches:
 
     def end_cell(self) -> None:
         """Take everything off, at the end of a cell, however it ended (`post_execute`)."""
-        if a_cell_is_running():
+        if a_cell_is_running() or not self._is_ours():
             return
+        self._thread = None
         self.close_all()
         for watch in self:
             watch.end(self._namespace)
+
+    def _is_ours(self) -> bool:
+        """Whether no cell is running in another thread: kernels have subshells."""
+        thread = self._thread
+        return thread in (None, threading.current_thread()) or not thread.is_alive()
 
     def pause(self, name: str) -> None:
         """Leave a name to a look for the rest of the cell."""
@@ -115,14 +124,14 @@ class Watches:
 
     def opened(self, look: ExitStack) -> None:
         """Have what a look opens closed at the end of the cell, if an interrupt left it open."""
-        self._looks.append(look)
+        self._looks.append((threading.get_ident(), look))
 
     def closed(self, look: ExitStack) -> None:
         """A look is over: its own hooks come off, and those of every watch."""
         look.close()
         self.detach()
-        if look in self._looks:  # an unload in the body has closed it already
-            self._looks.remove(look)
+        # An unload in the body has closed it already.
+        self._looks = [(thread, other) for thread, other in self._looks if other is not look]
 
     def detach(self) -> None:
         """Take off the hooks of every watch."""
@@ -130,10 +139,11 @@ class Watches:
             watch.detach()
 
     def close_all(self) -> None:
-        """Take off the hooks of every watch and look."""
+        """Take off the hooks of every watch, and of every look of this thread."""
         self.detach()
-        while self._looks:
-            self.closed(self._looks[-1])
+        for thread, look in list(self._looks):
+            if thread == threading.get_ident():
+                self.closed(look)
 
     def remember(self, maps: FeatureMaps) -> None:
         """Keep in mind what was captured last, as long as the user keeps it."""
