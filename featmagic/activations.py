@@ -78,11 +78,13 @@ class Pass:
 
 def _copied(tensor: Tensor) -> Tensor:
     """The values, detached, in storage of their own: a layer that works in place may be next."""
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        if torch._C._functorch.is_batchedtensor(tensor):
+    copied = tensor.detach().clone()
+    # Inside torch.func.grad and the like every tensor is in a wrapper that dies with the call.
+    while torch._C._functorch.is_functorch_wrapped_tensor(copied):
+        if torch._C._functorch.is_batchedtensor(copied):
             raise TypeError("inside torch.vmap there is no whole tensor")
-        tensor = torch._C._functorch.get_unwrapped(tensor)
-    return tensor.detach().clone()
+        copied = torch._C._functorch.get_unwrapped(copied)
+    return copied
 
 
 def shape_of(tensor: Tensor) -> str:

@@ -170,10 +170,10 @@ class Recorder:
         self._on_pass(self.last)
         return self.last
 
-    def _begin(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
+    def _begin(self, module: nn.Module, args: Any, kwargs: Any = None) -> Any:
         here = self._here
-        if is_replica(module) or in_backward():
-            return None
+        if is_replica(module) or in_backward() or kwargs is None:
+            return None  # without kwargs, another thread is taking this hook off
         if here.opened_by is not None and calls_of(here.opened_by) > (here.opened_by is module):
             here.depth += 1
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -382,3 +383,14 @@ def test_a_picture_too_large_is_refused_in_one_line(shell):
     big = Activation("cnn1", "cnn1", "Conv2d", 1, torch.zeros(1, 64, 112, 112))
     with pytest.raises(FeatmagicError, match="pixels is too large: 100 million are the most"):
         draw(big, View(zoom=50))
+
+
+def test_an_error_that_takes_no_note_is_left_as_it_is(shell):
+    @dataclass(frozen=True)
+    class Frozen(Exception):
+        code: int = 3
+
+    shell.names["failing"] = nn.Sequential(nn.ReLU(), Failing(Frozen()))
+    result, printed = shell.attempt("%%featuremaps failing 0\nfailing(x)")
+    assert type(result.error_in_exec) is Frozen
+    assert "1 (Failing) failed" in printed

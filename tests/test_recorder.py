@@ -12,6 +12,7 @@ import sys
 import threading
 import weakref
 from collections import namedtuple
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -631,3 +632,145 @@ def test_every_replicas_part_of_the_batch_is_kept():
     halves = {tuple(half.flatten().tolist()) for half in y.chunk(2)}
     assert {tuple(maps[key].flatten().tolist()) for key in ("fc2", "fc2:2")} == halves
     assert hooks_on(wrapped) == []
+
+
+class Lazy(Mapping):
+    """An output whose items are computed when they are read, by another layer."""
+
+    def __init__(self, layer, x):
+        self.layer, self.x = layer, x
+
+    def __getitem__(self, key):
+        return self.layer(self.x)
+
+    def __iter__(self):
+        return iter(["late"])
+
+    def __len__(self):
+        return 1
+
+
+class Broken(Lazy):
+    def __getitem__(self, key):
+        raise RuntimeError("not now")
+
+
+@pytest.mark.parametrize(("output", "key"), [(Lazy, "1['late']"), (Broken, None)])
+def test_reading_an_output_may_run_layers_or_fail(output, key):
+    inner = nn.ReLU()
+    model = nn.Sequential(inner, Returns(lambda x: output(inner, x)))
+    with featmagic.capture(model, "0", "1") as maps:
+        model(torch.ones(2))
+    assert "0" in maps
+    assert (key in maps) == (key is not None)
+    assert ("not now" in maps.missing.get("1", "")) == (output is Broken)
+
+
+def test_gradients_of_each_sample_leave_the_maps_usable():
+    model = nn.Sequential(nn.Linear(3, 1))
+    parameters = dict(model.named_parameters())
+
+    def loss(parameters, x):
+        return torch.func.functional_call(model, parameters, (x,)).sum()
+
+    x = torch.randn(4, 3)
+    with featmagic.capture(model, "0", as_is=True) as maps:
+        plain = torch.func.grad(loss)(parameters, x)
+    assert plain["0.weight"].shape == (1, 3)
+    with torch.no_grad():
+        assert torch.equal(pickle.loads(pickle.dumps(maps))["0"], model(x))
+    with featmagic.capture(model, "0", as_is=True) as maps:
+        torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(parameters, x)
+    assert "vmap" in maps.missing["0"]
+
+
+def test_overlapping_captures_put_the_mode_back_when_the_last_one_ends(model, x):
+    model.train()
+    model.act1.eval()
+    flags = flags_of(model)
+    first, second = featmagic.capture(model, "cnn1"), featmagic.capture(model, "fc2")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert flags_of(model) == [False] * len(flags)
+    second.__exit__(None, None, None)
+    torch.set_grad_enabled(True)  # closed in the wrong order, which no_grad can't know
+    assert flags_of(model) == flags
+
+    def look(_):
+        with featmagic.capture(model, "cnn1"):
+            model(x)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, range(40)))
+    assert flags_of(model) == flags
+    assert hooks_on(model) == []
+
+
+def test_parts_called_after_a_pass_that_was_cut_short_do_not_pile_up():
+    model = nn.Sequential(nn.ReLU(), Failing(KeyboardInterrupt()))
+    with featmagic.capture(model, "0") as maps:
+        with contextlib.suppress(KeyboardInterrupt):
+            model(torch.ones(1))
+        for _ in range(5):
+            model[0](torch.ones(1))
+    assert list(maps) == ["0"]
+    assert not maps.missing
+
+
+def test_a_layer_taken_out_of_the_model_does_not_pile_up():
+    model = nn.Sequential(nn.ReLU(), nn.Tanh())
+    with featmagic.capture(model, "0") as maps:
+        layer = model[0]
+        model[0] = nn.Identity()
+        for _ in range(5):
+            layer(torch.ones(1))
+    assert list(maps) == ["0"]
+
+
+def test_the_callers_variables_are_not_held():
+    class Big:
+        pass
+
+    model = nn.Sequential(nn.Sequential(nn.ReLU()))
+
+    def step():
+        big = Big()
+        model[0](torch.ones(1))
+        return weakref.ref(big)
+
+    gc.disable()
+    try:
+        with featmagic.capture(model, "0.0") as maps:
+            gone = step()
+            assert gone() is None
+    finally:
+        gc.enable()
+    assert list(maps) == ["0.0"]
+
+
+def test_tracing_symbolically_leaves_the_maps_alone(model, x):
+    with featmagic.capture(model, "cnn1") as maps:
+        model(x)
+        torch.fx.symbolic_trace(model)
+    assert list(maps) == ["cnn1"]
+    assert not maps.missing
+
+
+def test_a_thread_that_hooks_the_model_meanwhile_does_no_harm(model):
+    stop = threading.Event()
+
+    def busy():
+        while not stop.is_set():
+            model.cnn1.register_forward_hook(lambda *_: None).remove()
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        for _ in range(300):
+            with featmagic.capture(model, "cnn1"):
+                pass
+    finally:
+        stop.set()
+        thread.join()
+    assert hooks_on(model) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import threading
 import weakref
 
 import pytest
@@ -301,3 +302,48 @@ def test_a_lazy_model_can_be_listed(shell):
     shell.names["lazy"] = nn.Sequential(nn.LazyConv2d(3, 3), nn.ReLU())
     lines = [line.split() for line in shell.run("%hook lazy").splitlines()]
     assert lines == [["0", "LazyConv2d", "not", "known", "yet"], ["1", "ReLU", "0"]]
+
+
+def test_a_cell_run_in_a_thread_beside_a_cell_leaves_its_hooks_and_its_look_alone(shell, model):
+    """As the subshells of a kernel do."""
+    shell.names.update(threading=threading, hooks_on=hooks_on)
+    beside = (
+        "thread = threading.Thread(target=lambda: get_ipython().run_cell('1 + 1'))\n"
+        "thread.start(); thread.join()\n"
+    )
+    shell.run("%hook model cnn1")
+    for _ in range(3):
+        shell.run(beside + "count = len(hooks_on(model))\ny = model(x)")
+        assert shell.names["count"] > 0
+        assert hooks_on(model) == []
+    assert list(shell.names["feature_maps"]) == ["cnn1"]
+    model.train()
+    printed = shell.run("%%featuremaps model fc2\n" + beside + "y = model(x)\nmodel.training")
+    assert "fc2  Linear" in printed
+    assert torch.is_grad_enabled()
+    assert all(flags_of(model))
+    assert hooks_on(model) == []
+    shell.run("%unhook")
+    shell.run("del feature_maps")
+    shell.run("y = model(x)")
+    assert "feature_maps" not in shell.names
+
+
+def test_a_pass_still_under_way_in_a_thread_is_not_said_to_have_failed(shell):
+    started, go_on = threading.Event(), threading.Event()
+
+    class Slow(nn.Module):
+        def forward(self, x):
+            started.set()
+            go_on.wait(30)
+            return x
+
+    shell.names.update(slow=nn.Sequential(nn.ReLU(), Slow()), threading=threading, started=started)
+    shell.run("%hook slow 0 1")
+    printed = shell.run(
+        "thread = threading.Thread(target=lambda: slow(x)); thread.start(); started.wait(30)"
+    )
+    go_on.set()
+    shell.names["thread"].join()
+    assert "failed" not in printed
+    assert "cut short" not in printed
