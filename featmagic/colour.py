@@ -138,9 +138,13 @@ def paint(values: Tensor, colours: Colours, measured: Measured, padding: int = 0
     low, high = colours.low, colours.high
     with np.errstate(over="ignore"):
         span = high - low
-    if (span > 1e37).any() or ((span > 0) & (span < 1e-35)).any():
-        # The range or its steps are out of float32's reach, or even float64's: halve it.
-        values, low, span = exactly(values) / 2, low / 2, high / 2 - low / 2
+    factor = np.select([span > 1e37, (span > 0) & (span < 1e-35)], [0.5, 2.0**600], 1.0)
+    if (factor != 1).any():
+        # The range or its steps are out of float32's reach, or even float64's.
+        scale = torch.from_numpy(factor)[:, None, None]
+        values = exactly(values)
+        values = values * scale.to(values.device)
+        low, span = low * factor, high * factor - low * factor
     steps = (LEVELS - 1) / np.where(span > 0, span, np.inf)
     start, step = (
         torch.from_numpy(a).to(values.device, values.dtype)[:, None, None] for a in (low, steps)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.fx._symbolic_trace import is_fx_tracing
+from torch.fx import Proxy
 
 
 class Hook:
@@ -30,7 +30,7 @@ class Hook:
     def __call__(self, *args: Any) -> Any:
         """What torch calls."""
         # Compilers and tracers must find nothing to compile in here.
-        if torch.compiler.is_compiling() or torch._C._is_tracing() or _makes_a_graph():
+        if torch.compiler.is_compiling() or torch._C._is_tracing() or _makes_a_graph(args[-1]):
             return None  # a graph is being written down, and nothing of ours belongs into it
         return self._call(*args)
 
@@ -38,10 +38,10 @@ class Hook:
         return getattr, (contextlib.nullcontext(), "__exit__")
 
 
-def _makes_a_graph() -> bool:
+def _makes_a_graph(output: object) -> bool:
     """Whether `torch.fx` is writing down what runs: `make_fx` or `symbolic_trace`."""
     proxies = torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY)
-    return proxies is not None or is_fx_tracing()
+    return proxies is not None or isinstance(output, Proxy)
 
 
 def remove(owner: object, modules: Iterable[nn.Module]) -> None:

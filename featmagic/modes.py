@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -78,8 +78,12 @@ def _let_go(modules: list[nn.Module], look: object) -> None:
             held.looks.discard(look)
 
 
-def eager() -> AbstractContextManager[object]:
+@contextmanager
+def eager() -> Iterator[None]:
     """Compiled models run as plain Python, hooks and all, where torch can do that.
+
+    The stance is the whole process's: the first of looks that overlap takes it, the last one gives
+    it back.
 
     Example:
         >>> with eager():
@@ -87,6 +91,39 @@ def eager() -> AbstractContextManager[object]:
     """
     # Nothing can be compiled while dynamo isn't loaded, and loading it takes seconds.
     if "torch._dynamo" not in sys.modules or not CAN_RUN_EAGER:
-        return nullcontext()
-    stance: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
-    return stance
+        yield
+        return
+    look = object()
+    try:
+        _eager.hold(look)
+        yield
+    finally:
+        try:
+            _eager.let_go(look)
+        finally:
+            _eager.let_go(look)
+
+
+class _Eager:
+    """Torch's stance "force_eager", for as long as any look needs it."""
+
+    def __init__(self) -> None:
+        self._looks: set[object] = set()
+        self._stance: AbstractContextManager[object] | None = None
+
+    def hold(self, look: object) -> None:
+        with _lock:
+            if not self._looks:
+                self._stance = torch.compiler.set_stance("force_eager")
+                self._stance.__enter__()
+            self._looks.add(look)
+
+    def let_go(self, look: object) -> None:
+        with _lock:
+            self._looks.discard(look)
+            if not self._looks and self._stance is not None:
+                self._stance.__exit__(None, None, None)
+                self._stance = None
+
+
+_eager = _Eager()

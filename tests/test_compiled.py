@@ -6,6 +6,7 @@ import copy
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -240,3 +241,24 @@ def test_the_first_compilation_in_a_look_says_to_run_the_cell_again():
     assert "torch.compile was first used in it: run it again" in done.stdout
     assert done.stdout.rstrip().endswith("None")
     assert "0  ReLU  (1, 2, 3, 3)" in done.stdout
+
+
+@needs_stance
+def test_captures_that_overlap_leave_compilation_as_it_was(block, z):
+    first, second = featmagic.capture(block, "conv1"), featmagic.capture(block, "bn1")
+    with torch.no_grad():
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+
+    def look(_):
+        with featmagic.capture(block, "conv1"):
+            block(z)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, range(40)))
+    backend = Counter()
+    torch.compile(block, backend=backend)(z)
+    assert backend.count == 1
+    assert torch.is_grad_enabled()

@@ -318,3 +318,12 @@ def test_control_characters_in_a_name_are_spelled_out():
 def test_a_channel_out_of_range_draws_nothing():
     with pytest.raises(FeatmagicError, match="No channel 9: there are 5"):
         draw(activation(torch.rand(1, 5, 2, 2)), View(channels="0,9"))
+
+
+def test_ranges_at_the_ends_of_float64_are_painted_too():
+    rows = [[0.0, 2.2e-309], [-1.7e308, 1.7e308], [5e-324, 1e-323], [1e308, 1e308], [0.0, 1.0]]
+    values = torch.tensor(rows, dtype=torch.float64)[:, None]
+    measured = measure(values)
+    drawn = paint(values, choose(measured, View(cmap="gray")), measured)
+    ends = [0, LEVELS - 1]
+    assert [plane[0].tolist() for plane in drawn] == [ends, ends, ends, [CONSTANT, GAP], ends]
