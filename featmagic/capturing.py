@@ -50,7 +50,7 @@ def capture(model: nn.Module, *layers: str, as_is: bool = False) -> Iterator[Fea
             with recorder:
                 yield maps
         finally:
-            recorder.detach()
+            recorder.detach()  # an interrupt may have cut the first time short
             maps.missing = missing_from(recorder)
     if recorder.moved:
         say(moved_line(recorder))

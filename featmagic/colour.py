@@ -147,7 +147,9 @@ def paint(values: Tensor, colours: Colours, measured: Measured, padding: int = 0
         low, span = low * factor, high * factor - low * factor
     steps = (LEVELS - 1) / np.where(span > 0, span, np.inf)
     start, step = (
-        torch.from_numpy(a).to(values.device, values.dtype)[:, None, None] for a in (low, steps)
+        # The dtype first: not every device has float64.
+        torch.from_numpy(a).to(values.dtype).to(values.device)[:, None, None]
+        for a in (low, steps)
     )
     levels = (values - start).mul_(step)
     if measured.nan or measured.inf:

@@ -55,9 +55,7 @@ def draw(activation: Activation, view: View, room: Room | None = PAGE, *facts: s
     )
     if layout is None:
         return Drawing(text, None)
-    # A folded vector is shrunk with its padding; only whole planes are ever that large otherwise.
-    small = shrunk(stack.values, layout.shrink)
-    padding = stack.padding if layout.shrink == 1 else 0
+    small, padding = shrunk(stack.values, layout.shrink, stack.padding)
     indices = paint(small, colours, measured, padding)
     labels = tuple(map(str, stack.indices)) if stack.noun != "values" else ("",) * count
     return Drawing(text, tile(indices, labels, palette(colours.cmap), layout))

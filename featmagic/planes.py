@@ -143,14 +143,24 @@ def _real(values: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     return values.to(torch.float64 if exact else torch.float32), words
 
 
-def shrunk(values: Tensor, factor: int) -> Tensor:
-    """Planes with every `factor` x `factor` values averaged; an axis shorter than that is one.
+def shrunk(values: Tensor, factor: int, padding: int = 0) -> tuple[Tensor, int]:
+    """Planes with every `factor` x `factor` values averaged, and how much of the end is padding.
+
+    An axis shorter than the factor is averaged whole. Padding counts in no average.
 
     Example:
-        >>> shrunk(torch.ones(3, 5, 4), 2).shape
+        >>> shrunk(torch.ones(3, 5, 4), 2)[0].shape
         torch.Size([3, 3, 2])
     """
     if factor == 1:
-        return values
+        return values, padding
     kernel = tuple(min(factor, side) for side in values.shape[1:])
-    return functional.avg_pool2d(values[None], kernel, ceil_mode=True)[0]
+    small = functional.avg_pool2d(values[None], kernel, ceil_mode=True)[0]
+    if not padding:
+        return small, 0
+    real = torch.ones_like(values)
+    real.flatten(1)[:, -padding:] = 0
+    share = functional.avg_pool2d(real[None], kernel, ceil_mode=True)[0]
+    # A block of nothing but padding can only stand in a last row of blocks that is one value tall.
+    alone = values.shape[1] % kernel[0] == 1 or kernel[0] == 1
+    return small / share.where(share > 0, 1), padding // kernel[1] if alone else 0

@@ -327,3 +327,26 @@ def test_ranges_at_the_ends_of_float64_are_painted_too():
     drawn = paint(values, choose(measured, View(cmap="gray")), measured)
     ends = [0, LEVELS - 1]
     assert [plane[0].tolist() for plane in drawn] == [ends, ends, ends, [CONSTANT, GAP], ends]
+
+
+@pytest.mark.parametrize("count", [25_088, 25_500])  # the second's last row is a row of blocks
+def test_what_only_fills_a_folded_vector_is_never_averaged_into_a_value(count):
+    """Many values in a narrow room: shrunk, with the last row not full."""
+    values = torch.rand(1, count) + 5
+    room = Room(width=79, gap=1, smallest=8, largest=24, columns=2, strict=True)
+    mosaic = draw(activation(values), View(), room).mosaic
+    width = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / width)
+    factor = lay_out(1, (rows, width), View(), room).shrink
+    assert factor > 1
+    plane = np.full(rows * width, np.nan)
+    plane[:count] = values[0].double().numpy()
+    plane = plane.reshape(rows, width)
+    low, high = values.min().item(), values.max().item()
+    for (row, column), index in np.ndenumerate(mosaic.indices[0, :, 0]):
+        block = plane[row * factor : (row + 1) * factor, column * factor : (column + 1) * factor]
+        if np.isnan(block).all():
+            assert index == GAP
+        else:
+            level = (np.nanmean(block) - low) / (high - low) * (LEVELS - 1)
+            assert abs(index - level) <= 0.5 + 1e-2
