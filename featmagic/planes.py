@@ -163,4 +163,6 @@ def shrunk(values: Tensor, factor: int, padding: int = 0) -> tuple[Tensor, int]:
     share = functional.avg_pool2d(real[None], kernel, ceil_mode=True)[0]
     # A block of nothing but padding can only stand in a last row of blocks that is one value tall.
     alone = values.shape[1] % kernel[0] == 1 or kernel[0] == 1
-    return small / share.where(share > 0, 1), padding // kernel[1] if alone else 0
+    with_values = ceil((values.shape[2] - padding) / kernel[1])
+    left = small.shape[2] - with_values if alone else 0
+    return small / share.where(share > 0, 1), left
