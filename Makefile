@@ -1,11 +1,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench clean
+.PHONY: demo gallery test bench clean
 
 # Train the example, show its feature maps in the terminal, write the notebook as a page.
 demo: .venv/examples
 	@$(BIN)/python examples/demo.py
+
+# A page with a picture for each layout and option, on a light and on a dark ground.
+gallery: .venv/examples
+	@$(BIN)/python examples/gallery.py
 
 # Lint, types, import contracts and every test.
 test: .venv/dev

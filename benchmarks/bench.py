@@ -46,16 +46,19 @@ from turns import (
     milliseconds,
     row_at_most,
     row_faster,
+    row_within,
     said,
     table,
     timed,
 )
 
+import featmagic
 from featmagic.activations import Activation
 from featmagic.drawing import draw
-from featmagic.layout import PAGE
-from featmagic.mosaic import Mosaic
+from featmagic.mosaic import Mosaic, tile
+from featmagic.palette import LEVELS, palette
 from featmagic.render.png import png
+from featmagic.room import PAGE, arrange
 from featmagic.view import View
 
 
@@ -151,6 +154,51 @@ def grid_png(tensor: Tensor, columns: int) -> bytes:
     return file.getvalue()
 
 
+def reading_rows(effort: Effort) -> Iterator[Row]:
+    """What marks, labels and figures cost, principal components, and an order by likeness."""
+    tensor = smooth((1, 64, 56, 56))
+    ours = partial(timed, partial(ours_png, tensor, PLAIN))
+    plain = partial(timed, partial(plain_png, tensor))
+    pairs = in_turns(ours, plain, effort.pairs, effort.seconds)
+    yield row_at_most(f"{tuple(tensor.shape)} with all marks / plain grid", pairs, 2)
+    tokens, maps = smooth((1, 1024, 48, 48)), smooth((1, 2048, 14, 14))
+    for what, picture, most in (
+        ("pca", partial(ours_png, tokens, View(reduce="pca")), 0.06),
+        ("similar", partial(ours_png, maps, View(sort="similar", max=64)), 1.0),
+    ):
+        shape = tuple((tokens if what == "pca" else maps).shape)
+        yield row_within(f"{shape}, {what}, to PNG", picture, most, effort.pairs)
+
+
+def plain_png(tensor: Tensor) -> bytes:
+    """A grid of the same tiles, coloured over their own ranges, with nothing around them."""
+    planes = tensor[0]
+    low, high = planes.amin((1, 2), keepdim=True), planes.amax((1, 2), keepdim=True)
+    levels = ((planes - low) * ((LEVELS - 1) / (high - low))).round_().to(torch.uint8)
+    arrangement = arrange(len(planes), (planes.shape[1], planes.shape[2]), PLAIN, PAGE)
+    return png(tile(levels, ("",) * len(planes), palette("viridis"), arrangement))
+
+
+def overview_rows(effort: Effort) -> Iterator[Row]:
+    """A film strip of every layer of ResNet-50, against the forward pass."""
+    model, image = torchvision.models.resnet50().eval(), torch.rand(1, 3, 224, 224)
+    leaves = [name for name, module in model.named_modules() if not list(module.children())]
+    with featmagic.capture(model, *leaves) as maps:
+        model(image)
+
+    def forward() -> None:
+        with torch.no_grad():
+            model(image)
+
+    def strip() -> None:
+        for drawing in maps.drawings(overview=True):
+            drawing.png()
+
+    forward(), strip()
+    pairs = in_turns(partial(timed, strip), partial(timed, forward), effort.pairs, effort.seconds)
+    yield row_at_most(f"ResNet-50, overview of {len(maps)} layers / forward pass", pairs, 0.25)
+
+
 def load_rows(effort: Effort) -> Iterator[Row]:
     """What loading the extension takes, in a fresh process that has a shell already."""
     with tempfile.TemporaryDirectory() as folder:
@@ -196,7 +244,7 @@ def probe(script: str, *args: object, byte_code: str | None = None) -> dict[str,
     return dict(json.loads(done.stdout))
 
 
-PARTS = (capture_rows, picture_rows, load_rows, memory_rows)
+PARTS = (capture_rows, picture_rows, reading_rows, overview_rows, load_rows, memory_rows)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -78,6 +78,14 @@ def row_faster(what: str, pairs: Pairs, least: float) -> Row:
     return _row(what, pairs, f"{ratio:.3g}x faster", f">= {least:g}x", ratio >= least)
 
 
+def row_within(what: str, work: Callable[[], object], most: float, runs: int) -> Row:
+    """A row whose time, in seconds, is to be short."""
+    work()
+    took = [timed(work) for _ in range(runs)]
+    cells = milliseconds(median(took)), "-", "-", f"<= {most * 1000:g} ms"
+    return Row(what, *cells, said(median(took) <= most), str(runs))
+
+
 def _row(what: str, pairs: Pairs, ratio: str, target: str, met: bool) -> Row:
     ours, other = (milliseconds(median(side)) for side in zip(*pairs, strict=True))
     return Row(what, ours, other, ratio, target, said(met), str(len(pairs)))

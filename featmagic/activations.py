@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-import torch
 from torch import Tensor, nn
 
+from featmagic.attention import Completed
 from featmagic.errors import printable
+from featmagic.given import Given
+from featmagic.memory import Memory, memory_of
+from featmagic.nested import copied, tensors_in
+from featmagic.traits import Traits, traits_of
 from featmagic.tree import unwrap
 
 
@@ -25,6 +28,9 @@ class Activation:
         kind: the module's class name.
         call: which call of the module in the pass, from 1.
         tensor: a detached copy on the model's device, made when the module returned.
+        traits: what the module says about the tensor's axes.
+        given: what the pass was given.
+        memory: what is kept of the layer from one look to the next.
     """
 
     key: str
@@ -32,6 +38,31 @@ class Activation:
     kind: str
     call: int
     tensor: Tensor
+    traits: Traits = field(default_factory=Traits)
+    given: Given = field(default_factory=Given)
+    memory: Memory = field(default_factory=Memory)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer that is recorded: what each of its activations says, whichever call it came from."""
+
+    path: str
+    traits: Traits = field(default_factory=Traits)
+    memory: Memory = field(default_factory=Memory)
+
+
+def layers_of(tree: Mapping[str, nn.Module], modules: Mapping[str, nn.Module]) -> dict[str, Layer]:
+    """The modules as layers by path, each with what it says in the light of the whole tree.
+
+    Example:
+        >>> net = nn.Sequential(nn.ReLU())
+        >>> layers_of({".": net, "0": net[0]}, {"0": net[0]})["0"].path
+        '0'
+    """
+    traits = traits_of(tree, modules)
+    inner = {path: unwrap(module)[-1] for path, module in modules.items()}
+    return {path: Layer(path, traits[path], memory_of(inner[path])) for path in modules}
 
 
 @dataclass(eq=False)
@@ -42,6 +73,7 @@ class Pass:
         activations: by key, in the order the layers returned.
         calls: how often each layer was called.
         empty: the calls that gave no activation, each with the reason.
+        given: what the model was given; nothing where only a part of it was called.
         failed: whether the pass was cut short, or is still under way.
         thread: the thread in which it began.
     """
@@ -49,6 +81,7 @@ class Pass:
     activations: dict[str, Activation] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     empty: dict[str, str] = field(default_factory=dict)
+    given: Given = field(default_factory=Given)
     failed: bool = False
     thread: int = field(default_factory=threading.get_ident)
 
@@ -57,10 +90,12 @@ class Pass:
         self.calls[path] += 1
         return self.calls[path]
 
-    def keep(self, path: str, module: nn.Module, call: int, output: object) -> None:
-        """Keep a copy of every tensor in `output`; whatever it is, the user's forward goes on."""
-        name = path if call == 1 else f"{path}:{call}"
-        kind = type(unwrap(module)[-1]).__name__
+    def keep(self, layer: Layer, module: nn.Module, call: int, returned: Completed) -> None:
+        """Keep a copy of every tensor returned; whatever it is, the user's forward goes on."""
+        name = layer.path if call == 1 else f"{layer.path}:{call}"
+        kind, output = type(unwrap(module)[-1]).__name__, returned.output
+        traits = replace(layer.traits, asked=returned.asked)
+        self.empty |= {name + suffix: reason for suffix, reason in returned.empty.items()}
         try:
             tensors = list(tensors_in(output))
         except Exception as error:
@@ -71,62 +106,19 @@ class Pass:
         for suffix, tensor in tensors:
             key = name + suffix
             try:
-                self.activations[key] = Activation(key, path, kind, call, _copied(tensor))
+                self.activations[key] = Activation(
+                    key, layer.path, kind, call, copied(tensor), traits, self.given, layer.memory
+                )  # fmt: skip
             except Exception as error:
                 self.empty[key] = f"its output can't be copied: {printable(str(error))}"
-
-
-def _copied(tensor: Tensor) -> Tensor:
-    """The values, detached, in storage of their own: a layer that works in place may be next."""
-    copied = tensor.detach().clone()
-    # Inside torch.func.grad and the like every tensor is in a wrapper that dies with the call.
-    while torch._C._functorch.is_functorch_wrapped_tensor(copied):
-        if torch._C._functorch.is_batchedtensor(copied):
-            raise TypeError("inside torch.vmap there is no whole tensor")
-        copied = torch._C._functorch.get_unwrapped(copied)
-    return copied
 
 
 def shape_of(tensor: Tensor) -> str:
     """A tensor's shape as Python writes it.
 
     Example:
+        >>> import torch
         >>> shape_of(torch.zeros(1, 5, 24, 24))
         '(1, 5, 24, 24)'
     """
     return "(nested)" if tensor.is_nested else str(tuple(tensor.shape))
-
-
-def tensors_in(
-    value: object, suffix: str = "", above: tuple[int, ...] = ()
-) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in a module's return value, with the Python that reaches it.
-
-    Tuples, lists, named tuples, dicts, dataclasses and what derives from them; None is skipped.
-
-    Example:
-        >>> from torch import ones
-        >>> [suffix for suffix, _ in tensors_in((ones(1), {"h": ones(1), "c": None}))]
-        ['[0]', "[1]['h']"]
-    """
-    if isinstance(value, Tensor):
-        yield suffix, value
-    elif id(value) not in above:  # a list may hold itself
-        for key, part in parts_of(value).items():
-            yield from tensors_in(part, f"{suffix}[{key!r}]", (*above, id(value)))
-
-
-def parts_of(value: object) -> dict[Any, Any]:
-    """What a container holds: the items of a dict, list or tuple, the fields of a dataclass.
-
-    Example:
-        >>> parts_of(("a", "b"))
-        {0: 'a', 1: 'b'}
-    """
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, (list, tuple)):
-        return dict(enumerate(value))
-    if is_dataclass(value) and not isinstance(value, type):
-        return {part.name: getattr(value, part.name, None) for part in fields(value)}
-    return {}

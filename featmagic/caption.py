@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from featmagic.activations import Activation, shape_of
-from featmagic.colour import Colours, Measured
 from featmagic.errors import printable
-from featmagic.layout import Layout
-from featmagic.planes import Planes
+from featmagic.measure import Measured
+from featmagic.norms import Colours
+from featmagic.room import Arrangement
+from featmagic.stack import Planes
 from featmagic.view import View
 
 
@@ -26,66 +27,109 @@ def caption(activation: Activation, *parts: str) -> str:
     return " · ".join([printable(what), *filter(None, parts)])
 
 
-def shown(planes: Planes) -> str:
-    """Which planes, of how many, and how they were got.
+def shown(planes: Planes, letters: str) -> str:
+    """What the axes are, which planes are shown, of how many, and how they were got.
 
     Example:
         >>> import torch
-        >>> shown(Planes(torch.zeros(2, 4, 4), (0, 1), 5, "channels", ("sample 0",)))
-        '2 of 5 channels, sample 0'
+        >>> planes = Planes(torch.zeros(1, 2, 4, 4), (0, 1), 5, "channels", words=("sample 0",))
+        >>> shown(planes, "NCHW")
+        'NCHW: 2 of 5 channels, sample 0'
     """
-    return ", ".join([f"{len(set(planes.indices))} of {planes.total} {planes.noun}", *planes.words])
+    count = f"{len(set(planes.indices))} of {planes.total} {planes.noun}"
+    read = planes.read if planes.form in ("rows", "columns") else ""
+    return f"{letters}: " + ", ".join(filter(None, [count, *planes.words, read]))
 
 
 def figures(measured: Measured, planes: Planes) -> str:
-    """Range, mean and standard deviation of what is shown, and what is wrong with it.
+    """Range with a histogram, mean, standard deviation, share of zeros, and what is wrong.
+
+    The order is that of lovely-tensors: the histogram stands between the ends of the range.
 
     Example:
         >>> import torch
-        >>> planes = Planes(torch.tensor([[[0.0, 2.0]]]), (0,), 1, "channels")
-        >>> figures(Measured(np.zeros(1), np.full(1, 2.0), 1.0, 1.0), planes)
-        '0 … 2  mean 1  std 1'
+        >>> from featmagic.measure import measure
+        >>> values = torch.tensor([[[0.0, 2.0]]])
+        >>> figures(measure(values), Planes(values[None], (0,), 1, "channels"))
+        '0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %'
     """
-    low, high = measured.low.min(), measured.high.max()
-    if low > high:
-        facts = ["no finite value"]
+    if measured.some.any():
+        low, high = (
+            measured.low[measured.some].min() + 0.0,
+            measured.high[measured.some].max() + 0.0,
+        )
+        between = sparkline(measured.histogram) if low < high else "…"
+        facts = [
+            f"{low:.3g} {between} {high:.3g}  mean {measured.mean:.3g}  std {measured.std:.3g}"
+        ]
+        facts[0] += f"  zeros {_percent(measured.zeros)}" if measured.zeros else ""
     else:
-        facts = [f"{low:.3g} … {high:.3g}  mean {measured.mean:.3g}  std {measured.std:.3g}"]
+        facts = ["no finite value"]
     facts += [f"{n} {name}" for n, name in ((measured.nan, "NaN"), (measured.inf, "inf")) if n]
-    return ", ".join([*facts, *_constant(measured, planes)])
+    if measured.duplicates is None:
+        facts.append("near-duplicates not looked for: too many values")
+    elif measured.duplicates:
+        s = "s" if measured.duplicates > 1 else ""
+        facts.append(f"{measured.duplicates} near-duplicate{s} (|r| > 0.99)")
+    return ", ".join([*facts, *_dead(measured, planes)])
 
 
-def _constant(measured: Measured, planes: Planes) -> list[str]:
-    if planes.noun == "values":  # folded: a value isn't a plane
-        return []
-    channels = [str(planes.indices[place]) for place in np.flatnonzero(measured.constant)]
-    names = ", ".join(channels[:8]) + (", …" if len(channels) > 8 else "")
-    return [f"{len(channels)} constant: {names}"] if channels else []
+_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def drawn(colours: Colours, planes: Planes, layout: Layout | None, view: View) -> str:
+def sparkline(histogram: tuple[int, ...]) -> str:
+    """The shares of all values as blocks, the fullest being the tallest that share could have.
+
+    Example:
+        >>> sparkline((1, 0, 3))
+        '▃▁█'
+    """
+    most = max(histogram, default=0) or 1
+    return "".join(_BLOCKS[round(count / most * 7)] for count in histogram)
+
+
+def _percent(share: float) -> str:
+    return (
+        "< 1 %"
+        if share < 0.01
+        else "> 99 %"
+        if 0.99 < share < 1
+        else f"{share:.0%}".replace("%", " %")
+    )
+
+
+def _dead(measured: Measured, planes: Planes) -> list[str]:
+    """The planes of one value only, in every sample shown."""
+    if planes.form == "fold" or planes.values.shape[2:].numel() == 1 or planes.labels:
+        return []  # a value isn't a plane
+    constant = measured.constant.reshape(len(planes.values), -1).all(0)
+    dead = [str(planes.indices[place]) for place in np.flatnonzero(constant)]
+    names = ", ".join(dead[:8]) + (", …" if len(dead) > 8 else "")
+    return [f"{len(dead)} dead: {names}"] if dead else []
+
+
+def drawn(
+    colours: Colours, tiles: int, noun: str, arrangement: Arrangement | None, view: View
+) -> str:
     """The colour map, whose range it spans, and what had to be otherwise for want of room.
 
     Example:
-        >>> import torch
         >>> ends = np.zeros(2), np.ones(2)
-        >>> drawn(
-        ...     Colours("gray", False, True, *ends),
-        ...     Planes(torch.zeros(2, 4, 4), (0, 1), 2, ""),
-        ...     Layout(2, 1, 1),
-        ...     View(),
-        ... )
-        'gray, each channel its own range'
+        >>> drawn(Colours("gray", None, True, *ends), 2, "heads", Arrangement(2, 1, 1), View())
+        'gray, each head its own range'
     """
-    words = colours.cmap + (" centred on 0" if colours.centred else "")
-    if len(planes.values) > 1:
-        words += ", each channel its own range" if colours.own_range else ", one range for all"
-    if layout is None:
+    words = colours.cmap + ("" if colours.center is None else f" centred on {colours.center:g}")
+    words += "" if colours.norm == "linear" else f", {colours.norm}"
+    if tiles > 1:
+        shared = "one range for all layers" if view.scale == "all" else "one range for all"
+        own = f"each {noun.removesuffix('s')} its own range"
+        words += f", {own if colours.own_range else shared}"
+    if arrangement is None:
         return words
-    if layout.shrink > 1:
-        words += f", shrunk: {layout.shrink} × {layout.shrink} values averaged"
-    if view.ncols is not None and layout.ncols < min(view.ncols, len(planes.values)):
-        words += f", {layout.ncols} in a row: no room for more"
-    if view.zoom is not None and layout.zoom < view.zoom:
-        words += f", zoom {layout.zoom}: no room for more"
+    if arrangement.shrink > 1:
+        words += f", shrunk: {arrangement.shrink} × {arrangement.shrink} values averaged"
+    if view.ncols is not None and arrangement.ncols < min(view.ncols, tiles):
+        words += f", {arrangement.ncols} in a row: no room for more"
+    if view.zoom is not None and arrangement.zoom < view.zoom:
+        words += f", zoom {arrangement.zoom}: no room for more"
     return words

@@ -2,140 +2,116 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from featmagic.colormaps import DIVERGING, SEQUENTIAL, is_diverging
+from featmagic.measure import Measured
+from featmagic.norms import Colours, normed
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
+from featmagic.statistics import exactly
 from featmagic.view import View
 
-_AT_ONCE = 2**18  # values to copy at once
 
-
-@dataclass(frozen=True)
-class Measured:
-    """What the planes hold, measured on their device and brought over at once.
-
-    Attributes:
-        low, high: `(P,)` float64, the range of each plane's finite values; inf and -inf where a
-            plane has none.
-        mean, std: of all finite values.
-        nan, inf: how many values are not a number, and infinite.
-    """
-
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    mean: float
-    std: float
-    nan: int = 0
-    inf: int = 0
-
-    @property
-    def constant(self) -> NDArray[np.bool_]:
-        """Which planes hold one value only, `(P,)`."""
-        constant: NDArray[np.bool_] = self.low == self.high
-        return constant
-
-
-@dataclass(frozen=True)
-class Colours:
-    """How values become colours: the map, and each plane's range `(P,)`."""
-
-    cmap: str
-    centred: bool
-    own_range: bool
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-
-
-def measure(values: Tensor, padding: int = 0) -> Measured:
-    """Range, mean and standard deviation of planes `(P, H, W)`, NaN and infinities set apart.
-
-    Args:
-        values: float32 or float64.
-        padding: how many values at the end of each plane don't count.
+def scale_of(view: View, form: str = "tiles") -> str:
+    """Who shares a range: `channel`, `layer` or `all`; a heat map's rows do, if nothing is said.
 
     Example:
-        >>> measure(torch.tensor([[[0.0, 2.0]]])).mean
-        1.0
+        >>> scale_of(View()), scale_of(View(vmax=3)), scale_of(View(), "rows")
+        ('channel', 'layer', 'layer')
     """
-    rows = values.flatten(1)
-    rows = rows[:, : rows.shape[1] - padding]
-    # Two reductions each are several times faster than torch's aminmax and std_mean along rows.
-    low, high, mean = rows.amin(1), rows.amax(1), rows.mean()
-    std = _variance(rows, mean).sqrt_()
-    brought = torch.cat([low, high, mean[None], std[None]]).cpu().double().numpy()
-    if not np.isfinite(brought).all():
-        brought = _finite_only(exactly(rows)).cpu().double().numpy()
-    count = len(rows)
-    mean_, std_, *strange = brought[2 * count :].tolist()
-    return Measured(
-        brought[:count], brought[count : 2 * count], mean_, std_, *(int(n) for n in strange)
-    )
+    if view.scale is not None:
+        return view.scale
+    given = view.vmin is not None or view.vmax is not None
+    return "layer" if given or form != "tiles" else "channel"
 
 
-def _variance(rows: Tensor, mean: Tensor) -> Tensor:
-    """The mean square distance from the mean, a part of the rows at a time: each part is copied."""
-    at_once = max(1, _AT_ONCE // rows.shape[1])
-    if len(rows) <= at_once:
-        return (rows - mean).square_().mean()
-    parts = [(rows[n : n + at_once] - mean).square_().sum() for n in range(0, len(rows), at_once)]
-    return torch.stack(parts).sum() / rows.numel()
-
-
-def _finite_only(rows: Tensor) -> Tensor:
-    """As `measure` brings over: lows, highs, mean, std, and the counts of NaN and infinities."""
-    finite = torch.isfinite(rows)
-    low = torch.where(finite, rows, torch.inf).amin(1)
-    high = torch.where(finite, rows, -torch.inf).amax(1)
-    count = finite.sum().clamp(min=1)
-    mean = torch.where(finite, rows, 0).sum() / count
-    std = (torch.where(finite, rows - mean, 0).square().sum() / count).sqrt()
-    nan = torch.isnan(rows).sum()
-    inf = torch.isinf(rows).sum()
-    return torch.cat([low, high, *(x[None].to(rows.dtype) for x in (mean, std, nan, inf))])
-
-
-def choose(measured: Measured, view: View) -> Colours:
+def choose(
+    measured: Measured,
+    view: View,
+    *,
+    scale: str = "channel",
+    signed: bool = False,
+    shown: Sequence[Measured] = (),
+) -> Colours:
     """The colour map and the ranges: `RdBu_r` centred on 0 for both signs, else `viridis`.
 
     The rule is xarray's and seaborn's: values on both sides of zero call for a diverging map.
     A diverging map that was asked for by name is centred too; any other runs from low to high.
 
+    Args:
+        measured: the layer's planes.
+        view: its `cmap`, `center`, `vmin`, `vmax` and `norm`.
+        scale: who shares a range, by `scale_of`.
+        signed: whether 0 is the middle, whatever the values.
+        shown: all layers that share the range, where `scale` is `all`.
+
     Example:
+        >>> from featmagic.measure import measure
         >>> choose(measure(torch.tensor([[[-1.0, 3.0]]])), View()).high
         array([3.])
     """
-    some = measured.low <= measured.high
-    low, high = (np.where(some, ends, 0) for ends in (measured.low, measured.high))
-    if view.scale == "layer":
-        low = np.full_like(low, measured.low.min() if some.any() else 0)
-        high = np.full_like(high, measured.high.max() if some.any() else 0)
-    both_signs = bool(measured.low.min() < 0 < measured.high.max())
-    cmap = view.cmap or (DIVERGING if both_signs else SEQUENTIAL)
-    centred = both_signs and is_diverging(cmap)
-    if centred:
-        high = np.maximum(np.abs(low), np.abs(high))
-        low = -high
-    return Colours(cmap, centred, view.scale == "channel", low, high)
+    sharing = shown if scale == "all" and shown else [measured]
+    low, high = np.where(measured.some, [measured.inner_low, measured.inner_high], 0.0)
+    if scale != "channel":
+        low, high = (np.full_like(low, end) for end in _range_of(sharing))
+    low = low if view.vmin is None else np.full_like(low, view.vmin)
+    high = np.maximum(high, low) if view.vmax is None else np.full_like(high, view.vmax)
+    low = np.minimum(low, high)
+    both_signs = bool(low.min() < 0 < high.max())
+    cmap, center = _map_and_center(view, both_signs=both_signs, signed=signed)
+    if center is not None:
+        most = np.maximum(np.abs(low - center), np.abs(high - center))
+        low, high = center - most, center + most
+    return Colours(cmap, center, scale == "channel", low, high, view.norm)
 
 
-def paint(values: Tensor, colours: Colours, measured: Measured, padding: int = 0) -> Tensor:
-    """Palette indices of planes `(P, H, W)`, uint8, on the planes' device.
+def _range_of(sharing: Sequence[Measured]) -> tuple[float, float]:
+    some = [m for m in sharing if m.some.any()]
+    low = min((float(m.inner_low[m.some].min()) for m in some), default=0.0)
+    return low, max((float(m.inner_high[m.some].max()) for m in some), default=0.0)
 
-    A value's index is the nearest of `LEVELS` equal steps of its plane's range. NaN and infinities
-    have indices of their own; a constant plane is striped, since a range of one value says nothing.
+
+def _map_and_center(view: View, *, both_signs: bool, signed: bool) -> tuple[str, float | None]:
+    diverging = both_signs or signed or view.center is not None
+    cmap = view.cmap or (DIVERGING if diverging and view.norm != "log" else SEQUENTIAL)
+    if view.center is not None:
+        return cmap, view.center
+    centred = (both_signs or signed) and is_diverging(cmap) and view.norm != "log"
+    return cmap, 0.0 if centred else None
+
+
+def clipped(values: Tensor, colours: Colours, measured: Measured) -> int:
+    """How many finite values of planes `(P, H, W)` lie outside of their plane's range.
 
     Example:
-        >>> flat = torch.tensor([[[0.0, 1.0]]])
-        >>> paint(flat, choose(measure(flat), View()), measure(flat))
-        tensor([[[  0, 249]]], dtype=torch.uint8)
+        >>> from featmagic.measure import measure
+        >>> values = torch.tensor([[[0.0, 5.0]]])
+        >>> clipped(values, choose(measure(values), View(vmax=3.0)), measure(values))
+        1
     """
-    low, high = colours.low, colours.high
+    inside = (measured.low >= colours.low) & (measured.high <= colours.high)
+    if (inside | ~measured.some).all():
+        return 0  # nothing has to be counted, and nothing brought over
+    low, high = (torch.from_numpy(a)[:, None, None] for a in (colours.low, colours.high))
+    values = exactly(values)
+    outside = (values < low.to(values.device)) | (values > high.to(values.device))
+    return int((outside & torch.isfinite(values)).sum())
+
+
+def levels(values: Tensor, colours: Colours) -> Tensor:
+    """Where planes `(P, H, W)` lie in their ranges: 0 to `LEVELS` - 1, beyond where they do.
+
+    Example:
+        >>> from featmagic.measure import measure
+        >>> flat = torch.tensor([[[0.0, 0.5, 1.0]]])
+        >>> levels(flat, choose(measure(flat), View())).tolist()
+        [[[0.0, 124.5, 249.0]]]
+    """
+    values, low, high = normed(values, colours)
     with np.errstate(over="ignore"):
         span = high - low
     factor = np.select([span > 1e37, (span > 0) & (span < 1e-35)], [0.5, 2.0**600], 1.0)
@@ -151,31 +127,52 @@ def paint(values: Tensor, colours: Colours, measured: Measured, padding: int = 0
         torch.from_numpy(a).to(values.dtype).to(values.device)[:, None, None]
         for a in (low, steps)
     )
-    levels = (values - start).mul_(step)
-    if measured.nan or measured.inf:
-        levels.nan_to_num_(0)
-    indices = levels.round_().clamp_(0, LEVELS - 1).to(torch.uint8)
-    _mark(indices, values, measured, own_range=colours.own_range)
-    if padding:
-        indices.flatten(1)[:, -padding:] = GAP
+    found = (values - start).mul_(step)
+    if (span <= 0).any():  # infinities times nothing; a range of one value lies at its low end
+        found = torch.where(torch.isinf(values), values, found)
+    return found
+
+
+def paint(found: Tensor, colours: Colours, measured: Measured, *, hatch: bool = True) -> Tensor:
+    """Palette indices of `levels`, uint8, on their device; the levels are written over.
+
+    A value's index is the nearest of `LEVELS` equal steps of its plane's range. NaN and infinities
+    have indices of their own. A plane of one value is framed and hatched.
+
+    Example:
+        >>> from featmagic.measure import measure
+        >>> flat = torch.tensor([[[0.0, 1.0]]])
+        >>> colours = choose(measure(flat), View())
+        >>> paint(levels(flat, colours), colours, measure(flat))
+        tensor([[[  0, 249]]], dtype=torch.uint8)
+    """
+    strange = _strange(found) if measured.nan or measured.inf else []
+    if strange:
+        found = found.nan_to_num(0)
+    indices = found.round_().clamp_(0, LEVELS - 1).to(torch.uint8)
+    if hatch and measured.constant.any():
+        _mark_constant(indices, measured, own_range=colours.own_range)
+    for index, where in strange:
+        indices[where] = index
     return indices
 
 
-def _mark(indices: Tensor, values: Tensor, measured: Measured, *, own_range: bool) -> None:
-    """Write the indices that stand for no value of the range, in place."""
-    if measured.constant.any():
-        rows, columns = (torch.arange(side, device=values.device) for side in values.shape[1:])
-        stripes = (rows[:, None] + columns) % 3 == 0
-        constant = torch.from_numpy(measured.constant).to(values.device)[:, None, None]
-        if own_range:
-            indices.masked_fill_(constant, GAP)
-        indices.masked_fill_(constant & stripes, CONSTANT)
-    if measured.nan or measured.inf:
-        indices[torch.isnan(values)] = NAN
-        indices[values == torch.inf] = POSITIVE_INF
-        indices[values == -torch.inf] = NEGATIVE_INF
+def _strange(found: Tensor) -> list[tuple[int, Tensor]]:
+    return [
+        (NAN, torch.isnan(found)),
+        (POSITIVE_INF, found == torch.inf),
+        (NEGATIVE_INF, found == -torch.inf),
+    ]
 
 
-def exactly(values: Tensor) -> Tensor:
-    """The values as float64, on the CPU where their device has none (MPS)."""
-    return (values.cpu() if values.device.type == "mps" else values).double()
+def _mark_constant(indices: Tensor, measured: Measured, *, own_range: bool) -> None:
+    """Frame and hatch the planes of one value, in place: a range of one value says nothing."""
+    height, width = indices.shape[1:]
+    rows, columns = (torch.arange(side, device=indices.device) for side in (height, width))
+    marks = (rows[:, None] + columns) % 3 == 0
+    if min(height, width) > 4:
+        marks[0], marks[-1], marks[:, 0], marks[:, -1] = True, True, True, True
+    constant = torch.from_numpy(measured.constant).to(indices.device)[:, None, None]
+    if own_range:
+        indices.masked_fill_(constant, GAP)
+    indices.masked_fill_(constant & marks, CONSTANT)

@@ -9,10 +9,10 @@ from typing import Any
 
 from featmagic.drawing import Drawing
 from featmagic.errors import say
-from featmagic.layout import PAGE, Room
 from featmagic.mosaic import Mosaic
 from featmagic.render.png import png, png_size
 from featmagic.render.terminal import colours_of, half_blocks, terminal_room
+from featmagic.room import PAGE, Room
 
 
 def room() -> Room | None:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor, uint8
+from torch.nn.functional import avg_pool2d
 
 from featmagic.activations import Activation
+from featmagic.around import bars, ends, labels, longest_tick, shared_scale, strip, ticks
 from featmagic.caption import caption, drawn, figures, shown
-from featmagic.colour import choose, measure, paint
-from featmagic.layout import PAGE, Room, lay_out
-from featmagic.mosaic import Mosaic, tile
-from featmagic.palette import palette
-from featmagic.planes import planes, shrunk, undrawable
+from featmagic.colour import choose, clipped, levels, paint
+from featmagic.images import fitted, resized
+from featmagic.joining import joined, shrunk, size_of
+from featmagic.measure import Measured
+from featmagic.mosaic import Mosaic, Pixels, tile
+from featmagic.norms import Colours
+from featmagic.overlay import overlaid
+from featmagic.palette import GAP, palette
+from featmagic.preparing import Prepared, Wordy, prepared_all
+from featmagic.reduction import RGB
+from featmagic.room import PAGE, Arrangement, Room, arrange
 from featmagic.view import View
 
 
@@ -32,30 +43,159 @@ def draw(activation: Activation, view: View, room: Room | None = PAGE, *facts: s
         facts: more words for the caption.
 
     Raises:
-        FeatmagicError: a sample or a channel that isn't there.
+        FeatmagicError: what can't be drawn as the view says.
 
     Example:
         >>> import torch
         >>> draw(Activation("fc", "fc", "Linear", 1, torch.zeros(())), View()).caption
         'fc  Linear  () float32 cpu · the single value 0'
     """
-    if reason := undrawable(activation.tensor):
-        return Drawing(caption(activation, *facts, reason), None)
-    stack = planes(activation.tensor, view, activation.key)
-    count, height, width = stack.values.shape
-    layout = lay_out(count, (height, width), view, room) if room else None
-    measured = measure(stack.values, stack.padding)
-    colours = choose(measured, view)
-    text = caption(
-        activation,
-        *facts,
-        shown(stack),
-        figures(measured, stack),
-        drawn(colours, stack, layout, view),
+    return draw_all([(activation, facts)], view, room)[0]
+
+
+def draw_all(
+    wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View, room: Room | None = PAGE
+) -> list[Drawing]:
+    """Draw several layers: first all are prepared, then drawn, so that an error comes before.
+
+    Raises:
+        FeatmagicError: what can't be drawn as the view says.
+
+    Example:
+        >>> draw_all([], View())
+        []
+    """
+    done = prepared_all(wanted, view, room)
+    together = [one.measured for one in done if isinstance(one, Prepared)]
+    arranged = [(one, _arranged(one)) for one in done]
+    return [_drawn(one, arrangement, together) for one, arrangement in arranged]
+
+
+def _arranged(ready: Prepared | Wordy) -> Arrangement | None:
+    """How the tiles are laid out; an input image beside them takes its room first."""
+    if isinstance(ready, Wordy) or ready.room is None:
+        return None
+    room, (rows, count, height, width) = ready.room, ready.stack.values.shape
+    if ready.images and ready.view.input and not room.strict:
+        room = replace(room, width=room.width - room.beside - room.gap)
+    room = replace(room, width=room.width - longest_tick(ready) * room.letter)
+    if ready.overlays:
+        room = replace(room, smallest=room.on_image)
+    if ready.rgb is not None:
+        columns = 1 if rows > 1 else None
+        return arrange(rows, (height, width), ready.view, _roomier(room, rows), columns)
+    columns = count if rows > 1 and ready.form == "tiles" else None
+    number, *size = size_of(count, (height, width), ready.form)
+    number *= rows
+    flat = ready.form in ("rows", "columns") and size[1] > size[0]
+    roomier = _roomier(room, number, flat=flat)
+    return arrange(number, (size[0], size[1]), ready.view, roomier, columns)
+
+
+def _roomier(room: Room, tiles: int, *, flat: bool = False) -> Room:
+    """More room for a tile that is alone, and all there is for a wide heat map."""
+    return room if tiles > 1 else replace(room, largest=room.width // (1 if flat else 2))
+
+
+def _drawn(
+    ready: Prepared | Wordy, arrangement: Arrangement | None, together: Sequence[Measured]
+) -> Drawing:
+    if isinstance(ready, Wordy):
+        return Drawing(caption(ready.activation, *ready.facts, ready.reason), None)
+    stack = ready.stack
+    colours = choose(
+        ready.measured, ready.view, scale=ready.scale, signed=stack.signed, shown=together
     )
-    if layout is None:
+    text = caption(
+        ready.activation,
+        *ready.facts,
+        shown(stack, ready.letters),
+        figures(ready.measured, stack),
+        _how_drawn(ready, colours, arrangement),
+    )
+    if arrangement is None:
         return Drawing(text, None)
-    small, padding = shrunk(stack.values, layout.shrink, stack.padding)
-    indices = paint(small, colours, measured, padding)
-    labels = tuple(map(str, stack.indices)) if stack.noun != "values" else ("",) * count
-    return Drawing(text, tile(indices, labels, palette(colours.cmap), layout))
+    return Drawing(text, _mosaic(ready, colours, arrangement))
+
+
+def _how_drawn(ready: Prepared, colours: Colours, arrangement: Arrangement | None) -> str:
+    """Colours, ranges, what lies outside of them, and what was done to the input."""
+    if ready.rgb is not None:
+        words = [_components(ready.rgb)]
+    else:
+        values = ready.stack.values.flatten(0, 1)
+        noun = "channels" if ready.stack.noun == "slices" else ready.stack.noun
+        words = [drawn(colours, len(values), noun, arrangement, ready.view)]
+        if outside := clipped(values, colours, ready.measured):
+            words.append(f"{outside} clipped")
+    if ready.overlays:
+        words.append(f"on the input, alpha {ready.view.alpha:g}")
+    return ", ".join([*words, *([ready.images.words] if ready.images else [])])
+
+
+def _components(rgb: RGB) -> str:
+    words = "3 principal components as red, green, blue"
+    if not rgb.kept:
+        return words
+    return f"{words}, basis of an earlier look, {rgb.clipped} clipped"
+
+
+def _mosaic(ready: Prepared, colours: Colours, arrangement: Arrangement) -> Mosaic:
+    """The tiles and what stands around them."""
+    if ready.rgb is not None:
+        tiles = _small(ready.rgb.rgb, arrangement.shrink)
+        made = tile(tiles, ("",) * len(tiles), palette(colours.cmap), arrangement)
+    else:
+        tiles = _painted(ready, colours, arrangement)
+        made = tile(tiles, labels(ready), palette(colours.cmap), arrangement)
+        scale = shared_scale(colours)
+        made = replace(
+            made,
+            bars=bars(ready, colours),
+            ends=ends(scale),
+            scale=scale,
+            strip=strip(ready, colours),
+        )
+    made = replace(made, ticks=ticks(ready, arrangement))
+    if ready.overlays and ready.images:
+        height, width = (side * made.zoom for side in made.tile_size)
+        pictures = resized(ready.images, height, width)
+        by_row = len(ready.stack.values) > 1
+        made = overlaid(
+            made, pictures, None if ready.rgb else colours, ready.view.alpha, by_row=by_row
+        )
+    return replace(made, inputs=_inputs(ready, made))
+
+
+def _painted(ready: Prepared, colours: Colours, arrangement: Arrangement) -> Tensor:
+    """Palette indices of the tiles, `(P, h, w)`."""
+    values = ready.stack.values.flatten(0, 1)
+    found, padding = joined(levels(values, colours), ready.form, len(ready.stack.values))
+    found, padding = shrunk(found, arrangement.shrink, padding)
+    hatch = ready.form == "tiles" and found.shape[1:].numel() > 1
+    indices = paint(found, colours, ready.measured, hatch=hatch)
+    if padding:
+        indices.flatten(1)[:, -padding:] = GAP
+    return indices if arrangement.tall == 1 else indices.repeat_interleave(arrangement.tall, 1)
+
+
+def _small(rgb: Tensor, shrink: int) -> Tensor:
+    """Pictures `(R, H, W, 3)` with every `shrink` x `shrink` pixels averaged."""
+    if shrink == 1:
+        return rgb
+    small = avg_pool2d(rgb.permute(0, 3, 1, 2).float(), shrink, ceil_mode=True)
+    return small.round().to(uint8).permute(0, 2, 3, 1)
+
+
+def _inputs(ready: Prepared, made: Mosaic) -> tuple[Pixels, ...]:
+    """The input image as it stands beside the tiles: one, or one for each row of them."""
+    if not (ready.images and ready.view.input and ready.room):
+        return ()
+    rows, height = len(made.indices), made.tile_size[0] * made.zoom
+    if len(ready.stack.values) == 1:
+        side = min(ready.room.beside, max(96, rows * height))
+        return tuple(fitted(ready.images, side)[:1])
+    side = min(ready.room.beside, max(height, made.tile_size[1] * made.zoom))
+    tall = height / max(1, ready.images.pixels.shape[2])
+    width = max(1, round(ready.images.pixels.shape[3] * tall))
+    return tuple(resized(ready.images, height, min(width, ready.room.beside)))

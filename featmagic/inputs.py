@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from featmagic.activations import parts_of
+from featmagic.nested import parts_of
 
 
 def device_of(model: nn.Module) -> torch.device | None:

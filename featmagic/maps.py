@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from featmagic import files
 from featmagic.activations import Activation, Pass, shape_of
 from featmagic.display import room, show
-from featmagic.drawing import Drawing, draw
+from featmagic.drawing import Drawing, draw_all
 from featmagic.errors import FeatmagicError, MissingMap, did_you_mean, printable, say
-from featmagic.layout import PAGE, Room
 from featmagic.named import named
 from featmagic.render.figure import figure
-from featmagic.render.png import png
+from featmagic.saving import check_whole, save_arrays, save_pictures
 from featmagic.view import View, view_of
 
 if TYPE_CHECKING:
@@ -89,9 +88,8 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     def show_view(self, layers: tuple[str, ...], view: View) -> None:
         """`show`, with a `View` made before."""
-        where = room()
-        for activation in self._named(layers):
-            show(self._drawing(activation, view, where))
+        for drawing in draw_all(self._with_facts(self._named(layers)), view, room()):
+            show(drawing)
         if layers:
             return
         for name, reason in self.missing.items():
@@ -105,27 +103,59 @@ class FeatureMaps(Mapping[str, Tensor]):
         Raises:
             FeatmagicError: no such key or option, or nothing to draw.
         """
-        drawing = self._drawing(self._activation(layer), view_of(**view), PAGE)
-        return figure(*_with_picture(drawing))
+        drawing = self._drawings([self._activation(layer)], view_of(**view))[0]
+        if drawing.mosaic is None:
+            raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
+        return figure(drawing.mosaic, drawing.caption)
 
     def save(
-        self, path: str | os.PathLike[str], layer: str, *, overwrite: bool = False, **view: Any
-    ) -> None:
-        """Write one layer's grid as a PNG file, whole or not at all.
+        self, path: str | os.PathLike[str], *layers: str, overwrite: bool = False, **view: Any
+    ) -> list[Path]:
+        """Write grids as a picture (.png, .svg, .pdf), or whole tensors (.npz, .safetensors).
+
+        Pictures of several layers are a file each, `maps-cnn1.png` for `maps.png`; tensors are in
+        one file, by key. All are written or none.
+
+        Args:
+            path: where to; its suffix says what.
+            layers: keys, or layers as they are written for a look; all, if none is given.
+            overwrite: whether files that are there already may be replaced.
+            **view: the fields of `View`, for pictures.
+
+        Returns:
+            The files that were written.
 
         Raises:
-            FeatmagicError: no such key or option, nothing to draw, a file that is there already
-                (unless `overwrite`), or a name that doesn't end in .png.
+            FeatmagicError: no such key, option, suffix or folder, nothing to draw, an option of
+                pictures for tensors, or a file that is there already.
         """
-        target = Path(path)
-        if target.suffix.lower() != ".png":
-            raise FeatmagicError(f"save writes .png files, not '{target.name}'.")
-        if target.exists() and not overwrite:
-            raise FeatmagicError(f"{target} is there already. overwrite=True replaces it.")
-        if not target.parent.is_dir():
-            raise FeatmagicError(f"There is no folder {target.parent} to save {target.name} in.")
-        drawing = self._drawing(self._activation(layer), view_of(**view), PAGE)
-        _write_whole(target, png(_with_picture(drawing)[0]))
+        wanted = view_of(**view)
+        check_whole(path, wanted)
+        return self.save_view(path, layers, wanted, overwrite=overwrite)
+
+    def save_view(
+        self, path: str | os.PathLike[str], layers: tuple[str, ...], view: View, *, overwrite: bool
+    ) -> list[Path]:
+        """`save`, with a `View` made before, of which tensors take no notice."""
+        activations = self._named(layers)
+        targets = self.targets(path, layers, overwrite=overwrite)
+        if files.holds_arrays(targets[0]):
+            return save_arrays(targets[0], activations, named=bool(layers))
+        drawings = self._drawings(activations, view)
+        return save_pictures(targets, drawings, named=bool(layers))
+
+    def targets(
+        self, path: str | os.PathLike[str], layers: tuple[str, ...] = (), *, overwrite: bool = False
+    ) -> list[Path]:
+        """The files that `save` would write, once it is sure that it may.
+
+        Raises:
+            FeatmagicError: as `save`, for a path or a layer.
+        """
+        keys = [activation.key for activation in self._named(layers)]
+        if not keys:
+            raise FeatmagicError("Nothing to save: no pass of the model has run yet.")
+        return files.targets(path, keys, overwrite=overwrite)
 
     def begin(self, run: Pass) -> None:
         """Hold a pass in place of the last one; it goes on filling as the model runs."""
@@ -138,10 +168,19 @@ class FeatureMaps(Mapping[str, Tensor]):
         keys = [key for name in layers for key in named(name, there) or [name]]
         return [self._activation(key) for key in dict.fromkeys(keys)] if layers else there
 
-    def _drawing(self, activation: Activation, view: View, where: Room | None) -> Drawing:
-        calls = self._pass.calls[activation.path]
-        facts = [f"call {activation.call} of {calls}"] if calls > 1 else []
-        return draw(activation, view, where, *facts)
+    def _with_facts(
+        self, activations: list[Activation]
+    ) -> list[tuple[Activation, tuple[str, ...]]]:
+        """Each with what the pass knows of it: which call of its module it is."""
+        calls = [self._pass.calls[activation.path] for activation in activations]
+        return [
+            (activation, (f"call {activation.call} of {count}",) if count > 1 else ())
+            for activation, count in zip(activations, calls, strict=True)
+        ]
+
+    def _drawings(self, activations: list[Activation], view: View) -> list[Drawing]:
+        """A drawing for each, as `figure` and `save` have them."""
+        return draw_all(self._with_facts(activations), view)
 
     def _activation(self, key: str) -> Activation:
         activations = self._pass.activations
@@ -159,28 +198,3 @@ class FeatureMaps(Mapping[str, Tensor]):
             return f"No '{key}': no pass of the model was seen yet; compiled code isn't seen into."
         there = ", ".join(keys[:20]) + (f" and {len(keys) - 20} more" if len(keys) > 20 else "")
         return f"No '{key}' was captured.{did_you_mean(key, keys)} There are: {there}."
-
-
-def _with_picture(drawing: Drawing) -> tuple[Any, str]:
-    if drawing.mosaic is None:
-        raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
-    return drawing.mosaic, drawing.caption
-
-
-def _write_whole(target: Path, data: bytes) -> None:
-    """Write beside the target, then move: a failed write leaves no half file."""
-    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(beside).chmod(0o666 & ~_umask())
-        Path(beside).replace(target)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -10,8 +10,10 @@ from typing import Any
 
 from torch import nn
 
-from featmagic.activations import Pass
+from featmagic.activations import Pass, layers_of
+from featmagic.attention import asks, completed
 from featmagic.calls import calls_of, in_backward, is_replica, outermost
+from featmagic.given import given
 from featmagic.hooks import Compilations, Hook, remove
 from featmagic.inputs import device_of, moved_to
 from featmagic.layers import Selection
@@ -55,6 +57,7 @@ class Recorder:
     ) -> None:
         self.selection = selection
         self.moved: Counter[str] = Counter()
+        self._as_is = as_is
         self.device = None if as_is else device_of(selection.model)
         self.last: Pass | None = None
         self.compiled = False
@@ -82,6 +85,7 @@ class Recorder:
                 self._whole = [] if runs_compiled(ROOT, tree) else self._whole[:1]
         self._layers = {path: module for path, module in chosen.items() if path not in shut}
         self._above = [tree[path] for path in above - shut]
+        self._kept = layers_of(tree, self._layers)
 
     def __enter__(self) -> Recorder:
         self.attach()
@@ -111,7 +115,8 @@ class Recorder:
     def _put_on(self) -> None:
         self._take_off()
         for path, module in self._layers.items():
-            module.register_forward_hook(Hook(self, self._returned(path)))
+            hook, asked = Hook(self, self._returned(path)), not self._as_is and asks(module)
+            module.register_forward_hook(hook, with_kwargs=asked)
         for module in self._above:
             module.register_forward_hook(Hook(self, self._leave))
         for module in self._whole:
@@ -129,14 +134,14 @@ class Recorder:
     def _returned(self, path: str) -> Callable[..., None]:
         wanted = self.selection.calls.get(path, frozenset())
 
-        def record(module: nn.Module, args: object, output: object) -> None:
+        def record(module: nn.Module, args: Any, *rest: Any) -> None:
             if in_backward():
                 return
             with self._lock:
                 run = self._current(module)
                 call = run.count(path)
             if not wanted or call in wanted:
-                run.keep(path, module, call, output)
+                run.keep(self._kept[path], module, call, completed(module, args, *rest))
 
         return record
 
@@ -182,9 +187,11 @@ class Recorder:
         here.whole = self._start()
         here.whole.failed = True  # until it ends
         self._open.append(here.whole)
-        if self.device is None:
-            return None
-        return moved_to(self.device, (args, kwargs), self.moved)
+        call = args, kwargs
+        if self.device is not None:
+            call = moved_to(self.device, call, self.moved)
+        here.whole.given = given(self.selection.model, *call)
+        return None if self.device is None else call
 
     def _end(self, module: nn.Module, args: object, output: object) -> None:
         here = self._here

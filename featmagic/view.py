@@ -6,17 +6,30 @@ all made from the fields of `View`.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from featmagic.colormaps import colormap
+from featmagic import checks
+from featmagic.checks import Check, choice, number, optional, whole
 from featmagic.errors import FeatmagicError, did_you_mean
+from featmagic.indices import all_or_indices, indices, picked
 
 
-def _option(default: Any, metavar: str, help: str, **kwargs: Any) -> Any:
-    return field(default=default, metadata={"metavar": metavar, "help": help, **kwargs})
+def _option(default: Any, metavar: str, help: str, check: Check, **kwargs: Any) -> Any:
+    """A field; `check` makes its value from what a person wrote, as text or as Python.
+
+    `const` is the value of an option that stands alone; without a `metavar` it always does.
+    """
+    return field(
+        default=default, metadata={"metavar": metavar, "help": help, "check": check, **kwargs}
+    )
+
+
+def _percent(name: str, value: Any) -> float | None:
+    if value is None or isinstance(value, bool):
+        return 2.0 if value else None
+    percent: float = number(0, 49)(name, value)
+    return percent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,43 +45,151 @@ class View:
     """
 
     channels: str | None = _option(
-        None, "0:16,40", "channels to show, as indices and Python slices; in that order"
+        None,
+        "0:16,40",
+        "channels to show, as indices and Python slices; in that order",
+        optional(indices),
     )
     max: int = _option(
-        64, "N", "show the first N channels, where --channels names none; 0 shows all", type=int
+        64, "N", "show the first N channels, where --channels names none; 0 shows all", whole(0)
     )
-    sample: int = _option(0, "I", "which item of the batch; -1 is the last", type=int)
+    sort: str = _option(
+        "index",
+        "index|mean|absmean|max|std|sparsity|similar",
+        "which channels come first: those with the largest mean, absmean ..., the most zeros "
+        "(sparsity), or by their likeness, those alike side by side",
+        choice("index", "mean", "absmean", "max", "std", "sparsity", "similar"),
+    )
+    topk: int | None = _option(
+        None,
+        "K",
+        "show the K channels that come first by --sort; by absmean, if there is none",
+        optional(whole(1)),
+    )
+    sample: str = _option(
+        "0",
+        "I",
+        "which item of the batch, -1 being the last; for 0,3,7 or all a row each",
+        all_or_indices,
+    )
     ncols: int | None = _option(
-        None, "N", "tiles in a row; by default as many as fit the width", type=int
+        None, "N", "tiles in a row; by default as many as fit the width", optional(whole(1))
+    )
+    zoom: int | None = _option(
+        None,
+        "N",
+        "pixels to a value, in each direction; by default by the room there is",
+        optional(whole(1)),
     )
     cmap: str | None = _option(
         None,
         "NAME",
         "any matplotlib colormap; by default viridis, or RdBu_r centred on 0 for both signs",
+        optional(checks.colormap_name),
     )
-    scale: str = _option(
-        "channel",
-        "channel|layer",
-        "whether each channel has a range of its own, or the layer one",
-        choices=("channel", "layer"),
+    scale: str | None = _option(
+        None,
+        "channel|layer|all",
+        "who shares a range: nobody, the layer's channels, or all layers shown; by default channel "
+        "for grids and layer for heat maps",
+        optional(choice("channel", "layer", "all")),
     )
-    zoom: int | None = _option(
-        None, "N", "pixels to a value, in each direction; by default by the room there is", type=int
+    vmin: float | None = _option(
+        None, "X", "the low end of the range, one for all channels", optional(number())
+    )
+    vmax: float | None = _option(None, "X", "the high end of the range", optional(number()))
+    center: float | None = _option(
+        None, "X", "the value in the middle of the colours", optional(number())
+    )
+    robust: float | None = _option(
+        None,
+        "[PERCENT]",
+        "leave so much of the values outside at each end of the range (2)",
+        _percent,
+        const=2.0,
+    )
+    norm: str = _option(
+        "linear",
+        "linear|log|symlog|asinh",
+        "how colours follow values; symlog and asinh are linear within 1 % of the largest",
+        choice("linear", "log", "symlog", "asinh"),
+    )
+    layout: str | None = _option(
+        None,
+        "NCHW",
+        "what the axes are, a letter each: NHWC, NLC (tokens), NCL (signals), NCW (a strip a "
+        "channel), NCDHW ...; by default what the module says",
+        optional(checks.layout),
+    )
+    grid: tuple[int, int] | None = _option(
+        None,
+        "HxW",
+        "the patches that tokens stand for; by default by the input",
+        optional(checks.size),
+    )
+    prefix_tokens: int | None = _option(
+        None, "N", "how many tokens stand before the patches: CLS, registers", optional(whole(0))
+    )
+    slice: str | int = _option(
+        "mid",
+        "mid|N|montage|mip|mean",
+        "of volumes: the middle, a slice, all of them, the largest values, or the mean",
+        choice("mid", "montage", "mip", "mean", other=whole()),
+    )
+    attn: str | int | None = _option(
+        None,
+        "cls|mean|N",
+        "of attention: what the CLS token, all on average, or token N look at, on the patch grid",
+        optional(choice("cls", "mean", other=whole())),
+    )
+    reduce: str | None = _option(
+        None,
+        "mean|max|absmax|norm|pca",
+        "one picture a layer: channels put together, or as pca their three principal components "
+        "as red, green and blue",
+        optional(choice("mean", "max", "absmax", "norm", "pca")),
+    )
+    pca_basis: str | None = _option(
+        None,
+        "NAME",
+        "components kept under this name, for colours that mean the same in several models",
+        optional(checks.word),
+    )
+    input: bool = _option(False, "", "the input image beside the grid", checks.flag, const=True)
+    mean: tuple[float, ...] | None = _option(
+        None,
+        "R,G,B",
+        "what was subtracted from the input; by default ImageNet's, if it looks so",
+        optional(checks.numbers),
+    )
+    std: tuple[float, ...] | None = _option(
+        None, "R,G,B", "what the input was divided by then", optional(checks.numbers)
+    )
+    overlay: bool = _option(
+        False, "", "the maps on the input, opaque where values are large", checks.flag, const=True
+    )
+    alpha: float = _option(
+        0.7, "A", "how opaque the largest value is on the input, 0 to 1", number(0, 1)
+    )
+    overview: bool = _option(
+        False,
+        "",
+        "a film strip instead: one row a layer, with its state of health",
+        checks.flag,
+        const=True,
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "channels", _channels_text(self.channels))
-        for name, least in (("max", 0), ("ncols", 1), ("zoom", 1), ("sample", None)):
-            _check_int(name, getattr(self, name), least, optional=name in ("ncols", "zoom"))
-        if self.scale not in ("channel", "layer"):
-            raise FeatmagicError(f"scale is channel or layer, not {self.scale!r}.")
-        if self.cmap is not None:
-            if not isinstance(self.cmap, str):
-                raise FeatmagicError(f"cmap is the name of a colormap, not {self.cmap!r}.")
-            colormap(self.cmap)
+        for option in fields(self):
+            value = option.metadata["check"](spelled(option.name), getattr(self, option.name))
+            object.__setattr__(self, option.name, value)
+        if self.vmin is not None and self.vmax is not None and self.vmin >= self.vmax:
+            raise FeatmagicError(f"vmin is below vmax, not {self.vmin:g} and {self.vmax:g}.")
+        if self.std is not None and min(self.std) <= 0:
+            raise FeatmagicError(f"std is above 0, not {min(self.std):g}.")
 
     def pick(self, count: int) -> list[int]:
-        """The indices of the channels to show, of `count`.
+        """The indices of the channels to choose from, of `count`.
 
         Raises:
             FeatmagicError: a single index that isn't there; slices are cut as Python's are.
@@ -77,12 +198,30 @@ class View:
             >>> View(channels="0:3,-1").pick(10)
             [0, 1, 2, 9]
         """
-        if self.channels is None:
-            return list(range(min(count, self.max or count)))
-        picked = [i for part in self.channels.split(",") for i in _indices(part, count)]
-        if not picked:
-            raise FeatmagicError(f"channels {self.channels} takes none of the {count} there are.")
-        return picked
+        if self.channels is not None:
+            return picked(self.channels, count, "channel")
+        every = self.sorts or self.reduce is not None
+        return list(range(count if every else min(count, self.max or count)))
+
+    @property
+    def sorts(self) -> bool:
+        """Whether all channels have to be read to know which come first."""
+        return self.sort != "index" or self.topk is not None
+
+    @property
+    def most(self) -> int | None:
+        """How many channels are shown at most, once they are in order."""
+        return self.topk or (self.max if self.channels is None and self.max else None)
+
+
+def spelled(name: str) -> str:
+    """A field's name, as it is said to the user.
+
+    Example:
+        >>> spelled("prefix_tokens")
+        'prefix-tokens'
+    """
+    return name.replace("_", "-")
 
 
 def view_of(**options: Any) -> View:
@@ -99,51 +238,3 @@ def view_of(**options: Any) -> View:
                 f"There are: {', '.join(names)}."
             )
     return View(**options)
-
-
-_PART = re.compile(r"-?\d+|(-?\d+)?:(-?\d+)?(:(-?0*[1-9]\d*)?)?")
-
-
-def _channels_text(channels: object) -> str | None:
-    """`channels` in slice syntax, whether it came as text, an int, a slice or several of them."""
-    if channels is None:
-        return None
-    if isinstance(channels, str):
-        parts = [part.strip() for part in channels.split(",")]
-    elif isinstance(channels, Iterable):
-        parts = [_part_text(part) for part in channels]
-    else:
-        parts = [_part_text(channels)]
-    if not parts:
-        raise FeatmagicError("channels names none: an index or a slice is needed, as in 0:16,40.")
-    for part in parts:
-        if not _PART.fullmatch(part):
-            raise FeatmagicError(
-                f"channels {part!r} is neither an index nor a slice: 0:16,40, without spaces."
-            )
-    return ",".join(parts)
-
-
-def _part_text(part: Any) -> str:
-    if isinstance(part, slice):
-        ends = (part.start, part.stop, part.step)
-        return ":".join("" if end is None else str(end) for end in ends)
-    return str(part.__index__() if hasattr(part, "__index__") else part)
-
-
-def _indices(part: str, count: int) -> Iterable[int]:
-    if ":" in part:
-        return range(count)[slice(*(int(end) if end else None for end in part.split(":")))]
-    index = int(part)
-    if not -count <= index < count:
-        raise FeatmagicError(f"No channel {index}: there are {count}, 0 to {count - 1}.")
-    return [index % count]
-
-
-def _check_int(name: str, value: Any, least: int | None, *, optional: bool) -> None:
-    if optional and value is None:
-        return
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise FeatmagicError(f"{name} is a whole number, not {value!r}.")
-    if least is not None and value < least:
-        raise FeatmagicError(f"{name} is {least} or more, not {value}.")

@@ -303,6 +303,36 @@ def test_a_look_copies_nothing_but_what_it_shows(device, ipython, capsys):
     assert sim.bytes_to_host() <= 2 * (64 * 64 * 64 + 4096)
 
 
+@only_sim
+@pytest.mark.parametrize(
+    "view",
+    [{}, {"scale": "layer"}, {"sort": "std"}, {"topk": 5}, {"reduce": "mean"}, {"sample": "all"}],
+    ids=str,
+)
+@pytest.mark.parametrize("strange", [False, True], ids=["finite", "with NaN"])
+def test_all_statistics_of_a_layer_come_in_one_transfer(device, view, strange, tmp_path):
+    tensor = torch.randn(2, 32, 20, 20)
+    tensor[0, 3, 2, 2] = torch.nan if strange else 0
+    feature_maps = maps_with(tensor, device)
+    sim.transfers.clear()
+
+    picture(feature_maps, tmp_path, **view)
+
+    to_host = [t for t in sim.transfers if (t.source, t.target) == ("sim", "cpu")]
+    assert len(to_host) == 2  # the statistics, then the picture
+
+
+@only_sim
+@pytest.mark.parametrize("how", ["mean", "pca"])
+def test_one_picture_of_all_channels_brings_over_no_channel(device, how, tmp_path):
+    feature_maps = maps_with(torch.randn(1, 256, 30, 30), device)
+    sim.transfers.clear()
+
+    picture(feature_maps, tmp_path, reduce=how)
+
+    assert sim.bytes_to_host() <= 256 * 30 * 30
+
+
 def strange_tensors():
     values = torch.linspace(-1, 3, 6 * 12 * 10).reshape(1, 6, 12, 10)
     nan, infinite, constant, all_nan, zeros = (values.clone() for _ in range(5))

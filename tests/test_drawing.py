@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 
 import matplotlib
 import numpy as np
@@ -15,13 +16,15 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from featmagic.activations import Activation
-from featmagic.colour import choose, measure, paint
+from featmagic.colour import choose, levels, paint
 from featmagic.drawing import draw
 from featmagic.errors import FeatmagicError
-from featmagic.layout import PAGE, Layout, Room, lay_out
-from featmagic.mosaic import image, label_height, tile
+from featmagic.measure import measure
+from featmagic.mosaic import tile
+from featmagic.page import image, label_height
 from featmagic.palette import CONSTANT, GAP, INK, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.render.png import png, png_size
+from featmagic.room import PAGE, Arrangement, Room, arrange
 from featmagic.view import View
 
 
@@ -101,13 +104,13 @@ def test_nan_and_infinities_have_colours_of_their_own_and_are_counted():
     assert drawn[0].tolist() == [0, LEVELS - 1, NAN]
     assert drawn[1, :2].tolist() == [POSITIVE_INF, NEGATIVE_INF]
     assert abs(drawn[1, 2] - (LEVELS - 1) / 2) <= 0.5
-    assert "0 … 1  mean 0.5  std 0.408, 1 NaN, 2 inf" in draw(activation(tensor), View()).caption
+    assert "1  mean 0.5  std 0.408  zeros 17 %, 1 NaN, 2 inf" in draw(activation(tensor), View()).caption
 
 
 def test_a_channel_of_nothing_but_nan_is_not_called_constant():
     tensor = torch.stack([torch.full((3, 3), torch.nan), torch.rand(3, 3)])[None]
     assert (indices_of(tensor)[0] == NAN).all()
-    assert "constant" not in draw(activation(tensor), View()).caption
+    assert "dead" not in draw(activation(tensor), View()).caption
     assert "no finite value" in draw(activation(tensor[:, :1]), View()).caption
 
 
@@ -120,13 +123,13 @@ def test_a_constant_channel_is_marked_and_never_stretched():
             assert set(plane.flatten().tolist()) == {GAP, CONSTANT}
         else:
             assert CONSTANT not in plane
-    assert "2 constant: 1, 3" in drawing.caption
+    assert "2 dead: 1, 3" in drawing.caption
 
 
 def test_a_constant_channel_keeps_its_own_index_in_the_caption():
     tensor = torch.rand(1, 8, 4, 4)
     tensor[0, 6] = 1
-    assert "1 constant: 6" in draw(activation(tensor), View(channels="5:8")).caption
+    assert "1 dead: 6" in draw(activation(tensor), View(channels="5:8")).caption
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -142,16 +145,17 @@ def test_any_finite_values_are_painted_in_their_order(dtype, data):
     )
     values = torch.from_numpy(array).to(dtype)
     measured = measure(values)
-    drawn = paint(values, choose(measured, View(cmap="gray")), measured).numpy()
+    colours = choose(measured, View(cmap="gray"))
+    drawn = paint(levels(values, colours), colours, measured).numpy()
     assert (measured.nan, measured.inf) == (0, 0)
-    for plane, levels in zip(values.numpy(), drawn, strict=True):
+    for plane, there in zip(values.numpy(), drawn, strict=True):
         if plane.min() == plane.max():
-            assert set(levels.flatten().tolist()) <= {GAP, CONSTANT}
+            assert set(there.flatten().tolist()) <= {GAP, CONSTANT}
             continue
         order = np.argsort(plane, axis=None, kind="stable")
-        assert (np.diff(levels.flatten()[order].astype(int)) >= 0).all()
-        assert levels.flat[plane.argmin()] == 0
-        assert levels.flat[plane.argmax()] == LEVELS - 1
+        assert (np.diff(there.flatten()[order].astype(int)) >= 0).all()
+        assert there.flat[plane.argmin()] == 0
+        assert there.flat[plane.argmax()] == LEVELS - 1
 
 
 @given(
@@ -199,7 +203,7 @@ rooms = st.builds(
 )
 def test_a_layout_always_fits_the_room(count, size, ncols, zoom, room):
     try:
-        layout = lay_out(count, size, View(ncols=ncols, zoom=zoom), room)
+        layout = arrange(count, size, View(ncols=ncols, zoom=zoom), room)
     except FeatmagicError:  # only what was asked for can be too large
         assert zoom or ncols or count * size[0] * size[1] > 10**6
         return
@@ -222,7 +226,7 @@ def test_a_layout_always_fits_the_room(count, size, ncols, zoom, room):
 )
 def test_grids_are_about_as_wide_as_tall(shape, ncols):
     count, *size = shape
-    assert lay_out(count, tuple(size), View(), PAGE).ncols == ncols
+    assert arrange(count, tuple(size), View(), PAGE).ncols == ncols
 
 
 @given(
@@ -234,7 +238,7 @@ def test_grids_are_about_as_wide_as_tall(shape, ncols):
 def test_every_tile_stands_in_its_place_enlarged_by_whole_numbers(array, ncols, zoom):
     count, height, width = array.shape
     labels = tuple(map(str, range(count)))
-    layout = Layout(min(ncols, count), zoom, 1)
+    layout = Arrangement(min(ncols, count), zoom, 1)
     mosaic = tile(torch.from_numpy(array), labels, bytes(768), layout)
     canvas = image(mosaic, gap=2)
     strip = label_height(mosaic)
@@ -252,8 +256,8 @@ def test_every_tile_stands_in_its_place_enlarged_by_whole_numbers(array, ncols, 
 
 
 def test_labels_are_left_out_where_a_tile_has_no_room_for_them():
-    narrow = tile(torch.zeros(1, 5, 5).byte(), ("0",), bytes(768), Layout(1, 1, 1))
-    wide = tile(torch.zeros(1, 6, 6).byte(), ("0",), bytes(768), Layout(1, 1, 1))
+    narrow = tile(torch.zeros(1, 5, 5).byte(), ("0",), bytes(768), Arrangement(1, 1, 1))
+    wide = tile(torch.zeros(1, 6, 6).byte(), ("0",), bytes(768), Arrangement(1, 1, 1))
     assert label_height(narrow) == 0
     assert label_height(wide) > 0
     assert INK in image(wide)
@@ -292,8 +296,8 @@ def test_zoom_one_draws_every_value_of_a_large_plane():
     [
         (
             torch.tensor([[[[0.0, 2.0]], [[1.0, 4.0]]]]),
-            "cnn1  Conv2d  (1, 2, 1, 2) float32 cpu · 2 of 2 channels, sample 0"
-            " · 0 … 4  mean 1.75  std 1.48 · viridis, each channel its own range",
+            "cnn1  Conv2d  (1, 2, 1, 2) float32 cpu · NCHW: 2 of 2 channels, sample 0"
+            " · 0 █▁█▁█▁▁█ 4  mean 1.75  std 1.48  zeros 25 % · viridis, each channel its own range",
         ),
         (torch.tensor(2.0), "cnn1  Conv2d  () float32 cpu · the single value 2"),
         (
@@ -324,7 +328,8 @@ def test_ranges_at_the_ends_of_float64_are_painted_too():
     rows = [[0.0, 2.2e-309], [-1.7e308, 1.7e308], [5e-324, 1e-323], [1e308, 1e308], [0.0, 1.0]]
     values = torch.tensor(rows, dtype=torch.float64)[:, None]
     measured = measure(values)
-    drawn = paint(values, choose(measured, View(cmap="gray")), measured)
+    colours = choose(measured, View(cmap="gray"))
+    drawn = paint(levels(values, colours), colours, measured)
     ends = [0, LEVELS - 1]
     assert [plane[0].tolist() for plane in drawn] == [ends, ends, ends, [CONSTANT, GAP], ends]
 
@@ -334,10 +339,11 @@ def test_what_only_fills_a_folded_vector_is_never_averaged_into_a_value(count):
     """Many values in a narrow room: shrunk, with the last row not full."""
     values = torch.rand(1, count) + 5
     room = Room(width=79, gap=1, smallest=8, largest=24, columns=2, strict=True)
-    mosaic = draw(activation(values), View(), room).mosaic
+    drawing = draw(activation(values), View(), room)
+    mosaic = drawing.mosaic
     width = math.ceil(math.sqrt(count))
     rows = math.ceil(count / width)
-    factor = lay_out(1, (rows, width), View(), room).shrink
+    factor = int(re.search(r"shrunk: (\d+) ×", drawing.caption)[1])
     assert factor > 1
     plane = np.full(rows * width, np.nan)
     plane[:count] = values[0].double().numpy()

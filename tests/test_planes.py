@@ -6,8 +6,17 @@ import pytest
 import torch
 
 from featmagic.errors import FeatmagicError
-from featmagic.planes import planes, shrunk, undrawable
+from featmagic.axes import Axes
+from featmagic.joining import joined, shrunk
+from featmagic.planes import undrawable
+from featmagic.planes import planes as planes_of
 from featmagic.view import View
+
+LAYOUTS = ["", "C", "NC", "CHW", "NCHW", "NCDHW"]
+
+
+def planes(tensor, view, key="cnn1"):
+    return planes_of(tensor, Axes(LAYOUTS[tensor.dim()]), view, key)
 
 
 def test_channels_of_one_sample_in_the_order_asked_for():
@@ -15,7 +24,7 @@ def test_channels_of_one_sample_in_the_order_asked_for():
     stack = planes(tensor, View(sample=-1, channels="4,0:2"))
     assert stack.indices == (4, 0, 1)
     assert stack.total == 6
-    assert torch.equal(stack.values, tensor[-1, [4, 0, 1]])
+    assert torch.equal(stack.values[0], tensor[-1, [4, 0, 1]])
 
 
 def test_channels_that_follow_on_each_other_are_not_copied():
@@ -26,14 +35,14 @@ def test_channels_that_follow_on_each_other_are_not_copied():
 def test_three_axes_are_a_plane_for_each_index_of_the_first():
     tensor = torch.randn(5, 7, 3)
     stack = planes(tensor, View())
-    assert torch.equal(stack.values, tensor)
-    assert "first axis" in stack.noun
+    assert torch.equal(stack.values[0], tensor)
+    assert stack.noun == "channels"
 
 
 def test_volumes_show_the_middle_of_their_depth_and_say_so():
     tensor = torch.randn(1, 2, 5, 4, 4)
     stack = planes(tensor, View())
-    assert torch.equal(stack.values, tensor[0, :, 2])
+    assert torch.equal(stack.values[0], tensor[0, :, 2])
     assert "slice 2 of 5 along depth" in stack.words
 
 
@@ -41,9 +50,10 @@ def test_volumes_show_the_middle_of_their_depth_and_say_so():
 def test_single_values_are_folded_into_one_plane(shape):
     tensor = torch.arange(10.0).reshape(shape)
     stack = planes(tensor, View())
-    assert stack.values.shape == (1, 3, 4)
-    assert stack.padding == 2
-    assert stack.values.flatten()[:10].tolist() == list(range(10))
+    folded, padding = joined(stack.values[0], stack.form)
+    assert folded.shape == (1, 3, 4)
+    assert padding == 2
+    assert folded.flatten()[:10].tolist() == list(range(10))
 
 
 @pytest.mark.parametrize(
@@ -95,4 +105,4 @@ def test_shrinking_averages_whole_blocks_and_what_is_left_at_the_edge():
 def test_channels_of_any_dtype_can_be_picked(dtype):
     tensor = torch.arange(24).reshape(1, 6, 2, 2).to(dtype)
     stack = planes(tensor, View(channels="4,0"))
-    assert torch.equal(stack.values.double(), tensor.double()[0, [4, 0]])
+    assert torch.equal(stack.values[0].double(), tensor.double()[0, [4, 0]])

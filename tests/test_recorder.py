@@ -198,7 +198,7 @@ def test_none_in_an_output_is_skipped():
     attention = nn.MultiheadAttention(8, 2, batch_first=True)
     model = nn.ModuleDict({"attention": attention})
     x = torch.randn(1, 3, 8)
-    with featmagic.capture(model, "attention") as maps:
+    with featmagic.capture(model, "attention", as_is=True) as maps:
         out, weights = attention(x, x, x, need_weights=False)
     assert weights is None
     assert list(maps) == ["attention[0]"]

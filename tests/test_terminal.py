@@ -150,7 +150,7 @@ def bands_of(screen, layer):
     bands = []
     for y in range(at, len(lines)):
         line = lines[y].rstrip()
-        if re.fullmatch(r"\d+( +\d+)*", line):
+        if re.fullmatch(r"\d+( [▁-█])?( +\d+( [▁-█])?)*", line):
             bands.append(Band({m.start(): m[0] for m in re.finditer(r"\d+", line)}, []))
         elif bands and line and set(line) <= set("▀▄ "):
             bands[-1].lines.append(screen.buffer[y])

@@ -1,34 +1,64 @@
-"""A mosaic as a matplotlib figure."""
+"""A mosaic as a matplotlib figure, and as SVG and PDF."""
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from featmagic.mosaic import Mosaic, image
+from featmagic.mosaic import Mosaic, Pixels
+from featmagic.render.colour_bar import colour_bar
+from featmagic.render.lettering import Lettering, in_lines
+from featmagic.render.sheet import EDGE, Sheet, sheet, strip_pixels, tile_pixels
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DPI = 100
+_DPI = 100  # a pixel of the mosaic is so much of an inch
+_TITLE, _SMALL = 8, 6  # points
+_TITLE_LINE = 14  # pixels
 
 
 def figure(mosaic: Mosaic, title: str) -> Figure:
-    """A figure of one image, the mosaic, under the title; pyplot knows nothing of it.
+    """A figure to print: the tiles as one image on white, all words as text, the title above.
 
-    A notebook shows it as it shows any figure, and also where pyplot was never imported.
+    A colour bar stands below where all tiles share a range. A notebook shows the figure as it shows
+    any, and also where pyplot was never imported; pyplot knows nothing of it.
 
     Example:
         >>> import torch
-        >>> from featmagic.layout import Layout
+        >>> from featmagic.room import Arrangement
         >>> from featmagic.mosaic import tile
-        >>> mosaic = tile(torch.zeros(1, 9, 9).byte(), ("0",), bytes(768), Layout(1, 4, 1))
+        >>> mosaic = tile(torch.zeros(1, 9, 9).byte(), ("0",), bytes(768), Arrangement(1, 4, 1))
         >>> len(figure(mosaic, "fc").axes)
         1
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    made = _empty()
+    letters = Lettering(FigureCanvasAgg(made).get_renderer())
+    plan = sheet(mosaic, lambda text: letters.width(text, _SMALL))
+    lines = in_lines(
+        letters.spelled(title), plan.width - 2 * EDGE, lambda text: letters.width(text, _TITLE)
+    )
+    height = plan.height + _TITLE_LINE * len(lines) + EDGE
+    made.set_size_inches(plan.width / _DPI, height / _DPI)
+    axes = made.add_axes((0, 0, 1, plan.height / height))
+    axes.set(xlim=(0, plan.width), ylim=(plan.height, 0), autoscale_on=False)
+    axes.set_axis_off()
+    left = EDGE / plan.width
+    axes.set_title("\n".join(lines), x=left, y=1, ha="left", pad=0, **letters.look(_TITLE))
+    _draw(axes, mosaic, plan)
+    _write(axes, mosaic, plan, letters.look(_SMALL))
+    if mosaic.scale:
+        place = _within(plan, height, min(200, plan.width - plan.left - EDGE))
+        colour_bar(made.add_axes(place), mosaic, letters.look(_SMALL))
+    return made
+
+
+def _empty() -> Figure:
+    """A sheet of white paper, which nothing lays out but we."""
     from matplotlib.figure import Figure
 
     class ShownFigure(Figure):
@@ -43,13 +73,87 @@ def figure(mosaic: Mosaic, title: str) -> Figure:
             """A pickle holds matplotlib's own class."""
             return Figure.__new__, (Figure,), self.__getstate__()  # type: ignore[attr-defined]
 
-    pixels = image(mosaic)
-    colours = np.frombuffer(mosaic.palette, np.uint8).reshape(-1, 3)[pixels]
-    height, width = pixels.shape
-    made = ShownFigure(figsize=(width / _DPI, (height + 40) / _DPI), dpi=_DPI)
-    FigureCanvasAgg(made)
-    axes = made.add_axes((0, 0, 1, height / (height + 40)))
-    axes.imshow(colours, interpolation="nearest", aspect="auto")
-    axes.set_axis_off()
-    axes.set_title(title, fontsize=8, wrap=True, parse_math=False)
+    made = ShownFigure(dpi=_DPI, facecolor="white")
+    made.set_layout_engine("none")
     return made
+
+
+def _within(plan: Sheet, height: float, width: float) -> tuple[float, float, float, float]:
+    """Where the colour bar stands, in parts of the figure."""
+    tall, down = 8, plan.below + 2
+    return (
+        plan.left / plan.width,
+        (plan.height - down - tall) / height,
+        width / plan.width,
+        tall / height,
+    )
+
+
+def _draw(axes: Axes, mosaic: Mosaic, plan: Sheet) -> None:
+    """The tiles as one image, the bars under them, the input and the prefix tokens."""
+    from matplotlib.collections import LineCollection
+
+    _show(axes, tile_pixels(mosaic, plan), plan.left, plan.top, "tiles")
+    for row, picture in enumerate(mosaic.inputs):
+        _show(axes, picture, EDGE, plan.top + plan.label + row * plan.tall, "input")
+    if mosaic.strip:
+        _show(axes, strip_pixels(mosaic, mosaic.strip, plan), plan.strip, EDGE, "tokens")
+    if mosaic.bars:
+        axes.add_collection(
+            LineCollection(_bars(mosaic, plan), colors="0.35", linewidths=1.4, gid="strengths")
+        )
+
+
+def _show(axes: Axes, pixels: Pixels, left: float, top: float, name: str) -> None:
+    # "none" puts the pixels into a PDF or SVG as they are, once.
+    extent = left, left + pixels.shape[1], top + pixels.shape[0], top
+    axes.imshow(
+        pixels, aspect="auto", interpolation="none", origin="upper", extent=extent, gid=name
+    )
+
+
+def _bars(mosaic: Mosaic, plan: Sheet) -> list[list[tuple[float, float]]]:
+    """A line under each tile, as long as its channel is strong."""
+    height, width = (side * mosaic.zoom for side in mosaic.tile_size)
+    lines = []
+    for place, strength in enumerate(mosaic.bars):
+        left, top = _place(mosaic, plan, place)
+        down = top + plan.label + height + 2
+        lines.append([(left, down), (left + strength * width, down)])
+    return lines
+
+
+def _place(mosaic: Mosaic, plan: Sheet, place: int) -> tuple[float, float]:
+    """Where a tile's label begins."""
+    row, column = divmod(place, mosaic.indices.shape[2])
+    return plan.left + column * plan.wide, plan.top + row * plan.tall
+
+
+def _write(axes: Axes, mosaic: Mosaic, plan: Sheet, look: dict[str, Any]) -> None:
+    """Labels above the tiles, ticks left of them, and the names of prefix tokens."""
+    for place, label in enumerate(mosaic.labels if plan.label else ()):
+        left, top = _place(mosaic, plan, place)
+        axes.text(left, top + plan.label - 2, label, va="baseline", **look)
+    for row, line, text in mosaic.ticks:
+        top = plan.top + row * plan.tall + plan.label + (line + 0.5) * mosaic.zoom
+        axes.text(plan.left - 3, top, text, ha="right", va="center_baseline", **look)
+    names = mosaic.strip.names if mosaic.strip else ()
+    tall = (plan.top - EDGE) / max(1, len(names))
+    for number, name in enumerate(names):
+        axes.text(plan.left, EDGE + number * tall + 7, name, va="baseline", **look)
+
+
+_REPRODUCIBLE = {"svg.hashsalt": "featmagic"}
+# Words as words: to be searched, and to be changed by whoever lays out the page.
+_AS_TEXT = {"svg.fonttype": "none", "pdf.fonttype": 42}
+_NO_DATE: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+def write_figure(mosaic: Mosaic, title: str, path: Path, format: str) -> None:
+    """Write the figure as `svg` or `pdf`: the same bytes for the same mosaic."""
+    import matplotlib
+
+    with matplotlib.rc_context({**_REPRODUCIBLE, **_AS_TEXT}):
+        figure(mosaic, title).savefig(
+            path, format=format, metadata=_NO_DATE[format], facecolor="white"
+        )

@@ -5,25 +5,31 @@ from __future__ import annotations
 import io
 from zlib import Z_DEFAULT_STRATEGY, Z_RLE
 
-from featmagic.mosaic import Mosaic, image
+from featmagic.mosaic import Mosaic
+from featmagic.page import image
 
 
 def png(mosaic: Mosaic) -> bytes:
-    """An 8-bit palette PNG, opaque, enlarged by whole numbers; a pixel is a CSS pixel.
+    """An opaque PNG, enlarged by whole numbers; a pixel is a CSS pixel.
+
+    With an 8-bit palette; in RGB where tiles are RGB or an input image stands beside them.
 
     Example:
         >>> import torch
-        >>> from featmagic.layout import Layout
         >>> from featmagic.mosaic import tile
-        >>> png(tile(torch.zeros(1, 2, 2).byte(), ("0",), bytes(768), Layout(1, 1, 1)))[1:4]
+        >>> from featmagic.room import Arrangement
+        >>> png(tile(torch.zeros(1, 2, 2).byte(), ("0",), bytes(768), Arrangement(1, 1, 1)))[1:4]
         b'PNG'
     """
     from PIL import Image
 
     pixels = image(mosaic)
     size = pixels.shape[1], pixels.shape[0]
-    picture = Image.frombuffer("P", size, pixels, "raw", "P", 0, 1)
-    picture.putpalette(mosaic.palette)
+    if pixels.ndim == 3:
+        picture = Image.frombuffer("RGB", size, pixels, "raw", "RGB", 0, 1)
+    else:
+        picture = Image.frombuffer("P", size, pixels, "raw", "P", 0, 1)
+        picture.putpalette(mosaic.palette)
     file = io.BytesIO()
     # The lowest level takes a quarter of the usual one's time, and activations hardly compress:
     # where no pixel is repeated, looking for runs alone takes half of that again.

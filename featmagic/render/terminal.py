@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from typing import TextIO
+from functools import cache
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featmagic.layout import Room
-from featmagic.mosaic import Mosaic, enlarged
-from featmagic.palette import GAP
+from featmagic.mosaic import Mosaic, Pixels, enlarged
+from featmagic.palette import GAP, LEVELS
+from featmagic.room import Room
 
 _RESET = "\x1b[0m"
 
@@ -40,7 +41,18 @@ def colours_of(stream: TextIO, environment: Mapping[str, str] = os.environ) -> i
 def terminal_room() -> Room:
     """The room in a terminal: a value is as wide as a cell and half as tall."""
     columns = shutil.get_terminal_size().columns
-    return Room(width=max(8, columns - 1), gap=1, smallest=8, largest=24, columns=2, strict=True)
+    return Room(
+        width=max(8, columns - 1),
+        gap=1,
+        smallest=8,
+        largest=24,
+        columns=2,
+        line=4,
+        letter=1,
+        beside=32,
+        on_image=24,
+        strict=True,
+    )
 
 
 def half_blocks(mosaic: Mosaic, colours: int) -> str:
@@ -52,22 +64,80 @@ def half_blocks(mosaic: Mosaic, colours: int) -> str:
 
     Example:
         >>> import torch
-        >>> from featmagic.layout import Layout
         >>> from featmagic.mosaic import tile
-        >>> half_blocks(tile(torch.zeros(1, 2, 1).byte(), ("",), bytes(768), Layout(1, 1, 1)), 256)
+        >>> from featmagic.room import Arrangement
+        >>> one = tile(torch.zeros(1, 2, 1).byte(), ("",), bytes(768), Arrangement(1, 1, 1))
+        >>> half_blocks(one, 256)
         '\x1b[38;5;16;48;5;16m▀\x1b[0m'
     """
-    codes = _codes(mosaic.palette, colours)
-    tiles = enlarged(mosaic)
-    lines = []
+    codes = _codes(mosaic.colours, colours)
+    tiles, tile_codes = (
+        _indexed(enlarged(mosaic), codes, colours)
+        if mosaic.is_rgb
+        else (
+            enlarged(mosaic),
+            codes,
+        )
+    )
+    margin = max((len(text) + 1 for *_, text in mosaic.ticks), default=0)
+    lines = _strip_lines(mosaic, codes, margin)
+    one_for_all = len(mosaic.inputs) == 1
     for row, band in enumerate(tiles):
-        labels = mosaic.labels[row * tiles.shape[2] : (row + 1) * tiles.shape[2]]
-        lines += _label_line(labels, tiles.shape[3])
-        lines += [_line(upper, lower, codes) for upper, lower in _pairs(band)]
-    return "\n".join(lines)
+        if row < len(mosaic.inputs) and (row == 0 or not one_for_all):
+            lines += _input_lines(mosaic.inputs[row], colours, margin)
+        first = row * tiles.shape[2]
+        there = len(mosaic.labels[first : first + tiles.shape[2]])
+        lines += _label_line(mosaic, first, there, tiles.shape[3], margin)
+        names = {(line * mosaic.zoom) // 2: text for r, line, text in mosaic.ticks if r == row}
+        for number, (upper, lower) in enumerate(_pairs(band[:, :there])):
+            name = names.get(number, "").rjust(margin - 1) + " " if margin else ""
+            lines.append(name + _line(upper, lower, tile_codes))
+    return "\n".join([*lines, *_colour_line(mosaic, codes, margin)])
 
 
-def _pairs(band: NDArray[np.uint8]) -> Iterator[tuple[list[list[int]], list[list[int]]]]:
+def _indexed(pixels: Pixels, codes: list[str], colours: int) -> tuple[NDArray[Any], list[str]]:
+    """RGB pixels as numbers of colours, and the colours' codes, behind those of a palette."""
+    flat = pixels.reshape(-1, 3).astype(np.int64) @ np.array([2**16, 2**8, 1])
+    unique, place = np.unique(flat, return_inverse=True)
+    rgb = np.stack([unique >> 16, unique >> 8 & 255, unique & 255], 1)
+    return place.reshape(pixels.shape[:-1]) + len(codes), codes + _codes(rgb, colours)
+
+
+def _input_lines(picture: Pixels, colours: int, margin: int) -> list[str]:
+    """The input image, above the tiles that belong to it."""
+    places, codes = _indexed(picture[:, None], [""] * 256, colours)
+    lines = [_line(upper, lower, codes) for upper, lower in _pairs(places)]
+    return [f"{'':{margin}}{line}" for line in ["input", *lines]]
+
+
+def _strip_lines(mosaic: Mosaic, codes: list[str], margin: int) -> list[str]:
+    """A line for each prefix token, a cell for each channel; more lines where one is too short."""
+    if mosaic.strip is None:
+        return []
+    wide = max(len(name) for name in mosaic.strip.names)
+    across = mosaic.indices.shape[2] * (mosaic.tile_size[1] * mosaic.zoom + 1)
+    a_line = max(8, across - wide - 1)
+    lines = []
+    for name, indices in zip(mosaic.strip.names, mosaic.strip.indices.tolist(), strict=True):
+        for first in range(0, len(indices), a_line):
+            cells = "".join(f"\x1b[38;{codes[i]}m█" for i in indices[first : first + a_line])
+            text = "" if first else name
+            lines.append(f"{'':{margin}}{text:<{wide}} {cells}{_RESET}")
+    return lines
+
+
+def _colour_line(mosaic: Mosaic, codes: list[str], margin: int) -> list[str]:
+    """The colours from the low end to the high end, with figures."""
+    if not mosaic.ends:
+        return []
+    steps = np.linspace(0, LEVELS - 1, 16).round().astype(int).tolist()
+    low, middle, high = mosaic.ends
+    cells = [f"\x1b[38;{codes[i]}m█" for i in steps]
+    left, right = "".join(cells[:8]), "".join(cells[8:])
+    return [f"{'':{margin}}{low} {left}{_RESET} {middle} {right}{_RESET} {high}"]
+
+
+def _pairs(band: NDArray[Any]) -> Iterator[tuple[list[list[int]], list[list[int]]]]:
     """Two rows of pixels at a time, `(ncols, w)` each."""
     if len(band) % 2:
         band = np.concatenate([band, np.full_like(band[:1], GAP)])
@@ -75,10 +145,20 @@ def _pairs(band: NDArray[np.uint8]) -> Iterator[tuple[list[list[int]], list[list
         yield upper.tolist(), lower.tolist()
 
 
-def _label_line(labels: tuple[str, ...], width: int) -> list[str]:
-    if not any(labels) or max(map(len, labels)) > width:
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def _label_line(mosaic: Mosaic, first: int, there: int, width: int, margin: int) -> list[str]:
+    """The labels of a row of tiles, each with its channel's strength as a block behind it."""
+    labels = mosaic.labels
+    longest = max(map(len, labels))
+    if longest == 0 or longest > width:
         return []
-    return [" ".join(label.ljust(width) for label in labels).rstrip()]
+    texts = list(labels[first : first + there])
+    if mosaic.bars and longest + 2 <= width:
+        strengths = mosaic.bars[first : first + there]
+        texts = [f"{t} {_BLOCKS[round(7 * s)]}" for t, s in zip(texts, strengths, strict=True)]
+    return [(" " * margin + " ".join(text.ljust(width) for text in texts)).rstrip()]
 
 
 def _line(upper: list[list[int]], lower: list[list[int]], codes: list[str]) -> str:
@@ -104,15 +184,16 @@ def _cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
     return f"\x1b[38;{codes[above]};48;{codes[below]}m", "▀"
 
 
-def _codes(palette: bytes, colours: int) -> list[str]:
-    """Each palette colour as the arguments of an SGR sequence."""
-    rgb = np.frombuffer(palette, np.uint8).reshape(-1, 3).astype(int)
+def _codes(rgb: NDArray[Any], colours: int) -> list[str]:
+    """Each colour of `(n, 3)` as the arguments of an SGR sequence."""
+    rgb = rgb.astype(int)
     if colours > 256:
         return [f"2;{r};{g};{b}" for r, g, b in rgb.tolist()]
-    distance = ((rgb[:, None] - _xterm_colours()) ** 2).sum(2)
-    return [f"5;{16 + index}" for index in distance.argmin(1).tolist()]
+    nearest = [((colour - _xterm_colours()) ** 2).sum(1).argmin() for colour in rgb]
+    return [f"5;{16 + int(index)}" for index in nearest]
 
 
+@cache
 def _xterm_colours() -> NDArray[np.int64]:
     """Colours 16 to 255 of xterm: a 6 x 6 x 6 cube, then 24 greys (xterm's 256colres.pl)."""
     steps = np.array([0, 95, 135, 175, 215, 255])

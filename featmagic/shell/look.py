@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from featmagic.errors import FeatmagicError, say
 from featmagic.shell.cell import VALUE
+from featmagic.shell.lines import LookLine, Saving
 from featmagic.shell.namespace import Binding, Namespace, find_model
-from featmagic.shell.options import DEFAULT_NAME, LookLine
+from featmagic.shell.options import DEFAULT_NAME
 from featmagic.shell.watches import Watches
+from featmagic.view import View
 
 if TYPE_CHECKING:
     from featmagic.maps import FeatureMaps
@@ -40,6 +44,7 @@ class Look:
         expression, layers, name = self._what()
         model = find_model(expression, self._namespace)
         chosen = select(model, layers, spelled=expression, listed_by=f"%hook {expression}")
+        self._saving = _checked(self._line.saving, list(chosen.modules))
         self._expression, self._maps = expression, FeatureMaps()
         self._had_dynamo = "torch._dynamo" in sys.modules
         self._recorder = Recorder(chosen, self._maps.begin, as_is=self._line.as_is)
@@ -85,6 +90,8 @@ class Look:
             say(moved_line(recorder))
         if error is None:
             maps.show_view((), self._line.view)
+            if self._saving:
+                save(maps, (), self._line.view, self._saving)
         elif where := failing_layer(recorder.selection.model, error.__traceback__):
             name = self._binding.name
             hint(error, f"{where} failed. {name} holds what ran before: {maps.shapes()}.")
@@ -102,6 +109,27 @@ class Look:
             return line.model, line.layers, line.into or DEFAULT_NAME
         watch = self._watches.only(line.into)
         return watch.expression, watch.layers, line.into or watch.name
+
+
+def _checked(saving: Saving | None, paths: list[str]) -> Saving | None:
+    """Where to save, wherever the cell may go, if that is possible by what is known before it.
+
+    Raises:
+        FeatmagicError: nothing can be saved there, or something is there already.
+    """
+    if saving is None:
+        return None
+    from featmagic.files import targets
+
+    targets(saving.path, paths, overwrite=saving.overwrite)
+    return replace(saving, path=str(Path(saving.path).expanduser().absolute()))
+
+
+def save(maps: FeatureMaps, layers: tuple[str, ...], view: View, saving: Saving) -> None:
+    """Save what was shown, and say where it is."""
+    from featmagic.saving import saved_line
+
+    say(saved_line(maps.save_view(saving.path, layers, view, overwrite=saving.overwrite)))
 
 
 def hint(error: BaseException, text: str) -> None:

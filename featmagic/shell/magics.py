@@ -9,7 +9,7 @@ from IPython.utils.text import DollarFormatter
 
 from featmagic.errors import FeatmagicError, printable, say
 from featmagic.shell.cell import run_body
-from featmagic.shell.look import Look
+from featmagic.shell.look import Look, save
 from featmagic.shell.namespace import find_model, modules_in
 from featmagic.shell.options import (
     manual_of_view,
@@ -74,7 +74,11 @@ class FeatMagics(Magics):  # type: ignore[misc]
                 raise FeatmagicError(
                     f"Without a statement nothing runs: %featuremaps {name} LAYER ... -- {name}(x)"
                 )
+        if asked.saving:
+            maps.targets(asked.saving.path, asked.layers, overwrite=asked.saving.overwrite)
         maps.show_view(asked.layers, asked.view)
+        if asked.saving:
+            save(maps, asked.layers, asked.view, asked.saving)
 
     def _expanded(self, line: str) -> str:
         """`{name}` and `$name` filled in, as IPython does it in the line of any other magic."""
@@ -173,6 +177,10 @@ With a model alone: its own children. With neither: what %hook watches.
 {manual_of_view()}
 --into NAME               bind NAME instead of feature_maps
 --as-is                   leave mode, gradients and inputs as they are
+--save PATH               save it too: a picture as .png, .svg or .pdf, whole tensors
+                          as .npz or .safetensors; of several layers maps.png becomes
+                          maps-cnn1.png, maps-act1.png ..., while arrays are in one file
+--overwrite               even over files that are there already
 
 The model runs in eval mode, without gradients, with its inputs moved to its device;
 afterwards every training flag is as before and no hook is left. `feature_maps` is a
@@ -184,5 +192,5 @@ Examples
     model(x[500].unsqueeze(0))
 
     %featuremaps model layer1.*.conv1 --channels 0:16,40 -- model(x)
-    %featuremaps cnn1 --scale layer
+    %featuremaps cnn1 --scale layer --save "figures/cnn 1.pdf"
 """

@@ -8,42 +8,17 @@ from __future__ import annotations
 
 import argparse
 import keyword
-from dataclasses import Field, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import Field, fields
+from textwrap import wrap
 from typing import Any, NoReturn
 
 from featmagic.errors import FeatmagicError, did_you_mean
+from featmagic.shell.lines import AgainLine, HookLine, LookLine, Saving
 from featmagic.shell.words import NUMBER, joined, words_of
 from featmagic.view import View
 
 DEFAULT_NAME = "feature_maps"
-
-
-@dataclass(frozen=True)
-class HookLine:
-    """What stood behind `%hook`."""
-
-    model: str | None
-    layers: tuple[str, ...]
-    into: str
-
-
-@dataclass(frozen=True)
-class LookLine:
-    """What stood behind `%%featuremaps`, or behind `%featuremaps` with a statement."""
-
-    model: str | None
-    layers: tuple[str, ...]
-    into: str | None
-    as_is: bool
-    view: View
-
-
-@dataclass(frozen=True)
-class AgainLine:
-    """What stood behind `%featuremaps` without a statement."""
-
-    layers: tuple[str, ...]
-    view: View
 
 
 def parse_hook(line: str) -> HookLine:
@@ -65,7 +40,7 @@ def parse_hook(line: str) -> HookLine:
 
 
 def parse_look(line: str, magic: str = "%%featuremaps") -> LookLine:
-    """`[MODEL [LAYER ...]] [view options] [--into NAME] [--as-is]`.
+    """`[MODEL [LAYER ...]] [view options] [--into NAME] [--as-is] [--save PATH [--overwrite]]`.
 
     Raises:
         FeatmagicError: an option or a value that there isn't.
@@ -78,15 +53,16 @@ def parse_look(line: str, magic: str = "%%featuremaps") -> LookLine:
     parser.add_argument("words", nargs="*", default=[])
     _add_into(parser, None)
     parser.add_argument("--as-is", action="store_true", dest="as_is")
+    _add_save(parser)
     _add_view(parser)
     found = parser.read(line)
     model, *layers = found.words or [None]
     into = None if found.into is None else _variable(found.into)
-    return LookLine(model, tuple(layers), into, found.as_is, _view(found))
+    return LookLine(model, tuple(layers), into, found.as_is, _view(found), _saving(found))
 
 
 def parse_again(line: str) -> AgainLine:
-    """`[LAYER ...] [view options]`.
+    """`[LAYER ...] [view options] [--save PATH [--overwrite]]`.
 
     Raises:
         FeatmagicError: an option or a value that there isn't.
@@ -97,9 +73,10 @@ def parse_again(line: str) -> AgainLine:
     """
     parser = _Parser("%featuremaps")
     parser.add_argument("words", nargs="*", default=[])
+    _add_save(parser)
     _add_view(parser)
     found = parser.read(line)
-    return AgainLine(tuple(found.words), _view(found))
+    return AgainLine(tuple(found.words), _view(found), _saving(found))
 
 
 def parse_names(line: str) -> tuple[str, ...]:
@@ -124,7 +101,7 @@ class _Parser(argparse.ArgumentParser):
         words = joined(words_of(line))
         for word in words:
             self._check(word.partition("=")[0])
-        return self.parse_intermixed_args(words)
+        return self.parse_intermixed_args(standing_alone(words))
 
     def _check(self, word: str) -> None:
         known = self._option_string_actions
@@ -142,15 +119,41 @@ def _add_into(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument("--into", metavar="NAME", default=default)
 
 
+def _add_save(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--save", metavar="PATH")
+    parser.add_argument("--overwrite", action="store_true")
+
+
+def _saving(found: argparse.Namespace) -> Saving | None:
+    if found.save is None and found.overwrite:
+        raise FeatmagicError("--overwrite goes with --save PATH: nothing else is written.")
+    return None if found.save is None else Saving(found.save, found.overwrite)
+
+
 def _add_view(parser: argparse.ArgumentParser) -> None:
     for option in fields(View):
-        parser.add_argument(
-            flag(option),
-            dest=option.name,
-            default=option.default,
-            type=option.metadata.get("type", str),
-            choices=option.metadata.get("choices"),
-        )
+        how: dict[str, Any] = {} if option.metadata["metavar"] else {"action": "store_true"}
+        parser.add_argument(flag(option), dest=option.name, default=option.default, **how)
+
+
+def standing_alone(words: Iterable[str]) -> list[str]:
+    """The words, with its value given to an option that has one when it stands alone.
+
+    Example:
+        >>> standing_alone(["--robust", "cnn1"]), standing_alone(["--robust", "5"])
+        (['--robust=2.0', 'cnn1'], ['--robust', '5'])
+    """
+    alone = {flag(f): f.metadata["const"] for f in fields(View) if _has_a_usual_value(f)}
+    words = list(words)
+    behind = [*words, ""][1:]
+    return [
+        f"{word}={alone[word]}" if word in alone and not after[:1].isdigit() else word
+        for word, after in zip(words, behind, strict=True)
+    ]
+
+
+def _has_a_usual_value(option: Field[Any]) -> bool:
+    return bool(option.metadata["metavar"]) and "const" in option.metadata
 
 
 def flag(option: Field[Any]) -> str:
@@ -175,7 +178,9 @@ def _variable(name: str) -> str:
 
 def manual_of_view() -> str:
     """The options of `View`, a line each, for the magics' help."""
-    return "\n".join(
-        f"{flag(option)} {option.metadata['metavar']}".ljust(26) + option.metadata["help"]
-        for option in fields(View)
-    )
+    lines = []
+    for option in fields(View):
+        what = f"{flag(option)} {option.metadata['metavar']}".strip()
+        first = f"{what:<25} " if len(what) <= 25 else f"{what}\n{'':26}"
+        lines.append(first + f"\n{'':26}".join(wrap(option.metadata["help"], 70)))
+    return "\n".join(lines)

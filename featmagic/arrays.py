@@ -1,0 +1,155 @@
+"""Tensors of any kind in a file of arrays, by any key."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from featmagic.errors import FeatmagicError, printable
+
+
+def valueless(tensor: Tensor) -> str | None:
+    """Why the tensor can't be saved as an array, or None.
+
+    Example:
+        >>> valueless(torch.ones(2, device="meta"))
+        'no values on the meta device'
+    """
+    if tensor.is_meta or type(tensor).__name__ == "FakeTensor":
+        return "no values on the meta device"
+    if tensor.is_nested:
+        return "a nested tensor is no array"
+    return "two values to a byte" if "float4" in str(tensor.dtype) else None
+
+
+def write_arrays(path: Path, tensors: Mapping[str, Tensor], suffix: str) -> list[str]:
+    """Write every tensor whole under its key, one after the other.
+
+    Args:
+        path: where to write.
+        tensors: by key; the keys may be any text.
+        suffix: `.npz` or `.safetensors`.
+
+    Returns:
+        What had to be otherwise in the file, a line each.
+
+    Raises:
+        FeatmagicError: a tensor that the format doesn't take.
+    """
+    changes: dict[str, list[str]] = {}
+    names = stored_names(tensors, suffix)
+    arrays = _arrays(tensors, suffix, changes)
+    if suffix == ".npz":
+        _write_npz(path, names, arrays)
+    else:
+        _write_safetensors(path, {names[key]: array for key, array in arrays})
+    lines = [f"In {suffix}: {what}: {', '.join(keys)}." for what, keys in changes.items()]
+    others = [f"{printable(key)} as {name}" for key, name in names.items() if name != key]
+    return lines + ([f"Keys that {suffix} can't hold: {', '.join(others)}."] if others else [])
+
+
+def stored_names(keys: Collection[str], suffix: str) -> dict[str, str]:
+    r"""What each key is called in the file: itself, but for what the format can't hold.
+
+    Example:
+        >>> stored_names(["a/b", "a\0b"], ".npz")
+        {'a/b': 'a/b', 'a\x00b': 'a\\x00b'}
+    """
+    names: dict[str, str] = {}
+    for key in keys:
+        name = _holdable(key, suffix)
+        while name != key and (name in keys or name in names.values()):
+            name += "_"
+        names[key] = name
+    return names
+
+
+def _holdable(key: str, suffix: str) -> str:
+    name = key.encode(errors="backslashreplace").decode()
+    if suffix == ".npz":
+        return name.replace("\0", "\\x00")  # a zip's names end there
+    return "__metadata___" if name == "__metadata__" else name
+
+
+def _arrays(
+    tensors: Mapping[str, Tensor], suffix: str, changes: dict[str, list[str]]
+) -> Iterator[tuple[str, Tensor]]:
+    """The tensors as the format takes them; what had to change is told in `changes`."""
+    for key, tensor in tensors.items():
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        try:
+            array, words = _plain(tensor, suffix)
+        except (RuntimeError, TypeError) as error:
+            raise FeatmagicError(
+                f"{printable(key)} is {dtype}, which {suffix} files don't take: "
+                f"{printable(str(error).partition(chr(10))[0])}"
+            ) from error
+        for what in words:
+            changes.setdefault(what, []).append(printable(key))
+        yield key, array
+
+
+def _plain(tensor: Tensor, suffix: str) -> tuple[Tensor, list[str]]:
+    """The values on the host, dense, in a dtype that the format has; what had to be done."""
+    words = []
+    dtype, tensor = str(tensor.dtype).removeprefix("torch."), tensor.detach().cpu()
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+        words.append(f"{dtype} dequantized to float32")
+    if tensor.layout != torch.strided:
+        tensor = tensor.to_dense()
+        words.append("sparse made dense")
+    if not _takes(suffix, tensor.dtype):
+        wider = torch.complex64 if tensor.is_complex() else torch.float32
+        if tensor.dtype == torch.complex128:
+            raise TypeError(".npz files do.")
+        tensor = tensor.to(wider)
+        words.append(f"{dtype} as {str(wider).removeprefix('torch.')}")
+    return tensor.resolve_conj().resolve_neg().contiguous(), words
+
+
+_SAFETENSORS = """
+    bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32 float64
+    float8_e4m3fn float8_e5m2 complex64
+"""
+
+
+@cache
+def _takes(suffix: str, dtype: torch.dtype) -> bool:
+    if suffix != ".npz":
+        return str(dtype).removeprefix("torch.") in _SAFETENSORS.split()
+    try:
+        torch.empty(0, dtype=dtype).numpy()
+    except TypeError:
+        return False
+    return True
+
+
+def _write_npz(path: Path, names: Mapping[str, str], arrays: Iterator[tuple[str, Tensor]]) -> None:
+    """As `numpy.savez`, which has no place for a key that is called like one of its arguments."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for key, array in arrays:
+            # numpy.load takes "x.npy" for the member of that name before it takes it for a key.
+            member = f"{names[key]}.npy"
+            member = names[key] if member in names.values() else member
+            with archive.open(member, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array.numpy(), allow_pickle=False)
+
+
+def _write_safetensors(path: Path, arrays: Mapping[str, Tensor]) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    path.touch()
+    usual = path.stat().st_mode
+    try:
+        save_file(dict(arrays), path)
+    except SafetensorError as error:  # what it says of a full disk
+        raise OSError(str(error)) from error
+    path.chmod(usual)  # safetensors lets nobody else read the file

@@ -1,0 +1,87 @@
+"""The weights of an `nn.MultiheadAttention` that was called without them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from featmagic.errors import printable
+from featmagic.tree import unwrap
+
+_FORWARD = nn.MultiheadAttention.forward
+_SIGNATURE = inspect.signature(_FORWARD)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a call returned; with the weights that were asked for, or in `empty` why not."""
+
+    output: object
+    asked: bool = False
+    empty: Mapping[str, str] = field(default_factory=dict)
+
+
+def asks(module: nn.Module) -> bool:
+    """Whether the module is one that can be asked for its weights beside a call.
+
+    Example:
+        >>> asks(nn.MultiheadAttention(8, 2)), asks(nn.Linear(8, 2))
+        (True, False)
+    """
+    inner = unwrap(module)[-1]
+    is_torchs = isinstance(inner, nn.MultiheadAttention) and type(inner).forward is _FORWARD
+    return is_torchs and "forward" not in vars(inner)
+
+
+def completed(module: nn.Module, args: tuple[Any, ...], *rest: Any) -> Completed:
+    """The output of a call, with the weights of each head where the call returned None for them.
+
+    Args:
+        module: what was called.
+        args: what it was called with.
+        rest: the keyword arguments, if the module is one to ask, and the output.
+
+    Example:
+        >>> attention, x = nn.MultiheadAttention(8, 2), torch.ones(3, 1, 8)
+        >>> output = attention(x, x, x, need_weights=False)
+        >>> completed(attention, (x, x, x), {}, output).output[1].shape
+        torch.Size([1, 2, 3, 3])
+    """
+    output, inner = rest[-1], unwrap(module)[-1]
+    if len(rest) == 1 or not isinstance(inner, nn.MultiheadAttention):
+        return Completed(output)
+    if not isinstance(output, tuple) or len(output) != 2 or output[1] is not None:
+        return Completed(output)
+    # A second call would draw random numbers, or move what parametrizations keep.
+    if inner.training and (inner.dropout > 0 or parametrize.is_parametrized(inner)):
+        return Completed(output, empty={"[1]": "asking for attention weights is for eval mode"})
+    try:
+        return Completed((output[0], weights_of(inner, args, rest[0])), asked=True)
+    except Exception as error:  # such as too little memory: the call itself needed none for them
+        reason = printable(str(error).partition("\n")[0])
+        return Completed(output, empty={"[1]": f"its attention weights can't be had: {reason}"})
+
+
+def weights_of(
+    module: nn.MultiheadAttention, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Tensor | None:
+    """The weights of each head, `(N, heads, L, S)`, for the arguments of a call.
+
+    A second call beside the user's: with `need_weights` theirs would take another kernel, and the
+    last bits of what the model computes would change. No hook runs.
+
+    Example:
+        >>> attention, x = nn.MultiheadAttention(8, 2), torch.ones(3, 1, 8)
+        >>> weights_of(attention, (x, x, x), {}).shape
+        torch.Size([1, 2, 3, 3])
+    """
+    call = _SIGNATURE.bind(module, *args, **kwargs)
+    call.arguments.update(need_weights=True, average_attn_weights=False)
+    with torch.no_grad():
+        return _FORWARD(*call.args, **call.kwargs)[1]

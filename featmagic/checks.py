@@ -1,0 +1,173 @@
+"""Option values: from what a person wrote, as text or as Python, to what is meant.
+
+Each function here makes a check: called with an option's name and its value, it returns the value
+that a `View` holds, or raises a `FeatmagicError` that says what there is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from math import isfinite
+from typing import Any
+
+from featmagic.colormaps import colormap
+from featmagic.errors import FeatmagicError, did_you_mean
+
+Check = Callable[[str, Any], Any]
+
+
+def optional(check: Check) -> Check:
+    """The check, with None let through.
+
+    Example:
+        >>> optional(whole(1))("ncols", None)
+    """
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def whole(least: int | None = None) -> Check:
+    """A whole number, `least` or more.
+
+    Example:
+        >>> whole(1)("ncols", "4")
+        4
+    """
+
+    def check(name: str, value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):
+            value = int(value)
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise FeatmagicError(f"{name} is a whole number, not {value!r}.")
+        if least is not None and value < least:
+            raise FeatmagicError(f"{name} is {least} or more, not {value}.")
+        return int(value)
+
+    return check
+
+
+def number(low: float | None = None, high: float | None = None) -> Check:
+    """A finite number, from `low` to `high` where they are given.
+
+    Example:
+        >>> number()("vmin", "-1e-3")
+        -0.001
+    """
+
+    def check(name: str, value: Any) -> float:
+        try:
+            found = float("no" if isinstance(value, bool) else value)
+        except (TypeError, ValueError):
+            raise FeatmagicError(f"{name} is a number, not {value!r}.") from None
+        if not isfinite(found):
+            raise FeatmagicError(f"{name} is a finite number, not {value}.")
+        if (low is not None and found < low) or (high is not None and found > high):
+            ends = f"from {low:g} to {high:g}" if high is not None else f"{low:g} or more"
+            raise FeatmagicError(f"{name} is {ends}, not {found:g}.")
+        return found
+
+    return check
+
+
+def choice(*words: str, other: Check | None = None) -> Check:
+    """One of the words, or what the other check takes.
+
+    Example:
+        >>> choice("mid", "mean", other=whole())("slice", "3")
+        3
+    """
+
+    def check(name: str, value: Any) -> Any:
+        if value in words:
+            return value
+        if other is not None and not (isinstance(value, str) and value[:1].isalpha()):
+            return other(name, value)
+        rest = " or a whole number" if other else ""
+        near = did_you_mean(value, words, limit=1) if isinstance(value, str) else ""
+        raise FeatmagicError(f"{name} is {' or '.join(words)}{rest}, not {value!r}.{near}")
+
+    return check
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False.
+
+    Example:
+        >>> flag("overlay", True)
+        True
+    """
+    if not isinstance(value, bool):
+        raise FeatmagicError(f"{name} is True or False, not {value!r}.")
+    return value
+
+
+def colormap_name(name: str, value: Any) -> str:
+    """The name of a colour map that matplotlib knows.
+
+    Example:
+        >>> colormap_name("cmap", "gray")
+        'gray'
+    """
+    if not isinstance(value, str):
+        raise FeatmagicError(f"{name} is the name of a colormap, not {value!r}.")
+    colormap(value)
+    return value
+
+
+def word(name: str, value: Any) -> str:
+    """Any text that isn't empty.
+
+    Example:
+        >>> word("pca_basis", "run1")
+        'run1'
+    """
+    if not isinstance(value, str) or not value:
+        raise FeatmagicError(f"{name} is a name, not {value!r}.")
+    return value
+
+
+def numbers(name: str, value: Any) -> tuple[float, ...]:
+    """Numbers with commas between them, or in a tuple or list.
+
+    Example:
+        >>> numbers("mean", "0.485,0.456,0.406")
+        (0.485, 0.456, 0.406)
+    """
+    parts = value.split(",") if isinstance(value, str) else value
+    parts = parts if isinstance(parts, Iterable) else [parts]
+    found = tuple(number()(name, part) for part in parts)
+    if len(found) not in (1, 3):
+        raise FeatmagicError(f"{name} is one number or three, not {len(found)}.")
+    return found
+
+
+def size(name: str, value: Any) -> tuple[int, int]:
+    """Height and width: `14x14`, or two whole numbers.
+
+    Example:
+        >>> size("grid", "12x16")
+        (12, 16)
+    """
+    parts = re.split("[x×,]", value) if isinstance(value, str) else value
+    if not isinstance(parts, Iterable) or len(parts := tuple(parts)) != 2:
+        raise FeatmagicError(f"{name} is a height and a width, as in 14x14, not {value!r}.")
+    height, width = (whole(1)(name, part) for part in parts)
+    return height, width
+
+
+_AXES = "NCHWDLTAQKS"
+
+
+def layout(name: str, value: Any) -> str:
+    """A letter for each axis, each once.
+
+    Example:
+        >>> layout("layout", "nhwc")
+        'NHWC'
+    """
+    letters = value.upper() if isinstance(value, str) else ""
+    if not letters or set(letters) - set(_AXES) or len(set(letters)) < len(letters):
+        raise FeatmagicError(
+            f"{name} is a letter for each axis, as in NCHW, NHWC, NLC, NCL or NCDHW, not {value!r}."
+        )
+    return letters

@@ -1,0 +1,180 @@
+"""Principal components of a layer's channels: what its positions differ in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+_SMALL = 128  # the largest matrix of inner products that is made right away
+_BLOCK = 8  # directions to look for at once, at the least
+_MOST = 256  # directions to look among before the exact way is quicker
+_AT_ONCE = 2**17  # values to copy as float64 at once
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """A basis of the channels, and the range of each coordinate where it was fitted.
+
+    Attributes:
+        mean: `(C,)`, where the coordinates are zero.
+        axes: `(K, C)`, orthonormal, by decreasing variance; zeros where no direction is left.
+        low, high: `(K,)`, so that colours mean the same in a later look.
+    """
+
+    mean: Tensor
+    axes: Tensor
+    low: Tensor
+    high: Tensor
+
+
+def principal(points: Tensor, count: int = 3) -> Components:
+    """The first principal components, on the points' device and in their dtype.
+
+    Rows with NaN or infinities don't count. The largest entry of every axis is positive.
+
+    Args:
+        points: `(n, C)`, float32 or float64: n positions of C channels.
+        count: how many components.
+
+    Example:
+        >>> principal(torch.tensor([[0.0, 1.0], [0.0, 3.0]]), count=1).axes
+        tensor([[0., 1.]])
+    """
+    mean, centred, unit = _centred(points.detach())
+    axes = _directions(centred, count).to(centred.dtype).to(centred.device)
+    along = axes @ centred.T
+    size = torch.linalg.vector_norm(along, dim=1)
+    # What rounding alone leaves is no direction.
+    rounding = 4 * torch.finfo(points.dtype).eps * sqrt(max(centred.shape))
+    real = size > rounding * size[:1]
+    low, high = (ends * real * unit for ends in (along.amin(1), along.amax(1)))
+    parts = (mean, axes * real[:, None], low, high)
+    return Components(*(part.to(points.dtype).to(points.device) for part in parts))
+
+
+def coordinates(points: Tensor, components: Components) -> Tensor:
+    """The points `(n, C)` in the basis, `(n, K)`; not finite where a point isn't.
+
+    Example:
+        >>> points = torch.tensor([[0.0, 1.0], [0.0, 3.0]])
+        >>> coordinates(points, principal(points, count=1)).tolist()
+        [[-1.0], [1.0]]
+    """
+    # The few rows on the left: torch is several times slower the other way around.
+    return (components.axes @ (points.detach() - components.mean).T).T
+
+
+def _centred(points: Tensor) -> tuple[Tensor, Tensor, float]:
+    """The mean of the finite rows, these rows less their mean, and the unit of the latter."""
+    unit = 1.0
+    if points.device.type == "cuda":
+        points = points.double()  # of float32, tensor cores may use 10 bits
+    # From a point, not from zero: what all points share is then gone exactly, however large.
+    shifted = points - points[:1]
+    if not _is_usual(shifted):
+        points, unit = _scaled(points[torch.isfinite(points).all(1)])
+        shifted = points - points[:1]
+    middle = shifted.mean(0)
+    return (points[0] + middle) * unit, shifted.sub_(middle), unit
+
+
+def _is_usual(values: Tensor) -> bool:
+    """Whether there are values, all finite, and so are the sums of their squares."""
+    if not values.numel():
+        return False
+    largest = torch.maximum(values.amax(), -values.amin()).item()
+    return largest == 0 or 1e-12 < largest < 1e12
+
+
+def _scaled(points: Tensor) -> tuple[Tensor, float]:
+    """Finite points as float64 from -1 to 1, one of zeros if there are none, and their unit."""
+    if not points.numel():
+        return points.new_zeros(1, points.shape[1]), 1.0
+    points = _exactly(points)
+    unit = float(points.abs().amax()) or 1.0
+    return points / unit, unit
+
+
+def _exactly(values: Tensor) -> Tensor:
+    """The values as float64, on the CPU where their device has none (MPS)."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
+
+
+def _directions(centred: Tensor, count: int) -> Tensor:
+    """The `count` rows of most variance, float64 on the CPU; zeros where there can be no more."""
+    axes = torch.zeros(count, centred.shape[1], dtype=torch.float64, device="cpu")
+    some = min(count, *centred.shape)
+    if not some:
+        return axes
+    found = _searched(centred, some) if min(centred.shape) > _SMALL else None
+    axes[:some] = _exact(centred, some) if found is None else found
+    largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
+    return torch.where(largest < 0, -axes, axes)
+
+
+def _exact(centred: Tensor, count: int) -> Tensor:
+    """The directions by way of the smaller of the two matrices of inner products."""
+    wide = len(centred) < centred.shape[1]
+    vectors = torch.linalg.eigh(_products(centred if wide else centred.T))[1]
+    rows: Tensor = vectors[:, -count:].flip(1).T.contiguous()
+    if wide:
+        rows = (rows.to(centred.dtype).to(centred.device) @ centred).cpu().double()
+        rows = torch.linalg.qr(rows.T)[0].T.contiguous()
+    return rows
+
+
+def _products(rows: Tensor) -> Tensor:
+    """The inner products of the rows, float64 on the CPU."""
+    empty = _exactly(rows[:, :0])
+    total = empty @ empty.T
+    for part in map(_exactly, torch.split(rows, max(1, _AT_ONCE // len(rows)), dim=1)):
+        total.addmm_(part, part.T)
+    return total.cpu()
+
+
+def _searched(centred: Tensor, count: int) -> Tensor | None:
+    """The directions by block Lanczos steps, or None where they don't settle soon.
+
+    The long products are made where the points are, the short ones in float64 on the host.
+    """
+    block, channels = max(_BLOCK, count + 4), centred.shape[1]
+    # A generator of its own: torch's random numbers stay as they are.
+    random = torch.Generator("cpu").manual_seed(0)
+    rows = torch.randn(block, channels, generator=random, dtype=torch.float64, device="cpu")
+    basis = images = rows[:0]
+    while len(basis) + block <= min(_MOST, channels):
+        new = _beyond(basis, rows)
+        part = new.to(centred.dtype).to(centred.device)
+        rows = (part @ centred.T @ centred).cpu().double()
+        basis, images = torch.cat([basis, new]), torch.cat([images, rows])
+        axes, settled = _best(basis, images, count)
+        if settled:
+            return axes
+    return None
+
+
+def _beyond(basis: Tensor, rows: Tensor) -> Tensor:
+    """Orthonormal rows for what the rows have that the basis lacks; twice, against rounding."""
+    for _ in range(2):
+        rows = torch.linalg.qr((rows - rows @ basis.T @ basis).T)[0].T
+    return rows.contiguous()  # products of a transposed one are several times slower
+
+
+def _best(basis: Tensor, images: Tensor, count: int) -> tuple[Tensor, bool]:
+    """The best directions within the basis, and whether they are as good as settled.
+
+    An axis is off by its residual over the gap to the next value. Where the values are nearly
+    equal any mixture of their axes explains as much, so there it needn't be as small.
+    """
+    values, mixtures = torch.linalg.eigh(basis @ images.T)
+    values = values.flip(0)[: count + 1].clamp(min=0)
+    mixtures = mixtures.flip(1)[:, :count].T
+    axes = mixtures @ basis
+    residuals = torch.linalg.vector_norm(mixtures @ images - values[:count, None] * axes, dim=1)
+    gaps = values[:-1] - values[1:]
+    gaps[1:] = torch.minimum(gaps[1:], gaps[:-1])
+    enough = 1e-3 * torch.maximum(gaps, 0.1 * values[:-1]) + 1e-6 * values[0]
+    return axes, bool((residuals <= enough).all())

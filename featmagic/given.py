@@ -1,0 +1,96 @@
+"""What a pass was given: the image, and the patch grids that tokens of it may lie on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from featmagic.nested import copied, tensors_in
+
+Grid = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a pass was given.
+
+    Attributes:
+        image: a copy of the first image in the model's arguments, `(N, C, H, W)`.
+        grids: the patch grids (height, width) that tokens of it may lie on, the likeliest first:
+            that of the model's first convolution, then the coarser ones of hierarchical models.
+    """
+
+    image: Tensor | None = None
+    grids: tuple[Grid, ...] = ()
+
+
+def given(model: nn.Module, args: Any, kwargs: Any) -> Given:
+    """What a call of the model is given; whatever the arguments are, this never fails.
+
+    Example:
+        >>> patches = nn.Conv2d(3, 8, kernel_size=16, stride=16)
+        >>> given(patches, (torch.zeros(1, 3, 224, 320),), {}).grids[:2]
+        ((14, 20), (7, 10))
+    """
+    try:
+        for name, tensor in tensors_in((args, kwargs)):
+            if "mask" not in name and _has_pixels(tensor):
+                found = _image(tensor, model)
+                if found is not None:
+                    return found
+    except Exception:  # whatever a container of the user's raises when it is read
+        return Given()
+    return Given()
+
+
+def _has_pixels(tensor: Tensor) -> bool:
+    return (
+        (tensor.is_floating_point() or tensor.dtype == torch.uint8)
+        and tensor.layout is torch.strided
+        and tensor.dim() in (3, 4)
+        and tensor.shape[-3] in (1, 3, 4)
+        and min(tensor.shape[-2:]) > 1
+    )
+
+
+def _image(tensor: Tensor, model: nn.Module) -> Given | None:
+    """The image with its grids; three axes are an image if the model has a use for one."""
+    first = _first_convolution(model, tensor.shape[-3])
+    if tensor.dim() == 3 and (first is None or first is not _first_convolution(model)):
+        return None
+    image = copied(tensor)
+    grids = () if first is None else _grids(first, image.shape[-2], image.shape[-1])
+    return Given(image if image.dim() == 4 else image[None], grids)
+
+
+def _first_convolution(model: nn.Module, channels: int | None = None) -> nn.Conv2d | None:
+    found = (module for module in model.modules() if isinstance(module, nn.Conv2d))
+    return next((conv for conv in found if channels in (None, conv.in_channels)), None)
+
+
+def _grids(conv: nn.Conv2d, height: int, width: int) -> tuple[Grid, ...]:
+    """The grid that the convolution makes, and those of hierarchical models: halved, and again.
+
+    Where patches don't divide the image, some models cut the rest off, as the convolution does, and
+    others pad the image; both come.
+    """
+    steps = [int(step) for step in conv.stride]
+    full = [ceil(side / step) * step for side, step in zip((height, width), steps, strict=True)]
+    found = [_after(conv, height, width), _after(conv, *full)]
+    while max(found[-1]) > 1:
+        found += [(ceil(h / 2), ceil(w / 2)) for h, w in found[-2:]]
+    return tuple(grid for grid in dict.fromkeys(found) if min(grid) > 0)
+
+
+def _after(conv: nn.Conv2d, height: int, width: int) -> Grid:
+    """The sides of what the convolution makes of an image."""
+    if conv.padding == "same":
+        return height, width
+    pads = (0, 0) if isinstance(conv.padding, str) else conv.padding
+    sides = zip((height, width), conv.kernel_size, conv.stride, pads, conv.dilation, strict=True)
+    h, w = ((n + 2 * pad - hole * (k - 1) - 1) // step + 1 for n, k, step, pad, hole in sides)
+    return h, w

@@ -1,0 +1,132 @@
+"""The input of a pass as an image to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from featmagic.errors import FeatmagicError
+from featmagic.view import View
+
+# ImageNet's, as torchvision's own weights were trained with (torchvision.transforms.Normalize).
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_SLACK = 0.01  # resampling oversteps the range of an image a little
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Input images on their device, ready to be resized.
+
+    Attributes:
+        pixels: `(S, 3, H, W)` float32, 0 to 1.
+        words: what was undone or stretched, for the caption.
+    """
+
+    pixels: Tensor
+    words: str
+
+
+def images(image: Tensor | None, samples: tuple[int, ...], view: View) -> Images:
+    """The input images of the samples.
+
+    Args:
+        image: what the pass was given, `(N, C, H, W)`; None where nothing looks like an image.
+        samples: which of them; empty: the first.
+        view: its `mean` and `std` undo a normalisation. Without them ImageNet's is undone where the
+            values lie as it leaves them; 0 to 1, -1 to 1 and uint8 are taken for what they are,
+            anything else is stretched.
+
+    Raises:
+        FeatmagicError: no image, or no such sample of it.
+
+    Example:
+        >>> images(torch.zeros(1, 1, 4, 4), (0,), View()).words
+        'input as it is'
+    """
+    if image is None:
+        raise FeatmagicError(
+            "The pass had no image-like input (N, 1 or 3, H, W) for --input or --overlay, "
+            "or the model itself wasn't called."
+        )
+    wanted = list(samples or (0,))
+    if max(wanted) >= len(image):
+        raise FeatmagicError(f"No input image {max(wanted)}: the pass was given {len(image)}.")
+    pixels = image[wanted][:, :3]
+    if pixels.shape[1] == 2:
+        pixels = pixels[:, :1]
+    unit, words = _unit(pixels, view)
+    return Images(unit.clamp_(0, 1).expand(-1, 3, -1, -1), words)
+
+
+def _unit(pixels: Tensor, view: View) -> tuple[Tensor, str]:
+    """The pixels from 0 to 1, and what that took."""
+    if pixels.dtype == torch.uint8:
+        return pixels.float() / 255, "input as it is"
+    pixels = pixels.float()
+    if view.mean is not None or view.std is not None:
+        mean, std = view.mean or (0.0,), view.std or (1.0,)
+        return _undone(pixels, mean, std), "input un-normalised by --mean and --std"
+    colours = pixels.shape[1]
+    low, high = pixels.amin((0, 2, 3)), pixels.amax((0, 2, 3))
+    ends = torch.stack([low, high]).cpu().double().numpy()
+    if ends[0].min() >= -_SLACK and ends[1].max() <= 1 + _SLACK:
+        return pixels, "input as it is"
+    if ends[0].min() >= -1 - _SLACK and ends[1].max() <= 1 + _SLACK:
+        return (pixels + 1) / 2, "input from -1 … 1"
+    if colours == 3 and _is_imagenets(ends):
+        return _undone(pixels, IMAGENET_MEAN, IMAGENET_STD), "input un-normalised by ImageNet's"
+    if ends[0].min() >= 0 and 1 < ends[1].max() <= 255:
+        return pixels / 255, "input from 0 … 255"
+    least, most = ends.min(), ends.max()
+    span = most - least if most > least else 1.0
+    stretched = ((pixels - least) / span).nan_to_num(0)
+    return stretched, f"input stretched from {least:.3g} … {most:.3g}"
+
+
+def _is_imagenets(ends: NDArray[np.float64]) -> bool:
+    """Whether every colour lies within what 0 to 1 becomes by ImageNet's mean and deviation."""
+    undone = ends * np.array(IMAGENET_STD) + np.array(IMAGENET_MEAN)
+    return bool(undone.min() >= -_SLACK and undone.max() <= 1 + _SLACK)
+
+
+def _undone(pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    factor, offset = (pixels.new_tensor(part).view(1, -1, 1, 1) for part in (std, mean))
+    undone = pixels * factor + offset
+    return undone if undone.shape[1] in (1, 3) else undone[:, :1]
+
+
+def resized(found: Images, height: int, width: int) -> NDArray[np.uint8]:
+    """The images at that size, `(S, height, width, 3)`: averaged where smaller, else repeated.
+
+    Example:
+        >>> resized(Images(torch.ones(1, 3, 4, 4), ""), 2, 2).shape
+        (1, 2, 2, 3)
+    """
+    smaller = height < found.pixels.shape[2] or width < found.pixels.shape[3]
+    if smaller:
+        small = interpolate(found.pixels, (height, width), mode="bilinear", antialias=True)
+    else:
+        small = interpolate(found.pixels, (height, width), mode="nearest")
+    pixels = (small.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    result: NDArray[np.uint8] = pixels.contiguous().cpu().numpy()
+    return result
+
+
+def fitted(found: Images, side: int) -> NDArray[np.uint8]:
+    """The images as large as they can be with no side longer than that, `(S, h, w, 3)`.
+
+    Small ones are enlarged by a whole number.
+
+    Example:
+        >>> fitted(Images(torch.ones(1, 3, 4, 8), ""), 20).shape
+        (1, 8, 16, 3)
+    """
+    height, width = found.pixels.shape[2:]
+    longest = max(height, width)
+    scale = side // longest if longest <= side else side / longest
+    return resized(found, max(1, round(height * scale)), max(1, round(width * scale)))

@@ -1,0 +1,175 @@
+"""From what a module says and the shape of what it returned to a letter for each axis."""
+
+from __future__ import annotations
+
+import torch
+
+from featmagic.activations import Activation
+from featmagic.given import Grid
+from featmagic.says import Says
+from featmagic.traits import Traits
+
+Letters = tuple[str, tuple[str, ...]]  # one letter an axis; what was assumed
+
+_UNKNOWN = ("", "C", "NC", "CHW", "NCHW", "NCDHW")
+_LAST = {2: "NC", 3: "NLC", 4: "NHWC", 5: "NDHWC"}
+_FIRST: dict[int, dict[int, str]] = {  # by the number of spatial axes
+    0: {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCDHW"},
+    1: {2: "CL", 3: "NCL"},
+    2: {3: "CHW", 4: "NCHW"},
+    3: {4: "CDHW", 5: "NCDHW"},
+}
+# Where features may also be that a composite has moved by itself, as from pixels to tokens.
+_MOVED = {2: ("NC",), 3: ("NLC", "NCL"), 4: ("NCHW",), 5: ("NCDHW",)}
+# What fields of Hugging Face's outputs hold.
+_FIELDS = {"attentions'": "NAQK", "reshaped_hidden_states'": "NCHW", "feature_maps'": "NCHW"}
+_STATES = {"[1]": "hidden state", "[1][0]": "hidden state", "[1][1]": "cell state"}
+
+
+def letters_of(activation: Activation) -> Letters:
+    """What each axis of the activation is, and what was assumed.
+
+    Example:
+        >>> from torch import zeros
+        >>> letters_of(Activation("x", "x", "Conv2d", 1, zeros(1, 5, 8, 8)))
+        ('NCHW', ())
+    """
+    traits, shape = activation.traits, tuple(activation.tensor.shape)
+    suffix = suffix_of(activation)
+    if len(shape) == 1:
+        return "C", ()
+    if traits.recurrent:
+        return _recurrent(traits, suffix, len(shape))
+    field = next((letters for name, letters in _FIELDS.items() if name in suffix), None)
+    if field is not None and len(shape) == 4:
+        return field, ()
+    if attention := _attention(traits, suffix, shape):
+        return attention
+    if activation.tensor.dtype in (torch.bool, torch.int64):  # a mask or indices, no features
+        return _assumed((), len(shape))
+    letters, words = _features(traits, shape, activation.given.grids)
+    if letters == "NLC" and traits.order == "LNC":
+        return ("LNC", words) if traits.sure else _length_first(activation)
+    return ("LC" if letters == "NC" and traits.sure else letters), words
+
+
+def suffix_of(activation: Activation) -> str:
+    """The Python that reaches the tensor in what the module returned.
+
+    Example:
+        >>> from torch import zeros
+        >>> suffix_of(Activation("lstm:2[1][0]", "lstm", "LSTM", 2, zeros(1, 2)))
+        '[1][0]'
+    """
+    name = activation.path if activation.call == 1 else f"{activation.path}:{activation.call}"
+    return activation.key.removeprefix(name)
+
+
+def _recurrent(traits: Traits, suffix: str, rank: int) -> Letters:
+    if traits.recurrent == "cell":
+        return _UNKNOWN[rank], ("cell state" if suffix == "[1]" else "hidden state",)
+    if suffix in _STATES:
+        return {2: "SC", 3: "SNC"}.get(rank, _UNKNOWN[rank]), (_STATES[suffix],)
+    if suffix != "[0]" and suffix.startswith("[0]"):
+        return "LC", ("packed sequences",)
+    return {2: "LC", 3: traits.order}.get(rank, _UNKNOWN[rank]), ()
+
+
+def _attention(traits: Traits, suffix: str, shape: tuple[int, ...]) -> Letters | None:
+    """The letters of attention weights, if that is what it is."""
+    rank = len(shape)
+    if traits.attention == "torch" and suffix == "[1]":
+        if rank == 3 and not traits.asked:
+            unsure = shape[0] == traits.heads
+            return "NQK", ("NQK assumed, AQK would fit too",) if unsure else ()
+        return {2: "QK", 3: "AQK", 4: "NAQK"}.get(rank, _UNKNOWN[rank]), ()
+    main = suffix in ("", "[0]")
+    if rank != 4 or shape[2] != shape[3] or traits.own or (traits.attention == "around" and main):
+        return None
+    # Swin's attention returns features, on a last axis that may be as long as the one before it.
+    last = {says.count for says in traits.says if says.place == "last"}
+    features = traits.attention == "self" and main and shape[3] in last
+    fits = traits.attention and not features and traits.heads in (None, shape[1])
+    return ("NAQK", ()) if fits else None
+
+
+def _features(traits: Traits, shape: tuple[int, ...], grids: tuple[Grid, ...]) -> Letters:
+    """The letters of features, by who says where they are."""
+    says, around, rank = traits.says, traits.around, len(shape)
+    if traits.own and says:
+        return _direct(says[0], rank), ()
+    return (
+        _agreed(says, shape, grids)
+        or _agreed(around, shape, grids)
+        or _moved(says, shape)
+        or _moved(around, shape)
+        or _assumed(says, rank)
+    )
+
+
+def _direct(says: Says, rank: int) -> str:
+    """Where a module puts its features that says so."""
+    layouts = _LAST if says.place == "last" else _FIRST[says.spatial]
+    return layouts.get(rank, _UNKNOWN[rank])
+
+
+def _agreed(
+    says: tuple[Says, ...], shape: tuple[int, ...], grids: tuple[Grid, ...]
+) -> Letters | None:
+    """The layout in which an axis has as many features as a module says; or as a Permute says."""
+    rank = len(shape)
+    fitting = {_direct(one, rank) for one in says if _fits(_direct(one, rank), one, shape)}
+    if rank == 2 and len(fitting) > 1:
+        return "NC", ()
+    on_grid = {layout for layout in fitting if _sides(layout, shape) in grids}
+    if len(on_grid) == 1:
+        fitting = on_grid
+    ends = [one for one in says if one.count is None] if rank > 3 and not fitting else []
+    said = [_direct(one, rank) for one in ends or says]
+    # The one said last decides, among those that fit.
+    found = [layout for layout in said if ends or layout in fitting]
+    return _with_others(found[-1], fitting) if found else None
+
+
+def _sides(layout: str, shape: tuple[int, ...]) -> Grid | None:
+    if "H" not in layout or "W" not in layout:
+        return None
+    return shape[layout.index("H")], shape[layout.index("W")]
+
+
+def _moved(says: tuple[Says, ...], shape: tuple[int, ...]) -> Letters | None:
+    """The layout in which any axis has as many features as a module says."""
+    layouts = _MOVED[len(shape)]
+    found = [layout for layout in layouts if any(_fits(layout, one, shape) for one in says)]
+    return _with_others(found[0], set(found)) if found else None
+
+
+def _fits(layout: str, says: Says, shape: tuple[int, ...]) -> bool:
+    return len(layout) == len(shape) and shape[layout.index("C")] == says.count
+
+
+def _with_others(layout: str, fitting: set[str]) -> Letters:
+    others = " and ".join(sorted(fitting - {layout}))
+    return layout, (f"{layout} assumed, {others} would fit too",) if others else ()
+
+
+def _assumed(says: tuple[Says, ...], rank: int) -> Letters:
+    """The usual layout; in words, but where all around puts features at the same place."""
+    if says and all(_is_usual(one, rank) for one in says):
+        return _direct(says[-1], rank), ()
+    last = rank == 3 and any(one.place == "last" for one in says)
+    layout = "NLC" if last else _UNKNOWN[rank]
+    return layout, (f"{layout} assumed",) if rank == 3 or (says and rank > 3) else ()
+
+
+def _is_usual(says: Says, rank: int) -> bool:
+    return says.place == "first" and says.spatial in (0, rank - 2)
+
+
+def _length_first(activation: Activation) -> Letters:
+    """A sequence beside a module that has the length before the batch, which it needn't have."""
+    image, shape = activation.given.image, activation.tensor.shape
+    batch = None if image is None else len(image)
+    if batch in shape[:2] and shape[0] != shape[1]:
+        return ("NLC" if shape[0] == batch else "LNC"), ()
+    return "LNC", ("LNC assumed, NLC would fit too",)

@@ -1,0 +1,36 @@
+"""What is kept of a layer from one look to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from torch import nn
+
+
+@dataclass(eq=False)
+class Memory:
+    """What looks at a layer have worked out, for the next look to go on with.
+
+    Attributes:
+        orders: an order of the channels, by the activation's key and how many channels it has.
+        bases: the principal components, by the activation's key and the channels' indices.
+    """
+
+    orders: dict[tuple[str, int], tuple[int, ...]] = field(default_factory=dict)
+    bases: dict[tuple[str, tuple[int, ...]], object] = field(default_factory=dict)
+
+
+# Beside the models, not on them: a copy or a pickle of one carries none of it.
+_MEMORIES: WeakKeyDictionary[nn.Module, Memory] = WeakKeyDictionary()
+
+
+def memory_of(module: nn.Module) -> Memory:
+    """The module's memory, which is gone when the module is; a copy of it has one of its own.
+
+    Example:
+        >>> layer = nn.ReLU()
+        >>> memory_of(layer) is memory_of(layer), memory_of(layer) is memory_of(nn.ReLU())
+        (True, False)
+    """
+    return _MEMORIES.setdefault(module, Memory())

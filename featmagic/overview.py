@@ -1,0 +1,193 @@
+"""A film strip of many layers: a row each, with small tiles and what state the layer is in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from math import prod
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from featmagic.activations import Activation
+from featmagic.axes import Axes, LayoutMismatch, axes_of
+from featmagic.errors import FeatmagicError
+from featmagic.health import Health, Look, bring, healths, look
+from featmagic.indices import picked
+from featmagic.mosaic import Pixels
+from featmagic.planes import planes, undrawable
+from featmagic.reals import real
+from featmagic.room import PAGE, Room
+from featmagic.thumbnails import (
+    Band,
+    Stack,
+    centres,
+    grouped,
+    painted,
+    stack_of,
+    two_maps,
+    with_finite_ends,
+)
+from featmagic.view import View, spelled
+
+_PAGE_BAND = Band(side=28, gap=2)
+_TERMINAL_SIDE = 6  # three lines of half blocks
+BESIDE = 24  # letters beside the tiles in a terminal
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One layer in the film.
+
+    Attributes:
+        activation: as it was captured.
+        facts: more words for the text.
+        reason: why there is neither picture nor figure, or no picture; empty where there is one.
+        health: how it is; None where there are no values.
+        tiles: `(n, h, w)` indices of the film's palette; None where there is no picture.
+        form: `tiles`; `rows` or `columns` of a heat map; `fold`, single values in one line.
+        memory: how many bytes it takes.
+    """
+
+    activation: Activation
+    facts: tuple[str, ...]
+    reason: str
+    health: Health | None
+    tiles: Pixels | None
+    form: str
+    memory: int
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """The layers, in the order in which they ran.
+
+    Attributes:
+        frames: a layer each.
+        view: how they are drawn.
+        palette: 256 RGB colours; two colour maps of `HALF` levels each.
+        band: the room for a layer's tiles.
+    """
+
+    frames: tuple[Frame, ...]
+    view: View
+    palette: bytes
+    band: Band
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What is looked at of a layer, still on its device."""
+
+    reason: str = ""
+    look: Look | None = None
+    stack: Stack | None = None
+    signed: bool = False
+    form: str = "tiles"
+
+
+def overview(
+    wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View, room: Room | None = PAGE
+) -> Film:
+    """The film of some activations: all figures leave their device at once, then all tiles.
+
+    A tile is a channel, one of the first eight or of those the view names, of the view's sample,
+    drawn by the stages of an ordinary look in the channel's own range; heat maps are one picture,
+    and so are single values, in lines from left to right.
+
+    Args:
+        wanted: the activations, each with more words for the text.
+        view: its `sample`, `channels`, `cmap` and what says how axes and volumes are read.
+        room: where the film is shown; None where no picture is wanted.
+
+    Raises:
+        FeatmagicError: an option that an overview has no use for; a sample, channel, slice or grid
+            that isn't there.
+
+    Example:
+        >>> import torch
+        >>> film = overview([(Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 56, 56)), ())], View())
+        >>> film.frames[0].tiles.shape
+        (8, 28, 28)
+    """
+    _check(view)
+    band = _band(room)
+    narrowed = replace(view, max=band.tiles)
+    seen = [_seen(activation, narrowed, band, draws=room is not None) for activation, _ in wanted]
+    looks = [one.look for one in seen if one.look is not None]
+    groups = grouped([one.stack for one in seen])
+    brought = bring([[one.low, one.high, one.some] for one in looks] + [g.ends() for g in groups])
+    found = iter(healths(looks, brought[: len(looks)]))
+    health = [next(found) if one.look is not None else None for one in seen]
+    both = [_has_both_signs(*pair) for pair in zip(seen, health, strict=True)]
+    groups, ends = with_finite_ends(groups, brought[len(looks) :])
+    made = painted(groups, ends, np.array(both, bool), centred=centres(view))
+    frames = tuple(
+        Frame(*wanted[n], one.reason, health[n], made.get(n), one.form, _bytes(wanted[n][0].tensor))
+        for n, one in enumerate(seen)
+    )
+    return Film(frames, view, two_maps(view), band)
+
+
+_USED = {
+    *("overview", "sample", "channels", "cmap"),
+    *("layout", "grid", "prefix_tokens", "slice", "attn"),
+}
+
+
+def _check(view: View) -> None:
+    """Refuse what would make no difference."""
+    usual = View()
+    for option in (field.name for field in fields(View)):
+        if option not in _USED and getattr(view, option) != getattr(usual, option):
+            raise FeatmagicError(f"--{spelled(option)} has no use in an overview.")
+    if not view.sample.lstrip("-").isdigit():
+        raise FeatmagicError(f"An overview shows one sample, as in --sample 0, not {view.sample}.")
+
+
+def _band(room: Room | None) -> Band:
+    if room is None or not room.strict:
+        return _PAGE_BAND
+    there = (room.width - BESIDE + room.gap) // (_TERMINAL_SIDE + room.gap)
+    return Band(_TERMINAL_SIDE, room.gap, max(1, min(_PAGE_BAND.tiles, there)))
+
+
+def _seen(activation: Activation, view: View, band: Band, *, draws: bool) -> _Seen:
+    tensor = activation.tensor
+    # Of a single value the reason would be the value, which would have to be brought over.
+    reason = undrawable(tensor[None] if tensor.dim() == 0 else tensor)
+    if reason and tensor.dim() <= 5:
+        return _Seen(reason)
+    tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
+    if reason or tensor.dim() == 0:
+        return _Seen(reason or "", look(tensor, "?" * tensor.dim()))
+    axes = _axes(activation, view)
+    seen = _Seen(look=look(tensor, axes.letters), signed=axes.signed)
+    if not draws:
+        return seen
+    if axes.letters == "NCHW" and view.channels is None and prod(tensor.shape[2:]) > 1:
+        # The usual case, a tenth of the time; `planes` would give the same, and words.
+        sample = picked(view.sample, len(tensor), "sample")[0]
+        return replace(seen, stack=stack_of(real(tensor[sample, : band.tiles])[0], "tiles", band))
+    stack = planes(tensor, axes, view, activation.key)
+    return replace(seen, stack=stack_of(stack.values[0], stack.form, band), form=stack.form)
+
+
+def _axes(activation: Activation, view: View) -> Axes:
+    """What its axes are; a layout is for the layers that have as many."""
+    try:
+        return axes_of(activation, view)
+    except LayoutMismatch:
+        return axes_of(activation, replace(view, layout=None))
+
+
+def _has_both_signs(seen: _Seen, health: Health | None) -> bool:
+    return seen.signed or (health is not None and health.low < 0 < health.high)
+
+
+def _bytes(tensor: Tensor) -> int:
+    """What the values take, or would where there are none."""
+    if tensor.is_nested:
+        return sum(part.numel() * part.element_size() for part in tensor.unbind())
+    return tensor.numel() * tensor.element_size()

@@ -1,0 +1,214 @@
+"""From an activation to planes that are chosen and measured; nothing is drawn yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featmagic.activations import Activation
+from featmagic.axes import LayoutMismatch, axes_of
+from featmagic.colour import scale_of
+from featmagic.errors import FeatmagicError
+from featmagic.images import Images, images
+from featmagic.joining import form_of
+from featmagic.measure import Measured, measured_and_order
+from featmagic.norms import check_norm
+from featmagic.planes import planes, undrawable
+from featmagic.ranking import ranked
+from featmagic.reduction import RGB, as_rgb, reduced
+from featmagic.room import Room, most_columns
+from featmagic.stack import Planes
+from featmagic.statistics import Asked
+from featmagic.view import View, spelled
+
+
+@dataclass(frozen=True, eq=False)
+class Wordy:
+    """An activation of which there is no picture, with the reason."""
+
+    activation: Activation
+    facts: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An activation, ready to draw.
+
+    Attributes:
+        activation: as it was captured.
+        facts: more words for the caption.
+        view: how to draw it.
+        room: how much room there is; None where no picture is wanted.
+        letters: what its axes are.
+        stack: the planes to show, in order.
+        measured: what they hold.
+        scale: who shares a range: `channel`, `layer` or `all`.
+        images: the input, where it is shown.
+        rgb: principal components, where they are asked for.
+    """
+
+    activation: Activation
+    facts: tuple[str, ...]
+    view: View
+    room: Room | None
+    letters: str
+    stack: Planes
+    measured: Measured
+    scale: str
+    images: Images | None = None
+    rgb: RGB | None = None
+
+    @property
+    def form(self) -> str:
+        """The form that the planes take: `tiles`, `rows`, `columns` or `fold`."""
+        return form_of(self.stack.form, self.stack.values.shape[1])
+
+    @property
+    def overlays(self) -> bool:
+        """Whether the tiles lie on the input image."""
+        return self.view.overlay and self.stack.spatial
+
+
+def prepared(
+    activation: Activation, view: View, room: Room | None, facts: tuple[str, ...] = ()
+) -> Prepared | Wordy:
+    """Choose and measure what the view shows of an activation.
+
+    Raises:
+        FeatmagicError: a sample, channel, layout, grid or norm that can't be.
+
+    Example:
+        >>> import torch
+        >>> prepared(Activation("fc", "fc", "Linear", 1, torch.zeros(())), View(), None).reason
+        'the single value 0'
+    """
+    if reason := undrawable(activation.tensor):
+        return Wordy(activation, facts, reason)
+    axes = axes_of(activation, view)
+    key, memory = activation.key, activation.memory
+    stack = _cut(planes(activation.tensor, axes, view, key), view, room)
+    stack, order = ranked(stack, view, key, memory)
+    rgb = as_rgb(stack, key, memory, view.pca_basis) if view.reduce == "pca" else None
+    if view.reduce:
+        stack = replace(stack, read="") if rgb else reduced(stack, view.reduce)
+    scale = scale_of(view, stack.form)
+    scale = "layer" if scale == "channel" and stack.values.shape[1] == 1 else scale
+    asked = _asked(stack, view, scale)
+    values = stack.values.flatten(0, 1)
+    if stack.form == "fold":  # one picture with one range: nobody asks for that of each value
+        values, scale = values.reshape(1, 1, -1), "layer" if scale == "channel" else scale
+    measured, places = measured_and_order(values, asked, order)
+    check_norm(measured, view, key)
+    measured = _by_channel(measured, stack)
+    if places:
+        stack = replace(stack, indices=tuple(stack.indices[place] for place in places))
+    shown = _images(activation, stack, view)
+    return Prepared(activation, facts, view, room, axes.letters, stack, measured, scale, shown, rgb)
+
+
+def _cut(stack: Planes, view: View, room: Room | None) -> Planes:
+    """The planes that fit in a row, where each row is a sample or a channel."""
+    several = len(stack.values) > 1 and stack.form == "tiles"
+    if not several or room is None or view.sorts or view.reduce:
+        return stack
+    height, width = stack.values.shape[2:]
+    most = most_columns((height, width), view, room)
+    asked_for = view.channels is not None and not room.strict
+    if asked_for or most >= stack.values.shape[1]:
+        return stack
+    words = (*stack.words, f"{most} in a row: no room for more")
+    prefix = None if stack.prefix is None else stack.prefix[:, :most]
+    indices = stack.indices[:most]
+    return replace(
+        stack, values=stack.values[:, :most], prefix=prefix, indices=indices, words=words
+    )
+
+
+def _asked(stack: Planes, view: View, scale: str) -> Asked:
+    return Asked(
+        outside=view.robust,
+        positive=view.norm == "log",
+        whole=scale != "channel",
+        alike=view.reduce is None and len(stack.values) == 1,
+    )
+
+
+def _by_channel(measured: Measured, stack: Planes) -> Measured:
+    """With one range for all tiles of a channel: its samples, or its slices."""
+    rows, count = stack.values.shape[:2]
+    if rows == 1 or len(measured.low) == 1:
+        return measured
+    axis = 0 if stack.samples[1:] else 1
+
+    def shared(ends: NDArray[np.float64], of: np.ufunc) -> NDArray[np.float64]:
+        grid = ends.reshape(rows, count)
+        together: NDArray[np.float64] = of.reduce(grid, axis=axis, keepdims=True)
+        return np.broadcast_to(together, grid.shape).reshape(-1)
+
+    low, high = shared(measured.inner_low, np.minimum), shared(measured.inner_high, np.maximum)
+    return replace(measured, inner_low=low, inner_high=high)
+
+
+def _images(activation: Activation, stack: Planes, view: View) -> Images | None:
+    if not (view.input or (view.overlay and stack.spatial)):
+        return None
+    return images(activation.given.image, stack.samples, view)
+
+
+def prepared_all(
+    wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View, room: Room | None
+) -> list[Prepared | Wordy]:
+    """Prepare several layers, before any is drawn: what is wrong with one is said first.
+
+    A layout goes to the layers that have as many axes; an option that would change no layer is
+    refused.
+
+    Raises:
+        FeatmagicError: as `prepared`, or an option that none of the layers has a use for.
+
+    Example:
+        >>> prepared_all([], View(), None)
+        []
+    """
+    done = [
+        prepared(activation, _fitting(activation, view, len(wanted)), room, facts)
+        for activation, facts in wanted
+    ]
+    if drawable := [one for one in done if isinstance(one, Prepared)]:
+        _check_used(drawable, view)
+    return done
+
+
+def _fitting(activation: Activation, view: View, layers: int) -> View:
+    """The view, without a layout that is for other layers."""
+    if view.layout is None or layers == 1 or undrawable(activation.tensor):
+        return view
+    try:
+        axes_of(activation, view)
+    except LayoutMismatch:
+        return replace(view, layout=None)
+    return view
+
+
+_DEFAULTS = View()
+_USES = {
+    "layout": "no layer shown has as many axes",
+    "grid": "no tokens are shown",
+    "prefix_tokens": "no tokens are shown",
+    "slice": "no volume is shown",
+    "attn": "no attention weights are shown",
+    "overlay": "no layer shown lies over the input image",
+}
+
+
+def _check_used(done: list[Prepared], view: View) -> None:
+    used = {option for one in done for option in one.stack.used}
+    used |= {"overlay"} if any(one.stack.spatial for one in done) else set()
+    used |= {"layout"} if any(one.view.layout for one in done) else set()
+    for option, why in _USES.items():
+        if getattr(view, option) != getattr(_DEFAULTS, option) and option not in used:
+            raise FeatmagicError(f"--{spelled(option)} has nothing to act on: {why}.")

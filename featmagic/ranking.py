@@ -1,0 +1,71 @@
+"""Which channels come first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from featmagic.errors import FeatmagicError
+from featmagic.memory import Memory
+from featmagic.order import correlations, similar
+from featmagic.stack import Planes
+from featmagic.view import View
+
+
+def ranked(
+    stack: Planes, view: View, key: str = "", memory: Memory | None = None
+) -> tuple[Planes, Tensor | None]:
+    """The planes in the view's order, no more than it shows, and where each stood before.
+
+    The order of the numbers stays on the device: it comes over with what is measured.
+
+    Args:
+        stack: all planes to choose from.
+        view: its `sort`, `topk` and `max`.
+        key: the activation's, under which an order by likeness is kept.
+        memory: the layer's; it keeps that order for the next look.
+
+    Example:
+        >>> stack = Planes(torch.tensor([1.0, 3.0]).view(1, 2, 1, 1), (0, 1), 2, "channels")
+        >>> ranked(stack, View(sort="mean"))[1]
+        tensor([1, 0])
+    """
+    if not view.sorts:
+        return stack, None
+    if stack.rows and not stack.samples[1:]:
+        raise FeatmagicError("A montage has its slices in order: --sort and --topk have no place.")
+    by = "absmean" if view.sort == "index" else view.sort
+    if by == "similar":
+        order = torch.tensor(_similar(stack, key, memory or Memory()), device=stack.values.device)
+    else:
+        keys = _KEYS[by](stack.values.transpose(0, 1).flatten(1))
+        order = keys.nan_to_num(-torch.inf).argsort(descending=True, stable=True)
+    most = view.most if view.topk or stack.form == "tiles" else None
+    order = order[:most]
+    prefix = None if stack.prefix is None else stack.prefix.index_select(1, order)
+    words = (*stack.words, "those alike side by side" if by == "similar" else f"by {by}")
+    values = stack.values.index_select(1, order)
+    return replace(stack, values=values, prefix=prefix, words=words), order
+
+
+_KEYS = {
+    "mean": lambda rows: rows.mean(1),
+    "absmean": lambda rows: torch.linalg.vector_norm(rows, 1, dim=1) / rows.shape[1],
+    "max": lambda rows: rows.amax(1),
+    "std": lambda rows: rows.std(1, correction=0),
+    "sparsity": lambda rows: -torch.linalg.vector_norm(rows, 0, dim=1),
+}
+
+
+def _similar(stack: Planes, key: str, memory: Memory) -> list[int]:
+    """Places in the order by likeness that is kept for the layer; it is made by its first look."""
+    kept = memory.orders.get((key, stack.total), ())
+    if not set(kept) >= set(stack.indices):
+        # Over all samples shown: what is alike in one may not be in another.
+        planes = stack.values.transpose(0, 1).flatten(2)
+        kept = tuple(stack.indices[place] for place in similar(correlations(planes)))
+        memory.orders[key, stack.total] = kept
+    rank = {channel: place for place, channel in enumerate(kept)}
+    return sorted(range(len(stack.indices)), key=lambda place: rank[stack.indices[place]])

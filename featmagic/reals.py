@@ -1,0 +1,42 @@
+"""Values of any dtype as real numbers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def real(values: Tensor) -> tuple[Tensor, tuple[str, ...]]:
+    """The values as float32, or float64 where they need it, and what had to be done.
+
+    Example:
+        >>> real(torch.tensor([3 + 4j]))
+        (tensor([5.]), ('magnitude of complex values',))
+    """
+    words: tuple[str, ...] = ()
+    if values.is_quantized:
+        values = values.dequantize()
+    if values.is_complex():
+        words = ("magnitude of complex values",)
+        values = (values if values.dtype != torch.complex32 else values.to(torch.complex64)).abs()
+    exact = (
+        values.dtype in (torch.float64, torch.int32, torch.int64) and values.device.type != "mps"
+    )
+    return values.to(torch.float64 if exact else torch.float32), words
+
+
+def real_rows(stack: Tensor, indices: list[int]) -> tuple[Tensor, tuple[str, ...]]:
+    """The rows at `indices` as real numbers, and what had to be done to them.
+
+    A view where the rows follow on each other. Elsewhere they become numbers before they are put
+    together, since torch can't index every dtype.
+
+    Example:
+        >>> real_rows(torch.arange(4), [3, 0])[0]
+        tensor([3., 0.], dtype=torch.float64)
+    """
+    first = indices[0]
+    if indices == list(range(first, first + len(indices))):
+        return real(stack[first : first + len(indices)])
+    rows = [real(stack[index]) for index in indices]
+    return torch.stack([row for row, _ in rows]), rows[0][1]

@@ -1,0 +1,93 @@
+"""A layer's channels put together in one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from featmagic.components import Components, coordinates, principal
+from featmagic.errors import FeatmagicError
+from featmagic.memory import Memory
+from featmagic.stack import Planes
+
+# Bases that were named, for several models; those without a name are kept with their layer.
+_NAMED: dict[str, Components] = {}
+
+
+def reduced(stack: Planes, how: str) -> Planes:
+    """One plane in place of the channels: their mean, max, absmax or (Euclidean) norm.
+
+    Example:
+        >>> stack = Planes(torch.tensor([3.0, -4.0]).view(1, 2, 1, 1), (0, 1), 2, "channels")
+        >>> reduced(stack, "norm").values
+        tensor([[[[5.]]]])
+    """
+    values = _WAYS[how](stack.values)
+    prefix = None if stack.prefix is None else _WAYS[how](stack.prefix)
+    words = (f"their {how}", *stack.words)
+    return replace(stack, values=values, prefix=prefix, form="tiles", words=words, labels=("",))
+
+
+_WAYS = {
+    "mean": lambda values: values.mean(1, keepdim=True),
+    "max": lambda values: values.amax(1, keepdim=True),
+    "absmax": lambda values: values.abs().amax(1, keepdim=True),
+    "norm": lambda values: torch.linalg.vector_norm(values, 2, dim=1, keepdim=True),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class RGB:
+    """Three principal components as a picture.
+
+    Attributes:
+        rgb: `(R, H, W, 3)` uint8: each component from its lowest value to its highest.
+        kept: whether the basis is that of an earlier look.
+        clipped: how many positions lie outside of the range the basis was made with.
+    """
+
+    rgb: Tensor
+    kept: bool
+    clipped: int
+
+
+def as_rgb(stack: Planes, key: str, memory: Memory, name: str | None = None) -> RGB:
+    """The three principal components of the channels as red, green and blue.
+
+    The basis, its signs and its ranges are made by the first look and kept, with the layer or under
+    `name`; so a colour means the same in the next one. Positions that hold NaN or inf are black.
+
+    Raises:
+        FeatmagicError: a basis of that name has another number of channels.
+
+    Example:
+        >>> stack = Planes(torch.rand(1, 5, 4, 4), tuple(range(5)), 5, "channels")
+        >>> as_rgb(stack, "conv1", Memory()).rgb.shape
+        torch.Size([1, 4, 4, 3])
+    """
+    rows, count, height, width = stack.values.shape
+    points = stack.values.permute(0, 2, 3, 1).reshape(-1, count)
+    kept = _NAMED.get(name) if name else memory.bases.get((key, stack.indices))
+    basis = kept if isinstance(kept, Components) else principal(points, 3)
+    basis = _moved(basis, points)
+    if len(basis.mean) != count:
+        raise FeatmagicError(
+            f"The basis {name} was made of {len(basis.mean)} channels, and {key} has {count}."
+        )
+    if name:
+        _NAMED[name] = basis
+    else:
+        memory.bases[key, stack.indices] = basis
+    there = coordinates(points, basis)
+    span = (basis.high - basis.low).clamp(min=torch.finfo(there.dtype).tiny)
+    place = (there - basis.low) / span
+    outside = ((place < -1e-4) | (place > 1 + 1e-4)).any(1).sum() if kept is not None else 0
+    rgb = (place.nan_to_num(0).clamp(0, 1) * 255).round().to(torch.uint8)
+    return RGB(rgb.view(rows, height, width, 3), kept is not None, int(outside))
+
+
+def _moved(basis: Components, points: Tensor) -> Components:
+    parts = (basis.mean, basis.axes, basis.low, basis.high)
+    return Components(*(part.to(points.device, points.dtype) for part in parts))

@@ -1,0 +1,211 @@
+"""An overview as a picture for a page."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featmagic.glyphs import LETTER, glyphs
+from featmagic.health import PARTS, Health
+from featmagic.mosaic import Pixels
+from featmagic.overview import Film, Frame
+from featmagic.palette import CONSTANT, GAP, INK, NAN, POSITIVE_INF
+from featmagic.room import PAGE
+from featmagic.table import (
+    alarms,
+    dead,
+    head,
+    kind,
+    mean,
+    name,
+    shape,
+    shortened,
+    size,
+    span,
+    wrong,
+    zeros,
+)
+from featmagic.thumbnails import Band, laid_out
+
+PITCH = 30  # pixels from one layer to the next
+TILES_LEFT, TILES_TOP = 184, 1
+_LINE = 14  # pixels from one line of text to the next
+_NAMES, _NAMES_WIDE = 8, 28  # pixels, letters
+_BARS, _BAR, _TALLEST = 428, 4, 26
+_RANGES, _RANGES_WIDE = 499, 21
+_SHARES = 627
+_SIZES_END = 756
+_MOST = (PAGE.width - _NAMES) // LETTER
+_EMPTY = Health()
+
+_Text = tuple[str, int, int, int]  # what, top, left, colour
+
+
+def image(film: Film) -> Pixels:
+    """The film, `(H, W)` indices of its palette: a row of `PITCH` pixels each layer, below a head.
+
+    Example:
+        >>> from featmagic.overview import overview
+        >>> from featmagic.view import View
+        >>> image(overview([], View())).shape
+        (22, 760)
+    """
+    top = head_height(film)
+    canvas = np.full((top + PITCH * len(film.frames), PAGE.width), GAP, np.uint8)
+    texts = list(_head_texts(film))
+    rows = canvas[top:].reshape(len(film.frames), PITCH, PAGE.width)
+    for place, (row, frame) in enumerate(zip(rows, film.frames, strict=True)):
+        texts += _texts(frame, top + place * PITCH)
+        if frame.tiles is not None:
+            _draw_tiles(row[TILES_TOP:, TILES_LEFT:], frame.tiles, frame.form, film.band)
+        if frame.health and (frame.health.nan or frame.health.inf):
+            row[:-2, :4] = _loud(frame.health)
+    if film.frames:
+        _draw_bars(rows[:, 2:, _BARS:], film.frames)
+    _write_all(canvas, texts)
+    return canvas
+
+
+def head_height(film: Film) -> int:
+    """How many pixels stand above the first layer."""
+    return 8 + _LINE * (len(head(film)) + len(alarms(film)))
+
+
+def film_png(film: Film) -> bytes:
+    """The film as a PNG with an 8-bit palette; a pixel is a CSS pixel.
+
+    Example:
+        >>> from featmagic.overview import overview
+        >>> from featmagic.view import View
+        >>> film_png(overview([], View()))[1:4]
+        b'PNG'
+    """
+    pixels = image(film)
+    # Each line as its difference from the one above: enlarged tiles and the ground become zeros,
+    # of which a search for runs alone makes less, and in less time, than Pillow, which has no
+    # filter for palettes.
+    lines = np.empty((pixels.shape[0], pixels.shape[1] + 1), np.uint8)
+    lines[:, 0], lines[0, 1:] = 2, pixels[0]
+    np.subtract(pixels[1:], pixels[:-1], out=lines[1:, 1:])
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 3, 0, 0, 0)
+    parts = {
+        b"IHDR": header,
+        b"PLTE": film.palette,
+        b"IDAT": packer.compress(lines) + packer.flush(),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in parts.items())
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(data, zlib.crc32(kind))
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+
+def _head_texts(film: Film) -> Iterator[_Text]:
+    quiet, loud = head(film), alarms(film)
+    for number, text in enumerate([*quiet, *loud]):
+        colour = INK if number == 0 else CONSTANT if number < len(quiet) else NAN
+        yield shortened(text, _MOST), 4 + number * _LINE, _NAMES, colour
+
+
+def _texts(frame: Frame, top: int) -> list[_Text]:
+    """What is said of a layer, in two lines."""
+    first, second, health = top + 2, top + 2 + _LINE, frame.health
+    memory = size(frame.memory)
+    texts = [
+        (shortened(name(frame), _NAMES_WIDE), first, _NAMES, INK),
+        (_what(frame), second, _NAMES, CONSTANT),
+        (memory, first, _SIZES_END - LETTER * len(memory), INK),
+    ]
+    if health is None:
+        return [*texts, (shortened(frame.reason, _MOST // 2), first, TILES_LEFT, CONSTANT)]
+    strange = bool(health.nan or health.inf)
+    second_fact = _alarm(health) if strange else mean(health)
+    return [
+        *texts,
+        (span(health), first, _RANGES, INK),
+        (second_fact, second, _RANGES, _loud(health) if strange else CONSTANT),
+        (zeros(health), first, _SHARES, CONSTANT),
+        (dead(health), second, _SHARES, INK if health.dead else CONSTANT),
+    ]
+
+
+def _loud(health: Health) -> int:
+    return NAN if health.nan else POSITIVE_INF
+
+
+def _what(frame: Frame) -> str:
+    """The class and the shape; where both are too long, less of the class."""
+    there = shape(frame)
+    left = _NAMES_WIDE - len(there) - 1
+    return f"{shortened(kind(frame), left)} {there}" if left > 3 else shortened(there, _NAMES_WIDE)
+
+
+def _alarm(health: Health) -> str:
+    """The counts of NaN and infinities; without their last digits, where they are many."""
+    text = wrong(health)
+    if len(text) <= _RANGES_WIDE:
+        return text
+    counts = ((health.nan, "NaN"), (health.inf, "inf"))
+    return ", ".join(f"{n:.1e} {what}".replace("e+0", "e") for n, what in counts if n)
+
+
+def _write_all(canvas: Pixels, texts: Sequence[_Text]) -> None:
+    """Write all texts at once, pixel by pixel of ink: there are thousands of letters."""
+    across = canvas.shape[1]
+    every = "".join(text for text, *_ in texts)
+    codes, which = np.unique(np.array([every]).view(np.uint32), return_inverse=True)
+    pixels = [_ink(chr(code), across) for code in codes.tolist()]
+    counts = np.array([len(some) for some in pixels])
+    lengths = np.array([len(text) for text, *_ in texts])
+    lefts = np.array([top * across + left for _, top, left, _ in texts])
+    starts = lefts - LETTER * _starts(lengths)  # of the first letter of all, if it were so far left
+    letters = np.repeat(starts, lengths) + LETTER * np.arange(len(every))
+    inks = np.repeat(np.array([colour for *_, colour in texts], np.uint8), lengths)
+    many = counts[which]
+    steps = np.arange(many.sum()) + np.repeat(_starts(counts)[which] - _starts(many), many)
+    places = np.repeat(letters, many) + np.concatenate(pixels)[steps]
+    canvas.reshape(-1)[places] = np.repeat(inks, many)
+
+
+def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of several parts begins that follow on each other."""
+    return np.cumsum(lengths) - lengths
+
+
+@lru_cache(maxsize=4096)
+def _ink(letter: str, across: int) -> NDArray[np.int64]:
+    """Which pixels a letter covers, in a picture so wide, from its upper left corner on."""
+    down, right = np.nonzero(glyphs(letter))
+    return down * across + right
+
+
+def _draw_bars(rows: Pixels, frames: Sequence[Frame]) -> None:
+    """The histograms; a part that holds any value is one pixel tall at least."""
+    none = (0,) * PARTS
+    counts = np.array([frame.health.histogram if frame.health else none for frame in frames])
+    most = counts.max(1, keepdims=True)
+    tall = np.ceil(counts / np.maximum(most, 1) * _TALLEST)[:, None, :]
+    bars = (_TALLEST - np.arange(_TALLEST))[:, None] <= tall
+    there = rows[:, :_TALLEST, : _BAR * PARTS]
+    np.copyto(there, np.uint8(CONSTANT), where=bars.repeat(_BAR, 2))
+
+
+def _draw_tiles(there: Pixels, tiles: Pixels, form: str, band: Band) -> None:
+    """The tiles side by side, each in the middle of its place."""
+    tiles = laid_out(tiles, form, band)
+    count, height, width = tiles.shape
+    top, pitch = (band.side - height) // 2, band.side + band.gap
+    if form == "tiles":
+        places = there[top : top + height, : count * pitch].reshape(height, count, pitch)
+        left = (band.side - width) // 2
+        places[:, :, left : left + width] = tiles.transpose(1, 0, 2)
+    else:
+        there[top : top + height, :width] = tiles[0]

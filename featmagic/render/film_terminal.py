@@ -1,0 +1,137 @@
+"""An overview as terminal text: names, half blocks, and figures beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from unicodedata import east_asian_width
+
+import numpy as np
+
+from featmagic.caption import sparkline
+from featmagic.health import Health
+from featmagic.mosaic import Mosaic, Pixels
+from featmagic.overview import Film, Frame
+from featmagic.palette import GAP
+from featmagic.render.terminal import half_blocks
+from featmagic.table import (
+    alarms,
+    dead,
+    head,
+    kind,
+    mean,
+    name,
+    shape,
+    shortened,
+    size,
+    span,
+    wrong,
+    zeros,
+)
+from featmagic.thumbnails import laid_out
+
+_LOUD, _RESET = "\x1b[1;95m", "\x1b[0m"  # bold, bright magenta
+
+
+def film_half_blocks(film: Film, colours: int, columns: int) -> str:
+    """The film as lines of at most `columns` letters, what is wrong in a loud colour.
+
+    Args:
+        film: made for a terminal's room.
+        colours: 2**24 or 256.
+        columns: of the terminal that may be used.
+
+    Example:
+        >>> from featmagic.overview import overview
+        >>> from featmagic.view import View
+        >>> film_half_blocks(overview([], View()), 256, 80)
+        '0 layers · 0 B of activations · no NaN, no inf'
+    """
+    lines = [part for text in head(film) for part in _broken(text, columns)]
+    lines += [f"{_LOUD}{_cut(text, columns)}{_RESET}" for text in alarms(film)]
+    with_tiles = [frame for frame in film.frames if frame.tiles is not None]
+    blocks = iter(_blocks(film, with_tiles, colours))
+    tall = -(-film.band.side // 2)
+    for frame in film.frames:
+        lines += ["", _title(frame, columns)]
+        facts = _facts(frame)
+        if frame.tiles is None:
+            lines.append(_cut("  ".join(filter(None, [frame.reason, *facts])), columns))
+            continue
+        left = columns - film.band.width - 2
+        for fact in (*facts, "", "", "")[:tall]:
+            lines.append(
+                f"{next(blocks)}  {_cut(fact, left)}".rstrip(" ") if left > 0 else next(blocks)
+            )
+    return "\n".join(lines)
+
+
+def _blocks(film: Film, frames: list[Frame], colours: int) -> list[str]:
+    """The lines of half blocks of all frames: each frame is one tile with gaps in it."""
+    if not frames:
+        return []
+    band = film.band
+    canvas = np.full((len(frames), band.side, 1, band.width), GAP, np.uint8)
+    for place, frame in zip(canvas[:, :, 0], frames, strict=True):
+        if frame.tiles is not None:
+            _lay(place, laid_out(frame.tiles, frame.form, band), band.side + band.gap)
+    mosaic = Mosaic(canvas, ("",) * len(frames), film.palette, 1)
+    return half_blocks(mosaic, colours).split("\n")
+
+
+def _lay(place: Pixels, tiles: Pixels, pitch: int) -> None:
+    for number, one in enumerate(tiles):
+        left = number * pitch
+        place[: one.shape[0], left : left + one.shape[1]] = one
+
+
+def _title(frame: Frame, columns: int) -> str:
+    """The name, then as much of what else there is to say as has room."""
+    wrongs = wrong(frame.health) if frame.health else ""
+    left = columns - (len(wrongs) + 2 if wrongs else 0)
+    others = [kind(frame), shape(frame), *frame.facts]
+    others += [mean(frame.health), zeros(frame.health)] if frame.health else []
+    line = _cut(shortened(name(frame), max(12, left // 2)), left)
+    for text in filter(None, others):
+        if _cells(longer := f"{line}  {text}") > left:
+            break
+        line = longer
+    return f"{line}  {_LOUD}{_cut(wrongs, columns)}{_RESET}" if wrongs else line
+
+
+def _facts(frame: Frame) -> tuple[str, ...]:
+    health, memory = frame.health, size(frame.memory)
+    if health is None:
+        return (memory,)
+    return (_histogram(health), span(health), f"{dead(health)}  {memory}".strip())
+
+
+def _histogram(health: Health) -> str:
+    return sparkline(health.histogram) if health.low < health.high else ""
+
+
+def _broken(text: str, columns: int) -> Iterator[str]:
+    """A line in as many as it needs, broken between its words."""
+    line = ""
+    for word in text.split(" "):
+        if line and _cells(f"{line} {word}") > columns:
+            yield _cut(line, columns)
+            line = "  " + word
+        else:
+            line = f"{line} {word}" if line else word
+    yield _cut(line, columns)
+
+
+def _cells(text: str) -> int:
+    """How many columns a terminal gives the text."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _cut(text: str, columns: int) -> str:
+    """The text without its end, where that has no room."""
+    if _cells(text) <= columns:
+        return text
+    while text and _cells(text) >= columns:
+        text = text[:-1]
+    return text + "…" if columns > 0 else ""

@@ -1,0 +1,140 @@
+"""Where everything stands on a figure's sheet of paper, and its images as RGBA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from featmagic.mosaic import Mosaic, Pixels, Strip, enlarged
+from featmagic.palette import GAP
+
+EDGE = 6  # pixels around everything
+_GAP = 4
+_LABEL = 10  # pixels a label takes above its tile
+_BAR = 4  # pixels a bar takes under its tile
+_LINE = 8  # pixels a prefix token's line is tall
+_WIDEST_CELL = 12
+_NARROWEST = 360  # a sheet with words on it
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Where everything stands, in pixels from the top left.
+
+    Attributes:
+        left, top: of the first tile's label.
+        tall, wide: from one tile to the next.
+        label: how tall the label above a tile is; 0 where there is no room for one.
+        width, height: of everything.
+        strip: where the cells of the prefix tokens begin.
+        cell: how wide a cell is; `a_line`: how many are in a line.
+        below: where the tiles end, and the colour bar begins.
+    """
+
+    left: float
+    top: float
+    tall: int
+    wide: int
+    label: int
+    width: float
+    height: float
+    strip: float
+    cell: int
+    a_line: int
+    below: float
+
+
+def sheet(mosaic: Mosaic, width_of: Callable[[str], float]) -> Sheet:
+    """Lay out the mosaic.
+
+    Args:
+        mosaic: what to lay out.
+        width_of: how many pixels wide a text is.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.mosaic import tile
+        >>> from featmagic.room import Arrangement
+        >>> tiles = torch.zeros(4, 8, 8).byte()
+        >>> made = sheet(tile(tiles, tuple("0123"), bytes(768), Arrangement(2, 3, 1)), len)
+        >>> made.wide, made.tall, made.left
+        (28, 38, 6)
+    """
+    height, width = (side * mosaic.zoom for side in mosaic.tile_size)
+    rows, ncols = len(mosaic.indices), mosaic.indices.shape[2]
+    longest = max(mosaic.labels, key=len, default="")
+    label = _LABEL if longest and width_of(longest) <= width else 0
+    tall, wide = label + height + _BAR * bool(mosaic.bars) + _GAP, width + _GAP
+    beside = max((picture.shape[1] + 2 * _GAP for picture in mosaic.inputs), default=0)
+    left = EDGE + beside + max((width_of(text) + _GAP for *_, text in mosaic.ticks), default=0)
+    full = max(_NARROWEST, left + ncols * wide - _GAP + EDGE)
+    names = mosaic.strip.names if mosaic.strip else ()
+    strip = left + max(map(width_of, names), default=0) + _GAP
+    cell, a_line, lines = _cells(mosaic.strip, full - strip - EDGE)
+    top = EDGE + len(names) * (lines * _LINE + 2) + _GAP * bool(names)
+    below = top + max(rows * tall, label + _tallest(mosaic))
+    total = below + 24 * bool(mosaic.scale) + EDGE
+    return Sheet(left, top, tall, wide, label, full, total, strip, cell, a_line, below)
+
+
+def _tallest(mosaic: Mosaic) -> int:
+    """How tall an input image is that stands beside all rows."""
+    return len(mosaic.inputs[0]) if len(mosaic.inputs) == 1 else 0
+
+
+def _cells(strip: Strip | None, room: float) -> tuple[int, int, int]:
+    """How wide a prefix token's cells are, how many are in a line, and in how many lines."""
+    if strip is None:
+        return 0, 0, 0
+    count = strip.indices.shape[1]
+    cell = max(2, min(_WIDEST_CELL, int(room // count)))
+    a_line = min(count, int(room // cell))
+    return cell, a_line, ceil(count / a_line)
+
+
+def tile_pixels(mosaic: Mosaic, sheet: Sheet) -> Pixels:
+    """All tiles as one image, RGBA, from the first one's label on; what is no tile is transparent.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.mosaic import tile
+        >>> from featmagic.room import Arrangement
+        >>> one = tile(torch.zeros(1, 2, 2).byte(), ("",), bytes(768), Arrangement(1, 1, 1))
+        >>> tile_pixels(one, globals()["sheet"](one, len))[0].tolist()
+        [[0, 0, 0, 255], [0, 0, 0, 255], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    """
+    shown = enlarged(mosaic)
+    rows, height, ncols, width = shown.shape[:4]
+    canvas = np.zeros((rows, sheet.tall, ncols, sheet.wide, 4), np.uint8)
+    place = canvas[:, sheet.label : sheet.label + height, :, :width]
+    if mosaic.is_rgb:
+        place[..., :3], place[..., 3] = shown, 255
+        if spare := rows * ncols - len(mosaic.labels):
+            place[-1, :, -spare:] = 0
+    else:
+        place[:] = _opaque(mosaic)[shown]
+    return canvas.reshape(rows * sheet.tall, ncols * sheet.wide, 4)
+
+
+def strip_pixels(mosaic: Mosaic, strip: Strip, sheet: Sheet) -> Pixels:
+    """The cells of all prefix tokens as one image, RGBA."""
+    count = strip.indices.shape[1]
+    lines = ceil(count / sheet.a_line)
+    cells = np.full((len(strip.names), lines * sheet.a_line), GAP, np.uint8)
+    cells[:, :count] = strip.indices
+    tall = cells.reshape(-1, sheet.a_line).repeat(sheet.cell, 1).repeat(_LINE, 0)
+    tall[_LINE - 1 :: _LINE] = GAP
+    canvas = np.full((len(cells), lines * _LINE + 2, tall.shape[1]), GAP, np.uint8)
+    canvas[:, :-2] = tall.reshape(len(cells), lines * _LINE, -1)
+    return _opaque(mosaic)[canvas.reshape(-1, tall.shape[1])]
+
+
+def _opaque(mosaic: Mosaic) -> Pixels:
+    """The palette as RGBA, its gap transparent."""
+    colours = np.full((256, 4), 255, np.uint8)
+    colours[:, :3] = mosaic.colours
+    colours[GAP] = 0
+    return colours

@@ -1,0 +1,152 @@
+"""How many tiles in a row and how large, in the room there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, log2, sqrt
+
+from featmagic.errors import FeatmagicError
+from featmagic.view import View
+
+
+@dataclass(frozen=True)
+class Room:
+    """What there is to draw on, in pixels: a page's, or a terminal's half cells.
+
+    Attributes:
+        width: of the whole mosaic.
+        gap: between tiles.
+        smallest, largest: a tile's longer side, where zooming can choose.
+        columns: planes too large for so many tiles in a row are shrunk.
+        line: the least distance between the labels of two rows of values.
+        letter: how wide a letter of such a label is.
+        beside: the longest side of an input image that stands beside the tiles.
+        on_image: as `smallest`, for tiles that lie on the input image.
+        strict: whether nothing may be wider than `width`.
+    """
+
+    width: int
+    gap: int
+    smallest: int
+    largest: int
+    columns: int
+    line: int = 12
+    letter: int = 7
+    beside: int = 160
+    on_image: int = 96
+    strict: bool = False
+
+
+# A JupyterLab cell has 768 pixels in a window of 1200; wider pictures it shrinks and blurs.
+PAGE = Room(width=760, gap=2, smallest=20, largest=192, columns=4)
+
+_LARGEST_ZOOM = 32  # one value needs no more, however few there are
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """`ncols` tiles a row, each value `zoom` pixels wide; first every `shrink` values are one.
+
+    Flat pictures are drawn taller: then each row of values comes `tall` times.
+    """
+
+    ncols: int
+    zoom: int
+    shrink: int
+    tall: int = 1
+
+
+def arrange(
+    count: int, size: tuple[int, int], view: View, room: Room, columns: int | None = None
+) -> Arrangement:
+    """How to lay out `count` planes of `(H, W)` values in the room there is.
+
+    About as many rows as columns. Planes too large for `room.columns` in a row are shrunk by a
+    whole number, unless `view.zoom` says how large they are.
+
+    Args:
+        count: of the planes.
+        size: of each.
+        view: its `ncols` and `zoom`.
+        room: where to draw.
+        columns: how many tiles a row has, where rows mean something.
+
+    Raises:
+        FeatmagicError: the picture would be larger than 100 million pixels.
+
+    Example:
+        >>> arrange(5, (24, 24), View(), PAGE)
+        Arrangement(ncols=5, zoom=6, shrink=1, tall=1)
+    """
+    flat = size[1] >= _FLAT * size[0]
+    least = 1 if flat and size[0] == 1 else min(count, room.columns)
+    shrink = 1
+    if view.zoom is None or room.strict:
+        across = max(1, (room.width - room.gap) // least - room.gap)
+        shrink = max(ceil(size[1] / across), ceil(size[0] / room.width))
+    height, width = (ceil(side / shrink) for side in size)
+    smallest = view.zoom or ceil(room.smallest / max(height, width))
+    near_square = max(8, 2 ** ceil(log2(sqrt(count))))
+    ncols = columns or view.ncols or min(near_square, max(1, _fit(width, smallest, room)))
+    ncols = 1 if flat and size[0] == 1 and not (columns or view.ncols) else ncols
+    if room.strict and columns is None:
+        ncols = min(ncols, _fit(width, 1, room))
+    ncols = min(ncols, count)
+    widest = max(1, ((room.width - room.gap) // ncols - room.gap) // width)
+    largest = min(_LARGEST_ZOOM, room.largest // max(height, width))
+    zoom = view.zoom or max(1, min(widest, largest))
+    if room.strict:
+        zoom = min(zoom, widest)
+    tall = _tall(height * zoom, zoom, room) if flat and view.zoom is None else 1
+    _check_size(ceil(count / ncols) * height * tall * zoom, ncols * width * zoom)
+    return Arrangement(ncols, zoom, shrink, tall)
+
+
+_FLAT = 8  # so many times wider than tall
+
+
+def _tall(height: int, zoom: int, room: Room) -> int:
+    """How often each row of values comes in a flat picture: so that a line of text fits beside."""
+    most = 2 * room.line // zoom if height < 4 * room.line else room.line // zoom
+    return max(1, min(most, 10 * room.line // height))
+
+
+_MOST_PIXELS = 10**8
+
+
+def _check_size(height: int, width: int) -> None:
+    if height * width > _MOST_PIXELS:
+        raise FeatmagicError(
+            f"A picture of {width} × {height} pixels is too large: "
+            f"{_MOST_PIXELS // 10**6} million are the most. A smaller zoom or fewer channels help."
+        )
+
+
+def _fit(width: int, zoom: int, room: Room) -> int:
+    """How many tiles of that width fit in a row."""
+    return (room.width - room.gap) // (width * zoom + room.gap)
+
+
+def most_columns(size: tuple[int, int], view: View, room: Room) -> int:
+    """How many planes of `(H, W)` values fit in one row, at their smallest.
+
+    Example:
+        >>> most_columns((24, 24), View(), PAGE)
+        29
+    """
+    shrink = max(1, ceil(size[1] / ((room.width - room.gap) // room.columns - room.gap)))
+    height, width = (ceil(side / shrink) for side in size)
+    zoom = view.zoom or max(1, ceil(room.smallest / max(height, width)))
+    return max(1, _fit(width, zoom, room))
+
+
+def step_of_labels(zoom: int, room: Room) -> int:
+    """Every how many rows of values a label has room: 1, 2, 5, 10, 20 ...
+
+    Example:
+        >>> step_of_labels(3, PAGE)
+        5
+    """
+    least = ceil(room.line / zoom)
+    steps = [n * 10**power for power in range(9) for n in (1, 2, 5)]
+    return min(step for step in steps if step >= least)

@@ -1,0 +1,130 @@
+"""From one sample, whose axes are known, to a stack of 2-D planes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from featmagic.axes import Axes
+from featmagic.errors import FeatmagicError
+from featmagic.indices import picked
+from featmagic.reals import real, real_rows
+from featmagic.stack import Planes
+from featmagic.view import View
+
+
+def stack_of(part: Tensor, letters: str, axes: Axes, view: View, key: str) -> Planes:
+    """The planes of one sample, by what its axes are."""
+    used = frozenset[str]()
+    words: tuple[str, ...] = axes.words
+    if "D" in letters:
+        part, letters, more = _sliced(part, letters, view)
+        words, used = words + more, used | {"slice"}
+    if "K" in letters and view.attn is not None:
+        part, letters, more = _query(part, letters, view)
+        words, used = words + more, used | {"attn"}
+    stack = _by_letters(part, letters, axes, view)
+    return replace(stack, words=words + stack.words, used=used | stack.used)
+
+
+def _sliced(part: Tensor, letters: str, view: View) -> tuple[Tensor, str, tuple[str, ...]]:
+    """The volume without its depth, or with the depth as montage's second axis."""
+    place, how = letters.index("D"), view.slice
+    depth, left = part.shape[place], letters.replace("D", "")
+    if how == "montage":
+        return part, letters, (f"{depth} slices across",)
+    if how == "mip":
+        return real(part)[0].amax(place), left, (f"largest of {depth} slices",)
+    if how == "mean":
+        return real(part)[0].mean(place), left, (f"mean of {depth} slices",)
+    index = depth // 2 if isinstance(how, str) else picked(str(how), depth, "slice")[0]
+    return part.select(place, index), left, (f"slice {index} of {depth} along depth",)
+
+
+def _query(part: Tensor, letters: str, view: View) -> tuple[Tensor, str, tuple[str, ...]]:
+    """What one query looks at, or all on average: attention's key axis is left, as tokens."""
+    place, how = letters.index("Q"), view.attn
+    left = letters.replace("Q", "").replace("K", "L").replace("A", "C")
+    if how == "mean":
+        return real(part)[0].mean(place), left, ("mean over the queries",)
+    index = 0 if how == "cls" else picked(str(how), part.shape[place], "token")[0]
+    return part.select(place, index), left, (f"query {'CLS' if how == 'cls' else index}",)
+
+
+def _by_letters(part: Tensor, letters: str, axes: Axes, view: View) -> Planes:
+    """Planes of `(C, ...)`, or of what has no channels."""
+    channel = next((letter for letter in letters if letter in "CA"), "")
+    inner = letters.replace(channel, "") if channel else letters
+    part = part.movedim(letters.index(channel), 0) if channel else part[None]
+    noun = {"A": "heads", "": "planes"}.get(channel, "channels")
+    if view.attn is not None and "K" in axes.letters:
+        noun = "heads"
+    if inner == "":
+        return _picked(part.reshape(len(part), 1, 1), view, "values", "fold", axes)
+    if len(inner) == 3:  # a volume's slices, side by side: its channels are the rows
+        return _montage(part, view, noun)
+    if inner in ("HW", "QK"):
+        return replace(_picked(part, view, noun, "tiles", axes), spatial=inner == "HW")
+    if inner in ("H", "W"):
+        return _picked(
+            part[:, None] if inner == "W" else part[..., None], view, noun, "tiles", axes
+        )
+    if inner == "L" and axes.grid:
+        return _patches(part, view, noun, axes)
+    if inner in ("L", "S", "K"):
+        return _heat_map(part, letters, inner, view, axes)
+    raise FeatmagicError(f"There is no picture for the layout {axes.letters}.")
+
+
+def _montage(part: Tensor, view: View, noun: str) -> Planes:
+    indices = view.pick(len(part))
+    values, words = real_rows(part, indices)
+    rows = tuple(map(str, indices))
+    slices = tuple(range(values.shape[1]))
+    words = (f"{len(indices)} of {len(part)} {noun} down", *words)
+    return Planes(values, slices, len(slices), "slices", "tiles", words, rows=rows)
+
+
+def _patches(part: Tensor, view: View, noun: str, axes: Axes) -> Planes:
+    """Tokens `(C, L)` on the grid of patches that they stand for, the prefix apart."""
+    height, width = axes.grid or (1, 1)
+    tokens = _picked(part[:, None], view, noun, "tiles", axes)
+    before = part.shape[1] - height * width
+    patches = tokens.values[..., before:].reshape(1, -1, height, width)
+    words = [f"{height} × {width} patches"]
+    if before:
+        names = ", ".join(axes.prefix)
+        words.append(f"{before} prefix token{'s' * (before > 1)} in a strip: {names}")
+    return replace(
+        tokens,
+        values=patches,
+        words=tokens.words + tuple(words),
+        prefix=tokens.values[:, :, 0, :before] if before else None,
+        names=axes.prefix,
+        spatial=True,
+        used=frozenset({"grid", "prefix_tokens"}),
+    )
+
+
+def _heat_map(part: Tensor, letters: str, inner: str, view: View, axes: Axes) -> Planes:
+    """All channels in one picture: signals and units down, tokens down and features across."""
+    what = {"L": "steps", "S": "states", "K": "keys"}[inner]
+    if inner == "S" and part.shape[1] == 1:
+        return _picked(part[..., None], view, "values", "fold", axes)
+    if axes.signed or letters.index(inner) > 0:
+        noun = "units" if axes.signed else "channels"
+        read = f"{noun} down, {part.shape[1]} {what} across"
+        stack = _picked(part[:, None], view, noun, "rows", axes)
+    else:
+        read = f"{part.shape[1]} tokens down, features across"
+        stack = _picked(part[..., None], view, "features", "columns", axes)
+    return replace(stack, read=read)
+
+
+def _picked(part: Tensor, view: View, noun: str, form: str, axes: Axes) -> Planes:
+    """The planes `(P, H, W)` that the view wants: of heat maps all, if it names none."""
+    every = form != "tiles" and view.channels is None
+    indices = list(range(len(part))) if every else view.pick(len(part))
+    values, words = real_rows(part, indices)
+    return Planes(values[None], tuple(indices), len(part), noun, form, words, signed=axes.signed)

@@ -1,0 +1,188 @@
+"""An overview in words: a line each layer, and what holds of all."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from featmagic.activations import shape_of
+from featmagic.caption import sparkline
+from featmagic.errors import printable
+from featmagic.health import SAMPLED, Health
+from featmagic.overview import Film, Frame
+from featmagic.thumbnails import centres, maps_of
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def caption(film: Film) -> str:
+    """The whole film as plain text: the totals, the alarms, then a line each layer.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.activations import Activation
+        >>> from featmagic.overview import overview
+        >>> from featmagic.view import View
+        >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]))
+        >>> print(caption(overview([(relu, ())], View())).splitlines()[-1])
+        relu  ReLU  (1, 2, 2)  0 █▁▁▁▁▃▁▁▁▁▁▁▁▁▁▃ 3  mean 1  zeros 50 %  dead 1 of 2  16 B
+    """
+    lines = [[*_columns(frame)] for frame in film.frames]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = ("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True) if w) for line in lines)
+    return "\n".join([*head(film), *alarms(film), *(row.rstrip() for row in rows)])
+
+
+def head(film: Film) -> list[str]:
+    """What holds of all layers, and how to read a row."""
+    count, memory = len(film.frames), sum(frame.memory for frame in film.frames)
+    lines = [f"{count} layer{'s' * (count != 1)} · {size(memory)} of activations"]
+    if not alarms(film):
+        lines[0] += " · no NaN, no inf"
+    dying = sum(1 for frame in film.frames if frame.health and frame.health.dead)
+    lines[0] += f" · dead channels (of one value throughout) in {dying}" if dying else ""
+    if any(frame.tiles is not None for frame in film.frames):
+        lines.append(_how_drawn(film))
+    if any(frame.health and frame.health.sampled for frame in film.frames):
+        lines.append(
+            f"≈ and histograms: by up to {SAMPLED} evenly spaced values a layer; all else: by all values"
+        )
+    return lines
+
+
+def _how_drawn(film: Film) -> str:
+    view = film.view
+    first, second = maps_of(view)
+    which = (
+        f"channels {view.channels}" if view.channels else f"the first {film.band.tiles} channels"
+    )
+    colours = first if first == second else f"{first}, or {second} for both signs"
+    centre = ", centred on 0" if centres(view) else ""
+    return f"tiles: sample {view.sample}, {which}, averaged if large, each its own range · {colours}{centre}"
+
+
+def alarms(film: Film) -> list[str]:
+    """Which layer is the first with NaN, and which with infinities, if any."""
+    found = []
+    for name in ("NaN", "inf"):
+        those = [frame for frame in film.frames if _count(frame.health, name)]
+        if those:
+            key = printable(those[0].activation.key)
+            found.append(f"first {name}: {key} ({len(those)} of {len(film.frames)} layers have it)")
+    return found
+
+
+def _count(health: Health | None, name: str) -> int:
+    return 0 if health is None else health.nan if name == "NaN" else health.inf
+
+
+def size(count: int) -> str:
+    """So many bytes, in the unit that suits.
+
+    Example:
+        >>> size(802816)
+        '803 kB'
+    """
+    power = min(len(_UNITS) - 1, max(0, (len(str(count)) - 1) // 3))
+    value = count / 1000**power
+    return (
+        f"{value:.0f} {_UNITS[power]}"
+        if power == 0 or value >= 100
+        else f"{value:.3g} {_UNITS[power]}"
+    )
+
+
+def _columns(frame: Frame) -> tuple[str, ...]:
+    health = frame.health
+    words = (name(frame), kind(frame), shape(frame))
+    memory = "  ".join([size(frame.memory), *frame.facts])
+    if health is None:
+        return (*words, frame.reason, "", "", "", memory, "")
+    between = sparkline(health.histogram) if health.low < health.high else ""
+    ends = (f"{health.low:.3g}", between, f"{health.high:.3g}")
+    spread = " ".join(ends) if between else span(health)
+    return (*words, spread, mean(health), zeros(health), dead(health), memory, wrong(health))
+
+
+def name(frame: Frame) -> str:
+    """The activation's key."""
+    return _plain(frame.activation.key)
+
+
+def _plain(text: str) -> str:
+    return text if text.isprintable() else printable(text)
+
+
+def kind(frame: Frame) -> str:
+    """The class of its module."""
+    return _plain(frame.activation.kind)
+
+
+def shape(frame: Frame) -> str:
+    """Its shape, and its dtype where that isn't float32."""
+    tensor = frame.activation.tensor
+    if tensor.dtype is torch.float32:
+        return shape_of(tensor)
+    return f"{shape_of(tensor)} {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def span(health: Health) -> str:
+    """The range of the finite values.
+
+    Example:
+        >>> span(Health(low=-1.0, high=2.5)), span(Health(low=3.0, high=3.0))
+        ('-1 … 2.5', 'all 3')
+    """
+    if health.low > health.high:
+        return "no finite value"
+    if health.low == health.high:
+        return f"all {health.low:.3g}"
+    return f"{health.low:.3g} … {health.high:.3g}"
+
+
+def mean(health: Health) -> str:
+    """The mean, with a sign if it isn't that of all values."""
+    if np.isnan(health.mean):
+        return ""
+    return f"mean {'≈ ' * health.sampled}{health.mean:.3g}"
+
+
+def zeros(health: Health) -> str:
+    """The share of zeros, with a sign if it isn't that of all values."""
+    return f"zeros {'≈ ' * health.sampled}{percent(health.zeros)}"
+
+
+def dead(health: Health) -> str:
+    """How many channels are dead, of how many; empty where a channel is one value."""
+    return f"dead {health.dead} of {health.channels}" if health.channels else ""
+
+
+def wrong(health: Health) -> str:
+    """How many values are NaN, and how many infinite."""
+    counts = (f"{n} {what}" for n, what in ((health.nan, "NaN"), (health.inf, "inf")) if n)
+    return ", ".join(counts)
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1; little isn't nothing, and much isn't all.
+
+    Example:
+        >>> percent(0.001), percent(0.5)
+        ('< 1 %', '50 %')
+    """
+    if 0 < share < 0.01:
+        return "< 1 %"
+    return "> 99 %" if 0.99 < share < 1 else f"{share * 100:.0f} %"
+
+
+def shortened(text: str, most: int) -> str:
+    """The text in so many letters: what is left out is in its middle.
+
+    Example:
+        >>> shortened("layer1.0.downsample.conv1", 12)
+        'layer1…conv1'
+    """
+    if len(text) <= most:
+        return text
+    before = most // 2
+    return text[:before] + "…" + text[len(text) - (most - before - 1) :]

@@ -1,0 +1,119 @@
+"""The patch grid that tokens lie on, and the tokens before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+
+from featmagic.errors import FeatmagicError
+from featmagic.given import Given, Grid
+from featmagic.view import View
+
+# No model known has more tokens before those of the patches: CLS, registers, prompts.
+_MOST = 64
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Where tokens lie.
+
+    Attributes:
+        grid: (height, width), or None where they lie on none.
+        prefix: the names of those before the grid.
+        words: what was assumed or couldn't be told.
+    """
+
+    grid: Grid | None = None
+    prefix: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+def tokens_of(count: int, batch: int, given: Given, view: View, key: str) -> Tokens:
+    """The grid that `count` tokens lie on: the view's, else one that fits what the pass was given.
+
+    Args:
+        count: how many tokens there are.
+        batch: of how many samples; more than there are images means windows of them.
+        given: what the pass was given.
+        view: its `grid` and `prefix_tokens` overrule.
+        key: the activation's name, for the message.
+
+    Raises:
+        FeatmagicError: the view's grid or number of prefix tokens doesn't fit.
+
+    Example:
+        >>> from torch import zeros
+        >>> tokens = tokens_of(197, 1, Given(zeros(1, 3, 224, 224), ((14, 14),)), View(), "enc")
+        >>> tokens.grid, tokens.prefix
+        ((14, 14), ('CLS',))
+    """
+    if view.grid is not None or view.prefix_tokens is not None:
+        return _asked(count, given, view, key)
+    if given.image is None:
+        return Tokens()
+    grid = _fitting(count, given.grids)
+    if grid is not None and batch <= len(given.image):
+        return _on(grid, count)
+    if grid is None:
+        grid = _square(count)
+    if grid is not None:
+        return _on(grid, count, (f"{_spelled(grid)} grid assumed",))
+    return Tokens(words=_no_grid(count))
+
+
+def _on(grid: Grid, count: int, words: tuple[str, ...] = ()) -> Tokens:
+    before = count - grid[0] * grid[1]
+    names = ("CLS", *(f"R{n}" for n in range(1, before)))
+    return Tokens(grid, names[:before], words)
+
+
+def _fitting(count: int, grids: tuple[Grid, ...]) -> Grid | None:
+    """The grid that has just as many patches, else the likeliest with some tokens before it."""
+    for grid in grids:
+        if grid[0] * grid[1] == count:
+            return grid
+    patches = grids[0][0] * grids[0][1] if grids else 0
+    return grids[0] if 0 < count - patches <= min(_MOST, patches - 1) else None
+
+
+def _square(count: int) -> Grid | None:
+    """A square of at least 2 x 2, after no token, CLS, or CLS and four registers."""
+    sides = (isqrt(count - before) for before in (0, 1, 5) if count - before >= 4)
+    return next(((s, s) for s in sides if count - s * s in (0, 1, 5)), None)
+
+
+def _asked(count: int, given: Given, view: View, key: str) -> Tokens:
+    """The view's grid, or the one that its number of prefix tokens leaves."""
+    before, grid = view.prefix_tokens, view.grid
+    if grid is None:
+        patches = max(count - (before or 0), 0)
+        candidates = (*given.grids, (isqrt(patches), isqrt(patches)))
+        grid = next((g for g in candidates if g[0] * g[1] == patches > 0), None)
+    rest = -1 if grid is None else count - grid[0] * grid[1]
+    if grid is not None and 0 <= rest <= _MOST and before in (None, rest):
+        return _on(grid, count)
+    wanted = f"{_spelled(view.grid)} grid" if view.grid else "grid"
+    wanted += "" if before is None else f" and {_prefix(before)}"
+    raise FeatmagicError(f"{key}: {count} tokens are no {wanted}: {_what_fits(count, given)}.")
+
+
+def _what_fits(count: int, given: Given) -> str:
+    near = _fitting(count, given.grids) or (isqrt(count), isqrt(count))
+    rest = count - near[0] * near[1]
+    return f"{count} = {_spelled(near)}" + (f" + {_prefix(rest)}" if rest else "")
+
+
+def _prefix(count: int) -> str:
+    return f"{count} prefix token{'s' * (count != 1)}"
+
+
+def _no_grid(count: int) -> tuple[str, ...]:
+    side = isqrt(count)
+    if side < 2:
+        return ()
+    rest = count - side * side
+    return (f"{count} tokens fit no grid of the input: --grid {side}x{side} would leave {rest}",)
+
+
+def _spelled(grid: Grid) -> str:
+    return f"{grid[0]} x {grid[1]}"

@@ -1,0 +1,374 @@
+"""What the options do to a picture, compared with values computed apart."""
+
+from __future__ import annotations
+
+import matplotlib.colors
+import numpy as np
+import pytest
+import torch
+
+from featmagic.activations import Activation
+from featmagic.drawing import draw, draw_all
+from featmagic.errors import FeatmagicError
+from featmagic.memory import Memory
+from featmagic.palette import CONSTANT, GAP, LEVELS
+from featmagic.view import View
+
+
+def activation(tensor, key="conv", kind="Conv2d", **others):
+    return Activation(key, key, kind, 1, tensor, **others)
+
+
+def tiles_of(mosaic):
+    """The tiles in the order of their labels, `(P, h, w)` or `(P, h, w, 3)`."""
+    grid = np.moveaxis(mosaic.indices, 2, 1)
+    return grid.reshape(-1, *grid.shape[2:])[: len(mosaic.labels)]
+
+
+def drawn(tensor, **options):
+    """The mosaic of a picture, and its caption."""
+    drawing = draw(activation(tensor), View(**options))
+    return drawing.mosaic, drawing.caption
+
+
+def assert_levels(tiles, exact, slack=0.01):
+    """Every pixel is the level nearest to the exact one, 0 to 1."""
+    assert np.abs(tiles - exact * (LEVELS - 1)).max() <= 0.5 + slack
+
+
+SIGNED = torch.randn(2, 6, 9, 7, generator=torch.Generator().manual_seed(3))
+POSITIVE = SIGNED.exp()
+
+
+# Ranges
+
+
+def test_layers_that_share_a_range_have_the_same_colours_for_the_same_values():
+    conv, relu = activation(SIGNED), activation(SIGNED.relu(), "relu", "ReLU")
+    first, second = draw_all([(conv, ()), (relu, ())], View(scale="all"))
+    most = SIGNED[0].abs().max().item()
+    for drawing, values in ((first, SIGNED[0]), (second, SIGNED[0].relu())):
+        assert_levels(tiles_of(drawing.mosaic), (values.numpy() / most + 1) / 2)
+        assert drawing.mosaic.ends == (f"{-most:.3g}", "0", f"{most:.3g}")
+        assert "one range for all layers" in drawing.caption
+    positive = SIGNED[0].numpy() > 0
+    assert (tiles_of(first.mosaic)[positive] == tiles_of(second.mosaic)[positive]).all()
+
+
+def test_a_given_range_is_one_for_all_and_what_is_beyond_is_counted():
+    mosaic, caption = drawn(POSITIVE, vmin=0.5, vmax=2)
+    values = POSITIVE[0].numpy()
+    assert_levels(tiles_of(mosaic), ((values - 0.5) / 1.5).clip(0, 1))
+    assert mosaic.ends == ("0.5", "1.25", "2")
+    assert f"{((values < 0.5) | (values > 2)).sum()} clipped" in caption
+
+
+def test_one_given_end_leaves_the_other_to_the_values():
+    mosaic, caption = drawn(POSITIVE, vmin=0.0)
+    values = POSITIVE[0].numpy()
+    assert_levels(tiles_of(mosaic), values / values.max())
+    assert "clipped" not in caption
+
+
+def test_each_channel_may_keep_its_own_other_end():
+    mosaic, _ = drawn(POSITIVE, vmin=0.0, scale="channel")
+    values = POSITIVE[0].numpy()
+    assert_levels(tiles_of(mosaic), values / values.max((1, 2), keepdims=True))
+
+
+def test_a_given_middle_lies_in_the_middle_of_the_colours():
+    mosaic, caption = drawn(POSITIVE, center=1, scale="layer")
+    values = POSITIVE[0].numpy()
+    most = np.abs(values - 1).max()
+    assert_levels(tiles_of(mosaic), ((values - 1) / most + 1) / 2)
+    assert "RdBu_r centred on 1" in caption
+
+
+@pytest.mark.parametrize("percent", [2, 10])
+@pytest.mark.parametrize("scale", ["channel", "layer"])
+def test_robust_leaves_so_much_outside_at_each_end(percent, scale):
+    mosaic, caption = drawn(POSITIVE, robust=percent, scale=scale)
+    values = POSITIVE[0].numpy().reshape(6, -1)
+    rows = values if scale == "channel" else values.reshape(1, -1)
+    low, high = np.percentile(rows, [percent, 100 - percent], axis=1, method="nearest")
+    low, high = low[:, None], high[:, None]
+    exact = ((values - low) / (high - low)).clip(0, 1)
+    assert_levels(tiles_of(mosaic).reshape(6, -1), exact)
+    assert f"{((values < low) | (values > high)).sum()} clipped" in caption
+
+
+def test_robust_alone_is_two_percent():
+    assert View(robust=True) == View(robust=2)
+
+
+@pytest.mark.parametrize(
+    ("norm", "made"),
+    [
+        ("log", lambda low, high: matplotlib.colors.LogNorm(low, high)),
+        ("asinh", lambda low, high: matplotlib.colors.AsinhNorm(high / 100, low, high)),
+        (
+            "symlog",
+            lambda low, high: matplotlib.colors.SymLogNorm(
+                high / 100, 1 - 1 / np.e, low, high, base=np.e
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize("signed", [False, True])
+def test_norms_are_those_of_matplotlib(norm, made, signed):
+    if norm == "log" and signed:
+        pytest.skip("nothing below 0 has a logarithm")
+    values = (SIGNED if signed else POSITIVE)[0].double().numpy()
+    mosaic, caption = drawn(SIGNED if signed else POSITIVE, norm=norm, scale="layer")
+    high = np.abs(values).max()
+    low = -high if signed else values.min()
+    assert_levels(tiles_of(mosaic), np.asarray(made(low, high)(values.ravel())).reshape(values.shape))
+    assert norm in caption
+    middle = float(np.ravel(made(low, high).inverse(np.array([[0.5]])))[0])
+    assert float(mosaic.ends[1]) == pytest.approx(middle, rel=5e-3, abs=1e-9)
+
+
+def test_log_shows_what_is_not_above_zero_as_the_least_and_counts_it():
+    mosaic, caption = drawn(SIGNED, norm="log", scale="layer")
+    values = SIGNED[0].double().numpy()
+    least = values[values > 0].min()
+    place = np.log(values.clip(least)) - np.log(least)
+    assert_levels(tiles_of(mosaic), place / place.max())
+    assert f"{(values <= 0).sum()} clipped" in caption
+
+
+# Marks
+
+
+def test_bars_are_the_channels_strength_against_the_strongest():
+    mosaic, _ = drawn(SIGNED)
+    strength = SIGNED[0].abs().amax((1, 2))
+    assert mosaic.bars == pytest.approx((strength / strength.max()).tolist())
+
+
+def test_channels_that_share_a_range_need_no_bars_and_have_the_colours_figures():
+    mosaic, _ = drawn(SIGNED, scale="layer")
+    assert mosaic.bars == ()
+    assert len(mosaic.ends) == 3
+    assert drawn(SIGNED)[0].ends == ()
+
+
+def test_a_dead_channel_is_framed_and_hatched():
+    tensor = SIGNED.clone()
+    tensor[0, 2] = 0.5
+    mosaic, caption = drawn(tensor)
+    tile = tiles_of(mosaic)[2]
+    edge = np.ones_like(tile, bool)
+    edge[1:-1, 1:-1] = False
+    assert (tile[edge] == CONSTANT).all()
+    rows, columns = np.indices(tile.shape)
+    inside = ~edge
+    assert (tile[inside & ((rows + columns) % 3 == 0)] == CONSTANT).all()
+    assert (tile[inside & ((rows + columns) % 3 != 0)] == GAP).all()
+    assert "1 dead: 2" in caption
+
+
+def test_near_duplicates_are_counted():
+    tensor = SIGNED.clone()
+    tensor[0, 4] = -3 * tensor[0, 1] + 2
+    assert "1 near-duplicate (|r| > 0.99)" in drawn(tensor)[1]
+    assert "near-duplicate" not in drawn(SIGNED)[1]
+
+
+def test_the_caption_has_a_histogram_the_mean_and_the_share_of_zeros():
+    tensor = SIGNED.relu()
+    caption = drawn(tensor)[1]
+    values = tensor[0].double().numpy()
+    counts = np.histogram(values, bins=8)[0]
+    blocks = "".join("▁▂▃▄▅▆▇█"[round(7 * count / counts.max())] for count in counts)
+    assert f"0 {blocks} {values.max():.3g}  mean {values.mean():.3g}" in caption
+    assert f"zeros {100 * (values == 0).mean():.0f} %" in caption
+
+
+# Which channels
+
+
+KEYS = {
+    "mean": lambda planes: planes.mean(1),
+    "absmean": lambda planes: np.abs(planes).mean(1),
+    "max": lambda planes: planes.max(1),
+    "std": lambda planes: planes.std(1),
+    "sparsity": lambda planes: (planes == 0).mean(1),
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_channels_are_sorted_and_keep_their_own_index(key):
+    tensor = (SIGNED - torch.linspace(-1, 1, 6)[:, None, None]).relu()
+    mosaic, caption = drawn(tensor, sort=key)
+    planes = tensor[0].double().numpy()
+    order = np.argsort(-KEYS[key](planes.reshape(6, -1)), kind="stable")
+    assert mosaic.labels == tuple(map(str, order))
+    plain = tiles_of(drawn(tensor)[0])
+    assert (tiles_of(mosaic) == plain[order]).all()
+    assert f"by {key}" in caption
+
+
+def test_topk_shows_the_strongest_few():
+    mosaic, caption = drawn(SIGNED, topk=2)
+    order = SIGNED[0].abs().mean((1, 2)).argsort(descending=True)[:2].tolist()
+    assert mosaic.labels == tuple(map(str, order))
+    assert "2 of 6 channels" in caption
+
+
+def test_topk_takes_from_all_channels_not_from_the_first_ones():
+    tensor = torch.rand(1, 200, 3, 3)
+    tensor[0, 150] += 5
+    assert drawn(tensor, topk=1)[0].labels == ("150",)
+
+
+def test_a_channel_of_nan_comes_last():
+    tensor = SIGNED.clone()
+    tensor[0, 0] = torch.nan
+    assert drawn(tensor, sort="mean")[0].labels[-1] == "0"
+
+
+def test_an_order_by_likeness_stays_for_later_looks_at_the_layer():
+    memory = Memory()
+    first = draw(activation(SIGNED, memory=memory), View(sort="similar")).mosaic.labels
+    other = torch.randn(2, 6, 9, 7)
+    again = draw(activation(other, memory=memory), View(sort="similar")).mosaic.labels
+    fresh = {draw(activation(torch.randn(2, 6, 9, 7)), View(sort="similar")).mosaic.labels}
+    assert sorted(first) == [str(n) for n in range(6)]
+    assert again == first
+    some = View(sort="similar", channels="0,3,5")
+    kept = draw(activation(other, memory=memory), some).mosaic.labels
+    assert kept == tuple(label for label in first if label in ("0", "3", "5"))
+    assert len(fresh) == 1
+
+
+# Samples
+
+
+def test_samples_are_rows_and_channels_columns():
+    tensor = torch.randn(4, 3, 5, 5)
+    mosaic, caption = drawn(tensor, sample="2,0", cmap="gray")
+    assert mosaic.indices.shape[0] == 2
+    assert mosaic.indices.shape[2] == 3
+    assert mosaic.labels == ("0", "1", "2") * 2
+    assert [text for *_, text in mosaic.ticks] == ["s2", "s0"]
+    assert "samples 2, 0" in caption
+    values = tensor[[2, 0]].numpy()
+    low, high = values.min((0, 2, 3)), values.max((0, 2, 3))
+    exact = (values - low[:, None, None]) / (high - low)[:, None, None]
+    assert_levels(tiles_of(mosaic), exact.reshape(6, 5, 5))
+
+
+def test_all_samples_is_every_one():
+    assert drawn(torch.randn(3, 2, 4, 4), sample="all")[0].indices.shape[0] == 3
+
+
+def test_channels_that_have_no_room_in_a_row_of_samples_are_left_out_and_counted():
+    mosaic, caption = drawn(torch.randn(2, 300, 20, 20), sample="all")
+    shown = mosaic.indices.shape[2]
+    assert shown < 64
+    assert f"{shown} of 300 channels" in caption
+    assert "no room for more" in caption
+
+
+# One picture
+
+
+@pytest.mark.parametrize(
+    ("how", "apart"),
+    [
+        ("mean", lambda planes: planes.mean(0)),
+        ("max", lambda planes: planes.max(0)),
+        ("absmax", lambda planes: np.abs(planes).max(0)),
+        ("norm", lambda planes: np.sqrt((planes**2).sum(0))),
+    ],
+)
+def test_channels_are_put_together_in_one_picture(how, apart):
+    tensor = torch.cat([POSITIVE] * 20, 1)  # more channels than are shown one by one
+    tensor[:, 70] *= 9
+    mosaic, caption = drawn(tensor, reduce=how)
+    exact = apart(tensor[0].double().numpy())
+    assert_levels(tiles_of(mosaic)[0], (exact - exact.min()) / (exact.max() - exact.min()))
+    assert mosaic.labels == ("",)
+    assert f"their {how}" in caption
+
+
+def principal_components(planes):
+    """Three components by numpy's SVD, each from 0 to 1; which way round is left open."""
+    points = planes.reshape(len(planes), -1).T.astype(np.float64)
+    points -= points.mean(0)
+    axes = np.linalg.svd(points, full_matrices=False)[2][:3]
+    there = points @ axes.T
+    low, high = there.min(0), there.max(0)
+    return ((there - low) / (high - low)).reshape(*planes.shape[1:], 3)
+
+
+def test_three_principal_components_are_red_green_and_blue():
+    tensor = torch.einsum("ck,khw->chw", torch.randn(20, 5), torch.randn(5, 11, 8))[None]
+    mosaic, caption = drawn(tensor, reduce="pca")
+    pixels = tiles_of(mosaic)[0] / 255
+    exact = principal_components(tensor[0].numpy())
+    for colour in range(3):
+        either = exact[..., colour], 1 - exact[..., colour]
+        assert min(np.abs(pixels[..., colour] - way).max() for way in either) < 0.01
+    assert "3 principal components" in caption
+
+
+def test_colours_of_components_mean_the_same_in_the_next_look():
+    memory = Memory()
+    tensor = torch.randn(1, 12, 8, 8)
+    first = draw(activation(tensor, memory=memory), View(reduce="pca")).mosaic
+    half = torch.cat([tensor[..., :4], torch.randn(1, 12, 8, 4)], 3)
+    second = draw(activation(half, memory=memory), View(reduce="pca"))
+    assert (tiles_of(second.mosaic)[0][:, :4] == tiles_of(first)[0][:, :4]).all()
+    assert "basis of an earlier look" in second.caption
+
+
+def test_a_named_basis_holds_for_other_layers():
+    one, other = torch.randn(1, 9, 6, 6), torch.randn(1, 9, 6, 6)
+    view = View(reduce="pca", pca_basis="a test of ours")
+    first = draw(activation(one, "a"), view).mosaic
+    draw(activation(other, "b"), view)
+    again = draw(activation(one, "c"), view).mosaic
+    assert (tiles_of(first) == tiles_of(again)).all()
+    with pytest.raises(FeatmagicError, match="made of 9 channels, and conv has 4"):
+        draw(activation(torch.randn(1, 4, 6, 6)), view)
+
+
+# What can't be
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"topk": 0}, "topk is 1 or more, not 0"),
+        ({"ncols": 0}, "ncols is 1 or more, not 0"),
+        ({"channels": "9"}, "No channel 9: there are 6"),
+        ({"cmap": "virids"}, "Did you mean viridis"),
+        ({"scale": "chanel"}, "Did you mean channel"),
+        ({"sort": "meen"}, "Did you mean mean"),
+        ({"norm": "sinh"}, "Did you mean asinh"),
+        ({"vmin": 2, "vmax": 1}, "vmin is below vmax"),
+        ({"norm": "log", "vmin": 0}, "range above 0"),
+        ({"robust": 60}, "robust is from 0 to 49"),
+        ({"alpha": 3}, "alpha is from 0 to 1"),
+        ({"std": 0}, "std is above 0"),
+        ({"overlay": True}, "no image-like input"),
+        ({"input": True}, "no image-like input"),
+        ({"attn": "cls"}, "--attn has nothing to act on"),
+        ({"slice": 3}, "--slice has nothing to act on"),
+        ({"grid": (3, 3)}, "--grid has nothing to act on"),
+        ({"layout": "NLC"}, "conv has 4 axes"),
+        ({"sample": "0,9"}, "No sample 9: conv has 2"),
+    ],
+)
+def test_what_can_not_be_is_said_in_one_line(options, says):
+    with pytest.raises(FeatmagicError, match=says) as caught:
+        drawn(SIGNED, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_layer_is_drawn_when_one_of_them_can_not_be(capsys):
+    good, bad = activation(SIGNED), activation(SIGNED[:, :2], "small")
+    with pytest.raises(FeatmagicError, match="No channel 4: there are 2"):
+        draw_all([(good, ()), (bad, ())], View(channels="4"))
