@@ -190,10 +190,7 @@ def overview_rows(effort: Effort) -> Iterator[Row]:
         with torch.no_grad():
             model(image)
 
-    def strip() -> None:
-        for drawing in maps.drawings(overview=True):
-            drawing.png()
-
+    strip = partial(maps.pictures, overview=True)
     forward(), strip()
     pairs = in_turns(partial(timed, strip), partial(timed, forward), effort.pairs, effort.seconds)
     yield row_at_most(f"ResNet-50, overview of {len(maps)} layers / forward pass", pairs, 0.25)

@@ -1,7 +1,8 @@
-"""The examples, run from start to end: in the terminal first, then as a page for a browser.
+"""The examples: the one about hiragana run from start to end, all of them as pages for a browser.
 
-The last line that is printed is the page's path. With --refresh, hiragana.ipynb itself gets the
-new outputs too.
+hiragana.ipy runs in the terminal first, then hiragana.ipynb; the other two notebooks, which look
+into large networks, become pages as they are. With --refresh every notebook is run and gets the
+new outputs. The last lines that are printed are the pages' paths.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 HERE = Path(__file__).resolve().parent
-NOTEBOOK = HERE / "hiragana.ipynb"
-PAGE = HERE / "out" / "hiragana.html"
+OUT = HERE / "out"
+NOTEBOOKS = ("hiragana", "vgg_resnet", "vit_swin")
 
 
 def run_in_terminal(environment: dict[str, str]) -> None:
@@ -33,13 +34,12 @@ def run_in_terminal(environment: dict[str, str]) -> None:
         sys.exit("hiragana.ipy failed: see above.")
 
 
-def run_notebook(environment: dict[str, str]) -> NotebookNode:
-    """hiragana.ipynb with new outputs, and nothing in it about this machine.
+def run(notebook: NotebookNode, environment: dict[str, str]) -> None:
+    """Give the notebook new outputs, with nothing in them about this machine.
 
     Raises:
         CellExecutionError: (of nbclient) a cell failed.
     """
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = NotebookClient(
         notebook,
         kernel_name="python3",
@@ -49,28 +49,35 @@ def run_notebook(environment: dict[str, str]) -> NotebookNode:
     )
     client.execute(env=environment)
     notebook.metadata.language_info = {"name": "python"}
-    return notebook
 
 
-def write_page(notebook: NotebookNode) -> None:
-    """Write the notebook as one HTML file that needs no network."""
+def write_page(notebook: NotebookNode, name: str) -> Path:
+    """Write the notebook as one HTML file that needs no network; where it is."""
     exporter = HTMLExporter(require_js_url="", mathjax_url="")
-    html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": "Hiragana"}})
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(html, encoding="utf-8")
+    html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": name}})
+    OUT.mkdir(exist_ok=True)
+    page = OUT / f"{name}.html"
+    page.write_text(html, encoding="utf-8")
+    return page
 
 
 def main() -> None:
-    """Run everything; the last line printed is the page's path."""
+    """Run what is to be run, and write every page."""
+    refresh = "--refresh" in sys.argv[1:]
+    pages = []
     with TemporaryDirectory() as folder:
         environment = {**os.environ, "IPYTHONDIR": folder}
         run_in_terminal(environment)
-        print("\nRunning hiragana.ipynb and writing it as a page ...", flush=True)
-        notebook = run_notebook(environment)
-    if "--refresh" in sys.argv[1:]:
-        nbformat.write(notebook, NOTEBOOK)
-    write_page(notebook)
-    print(PAGE)
+        for name in NOTEBOOKS:
+            path = HERE / f"{name}.ipynb"
+            notebook = nbformat.read(path, as_version=4)
+            if refresh or name == "hiragana":
+                print(f"\nRunning {path.name} ...", flush=True)
+                run(notebook, environment)
+            if refresh:
+                nbformat.write(notebook, path)
+            pages.append(write_page(notebook, name))
+    print("\nThe notebooks as pages:", *pages, sep="\n")
 
 
 if __name__ == "__main__":

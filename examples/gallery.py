@@ -251,8 +251,7 @@ def maps_of(network: str) -> FeatureMaps:
 
 def pictures(row: Row) -> list[tuple[str, bytes]]:
     """The row's captions and PNGs."""
-    drawings = maps_of(row.network).drawings(*row.layers, **row.view)
-    return [(drawing.caption, drawing.png()) for drawing in drawings]
+    return maps_of(row.network).pictures(*row.layers, **row.view)
 
 
 STYLE = {
@@ -267,6 +266,7 @@ PAGE = """<!doctype html>
 body {{ font: 14px/1.4 sans-serif; margin: 2em auto; max-width: 800px }}
 img {{ display: block; max-width: none; margin: 4px 0 }}
 figcaption, code {{ font: 12px/1.4 monospace }}
+figcaption {{ white-space: pre-wrap }}
 h2 {{ font-size: 15px; margin: 2em 0 0 }}
 figure {{ margin: 4px 0 }}
 </style>

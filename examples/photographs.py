@@ -21,7 +21,7 @@ NAMES = ("china.jpg", "flower.jpg")
 
 
 def photographs() -> Tensor:
-    """A temple and a flower, `(2, 3, 224, 224)`, cut and normalised as ImageNet's networks take them."""
+    """A temple and a flower, `(2, 3, 224, 224)`, as networks that know ImageNet take them."""
     prepare = VGG16_Weights.DEFAULT.transforms()
     pixels = (torch.from_numpy(load_sample_image(name).copy()) for name in NAMES)
     return torch.stack([prepare(one.permute(2, 0, 1)) for one in pixels])

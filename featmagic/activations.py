@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
@@ -90,8 +90,18 @@ class Pass:
         self.calls[path] += 1
         return self.calls[path]
 
-    def keep(self, layer: Layer, module: nn.Module, call: int, returned: Completed) -> None:
-        """Keep a copy of every tensor returned; whatever it is, the user's forward goes on."""
+    def keep(
+        self,
+        layer: Layer,
+        module: nn.Module,
+        call: int,
+        returned: Completed,
+        parts: Collection[str] = (),
+    ) -> None:
+        """Keep a copy of every tensor returned, or of those in the parts that are wanted.
+
+        Whatever it is, the user's forward goes on.
+        """
         name = layer.path if call == 1 else f"{layer.path}:{call}"
         kind, output = type(unwrap(module)[-1]).__name__, returned.output
         traits = replace(layer.traits, asked=returned.asked)
@@ -103,7 +113,13 @@ class Pass:
             return
         if not tensors:
             self.empty[name] = f"it returned no tensor ({printable(type(output).__name__)})"
+        for part in parts:
+            if name + part not in self.empty and not any(_is_in(one, part) for one, _ in tensors):
+                there = ", ".join(name + suffix for suffix, _ in tensors) or "no tensor"
+                self.empty[name + part] = f"it returned {there}"
         for suffix, tensor in tensors:
+            if parts and not any(_is_in(suffix, part) for part in parts):
+                continue
             key = name + suffix
             try:
                 self.activations[key] = Activation(
@@ -111,6 +127,11 @@ class Pass:
                 )  # fmt: skip
             except Exception as error:
                 self.empty[key] = f"its output can't be copied: {printable(str(error))}"
+
+
+def _is_in(suffix: str, part: str) -> bool:
+    """Whether a tensor lies in the part of an output: `[1][0]` in `[1]`."""
+    return suffix == part or suffix.startswith(part + "[")
 
 
 def shape_of(tensor: Tensor) -> str:

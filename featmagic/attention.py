@@ -54,10 +54,13 @@ def completed(module: nn.Module, args: tuple[Any, ...], *rest: Any) -> Completed
         torch.Size([1, 2, 3, 3])
     """
     output, inner = rest[-1], unwrap(module)[-1]
-    if len(rest) == 1 or not isinstance(inner, nn.MultiheadAttention):
+    if not isinstance(inner, nn.MultiheadAttention):
         return Completed(output)
     if not isinstance(output, tuple) or len(output) != 2 or output[1] is not None:
         return Completed(output)
+    if len(rest) == 1:
+        reason = "only a look asks for attention weights: %%featuremaps, or capture without as_is"
+        return Completed(output, empty={"[1]": reason} if asks(module) else {})
     # A second call would draw random numbers, or move what parametrizations keep.
     if inner.training and (inner.dropout > 0 or parametrize.is_parametrized(inner)):
         return Completed(output, empty={"[1]": "asking for attention weights is for eval mode"})

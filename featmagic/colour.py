@@ -172,7 +172,7 @@ def _mark_constant(indices: Tensor, measured: Measured, *, own_range: bool) -> N
     marks = (rows[:, None] + columns) % 3 == 0
     if min(height, width) > 4:
         marks[0], marks[-1], marks[:, 0], marks[:, -1] = True, True, True, True
-    constant = torch.from_numpy(measured.constant).to(indices.device)[:, None, None]
-    if own_range:
-        indices.masked_fill_(constant, GAP)
-    indices.masked_fill_(constant & marks, CONSTANT)
+    for place in np.flatnonzero(measured.constant).tolist():
+        if own_range:
+            indices[place] = GAP
+        indices[place].masked_fill_(marks, CONSTANT)

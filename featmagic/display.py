@@ -10,9 +10,14 @@ from typing import Any
 from featmagic.drawing import Drawing
 from featmagic.errors import say
 from featmagic.mosaic import Mosaic
+from featmagic.overview import Film
+from featmagic.render.film import film_png
+from featmagic.render.film_terminal import film_half_blocks
 from featmagic.render.png import png, png_size
 from featmagic.render.terminal import colours_of, half_blocks, terminal_room
 from featmagic.room import PAGE, Room
+from featmagic.table import alarms, head
+from featmagic.table import caption as film_text
 
 
 def room() -> Room | None:
@@ -52,6 +57,27 @@ def _columns() -> int | None:
     return shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else None
 
 
+def show_film(film: Film) -> None:
+    """Show an overview: one PNG in a notebook, half blocks in a terminal, else the table as text.
+
+    Example:
+        >>> from featmagic.overview import overview
+        >>> from featmagic.view import View
+        >>> show_film(overview([], View(), None))
+        0 layers · 0 B of activations · no NaN, no inf
+    """
+    shell, text = _shell(), film_text(film)
+    if _takes_png(shell):
+        summary = "\n".join([*head(film), *alarms(film)])
+        say(summary)
+        data, metadata = _bundle(film_png(film), text, summary)
+        shell.display_pub.publish(data=data, metadata=metadata)
+    elif colours := colours_of(sys.stdout):
+        say(film_half_blocks(film, colours, terminal_room().width))
+    else:
+        say(text)
+
+
 def wrapped(caption: str, columns: int | None) -> str:
     """The caption in lines of that many letters, broken between its parts if need be.
 
@@ -72,10 +98,13 @@ def wrapped(caption: str, columns: int | None) -> str:
 
 def bundle(mosaic: Mosaic, caption: str) -> tuple[dict[str, str], dict[str, Any]]:
     """The mosaic for a notebook: a PNG with its size, the caption as its text and alt text."""
-    picture = png(mosaic)
+    return _bundle(png(mosaic), caption, caption)
+
+
+def _bundle(picture: bytes, text: str, alt: str) -> tuple[dict[str, str], dict[str, Any]]:
     width, height = png_size(picture)
-    data = {"image/png": b64encode(picture).decode(), "text/plain": caption}
-    return data, {"image/png": {"width": width, "height": height, "alt": caption}}
+    data = {"image/png": b64encode(picture).decode(), "text/plain": text}
+    return data, {"image/png": {"width": width, "height": height, "alt": alt}}
 
 
 def _shell() -> Any:

@@ -137,7 +137,8 @@ def _components(rgb: RGB) -> str:
     words = "3 principal components as red, green, blue"
     if not rgb.kept:
         return words
-    return f"{words}, basis of an earlier look, {rgb.clipped} clipped"
+    clipped = f", {rgb.clipped} clipped" if rgb.clipped else ""
+    return f"{words}, basis of an earlier look{clipped}"
 
 
 def _mosaic(ready: Prepared, colours: Colours, arrangement: Arrangement) -> Mosaic:

@@ -24,8 +24,9 @@ def form_of(form: str, count: int) -> str:
 def joined(planes: Tensor, form: str, tiles: int = 1) -> tuple[Tensor, int]:
     """Planes `(P, H, W)` as the tiles of that form, and how many values at the end are padding.
 
-    As many of them go into each of the `tiles`: `rows` lie under each other, `columns` beside each other; `fold` is one plane that holds the
-    values row by row, as near to a square as they allow; `tiles` stay as they are.
+    As many of them go into each of the `tiles`: `rows` lie under each other, `columns` beside each
+    other; `fold` is one plane that holds the values row by row, as near to a square as they allow;
+    `tiles` stay as they are.
 
     Example:
         >>> joined(torch.zeros(10, 1, 1), "fold")[0].shape

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from torch import nn
 
@@ -18,11 +21,13 @@ class Selection:
     """Modules by path, in the order they were asked for.
 
     `calls` holds the calls asked for (`relu:2` is 2); a path that isn't in it means every call.
+    `parts` holds the parts of its output asked for (`lstm[1][0]`), as Python reaches them.
     """
 
     model: nn.Module
     modules: Mapping[str, nn.Module]
     calls: Mapping[str, frozenset[int]]
+    parts: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def select(
@@ -38,7 +43,8 @@ def select(
         model: may be wrapped by DataParallel, DistributedDataParallel or `torch.compile`.
         patterns: each a path (`layer1.0.conv1`), its Python spelling (`layer1[0].conv1`), a glob
             (`layer1.*`), a class name (`Conv2d`) or `.`, the model itself; `:2` behind any of
-            them is the second call in a pass. None at all stands for the model's children.
+            them is the second call in a pass, and `[1]` then what that index of its output
+            holds. None at all stands for the model's children.
         spelled: how the model is spelled, for patterns such as `model.layer1`.
         listed_by: what lists the layers, for the message.
 
@@ -57,18 +63,70 @@ def select(
     tree = dict(walk(model))
     refuse_torchscript(tree[ROOT], spelled)
     modules: dict[str, nn.Module] = {}
-    calls: dict[str, set[int] | None] = {}
+    calls, parts = _Some[int](), _Some[str]()
     for pattern in patterns or _children(tree):
-        text, call = _split_call(pattern, tree)
-        found = _match(text, tree, spelled)
+        found, call, part = _resolved(pattern, tree, spelled)
         if not found:
-            raise FeatmagicError(_no_such_layer(tree, text, listed_by))
+            raise FeatmagicError(_no_such_layer(tree, _split_call(pattern, tree)[0], listed_by))
         for path in found:
             modules[path] = tree[path]
-            wanted = calls.setdefault(path, set())
-            calls[path] = None if call is None or wanted is None else wanted | {call}
-    some = {path: frozenset(wanted) for path, wanted in calls.items() if wanted is not None}
-    return Selection(model, modules, some)
+            calls.add(path, call)
+            parts.add(path, part)
+    return Selection(model, modules, calls.only(), parts.only())
+
+
+T = TypeVar("T")
+
+
+class _Some(Generic[T]):
+    """What was asked for of each path: some things, or all, which is None."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[str, set[T] | None] = {}
+
+    def add(self, path: str, one: T | None) -> None:
+        wanted = self._wanted.setdefault(path, set())
+        self._wanted[path] = None if one is None or wanted is None else wanted | {one}
+
+    def only(self) -> dict[str, frozenset[T]]:
+        """The paths of which not all is wanted."""
+        wanted = self._wanted.items()
+        return {path: frozenset(some) for path, some in wanted if some is not None}
+
+
+def _resolved(
+    pattern: str, tree: Mapping[str, nn.Module], spelled: str
+) -> tuple[list[str], int | None, str | None]:
+    """The paths that a pattern means, which call of them, and which part of their output."""
+    text, call = _split_call(pattern, tree)
+    if found := _match(text, tree, spelled):
+        return found, call, None
+    part = ""
+    while bracket := re.fullmatch(r"(.+)(\[[^\[\]]*\])", pattern):
+        pattern, part = bracket[1], _index(bracket[2]) + part
+        text, call = _split_call(pattern, tree)
+        if found := _match(text, tree, spelled):
+            return found, call, part
+    return [], None, None
+
+
+def _index(bracket: str) -> str:
+    """`[1]` and `["a"]` as Python writes them."""
+    with suppress(ValueError, SyntaxError):
+        return f"[{ast.literal_eval(bracket[1:-1])!r}]"
+    return bracket
+
+
+def leaves(model: nn.Module) -> list[str]:
+    """The paths of the modules that have none below them, each once; the model's own if need be.
+
+    Example:
+        >>> leaves(nn.Sequential(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())))
+        ['0.0', '0.1']
+    """
+    tree = dict(walk(model))
+    paths = [path for path in tree if path != ROOT and has_own_forward(tree[path])]
+    return _once([path for path in paths if not _direct(tree, path + ".")], tree) or [ROOT]
 
 
 def refuse_torchscript(model: nn.Module, spelled: str) -> None:
@@ -104,7 +162,7 @@ def _direct(tree: Mapping[str, nn.Module], prefix: str) -> list[str]:
 
 def _split_call(pattern: str, tree: Mapping[str, nn.Module]) -> tuple[str, int | None]:
     text, colon, call = pattern.rpartition(":")
-    if not colon or pattern in tree:
+    if not colon or pattern in tree or "[" in call:
         return pattern, None
     if not call.isdecimal() or int(call) < 1:
         raise FeatmagicError(f"'{printable(pattern)}': a call is a number from 1, as in relu:2.")

@@ -11,12 +11,16 @@ from torch import Tensor
 
 from featmagic import files
 from featmagic.activations import Activation, Pass, shape_of
-from featmagic.display import room, show
+from featmagic.display import room, show, show_film
 from featmagic.drawing import Drawing, draw_all
-from featmagic.errors import FeatmagicError, MissingMap, did_you_mean, printable, say
-from featmagic.named import named
+from featmagic.errors import FeatmagicError, MissingMap, printable, say
+from featmagic.named import missing_lines, named, why_missing
+from featmagic.overview import overview
 from featmagic.render.figure import figure
-from featmagic.saving import check_whole, save_arrays, save_pictures
+from featmagic.render.film import film_png
+from featmagic.render.png import png
+from featmagic.saving import check_whole, overview_target, save_arrays, save_pictures
+from featmagic.table import caption as film_text
 from featmagic.view import View, view_of
 
 if TYPE_CHECKING:
@@ -88,14 +92,35 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     def show_view(self, layers: tuple[str, ...], view: View) -> None:
         """`show`, with a `View` made before."""
-        for drawing in draw_all(self._with_facts(self._named(layers)), view, room()):
-            show(drawing)
+        wanted = self._with_facts(self._named(layers))
+        if view.overview:
+            show_film(overview(wanted, view, room()))
+        else:
+            for drawing in draw_all(wanted, view, room()):
+                show(drawing)
         if layers:
             return
-        for name, reason in self.missing.items():
-            say(f"{printable(name)}: nothing to show: {reason}.")
+        for line in missing_lines(self.missing):
+            say(line)
         if not self and not self.missing:
             say("Nothing to show: no pass of the model has run yet.")
+
+    def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
+        """What `show` shows, as captions and PNGs: for a page of one's own.
+
+        Returns:
+            A caption and a PNG for each layer, or for all of them with `overview=True`; no bytes
+            where there is no picture.
+
+        Raises:
+            FeatmagicError: as `show`.
+        """
+        wanted, how = self._with_facts(self._named(layers)), view_of(**view)
+        if how.overview:
+            film = overview(wanted, how)
+            return [(film_text(film), film_png(film))]
+        drawings = draw_all(wanted, how)
+        return [(one.caption, png(one.mosaic) if one.mosaic else b"") for one in drawings]
 
     def figure(self, layer: str, **view: Any) -> Figure:
         """A matplotlib Figure of one layer's grid, to go on with.
@@ -103,7 +128,10 @@ class FeatureMaps(Mapping[str, Tensor]):
         Raises:
             FeatmagicError: no such key or option, or nothing to draw.
         """
-        drawing = self._drawings([self._activation(layer)], view_of(**view))[0]
+        how = view_of(**view)
+        if how.overview:
+            raise FeatmagicError("An overview is a PNG: save('overview.png', overview=True).")
+        drawing = self._drawings([self._activation(layer)], how)[0]
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
         return figure(drawing.mosaic, drawing.caption)
@@ -138,6 +166,10 @@ class FeatureMaps(Mapping[str, Tensor]):
     ) -> list[Path]:
         """`save`, with a `View` made before, of which tensors take no notice."""
         activations = self._named(layers)
+        if view.overview and not files.holds_arrays(Path(path)):
+            target = overview_target(path, overwrite=overwrite)
+            picture = film_png(overview(self._with_facts(activations), view))
+            return files.write_whole({target: lambda beside: beside.write_bytes(picture)})
         targets = self.targets(path, layers, overwrite=overwrite)
         if files.holds_arrays(targets[0]):
             return save_arrays(targets[0], activations, named=bool(layers))
@@ -186,15 +218,4 @@ class FeatureMaps(Mapping[str, Tensor]):
         activations = self._pass.activations
         if key in activations:
             return activations[key]
-        raise MissingMap(printable(self._why_missing(str(key), list(activations))))
-
-    def _why_missing(self, key: str, keys: list[str]) -> str:
-        parts = [k for k in keys if k.startswith(f"{key}[")]
-        if parts:
-            return f"'{key}' gave several tensors: {', '.join(parts)}."
-        if key in self.missing:
-            return f"'{key}' gave nothing: {self.missing[key]}."
-        if not keys:
-            return f"No '{key}': no pass of the model was seen yet; compiled code isn't seen into."
-        there = ", ".join(keys[:20]) + (f" and {len(keys) - 20} more" if len(keys) > 20 else "")
-        return f"No '{key}' was captured.{did_you_mean(key, keys)} There are: {there}."
+        raise MissingMap(printable(why_missing(str(key), activations, self.missing)))

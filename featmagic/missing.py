@@ -85,7 +85,10 @@ def _not_called(
         return "the pass failed before it returned"
     if above and isinstance(unwrap(above[0])[-1], nn.MultiheadAttention):
         return "its parent, a MultiheadAttention, uses its weights without calling it"
-    return "it was not called in the last pass (a call of its .forward() isn't seen)"
+    return (
+        "it was not called in the last pass (a call of its .forward(), or its parent's use of its "
+        "weights, isn't seen)"
+    )
 
 
 def failing_layer(model: nn.Module, tb: TracebackType | None) -> str | None:

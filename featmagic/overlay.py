@@ -15,9 +15,10 @@ from featmagic.palette import GAP, LEVELS
 def overlaid(
     mosaic: Mosaic, pictures: Pixels, colours: Colours | None, alpha: float, *, by_row: bool
 ) -> Mosaic:
-    """The tiles on the input, the more opaque the larger the magnitude: 0 is transparent.
+    """The tiles on the input, the more opaque the larger the magnitude.
 
-    The rule is FiftyOne's: opacity in proportion to |value|.
+    The rule is FiftyOne's, opacity in proportion to |value|; measured from the middle of a centred
+    range, and from the end that is nearer to 0 of any other.
 
     Args:
         mosaic: of palette indices, or of RGB, which is opaque everywhere.

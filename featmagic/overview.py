@@ -12,6 +12,7 @@ from torch import Tensor
 
 from featmagic.activations import Activation
 from featmagic.axes import Axes, LayoutMismatch, axes_of
+from featmagic.band import Band, Stack, stack_of
 from featmagic.errors import FeatmagicError
 from featmagic.health import Health, Look, bring, healths, look
 from featmagic.indices import picked
@@ -19,16 +20,7 @@ from featmagic.mosaic import Pixels
 from featmagic.planes import planes, undrawable
 from featmagic.reals import real
 from featmagic.room import PAGE, Room
-from featmagic.thumbnails import (
-    Band,
-    Stack,
-    centres,
-    grouped,
-    painted,
-    stack_of,
-    two_maps,
-    with_finite_ends,
-)
+from featmagic.thumbnails import centres, grouped, painted, two_maps, with_finite_ends
 from featmagic.view import View, spelled
 
 _PAGE_BAND = Band(side=28, gap=2)
@@ -107,7 +99,8 @@ def overview(
 
     Example:
         >>> import torch
-        >>> film = overview([(Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 56, 56)), ())], View())
+        >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 56, 56))
+        >>> film = overview([(conv, ())], View())
         >>> film.frames[0].tiles.shape
         (8, 28, 28)
     """
@@ -157,21 +150,23 @@ def _seen(activation: Activation, view: View, band: Band, *, draws: bool) -> _Se
     tensor = activation.tensor
     # Of a single value the reason would be the value, which would have to be brought over.
     reason = undrawable(tensor[None] if tensor.dim() == 0 else tensor)
-    if reason and tensor.dim() <= 5:
+    if reason and (tensor.dim() <= 5 or tensor.numel() == 0):
         return _Seen(reason)
     tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
     if reason or tensor.dim() == 0:
         return _Seen(reason or "", look(tensor, "?" * tensor.dim()))
     axes = _axes(activation, view)
-    seen = _Seen(look=look(tensor, axes.letters), signed=axes.signed)
+    seen = look(tensor, axes.letters)
     if not draws:
-        return seen
+        return _Seen("", seen, None, axes.signed)
     if axes.letters == "NCHW" and view.channels is None and prod(tensor.shape[2:]) > 1:
-        # The usual case, a tenth of the time; `planes` would give the same, and words.
+        # The usual case, in a tenth of the time; `planes` would give the same, and words.
         sample = picked(view.sample, len(tensor), "sample")[0]
-        return replace(seen, stack=stack_of(real(tensor[sample, : band.tiles])[0], "tiles", band))
-    stack = planes(tensor, axes, view, activation.key)
-    return replace(seen, stack=stack_of(stack.values[0], stack.form, band), form=stack.form)
+        stack = stack_of(real(tensor[sample, : band.tiles])[0], "tiles", band)
+        return _Seen("", seen, stack, axes.signed)
+    chosen = planes(tensor, axes, view, activation.key)
+    stack = stack_of(chosen.values[0], chosen.form, band)
+    return _Seen("", seen, stack, axes.signed, chosen.form)
 
 
 def _axes(activation: Activation, view: View) -> Axes:

@@ -92,7 +92,7 @@ def _frame(mosaic: Mosaic, gap: int) -> _Frame:
     left = gap + beside + margin
     full = left + ncols * wide
     if mosaic.ends:
-        full = max(full, left + LETTER * (sum(map(len, mosaic.ends)) + 2) + gap)
+        full = max(full, left + LETTER * (sum(map(len, mosaic.ends)) + 4) + gap)
     cell, lines, top = 0, 0, gap
     if mosaic.strip:
         name = LETTER * max(map(len, mosaic.strip.names)) + 4

@@ -133,6 +133,7 @@ class Recorder:
 
     def _returned(self, path: str) -> Callable[..., None]:
         wanted = self.selection.calls.get(path, frozenset())
+        parts = self.selection.parts.get(path, frozenset())
 
         def record(module: nn.Module, args: Any, *rest: Any) -> None:
             if in_backward():
@@ -141,7 +142,7 @@ class Recorder:
                 run = self._current(module)
                 call = run.count(path)
             if not wanted or call in wanted:
-                run.keep(self._kept[path], module, call, completed(module, args, *rest))
+                run.keep(self._kept[path], module, call, completed(module, args, *rest), parts)
 
         return record
 

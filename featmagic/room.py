@@ -148,5 +148,5 @@ def step_of_labels(zoom: int, room: Room) -> int:
         5
     """
     least = ceil(room.line / zoom)
-    steps = [n * 10**power for power in range(9) for n in (1, 2, 5)]
+    steps: list[int] = [n * 10**power for power in range(9) for n in (1, 2, 5)]
     return min(step for step in steps if step >= least)

@@ -95,7 +95,8 @@ def _patches(part: Tensor, view: View, noun: str, axes: Axes) -> Planes:
     words = [f"{height} × {width} patches"]
     if before:
         names = ", ".join(axes.prefix)
-        words.append(f"{before} prefix token{'s' * (before > 1)} in a strip: {names}")
+        where = "left out" if view.reduce == "pca" else "in a strip"
+        words.append(f"{before} prefix token{'s' * (before > 1)} {where}: {names}")
     return replace(
         tokens,
         values=patches,

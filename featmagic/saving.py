@@ -12,7 +12,7 @@ from featmagic.activations import Activation
 from featmagic.arrays import valueless, write_arrays
 from featmagic.drawing import Drawing
 from featmagic.errors import FeatmagicError, printable, say
-from featmagic.files import holds_arrays, write_whole
+from featmagic.files import holds_arrays, targets, write_whole
 from featmagic.mosaic import Mosaic
 from featmagic.render.figure import write_figure
 from featmagic.render.png import png
@@ -37,13 +37,29 @@ def check_whole(path: str | os.PathLike[str], view: View) -> None:
         raise FeatmagicError(f"{suffix} holds whole tensors: {', '.join(asked)} {have} no place.")
 
 
+def overview_target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
+    """The file that an overview would be written to.
+
+    Raises:
+        FeatmagicError: as for any picture, or a suffix that isn't .png.
+
+    Example:
+        >>> overview_target("overview.png", overwrite=True).name
+        'overview.png'
+    """
+    (target,) = targets(path, ["overview"], overwrite=overwrite)
+    if target.suffix.lower() != ".png":
+        raise FeatmagicError(f"An overview is saved as .png, not '{target.name}'.")
+    return target
+
+
 def save_pictures(
-    targets: Sequence[Path], drawings: Sequence[Drawing], *, named: bool
+    places: Sequence[Path], drawings: Sequence[Drawing], *, named: bool
 ) -> list[Path]:
     """Write a picture for each drawing that has one.
 
     Args:
-        targets: a file for each drawing.
+        places: a file for each drawing.
         drawings: what to write.
         named: whether the layers were asked for one by one: each has to have a picture then.
 
@@ -55,7 +71,7 @@ def save_pictures(
     """
     writers: dict[Path, Callable[[Path], object]] = {}
     without = []
-    for target, drawing in zip(targets, drawings, strict=True):
+    for target, drawing in zip(places, drawings, strict=True):
         if drawing.mosaic is None:
             without.append(drawing.caption)
         else:

@@ -23,9 +23,9 @@ def caption(film: Film) -> str:
         >>> from featmagic.activations import Activation
         >>> from featmagic.overview import overview
         >>> from featmagic.view import View
-        >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]))
+        >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 0]], [[1, 3]]]]))
         >>> print(caption(overview([(relu, ())], View())).splitlines()[-1])
-        relu  ReLU  (1, 2, 2)  0 █▁▁▁▁▃▁▁▁▁▁▁▁▁▁▃ 3  mean 1  zeros 50 %  dead 1 of 2  16 B
+        relu  ReLU  (1, 2, 1, 2)  0 █▁▁▁▁▅▁▁▁▁▁▁▁▁▁▅ 3  mean 1  zeros 50 %  dead 1 of 2  16 B
     """
     lines = [[*_columns(frame)] for frame in film.frames]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -45,7 +45,8 @@ def head(film: Film) -> list[str]:
         lines.append(_how_drawn(film))
     if any(frame.health and frame.health.sampled for frame in film.frames):
         lines.append(
-            f"≈ and histograms: by up to {SAMPLED} evenly spaced values a layer; all else: by all values"
+            f"≈ and histograms: by up to {SAMPLED} evenly spaced values a layer; "
+            "all else: by all values"
         )
     return lines
 
@@ -58,7 +59,8 @@ def _how_drawn(film: Film) -> str:
     )
     colours = first if first == second else f"{first}, or {second} for both signs"
     centre = ", centred on 0" if centres(view) else ""
-    return f"tiles: sample {view.sample}, {which}, averaged if large, each its own range · {colours}{centre}"
+    how = f"sample {view.sample}, {which}, averaged if large, each its own range"
+    return f"tiles: {how} · {colours}{centre}"
 
 
 def alarms(film: Film) -> list[str]:

@@ -1,315 +1,351 @@
-"""Finished pictures read by their colours, and held against what must be on them."""
+"""What each picture of the gallery must hold, by its row's title, computed apart."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import sys
+from functools import cache
+from pathlib import Path
 
 import numpy as np
-from expected import possible_colours, wrong_pixels
+import torch
+from gallery_pictures import Truth
+from matplotlib.colors import AsinhNorm, LogNorm, Normalize, SymLogNorm
 from PIL import Image
-from scipy import ndimage
+from sklearn.datasets import load_sample_image
 
-from featmagic.glyphs import DIGIT, LETTER, glyphs
-from featmagic.palette import CONSTANT, GAP, INK, palette
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+import gallery
+from gallery import MEAN, STD, Row
 
-COLOURS = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
-LABEL, BETWEEN = 9, 2  # pixels: a tile's label, the gap between two tiles
-TEXT = 12  # from one line of text to the next
+sys.path.pop(0)
 
-
-@dataclass
-class Truth:
-    """What a picture and its caption must hold.
-
-    `tiles` are the values of each tile, in reading order, and `norms` their ranges: one object for
-    all where they share it. `channels` are those that the caption speaks of, by default the tiles.
-    """
-
-    tiles: list
-    norms: list
-    facts: tuple
-    cmap: str
-    labels: list
-    channels: np.ndarray
-    indices: list | None = None  # of the channels, where they aren't counted from 0
-    rows: tuple = ()  # what stands left of each row of tiles
-    lines: Callable | None = None  # what stands left of a row of values
-    strip: dict = field(default_factory=dict)  # the values of each prefix token
-    inputs: tuple = ()  # photographs beside the tiles
-    over: np.ndarray | None = None  # a photograph under the tiles
-    alpha: float = 0.7
-    strengths: list | None = None  # of the tiles, where they don't show all values
-    pixels: list | None = None  # colours 0 to 1, where they don't follow from one value each
-
-    @property
-    def shared(self):
-        return all(norm is self.norms[0] for norm in self.norms)
-
-    @property
-    def dead(self):
-        """The channels of one value."""
-        indices = self.indices or range(len(self.channels))
-        return [n for n, plane in zip(indices, self.channels, strict=True) if is_dead(plane)]
+ATTENTION = "encoder.layers.encoder_layer_0.self_attention[1]"
+BLOCK = "encoder.layers.encoder_layer_1"
+# The choices that no row of the gallery has.
+OTHERS = (
+    Row("the largest mean first", "cnn", ("conv",), {"sort": "mean"}),
+    Row("the largest value first", "cnn", ("conv",), {"sort": "max"}),
+    Row("the widest spread first", "cnn", ("conv",), {"sort": "std"}),
+    Row("the largest of all channels", "cnn", ("conv",), {"reduce": "max"}),
+    Row("in grey, by threes", "cnn", ("pool",), {"cmap": "gray", "zoom": 2, "ncols": 3}),
+    Row("sample 1", "pair", ("pool",), {"sample": "-1", "input": True, "mean": MEAN, "std": STD}),
+    Row("both signs on the input", "cnn", ("conv",), {"overlay": True, "topk": 2}),
+    Row("one slice", "volume", ("0",), {"slice": 2}),
+    Row("the mean along the depth", "volume", ("0",), {"slice": "mean"}),
+    Row("what all tokens look at", "vit", (ATTENTION,), {"attn": "mean"}),
+    Row("what one token looks at", "vit", (ATTENTION,), {"attn": 9}),
+    Row("tokens on a given grid", "words", ("embedding",), {"grid": (3, 6), "max": 5}),
+    Row("tokens behind four", "words", ("embedding",), {"prefix_tokens": 4, "max": 5}),
+    Row("tokens of two samples", "vit", (BLOCK,), {"sample": "all", "channels": "1,0"}),
+    Row("named components", "vit", ("encoder",), {"reduce": "pca", "pca_basis": "gallery"}),
+)
 
 
-def is_dead(plane):
-    return plane.size > 1 and plane.min() == plane.max()
+@cache
+def gave(network, key):
+    """What a layer gave, as float64."""
+    return gallery.maps_of(network)[key].double().numpy()
 
 
-def places(values, norm):
-    """Where values lie in their range, 0 to 1, by matplotlib's norm."""
-    return np.asarray(norm(values.clip(norm.vmin, norm.vmax)), np.float64)
+def photograph(name, height, width):
+    image = Image.fromarray(load_sample_image(f"{name}.jpg"))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
 
-def filled(mask):
-    """The mask without what is empty around it."""
-    down, across = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    return mask[down[0] : down[-1] + 1, across[0] : across[-1] + 1] if len(down) else mask[:0, :0]
+CHINA = photograph("china", 112, 160)
+PAIR = (photograph("china", 112, 112), photograph("flower", 112, 112))
 
 
-class Picture:
-    """A PNG: its blocks of colours, found by the gaps around them, and the ink between them."""
-
-    def __init__(self, caption, data):
-        self.caption = caption
-        self.image = Image.open(io.BytesIO(data))
-        self.rgb = np.asarray(self.image.convert("RGB"))
-        self.ink = (self.rgb == COLOURS[INK]).all(-1)
-        self.left_over = (self.rgb != COLOURS[GAP]).any(-1)
-        found = ndimage.find_objects(ndimage.label(self.left_over & ~self.ink, np.ones((3, 3)))[0])
-        self.blocks = sorted(found, key=lambda box: (box[0].start, box[1].start))
-
-    def take(self, box):
-        """The colours there, which are accounted for with that."""
-        self.left_over[box] = False
-        return self.rgb[box]
-
-    def says(self, text, down, across):
-        """Whether just this text stands there."""
-        ink = filled(self.ink[down, across])
-        self.left_over[down, across] &= ~self.ink[down, across]
-        return np.array_equal(ink, filled(glyphs(text)[DIGIT]))
-
-    def parts(self, truth):
-        """The boxes of the strip, of the inputs, of the tiles and of the colours' bar."""
-        blocks = list(self.blocks)
-        bar = blocks.pop() if truth.shared and truth.pixels is None else None
-        strip, rest = blocks[: len(truth.strip)], blocks[len(truth.strip) :]
-        leftmost = sorted(rest, key=lambda box: box[1].start)
-        inputs = sorted(leftmost[: len(truth.inputs)], key=lambda box: box[0].start)
-        return strip, inputs, [box for box in rest if box not in inputs], bar
+def conv():
+    return gave("cnn", "conv")[0]
 
 
-def assert_shows(picture, truth):
-    """The picture shows all that the truth holds, in its place, and nothing else."""
-    strip, inputs, tiles, bar = picture.parts(truth)
-    assert len(tiles) == len(truth.tiles)
-    assert_grid(tiles, len(truth.rows))
-    for number, box in enumerate(tiles):
-        assert_tile(picture, truth, number, box)
-        assert_label(picture, truth.labels[number], box)
-    assert_bars(picture, truth, tiles)
-    assert_ticks(picture, truth, tiles, inputs)
-    assert_strip(picture, truth, strip)
-    assert_inputs(picture, truth, inputs, tiles)
-    if bar is not None:
-        assert_colour_bar(picture, truth, bar)
-    assert not picture.left_over.any()
-    coloured = bool(truth.inputs) or truth.over is not None or truth.pixels is not None
-    assert (picture.image.format, picture.image.mode) == ("PNG", "RGB" if coloured else "P")
-    assert picture.image.width <= 760
-    assert_caption(picture.caption, truth)
+def relu():
+    return gave("cnn", "relu")[0]
 
 
-def assert_grid(tiles, rows):
-    """Tiles of one size, side by side with a gap between, the rows full but for the last."""
-    sizes = {(down.stop - down.start, across.stop - across.start) for down, across in tiles}
-    assert len(sizes) == 1
-    ncols = sum(down == tiles[0][0] for down, _ in tiles)
-    assert not rows or (rows, len(tiles)) == (rows, rows * ncols)
-    for number, (down, across) in enumerate(tiles):
-        assert across == tiles[number % ncols][1]
-        assert down == tiles[number - number % ncols][0]
-        if number % ncols:
-            assert across.start - tiles[number - 1][1].stop == BETWEEN
+def pool():
+    return gave("cnn", "pool")[0]
 
 
-def assert_tile(picture, truth, number, box):
-    """Every value is a rectangle of one colour, that of its place in the range."""
-    values, colours = truth.tiles[number], picture.take(box)
-    height, width = values.shape[:2]
-    tall, wide = colours.shape[0] // height, colours.shape[1] // width
-    assert colours.shape == (height * tall, width * wide, 3)
-    assert tall == wide or (width >= 8 * height and tall > wide)  # what is flat is drawn taller
-    if truth.over is not None:
-        assert_overlay(truth, number, colours, tall)
-        return
-    squares = colours.reshape(height, tall, width, wide, 3)
-    assert (squares == squares[:, :1, :, :1]).all()
-    shown = squares[:, 0, :, 0]
-    if truth.pixels is not None:
-        assert np.abs(shown - truth.pixels[number] * 255).max() < 1
-        return
-    place = places(values, truth.norms[number])
-    hatch = hatched(values)
-    assert (shown[hatch] == COLOURS[CONSTANT]).all()
-    if is_dead(values) and not truth.shared:
-        assert (shown[~hatch] == COLOURS[GAP]).all()
-    else:
-        assert wrong_pixels(shown[~hatch], possible_colours(place[~hatch], (0, 1), truth.cmap)) == 0
+# Ranges
 
 
-def hatched(values):
-    """What is marked of a dead channel: its frame and every third diagonal; of others nothing."""
-    down, across = np.indices(values.shape)
-    edge = (down % (len(values) - 1 or 1) == 0) | (across % (values.shape[1] - 1 or 1) == 0)
-    return (edge | ((down + across) % 3 == 0)) & is_dead(values)
+def around(values, center=0.0):
+    most = np.abs(values - center).max()
+    return Normalize(center - most, center + most)
 
 
-def assert_overlay(truth, number, colours, zoom):
-    """The photograph shows through: where the magnitude is 0 it is all that is seen."""
-    values, norm = truth.tiles[number], truth.norms[number]
-    most = np.abs([norm.vmin, norm.vmax]).max()
-    opacity = np.abs(values) / most if most else values
-    top = possible_colours(places(values, norm) if most else values, (0, 1), truth.cmap)[1]
-    if is_dead(values):
-        opacity, top = hatched(values).astype(float), np.broadcast_to(COLOURS[CONSTANT], top.shape)
-    opacity, top = (np.kron(one, np.ones((zoom, zoom, 1))) for one in (opacity[..., None], top))
-    under = resized(truth.over, *colours.shape[:2])
-    blended = under * (1 - truth.alpha * opacity) + top * truth.alpha * opacity
-    assert np.abs(colours - blended).max() < 5
-    assert np.abs(colours - blended).mean() < 1
+def own(planes):
+    """A range for each: around 0 where the layer has both signs."""
+    if planes.min() < 0 < planes.max():
+        return [around(plane) for plane in planes]
+    return [Normalize(plane.min(), plane.max()) for plane in planes]
 
 
-def assert_label(picture, label, box):
-    down, across = box
-    assert picture.says(label, slice(max(0, down.start - LABEL), down.start), across)
+def symlog(values):
+    most = np.abs(values).max()
+    return SymLogNorm(most / 100, 1 - 1 / np.e, -most, most, base=np.e)
 
 
-def assert_bars(picture, truth, tiles):
-    """Under each tile a bar as long as it is strong against the strongest, if ranges differ."""
-    strengths = np.array(truth.strengths or [np.abs(values).max() for values in truth.tiles])
-    wanted = not truth.shared and truth.pixels is None
-    for strength, (down, across) in zip(strengths, tiles, strict=True):
-        under = picture.ink[down.stop : down.stop + 3, across]
-        picture.left_over[down.stop : down.stop + 3, across] &= ~under
-        length = int(under[1].sum())
-        assert not under[0].any()
-        assert (under[1:] == (np.arange(under.shape[1]) < length)).all()
-        exact = strength / strengths.max() * under.shape[1] if wanted else 0
-        assert abs(length - exact) < 0.51
+def asinh(values):
+    most = np.abs(values).max()
+    return AsinhNorm(most / 100, -most, most)
 
 
-def assert_ticks(picture, truth, tiles, inputs):
-    """Left of the tiles stands what each row of them is, or what rows of values are."""
-    across = slice(max((box[1].stop for box in inputs), default=0), tiles[0][1].start)
-    ncols = sum(down == tiles[0][0] for down, _ in tiles)
-    for text, (down, _) in zip(truth.rows, tiles[::ncols], strict=bool(truth.rows)):
-        assert picture.says(text, slice(down.start, down.start + 10), across)
-    if truth.lines:
-        (down, _), rows = tiles[0], len(truth.tiles[0])
-        zoom = (down.stop - down.start) // rows
-        step = next(step for step in (1, 2, 5, 10, 20, 50, 100) if step * zoom >= TEXT)
-        for row in range(0, rows, step):
-            top = down.start + row * zoom
-            assert picture.says(truth.lines(row), slice(top, top + 10), across)
+# Pictures
 
 
-def assert_strip(picture, truth, strip):
-    """A line a prefix token: its name, and a cell a channel in the colours of its range."""
-    for (name, values), box in zip(truth.strip.items(), strip, strict=True):
-        cells = picture.take(box)
-        wide = cells.shape[1] // len(values)
-        assert cells.shape[1] == wide * len(values)
-        assert (cells == cells[:1, ::wide].repeat(wide, 1)).all()
-        place = np.array([places(np.array([v]), n)[0] for v, n in zip(values, truth.norms, strict=True)])
-        assert wrong_pixels(cells[0, ::wide], possible_colours(place, (0, 1), truth.cmap)) == 0
-        assert picture.says(name, box[0], slice(0, box[1].start))
+def grid(planes, *facts, order=None, **others):
+    """A tile for each plane `(P, h, w)`, in that order, each over its own range."""
+    order = list(range(len(planes)) if order is None else order)
+    planes = np.asarray(planes)[order]
+    norms = others.pop("norms", None) or own(planes)
+    made = {
+        "cmap": "RdBu_r" if norms[0].vmin < 0 < norms[0].vmax else "viridis",
+        "labels": list(map(str, order)),
+        "channels": planes,
+        "indices": order,
+    }
+    return Truth(list(planes), norms, facts, **made | others)
 
 
-def assert_inputs(picture, truth, inputs, tiles):
-    """The photographs, in their proportions and level with the tiles."""
-    ncols = sum(down == tiles[0][0] for down, _ in tiles)
-    for photograph, box, (down, _) in zip(truth.inputs, inputs, tiles[::ncols], strict=False):
-        shown = picture.take(box)
-        height, width = shown.shape[:2]
-        assert box[0].start == down.start
-        assert abs(width - height * photograph.shape[1] / photograph.shape[0]) <= 1
-        assert np.abs(shown - resized(photograph, height, width)).max() <= 3
+def shared(planes, norm, *facts):
+    return grid(planes, *facts, norms=[norm] * len(planes))
 
 
-def resized(photograph, height, width):
-    image = Image.fromarray(photograph).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(image).astype(np.float64)
+def sorted_by(planes, by, keys, count=12, **others):
+    order = np.argsort(-keys(planes.reshape(len(planes), -1)), kind="stable")
+    fact = f"{count} of 12 channels, sample 0, by {by}"
+    return grid(planes, fact, order=order[:count].tolist(), **others)
 
 
-def assert_colour_bar(picture, truth, box):
-    """All colours from the low end to the high end, and the figures of both and of the middle."""
-    colours, norm, (down, across) = picture.take(box), truth.norms[0], box
-    width = across.stop - across.start
-    steps = possible_colours(np.linspace(0, 1, width), (0, 1), truth.cmap)
-    assert all(wrong_pixels(row, steps) == 0 for row in colours)
-    expected = np.zeros((7, picture.image.width), bool)
-    for text, place in zip(figures(norm), (0, 0.5, 1), strict=True):
-        left = across.start + round(place * (width - LETTER * len(text)))
-        expected[:, left : left + LETTER * len(text)] |= glyphs(text)[DIGIT]
-    below = picture.ink[down.stop :]
-    picture.left_over[down.stop :] &= ~below
-    assert np.array_equal(below[below.any(1)], expected[expected.any(1)])
+def absmean(rows):
+    return np.abs(rows).mean(1)
 
 
-def figures(norm):
-    """The values at the low end, in the middle and at the high end of the colours."""
-    low, middle, high = (float(np.ravel(norm.inverse(np.array([p])))[0]) for p in (0.0, 0.5, 1.0))
-    middle = 0.0 if abs(middle) < 1e-9 * high else middle
-    return [f"{value:.3g}" for value in (low, middle, high)]
+def single(plane, channels, *facts, **others):
+    """One tile that holds all channels, over one range."""
+    norms, labels = own(channels[None]), [""]
+    made = {"norms": norms, "labels": labels, "channels": channels, "indices": None}
+    return grid(plane[None], *facts, **made | others)
 
 
-# Captions
+def reduced(plane, how):
+    return single(plane, plane[None], f"NCHW: 12 of 12 channels, their {how}, sample 0")
 
 
-def assert_caption(caption, truth):
-    for fact in truth.facts:
-        assert fact in caption
-    shared = truth.shared and len(truth.channels) > 1
-    drawn = truth.pixels is None
-    assert (f"· {truth.cmap}" in caption) == drawn
-    assert (truth.cmap + " centred on " in caption) == (drawn and truth.cmap == "RdBu_r")
-    assert (" its own range" in caption) == (drawn and not truth.shared)
-    assert ("one range for all" in caption) == (drawn and shared)
-    assert ("in a strip" in caption) == bool(truth.strip)
-    assert ("input un-normalised" in caption) == (bool(truth.inputs) or truth.over is not None)
-    outside = sum(
-        int(((values < norm.vmin) | (values > norm.vmax)).sum())
-        for values, norm in zip(truth.tiles, truth.norms, strict=True)
-        if drawn
-    )
-    assert re.findall(r"(\d+) clipped", caption) == ([str(outside)] if outside else [])
-    dead = ", ".join(map(str, truth.dead))
-    assert re.findall(r"(\d+) dead: ([\d, ]*\d)", caption) == ([(str(len(truth.dead)), dead)] if dead else [])
-    alike = near_duplicates(truth.channels) if drawn and not truth.rows else 0
-    assert re.findall(r"(\d+) near-duplicate", caption) == ([str(alike)] if alike else [])
-    assert_figures(caption, truth.channels)
+def by_sample(planes, *facts, order=None, strip=None, **others):
+    """Samples `(S, P, h, w)` as rows; a channel has one range in all of them."""
+    count, channels = len(planes), planes.swapaxes(0, 1)
+    labels = [str(n) for n in order or range(len(channels))] * count
+    made = {
+        "norms": own(channels) * count,
+        "channels": channels,
+        "indices": order,
+        "labels": labels,
+    }
+    rows, tiles = tuple(f"s{n}" for n in range(count)), planes.reshape(-1, *planes.shape[2:])
+    return grid(tiles, *facts, rows=rows, strip=strip or {}, **made | others)
 
 
-def assert_figures(caption, channels):
-    """Range, histogram, mean, deviation, zeros and near-duplicates, of all values together."""
-    found = re.search(r"· (\S+) ([▁-█]{8}) (\S+)  mean (\S+)  std ([\d.e+-]+)", caption).groups()
-    counts = np.histogram(channels, bins=8)[0]
-    exact = channels.min(), channels.max(), channels.mean(), channels.std()
-    for figure, value in zip((found[0], *found[2:]), exact, strict=True):
-        assert abs(float(figure) - value) <= max(5e-3 * abs(value), 1e-6 * exact[3])
-    assert found[1] == "".join("▁▂▃▄▅▆▇█"[round(7 * n / counts.max())] for n in counts)
-    zeros = (channels == 0).mean()
-    share = "< 1" if zeros < 0.01 else f"{100 * zeros:.0f}"
-    assert re.findall(r"zeros (.*?) %", caption) == ([share] if zeros else [])
+def components(channels):
+    """Three principal components by numpy's SVD, 0 to 1; the largest loading is positive."""
+    points = channels.reshape(len(channels), -1).T
+    points = points - points.mean(0)
+    axes = np.linalg.svd(points, full_matrices=False)[2][:3]
+    axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1))
+    there = points @ axes.T
+    there = (there - there.min(0)) / np.ptp(there, axis=0)
+    return there.reshape(*channels.shape[1:], 3)
 
 
-def near_duplicates(channels):
-    """How many channels are like one before them."""
-    planes = [plane.ravel() for plane in channels if plane.size >= 9 and not is_dead(plane)]
-    r = np.abs(np.corrcoef(planes)) if len(planes) > 1 else np.zeros((1, 1))
-    return int((np.tril(r, -1) > 0.99).any(1).sum())
+def in_colours(channels, *facts, **others):
+    said = "3 principal components as red, green, blue"
+    return single(channels[0], channels, said, *facts, pixels=[components(channels)], **others)
+
+
+def patches(tokens, height, width):
+    """The last tokens of `(L, C)` as `(C, h, w)`."""
+    return tokens[len(tokens) - height * width :].reshape(height, width, -1).transpose(2, 0, 1)
+
+
+def prefix(tokens, count):
+    """The first tokens by name."""
+    return dict(zip(("CLS", "R1", "R2", "R3", "R4"), tokens[:count], strict=False))
+
+
+def on_patches(tokens, size, count, *facts, **others):
+    said = f"{size[0]} × {size[1]} patches, {count} prefix token"
+    names = f"in a strip: {', '.join(prefix(tokens, count))}"
+    return grid(patches(tokens, *size), said, names, *facts, strip=prefix(tokens, count), **others)
+
+
+def heads():
+    return gave("vit", ATTENTION)[0]
+
+
+def halved():
+    """Every 2 x 2 values averaged; the last row and column are alone."""
+    padded = np.pad(heads(), ((0, 0), (0, 1), (0, 1)), constant_values=np.nan)
+    return np.nanmean(padded.reshape(4, 99, 2, 99, 2), (2, 4))
+
+
+def looked_at(keys, said, **others):
+    """Attention `(heads, keys)` on the patches, and what goes to the class token."""
+    facts = f"NAQK: 4 of 4 heads, sample 0, {said}", "each head its own range"
+    return on_patches(keys.T, (14, 14), 1, *facts, **others)
+
+
+def volume():
+    return gave("volume", "0")[0]
+
+
+def montage():
+    """A channel a row, a slice a column."""
+    norms = [norm for norm in own(volume()) for _ in range(10)]
+    said = "NCDHW: 10 of 10 slices, sample 0, 10 slices across, 4 of 4 channels down"
+    labels, rows = [*"0123456789"] * 4, tuple("0123")
+    made = {"labels": labels, "rows": rows, "channels": volume().swapaxes(0, 1), "indices": None}
+    return grid(volume().reshape(40, 30, 30), said, norms=norms, **made)
+
+
+CNN = "NCHW: 12 of 12 channels, sample 0"
+VOLUME = "NCDHW: 4 of 4 channels, sample 0"
+LEFT = "14 × 14 patches, 1 prefix token left out: CLS"
+IMAGENETS = "input un-normalised by ImageNet's"
+
+TRUTHS = {
+    "channels of a convolution, each in its own range": lambda: grid(
+        conv(), CNN, "1 near-duplicate (|r| > 0.99)", "1 dead: 3"
+    ),
+    "one range for the layer": lambda: shared(conv(), around(conv()), CNN),
+    "one range for all layers: the ReLU's cut": lambda: [
+        shared(planes, around(conv()), CNN, "one range for all layers")
+        for planes in (conv(), relu())
+    ],
+    "a range that is given": lambda: shared(conv(), Normalize(-1, 1), CNN),
+    "a middle that is given": lambda: shared(
+        relu(), around(relu(), 0.5), "RdBu_r centred on 0.5, one"
+    ),
+    "without the outermost values": lambda: shared(
+        conv(), around(np.percentile(conv(), (5, 95), method="nearest")), CNN
+    ),
+    "logarithmic": lambda: shared(
+        relu(), LogNorm(relu()[relu() > 0].min(), relu().max()), "viridis, log, one"
+    ),
+    "linear near zero only": lambda: shared(conv(), symlog(conv()), "centred on 0, symlog, one"),
+    "inverse hyperbolic sine": lambda: shared(conv(), asinh(conv()), "centred on 0, asinh, one"),
+    "the strongest first": lambda: sorted_by(relu(), "absmean", absmean),
+    "the sparsest first": lambda: sorted_by(relu(), "sparsity", lambda rows: (rows == 0).mean(1)),
+    "the largest mean first": lambda: sorted_by(conv(), "mean", lambda rows: rows.mean(1)),
+    "the largest value first": lambda: sorted_by(conv(), "max", lambda rows: rows.max(1)),
+    "the widest spread first": lambda: sorted_by(conv(), "std", lambda rows: rows.std(1)),
+    "the three strongest": lambda: sorted_by(relu(), "absmean", absmean, 3),
+    "those alike side by side": lambda order: grid(conv(), f"{CNN}, those alike", order=order),
+    "some channels": lambda: grid(conv(), "3 of 12 channels", "1 dead: 3", order=[2, 9, 3]),
+    "two samples": lambda: by_sample(
+        gave("pair", "pool")[:, :6], "NCHW: 6 of 12 channels, samples 0, 1"
+    ),
+    "two samples beside their inputs": lambda: by_sample(
+        gave("pair", "pool"), "NCHW: 12 of 12 channels, samples 0, 1", IMAGENETS, inputs=PAIR
+    ),
+    "sample 1": lambda: grid(
+        gave("pair", "pool")[1], "sample 1", "un-normalised by --mean and --std", inputs=PAIR[1:]
+    ),
+    "beside the input": lambda: grid(pool(), CNN, IMAGENETS, inputs=[CHINA]),
+    "on the input": lambda: grid(pool()[:8], "8 of 12", "on the input, alpha 0.7", over=CHINA),
+    "on the input, faintly": lambda: sorted_by(
+        pool(), "absmean", absmean, 4, over=CHINA, alpha=0.3
+    ),
+    "both signs on the input": lambda: sorted_by(conv(), "absmean", absmean, 2, over=CHINA),
+    "in grey, by threes": lambda: grid(pool(), CNN, cmap="gray"),
+    "the mean of all channels": lambda: reduced(relu().mean(0), "mean"),
+    "the largest magnitude": lambda: reduced(np.abs(conv()).max(0), "absmax"),
+    "the norm": lambda: reduced(np.sqrt((relu() ** 2).sum(0)), "norm"),
+    "the largest of all channels": lambda: reduced(conv().max(0), "max"),
+    "principal components as colours": lambda: in_colours(relu(), CNN, inputs=[CHINA]),
+    "tokens as colours": lambda: in_colours(
+        patches(gave("vit", "encoder")[0], 14, 14), "NLC: 32 of 32 channels", LEFT, inputs=PAIR[:1]
+    ),
+    "named components": lambda: in_colours(patches(gave("vit", "encoder")[0], 14, 14), LEFT),
+    "channels last": lambda: grid(
+        gave("swin", "features.1")[0].transpose(2, 0, 1)[:12], "NHWC: 12 of 24 channels, sample 0"
+    ),
+    "tokens on their patches": lambda: on_patches(
+        gave("vit", BLOCK)[0, :, :16], (14, 14), 1, "NLC: 16 of 32 channels, sample 0"
+    ),
+    "registers, a wide image": lambda: on_patches(
+        gave("registers", "block")[0], (7, 10), 5, IMAGENETS, inputs=[CHINA]
+    ),
+    "tokens on a given grid": lambda: on_patches(gave("words", "embedding")[0, :, :5], (3, 6), 2),
+    "tokens behind four": lambda: on_patches(gave("words", "embedding")[0, :, :5], (4, 4), 4),
+    "tokens of two samples": lambda: by_sample(
+        np.stack([patches(tokens, 14, 14) for tokens in gave("vit", BLOCK)[..., [1, 0]]]),
+        "NLC: 2 of 32 channels, samples 0, 1",
+        order=[1, 0],
+        strip={f"s{n} CLS": tokens[0] for n, tokens in enumerate(gave("vit", BLOCK)[..., [1, 0]])},
+    ),
+    "attention of each head, query by key": lambda: grid(
+        *(halved(), "NAQK: 4 of 4 heads, sample 0", "shrunk: 2 × 2 values averaged"),
+        **{"norms": own(heads()), "channels": heads(), "strengths": [h.max() for h in heads()]},
+    ),
+    "what the class token looks at": lambda: looked_at(heads()[:, 0], "query CLS", inputs=PAIR[:1]),
+    "what all tokens look at": lambda: looked_at(heads().mean(1), "mean over the queries"),
+    "what one token looks at": lambda: looked_at(heads()[:, 9], "query 9"),
+    "attention between words": lambda: grid(
+        gave("words", "attention[1]")[0], "NAQK: 4 of 4 heads", "each head its own range"
+    ),
+    "features of words": lambda: single(
+        *(gave("words", "embedding")[0], gave("words", "embedding")[0].T),
+        "NLC: 48 of 48 features, sample 0, 20 tokens down, features across",
+        lines=str,
+    ),
+    "a signal's channels": lambda: single(
+        *[gave("chirp", "second")[0]] * 2,
+        "NCL: 24 of 24 channels, sample 0, channels down, 189 steps across",
+        lines=str,
+    ),
+    "a strip a channel": lambda: grid(gave("chirp", "first")[0][:, None], "NCW: 8 of 8 channels"),
+    "an LSTM's output over time": lambda: single(
+        *[gave("lstm", "0[0]")[0].T] * 2,
+        "NLC: 16 of 16 units, sample 0, units down, 50 steps across",
+        lines=str,
+    ),
+    "an LSTM's state": lambda: single(
+        *[gave("lstm", "0[1][0]")[:, 0].T] * 2,
+        "SNC: 16 of 16 units, sample 0, hidden state, units down, 2 states across",
+        lines=str,
+    ),
+    "a volume, in the middle": lambda: grid(volume()[:, 5], f"{VOLUME}, slice 5 of 10 along depth"),
+    "one slice": lambda: grid(volume()[:, 2], f"{VOLUME}, slice 2 of 10 along depth"),
+    "the largest value along the depth": lambda: grid(
+        volume().max(1), f"{VOLUME}, largest of 10 slices"
+    ),
+    "the mean along the depth": lambda: grid(volume().mean(1), f"{VOLUME}, mean of 10 slices"),
+    "all slices": montage,
+    "a few features": lambda: shared(
+        *(gave("head", "6")[0].reshape(10, 1, 1), around(gave("head", "6")[0])),
+        "NC: 10 of 10 values, sample 0",
+    ),
+    "many features": lambda: single(
+        *(gave("head", "4")[0].reshape(12, 12), gave("head", "4")[0]),
+        "NC: 144 of 144 values, sample 0",
+        lines=lambda line: str(12 * line),
+    ),
+    "features of two samples": lambda: single(
+        gave("head", "4"), gave("head", "4").T, "samples 0, 1", "values across", lines="s{}".format
+    ),
+    "pooled features": lambda: shared(
+        gave("head", "2")[0], own(gave("head", "2")[:1])[0], "NCHW: 16 of 16 values, sample 0"
+    ),
+}
+
+
+@cache
+def network(name):
+    """A network of the gallery as it was when it gave its maps, and what it is given."""
+    make, given = gallery.NETWORKS[name]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make().eval(), given()

@@ -104,7 +104,10 @@ def test_nan_and_infinities_have_colours_of_their_own_and_are_counted():
     assert drawn[0].tolist() == [0, LEVELS - 1, NAN]
     assert drawn[1, :2].tolist() == [POSITIVE_INF, NEGATIVE_INF]
     assert abs(drawn[1, 2] - (LEVELS - 1) / 2) <= 0.5
-    assert "1  mean 0.5  std 0.408  zeros 17 %, 1 NaN, 2 inf" in draw(activation(tensor), View()).caption
+    assert (
+        "1  mean 0.5  std 0.408  zeros 17 %, 1 NaN, 2 inf"
+        in draw(activation(tensor), View()).caption
+    )
 
 
 def test_a_channel_of_nothing_but_nan_is_not_called_constant():
@@ -297,7 +300,8 @@ def test_zoom_one_draws_every_value_of_a_large_plane():
         (
             torch.tensor([[[[0.0, 2.0]], [[1.0, 4.0]]]]),
             "cnn1  Conv2d  (1, 2, 1, 2) float32 cpu · NCHW: 2 of 2 channels, sample 0"
-            " · 0 █▁█▁█▁▁█ 4  mean 1.75  std 1.48  zeros 25 % · viridis, each channel its own range",
+            " · 0 █▁█▁█▁▁█ 4  mean 1.75  std 1.48  zeros 25 %"
+            " · viridis, each channel its own range",
         ),
         (torch.tensor(2.0), "cnn1  Conv2d  () float32 cpu · the single value 2"),
         (

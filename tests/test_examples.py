@@ -1,17 +1,20 @@
-"""The README, the notebook and the terminal session, run as a reader would."""
+"""The README, the notebooks and the terminal session, run as a reader would."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from dataclasses import fields
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from PIL import Image
 
 from featmagic.shell.options import flag
 from featmagic.view import View
@@ -82,6 +85,84 @@ def kinds_of(cell):
         else:
             kinds.append((output.output_type, tuple(sorted(output.data))))
     return kinds
+
+
+@pytest.fixture
+def without_network(tmp_path):
+    """An environment where nothing can be downloaded, and nothing was before."""
+    nobody_listens = "http://127.0.0.1:9"
+    proxies = {"https_proxy": nobody_listens, "http_proxy": nobody_listens, "no_proxy": ""}
+    return {**os.environ, **proxies, "TORCH_HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+
+
+@pytest.mark.parametrize("name", ["vgg_resnet", "vit_swin"])
+def test_the_notebooks_on_photographs_run_without_a_network_and_show_what_they_are_committed_with(
+    name, without_network
+):
+    committed = nbformat.read(EXAMPLES / f"{name}.ipynb", as_version=4)
+    again = nbformat.reads(nbformat.writes(committed), as_version=4)
+    client = NotebookClient(again, resources={"metadata": {"path": str(EXAMPLES)}}, timeout=300)
+    client.execute(env=without_network)
+    for before, after in zip(committed.cells, again.cells, strict=True):
+        if before.cell_type == "code":
+            assert said_in(after) == said_in(before), before.source
+            assert sizes_in(after) == sizes_in(before), before.source
+
+
+def said_in(cell):
+    """What a cell says, but for what was measured and which weights there were.
+
+    Where there are pictures their captions count, not what was printed, which is broken into lines.
+    """
+    if pictures := pictures_in(cell):
+        return [settled(output.data["text/plain"]) for output in pictures]
+    said = [o.text if o.output_type == "stream" else o.data["text/plain"] for o in cell.outputs]
+    return re.sub(r": (random weights|weights trained).*", "", "".join(said))
+
+
+def settled(caption):
+    """A caption's names, shapes, layouts, counts and colours.
+
+    What is measured differs in its last digits between machines; what a random channel is (dead,
+    another's double, beyond its range) hangs on them.
+    """
+    if rows := re.findall(r"^(\S+ +\w+ +\(.*?\))  ", caption, re.MULTILINE):
+        return rows  # of an overview
+    parts = re.sub(r",? \d+ clipped", "", caption).split(" · ")
+    return [part for part in parts if not re.search(r"  mean \S+  std ", part)]
+
+
+def sizes_in(cell):
+    """The size of each picture; it is the one that was promised to the page."""
+    sizes = []
+    for output in pictures_in(cell):
+        with Image.open(io.BytesIO(b64decode(output.data["image/png"]))) as picture:
+            picture.load()
+            size = picture.size
+        promised = output.metadata.get("image/png")
+        assert promised is None or (promised["width"], promised["height"]) == size
+        # a figure has no promised size: matplotlib trims it to the letters on it
+        sizes.append(promised and size)
+    return sizes
+
+
+def pictures_in(cell):
+    return [output for output in cell.outputs if "image/png" in output.get("data", {})]
+
+
+@pytest.mark.parametrize("name", ["hiragana", "vgg_resnet", "vit_swin"])
+def test_a_committed_notebook_is_small_and_says_nothing_of_the_machine_it_ran_on(name):
+    path = EXAMPLES / f"{name}.ipynb"
+    assert path.stat().st_size < 1_500_000
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert notebook.metadata.language_info == {"name": "python"}
+    for cell in notebook.cells:
+        assert not cell.metadata
+        for output in cell.get("outputs", []):
+            assert output.get("name") != "stderr"
+            text = output.get("text") or output.data["text/plain"]
+            assert not re.search(r"(?i)/home/|/root|/users/|/tmp|[a-z]:\\|warning", text)
 
 
 def test_the_terminal_session_runs():

@@ -307,7 +307,9 @@ def test_a_caption_says_what_the_layer_gave(kernel, layers):
         ("(1, 5, 24, 24)", "(1, 5, 12, 12)"),
         strict=True,
     ):
-        assert line.startswith(f"{name}  {kind}  {shape} float32 cpu · NCHW: 5 of 5 channels, sample 0")
+        assert line.startswith(
+            f"{name}  {kind}  {shape} float32 cpu · NCHW: 5 of 5 channels, sample 0"
+        )
         low, high, mean, std = (
             float(number)
             for number in re.search(r"· (\S+) [▁-█]{8} (\S+)  mean (\S+)  std (\S+)", line).groups()

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 import torchvision
 from networks import DNN, Block
 from torch import nn
 
+from featmagic import capture
 from featmagic.errors import FeatmagicError
 from featmagic.layers import select
 from featmagic.tree import unwrap, walk
@@ -181,3 +183,53 @@ def test_any_name_that_torch_allows_can_be_chosen(name):
     model.add_module(name, nn.ReLU())
     model.add_module("other", nn.Tanh())
     assert paths(model, name) == [name]
+
+
+class Nested(nn.Module):
+    """Layers that return more than one tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(4, 3)
+        self.attention = nn.MultiheadAttention(4, 2)
+
+    def forward(self, x):
+        return self.lstm(self.attention(x, x, x, need_weights=False)[0])
+
+
+@pytest.mark.parametrize(
+    ("patterns", "keys"),
+    [
+        (["lstm[0]"], ["lstm[0]"]),
+        (["lstm[1]"], ["lstm[1][0]", "lstm[1][1]"]),
+        (["model.lstm[1][0]"], ["lstm[1][0]"]),
+        (["lstm[0]", "lstm[1][1]"], ["lstm[0]", "lstm[1][1]"]),
+        (["lstm[0]", "lstm"], ["lstm[0]", "lstm[1][0]", "lstm[1][1]"]),
+        (["attention[1]"], ["attention[1]"]),
+        (["LSTM[0]"], ["lstm[0]"]),
+        (["lstm:1[0]"], ["lstm[0]"]),
+    ],
+)
+def test_a_part_of_what_a_layer_returns_can_be_asked_for(patterns, keys):
+    model = Nested().eval()
+    with capture(model, *patterns) as maps:
+        model(torch.randn(5, 1, 4))
+    assert list(maps) == keys
+
+
+def test_a_part_that_is_not_there_says_what_is():
+    model = Nested().eval()
+    with capture(model, "lstm[2]") as maps:
+        model(torch.randn(5, 1, 4))
+    assert list(maps) == []
+    assert maps.missing == {"lstm[2]": "it returned lstm[0], lstm[1][0], lstm[1][1]"}
+
+
+def test_a_part_of_a_layer_that_is_not_there_names_the_nearest_layer():
+    with pytest.raises(FeatmagicError, match=r"no layer 'lstn\[0\]'. Did you mean lstm"):
+        select(Nested(), ["lstn[0]"])
+
+
+def test_an_index_of_a_module_goes_before_one_of_its_output():
+    model = nn.Sequential(nn.Sequential(nn.ReLU(), nn.Tanh()))
+    assert list(select(model, ["0[1]"]).modules) == ["0.1"]

@@ -184,7 +184,7 @@ def test_a_layer_that_gave_nothing_is_named_with_the_reason(shell):
     lines = [line for line in printed.splitlines() if "nothing to show" in line]
     assert lines == [
         "unused: nothing to show: it was not called in the last pass"
-        " (a call of its .forward() isn't seen).",
+        " (a call of its .forward(), or its parent's use of its weights, isn't seen).",
         "many: nothing to show: a ModuleList only holds other modules"
         " and has no forward of its own.",
         "attention.out_proj: nothing to show: its parent, a MultiheadAttention,"
@@ -394,3 +394,53 @@ def test_an_error_that_takes_no_note_is_left_as_it_is(shell):
     result, printed = shell.attempt("%%featuremaps failing 0\nfailing(x)")
     assert type(result.error_in_exec) is Frozen
     assert "1 (Failing) failed" in printed
+
+
+def test_an_overview_without_layers_is_of_all_that_have_none_below_them(shell, monkeypatch):
+    printed = shell.run("%%featuremaps model --overview\nmodel(x);")
+    names = [name for name, module in shell.names["model"].named_modules() if name]
+    assert list(shell.names["feature_maps"]) == names
+    assert printed.startswith("7 layers · ")
+    rows = [
+        line.split()[0] for line in printed.splitlines() if " float32" in line or "(1, " in line
+    ]
+    assert rows == names
+
+
+def test_an_overview_of_some_layers_is_of_those(shell):
+    shell.run("%%featuremaps model cnn1 fc1 --overview\nmodel(x);")
+    assert list(shell.names["feature_maps"]) == ["cnn1", "fc1"]
+
+
+def test_a_layer_is_named_with_the_first_nan(shell):
+    printed = shell.run(
+        "import copy\nbroken = copy.deepcopy(model)\nbroken.fc1.weight.data[0] = float('nan')\n"
+    )
+    printed = shell.run("%%featuremaps broken --overview\nbroken(x);")
+    assert "first NaN: fc1" in printed
+
+
+def test_a_part_of_an_output_can_be_looked_at(shell):
+    shell.run("lstm = torch.nn.Sequential(torch.nn.LSTM(28, 3, batch_first=True))")
+    printed = shell.run("%%featuremaps lstm 0[1][0]\nlstm(x[0]);")
+    assert list(shell.names["feature_maps"]) == ["0[1][0]"]
+    assert "hidden state" in printed
+
+
+def test_a_watch_says_why_it_has_no_attention_weights(shell):
+    shell.run("attention = torch.nn.TransformerEncoderLayer(4, 2, 8, batch_first=True).eval()")
+    shell.run("%hook attention self_attn")
+    shell.run("attention(torch.ones(1, 3, 4));")
+    message = str(shell.error("feature_maps['self_attn[1]']"))
+    assert "only a look asks for attention weights" in message
+    shell.run("%%featuremaps attention self_attn\nattention(torch.ones(1, 3, 4));")
+    assert shell.names["feature_maps"]["self_attn[1]"].shape == (1, 2, 3, 3)
+
+
+def test_layers_that_gave_nothing_for_one_reason_are_one_line(shell):
+    shell.run("several = torch.nn.ModuleDict({n: torch.nn.ReLU() for n in 'abc'})")
+    shell.run("several['d'] = torch.nn.Tanh()")
+    printed = shell.run("%%featuremaps several a b c d\nseveral.d(x);")
+    lines = [line for line in printed.splitlines() if "nothing to show" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("a, b, c: nothing to show: it was not called")

@@ -153,3 +153,23 @@ def test_calls_are_told_apart_in_the_caption(capsys):
         block(torch.randn(1, 4, 8, 8))
     maps.show("relu:2")
     assert "call 2 of 2" in capsys.readouterr().out
+
+
+def test_pictures_are_what_a_page_needs(maps):
+    (caption, data), *others = maps.pictures(cmap="gray", max=2)
+    assert caption.startswith("cnn1  Conv2d")
+    assert len(others) == 2
+    mosaic = draw(maps._pass.activations["cnn1"], View(cmap="gray", max=2)).mosaic
+    assert (np.asarray(Image.open(io.BytesIO(data))) == image(mosaic)).all()
+
+
+def test_an_overview_is_one_picture_of_all_layers(maps, tmp_path):
+    ((text, data),) = maps.pictures(overview=True)
+    assert [name in text for name in maps] == [True] * 3
+    assert Image.open(io.BytesIO(data)).size[0] == 760
+    assert maps.save(tmp_path / "all.png", overview=True) == [tmp_path / "all.png"]
+    assert (tmp_path / "all.png").read_bytes() == data
+    with pytest.raises(FeatmagicError, match=r"An overview is saved as \.png, not 'all\.svg'"):
+        maps.save(tmp_path / "all.svg", overview=True)
+    with pytest.raises(FeatmagicError, match="An overview is a PNG"):
+        maps.figure("cnn1", overview=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from featmagic.errors import FeatmagicError
 from featmagic.axes import Axes
+from featmagic.errors import FeatmagicError
 from featmagic.joining import joined, shrunk
-from featmagic.planes import undrawable
 from featmagic.planes import planes as planes_of
+from featmagic.planes import undrawable
 from featmagic.view import View
 
 LAYOUTS = ["", "C", "NC", "CHW", "NCHW", "NCDHW"]

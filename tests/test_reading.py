@@ -122,7 +122,9 @@ def test_norms_are_those_of_matplotlib(norm, made, signed):
     mosaic, caption = drawn(SIGNED if signed else POSITIVE, norm=norm, scale="layer")
     high = np.abs(values).max()
     low = -high if signed else values.min()
-    assert_levels(tiles_of(mosaic), np.asarray(made(low, high)(values.ravel())).reshape(values.shape))
+    assert_levels(
+        tiles_of(mosaic), np.asarray(made(low, high)(values.ravel())).reshape(values.shape)
+    )
     assert norm in caption
     middle = float(np.ravel(made(low, high).inverse(np.array([[0.5]])))[0])
     assert float(mosaic.ends[1]) == pytest.approx(middle, rel=5e-3, abs=1e-9)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from featmagic.glyphs import LETTER, glyphs
+from featmagic.band import Band, laid_out
+from featmagic.glyphs import LETTER
 from featmagic.health import PARTS, Health
 from featmagic.mosaic import Pixels
 from featmagic.overview import Film, Frame
 from featmagic.palette import CONSTANT, GAP, INK, NAN, POSITIVE_INF
+from featmagic.render.typesetting import Text, write_all
 from featmagic.room import PAGE
 from featmagic.table import (
     alarms,
@@ -30,7 +30,6 @@ from featmagic.table import (
     wrong,
     zeros,
 )
-from featmagic.thumbnails import Band, laid_out
 
 PITCH = 30  # pixels from one layer to the next
 TILES_LEFT, TILES_TOP = 184, 1
@@ -42,8 +41,6 @@ _SHARES = 627
 _SIZES_END = 756
 _MOST = (PAGE.width - _NAMES) // LETTER
 _EMPTY = Health()
-
-_Text = tuple[str, int, int, int]  # what, top, left, colour
 
 
 def image(film: Film) -> Pixels:
@@ -67,7 +64,7 @@ def image(film: Film) -> Pixels:
             row[:-2, :4] = _loud(frame.health)
     if film.frames:
         _draw_bars(rows[:, 2:, _BARS:], film.frames)
-    _write_all(canvas, texts)
+    write_all(canvas, texts)
     return canvas
 
 
@@ -97,7 +94,7 @@ def film_png(film: Film) -> bytes:
     parts = {
         b"IHDR": header,
         b"PLTE": film.palette,
-        b"IDAT": packer.compress(lines) + packer.flush(),
+        b"IDAT": packer.compress(lines.data) + packer.flush(),
         b"IEND": b"",
     }
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in parts.items())
@@ -108,14 +105,14 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
 
-def _head_texts(film: Film) -> Iterator[_Text]:
+def _head_texts(film: Film) -> Iterator[Text]:
     quiet, loud = head(film), alarms(film)
     for number, text in enumerate([*quiet, *loud]):
         colour = INK if number == 0 else CONSTANT if number < len(quiet) else NAN
         yield shortened(text, _MOST), 4 + number * _LINE, _NAMES, colour
 
 
-def _texts(frame: Frame, top: int) -> list[_Text]:
+def _texts(frame: Frame, top: int) -> list[Text]:
     """What is said of a layer, in two lines."""
     first, second, health = top + 2, top + 2 + _LINE, frame.health
     memory = size(frame.memory)
@@ -155,36 +152,6 @@ def _alarm(health: Health) -> str:
         return text
     counts = ((health.nan, "NaN"), (health.inf, "inf"))
     return ", ".join(f"{n:.1e} {what}".replace("e+0", "e") for n, what in counts if n)
-
-
-def _write_all(canvas: Pixels, texts: Sequence[_Text]) -> None:
-    """Write all texts at once, pixel by pixel of ink: there are thousands of letters."""
-    across = canvas.shape[1]
-    every = "".join(text for text, *_ in texts)
-    codes, which = np.unique(np.array([every]).view(np.uint32), return_inverse=True)
-    pixels = [_ink(chr(code), across) for code in codes.tolist()]
-    counts = np.array([len(some) for some in pixels])
-    lengths = np.array([len(text) for text, *_ in texts])
-    lefts = np.array([top * across + left for _, top, left, _ in texts])
-    starts = lefts - LETTER * _starts(lengths)  # of the first letter of all, if it were so far left
-    letters = np.repeat(starts, lengths) + LETTER * np.arange(len(every))
-    inks = np.repeat(np.array([colour for *_, colour in texts], np.uint8), lengths)
-    many = counts[which]
-    steps = np.arange(many.sum()) + np.repeat(_starts(counts)[which] - _starts(many), many)
-    places = np.repeat(letters, many) + np.concatenate(pixels)[steps]
-    canvas.reshape(-1)[places] = np.repeat(inks, many)
-
-
-def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each of several parts begins that follow on each other."""
-    return np.cumsum(lengths) - lengths
-
-
-@lru_cache(maxsize=4096)
-def _ink(letter: str, across: int) -> NDArray[np.int64]:
-    """Which pixels a letter covers, in a picture so wide, from its upper left corner on."""
-    down, right = np.nonzero(glyphs(letter))
-    return down * across + right
 
 
 def _draw_bars(rows: Pixels, frames: Sequence[Frame]) -> None:

@@ -7,6 +7,7 @@ from unicodedata import east_asian_width
 
 import numpy as np
 
+from featmagic.band import laid_out
 from featmagic.caption import sparkline
 from featmagic.health import Health
 from featmagic.mosaic import Mosaic, Pixels
@@ -27,7 +28,6 @@ from featmagic.table import (
     wrong,
     zeros,
 )
-from featmagic.thumbnails import laid_out
 
 _LOUD, _RESET = "\x1b[1;95m", "\x1b[0m"  # bold, bright magenta
 

@@ -36,15 +36,17 @@ class Look:
         self._open = ExitStack()
 
     def __enter__(self) -> FeatureMaps:
-        from featmagic.layers import select
+        from featmagic.layers import leaves, select
         from featmagic.maps import FeatureMaps
         from featmagic.modes import looking
         from featmagic.recorder import Recorder
 
         expression, layers, name = self._what()
         model = find_model(expression, self._namespace)
+        if self._line.view.overview and not layers:
+            layers = tuple(leaves(model))
         chosen = select(model, layers, spelled=expression, listed_by=f"%hook {expression}")
-        self._saving = _checked(self._line.saving, list(chosen.modules))
+        self._saving = _checked(self._line.saving, list(chosen.modules), self._line.view)
         self._expression, self._maps = expression, FeatureMaps()
         self._had_dynamo = "torch._dynamo" in sys.modules
         self._recorder = Recorder(chosen, self._maps.begin, as_is=self._line.as_is)
@@ -111,7 +113,7 @@ class Look:
         return watch.expression, watch.layers, line.into or watch.name
 
 
-def _checked(saving: Saving | None, paths: list[str]) -> Saving | None:
+def _checked(saving: Saving | None, paths: list[str], view: View) -> Saving | None:
     """Where to save, wherever the cell may go, if that is possible by what is known before it.
 
     Raises:
@@ -119,9 +121,13 @@ def _checked(saving: Saving | None, paths: list[str]) -> Saving | None:
     """
     if saving is None:
         return None
-    from featmagic.files import targets
+    from featmagic.files import holds_arrays, targets
+    from featmagic.saving import overview_target
 
-    targets(saving.path, paths, overwrite=saving.overwrite)
+    if view.overview and not holds_arrays(Path(saving.path)):
+        overview_target(saving.path, overwrite=saving.overwrite)
+    else:
+        targets(saving.path, paths, overwrite=saving.overwrite)
     return replace(saving, path=str(Path(saving.path).expanduser().absolute()))
 
 
