@@ -3,7 +3,7 @@ BIN := .venv/bin
 
 .PHONY: demo gallery test bench clean
 
-# Train the example, show its feature maps in the terminal, write the notebook as a page.
+# Train the example, show its feature maps in the terminal, write the notebooks as pages.
 demo: .venv/examples
 	@$(BIN)/python examples/demo.py
 

@@ -79,21 +79,36 @@ def show_film(film: Film) -> None:
 
 
 def wrapped(caption: str, columns: int | None) -> str:
-    """The caption in lines of that many letters, broken between its parts if need be.
+    """The caption in lines of that many letters, broken between its parts, or behind commas.
 
     Example:
         >>> print(wrapped("fc  Linear · 5 of 5 values · viridis", 30))
         fc  Linear · 5 of 5 values
           viridis
     """
+    if columns is None:
+        return caption
     lines = [""]
     for part in caption.split(" · "):
         longer = f"{lines[-1]} · {part}" if lines[-1] else part
-        if columns is None or len(longer) <= columns or not lines[-1]:
+        if len(longer) <= columns or not lines[-1]:
             lines[-1] = longer
         else:
             lines.append(f"  {part}")
-    return "\n".join(lines)
+    return "\n".join(shorter for line in lines for shorter in _broken(line, columns))
+
+
+def _broken(line: str, columns: int) -> list[str]:
+    """A line that is too long all the same, broken behind commas; a line goes on indented."""
+    lines = [""]
+    for part in line.split(", "):
+        longer = f"{lines[-1]}, {part}" if lines[-1] else part
+        if len(longer) <= columns - 1 or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines[-1] += ","
+            lines.append(f"    {part}")
+    return lines
 
 
 def bundle(mosaic: Mosaic, caption: str) -> tuple[dict[str, str], dict[str, Any]]:

@@ -17,8 +17,8 @@ def overlaid(
 ) -> Mosaic:
     """The tiles on the input, the more opaque the larger the magnitude.
 
-    The rule is FiftyOne's, opacity in proportion to |value|; measured from the middle of a centred
-    range, and from the end that is nearer to 0 of any other.
+    The rule is FiftyOne's: opacity in proportion to |value|, or to the distance from the middle of
+    a centred range; under a norm that isn't linear, to what the norm makes of it.
 
     Args:
         mosaic: of palette indices, or of RGB, which is opaque everywhere.
@@ -47,26 +47,39 @@ def overlaid(
         over, opacity = enlarged(mosaic), np.array(alpha)
     else:
         tiles = enlarged(mosaic)
-        over, opacity = mosaic.colours[tiles], (opacities(colours) * alpha)[tiles][..., None]
+        over, opacity = mosaic.colours[tiles], alpha * _opacity(mosaic, tiles, colours)[..., None]
     blended = under[:, :, None] * (1 - opacity) + over * opacity
     if spare := rows * mosaic.indices.shape[2] - len(mosaic.labels):
         blended[-1, :, -spare:] = mosaic.colours[GAP]
     return replace(mosaic, indices=blended.round().astype(np.uint8), zoom=1)
 
 
+def _opacity(mosaic: Mosaic, tiles: Pixels, colours: Colours) -> NDArray[np.float64]:
+    """How opaque each pixel of the tiles is, 0 to 1."""
+    rows, _, ncols, _ = mosaic.indices.shape
+    by_tile = np.zeros((rows * ncols, 256))
+    by_tile[: len(mosaic.labels)] = opacities(colours)
+    result: NDArray[np.float64] = by_tile[np.arange(rows * ncols).reshape(rows, 1, ncols, 1), tiles]
+    return result
+
+
 def opacities(colours: Colours) -> NDArray[np.float64]:
-    """How opaque each of the 256 palette indices is, 0 to 1, by the magnitude it stands for.
+    """How opaque each of the 256 palette indices is in each plane, `(P, 256)`, 0 to 1.
 
     Example:
-        >>> ends = np.full(1, -1.0), np.ones(1)
-        >>> opacities(Colours("RdBu_r", 0.0, True, *ends))[[0, 249]].tolist()
-        [1.0, 1.0]
+        >>> ends = np.full(1, 1.0), np.full(1, 2.0)
+        >>> opacities(Colours("viridis", None, True, *ends))[0, [0, 249]].tolist()
+        [0.5, 1.0]
     """
-    place = np.arange(LEVELS) / (LEVELS - 1)
+    place = np.linspace(0, 1, LEVELS)
+    low, high = colours.low[:, None], colours.high[:, None]
     if colours.center is not None:
-        place = np.abs(2 * place - 1)
-    elif colours.high.max() <= 0:
-        place = 1 - place
-    others = np.ones(256 - LEVELS)
-    others[GAP - LEVELS] = 0
-    return np.concatenate([place, others])
+        opaque = np.broadcast_to(np.abs(2 * place - 1), (len(low), LEVELS))
+    elif colours.norm != "linear":
+        opaque = np.broadcast_to(place, (len(low), LEVELS))
+    else:
+        most = np.maximum(np.abs(low), np.abs(high))
+        opaque = np.abs(low + place * (high - low)) / np.where(most > 0, most, 1)
+    others = np.ones((len(low), 256 - LEVELS))
+    others[:, GAP - LEVELS] = 0
+    return np.concatenate([opaque, others], 1)

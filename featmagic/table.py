@@ -58,9 +58,8 @@ def _how_drawn(film: Film) -> str:
         f"channels {view.channels}" if view.channels else f"the first {film.band.tiles} channels"
     )
     colours = first if first == second else f"{first}, or {second} for both signs"
-    centre = ", centred on 0" if centres(view) else ""
-    how = f"sample {view.sample}, {which}, averaged if large, each its own range"
-    return f"tiles: {how} · {colours}{centre}"
+    how = f"sample {view.sample}, {which}, each its own range"
+    return f"tiles: {how} · {colours}{' around 0' if centres(view) else ''}"
 
 
 def alarms(film: Film) -> list[str]:

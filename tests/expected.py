@@ -61,4 +61,4 @@ def wrong_pixels(pixels, possible):
 
 def unwrapped(text):
     """Printed captions, each in one line again: they are broken between their parts."""
-    return text.replace("\r", "").replace("\n  ", " · ")
+    return text.replace("\r", "").replace(",\n    ", ", ").replace("\n  ", " · ")

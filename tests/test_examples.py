@@ -35,9 +35,10 @@ def hiragana():
 def test_the_readme_has_every_option_of_the_magics():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for field in fields(View):
-        default = "" if field.default is None else f" ({field.default})"
+        default = "" if field.default in (None, False) else f" ({field.default})"
         metavar = field.metadata["metavar"].replace("|", r"\|")
-        row = f"| `{flag(field)} {metavar}` | {field.metadata['help']}{default} |"
+        what = f"{flag(field)} {metavar}".strip()
+        row = f"| `{what}` | {field.metadata['help']}{default} |"
         assert row in readme
 
 
@@ -128,7 +129,7 @@ def settled(caption):
     """
     if rows := re.findall(r"^(\S+ +\w+ +\(.*?\))  ", caption, re.MULTILINE):
         return rows  # of an overview
-    parts = re.sub(r",? \d+ clipped", "", caption).split(" · ")
+    parts = re.sub(r",? \d+ clipped| size \d+x\d+", "", caption).split(" · ")
     return [part for part in parts if not re.search(r"  mean \S+  std ", part)]
 
 

@@ -17,6 +17,7 @@ import pytest
 import torch
 from expected import centred, possible_colours, wrong_pixels
 from matplotlib.collections import LineCollection
+from matplotlib.text import Text
 from PIL import Image
 from torch import nn
 
@@ -251,7 +252,7 @@ def test_prefix_tokens_are_a_strip_of_their_own():
 
 def test_the_caption_is_the_title_in_lines_that_fit(maps):
     figure = maps.figure("cnn1")
-    title = figure.axes[0].title
+    title = next(t for t in figure.findobj(Text) if t.get_text().startswith("cnn1"))
     assert " ".join(title.get_text().split()).startswith("cnn1 Conv2d (1, 5, 24, 24) float32 cpu")
     rendered(figure)
     width, height = figure.canvas.get_width_height()
@@ -281,7 +282,7 @@ def test_a_name_is_never_markup_and_never_a_warning(tmp_path, name):
 
 
 def test_letters_that_no_font_has_are_spelled_out():
-    title = noise(1, 4, 8, 8, name="aあ").figure("aあ").axes[0].get_title()
+    title = noise(1, 4, 8, 8, name="aあ").figure("aあ").axes[0].get_title(loc="left")
     assert title.startswith((r"a\u3042", "aあ"))
 
 
@@ -360,3 +361,11 @@ def test_principal_components_are_pictures_in_their_own_colours():
         image.get_array()[: 10 * mosaic.zoom : mosaic.zoom, 0, :3] == mosaic.indices[0, :, 0, 0]
     ).all()
     assert len(figure.axes) == 1
+
+
+def test_a_left_title_of_the_users_own_takes_the_captions_place(maps):
+    figure = maps.figure("cnn1")
+    figure.axes[0].set_title("mine", loc="left")
+    texts = [text.get_text() for text in figure.findobj(Text)]
+    assert "mine" in texts
+    assert not any("Conv2d" in text for text in texts)

@@ -47,8 +47,9 @@ def figure(mosaic: Mosaic, title: str) -> Figure:
     axes = made.add_axes((0, 0, 1, plan.height / height))
     axes.set(xlim=(0, plan.width), ylim=(plan.height, 0), autoscale_on=False)
     axes.set_axis_off()
-    left = EDGE / plan.width
-    axes.set_title("\n".join(lines), x=left, y=1, ha="left", pad=0, **letters.look(_TITLE))
+    # The left title, so that one of the user's own takes its place.
+    heading = axes.set_title("\n".join(lines), loc="left", y=1, pad=0, **letters.look(_TITLE))
+    heading.set_x(EDGE / plan.width)
     _draw(axes, mosaic, plan)
     _write(axes, mosaic, plan, letters.look(_SMALL))
     if mosaic.scale:
