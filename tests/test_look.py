@@ -428,7 +428,15 @@ def test_a_part_of_an_output_can_be_looked_at(shell):
 
 
 def test_a_watch_says_why_it_has_no_attention_weights(shell):
-    shell.run("attention = torch.nn.TransformerEncoderLayer(4, 2, 8, batch_first=True).eval()")
+    shell.run(
+        "class Attends(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.self_attn = torch.nn.MultiheadAttention(4, 2, batch_first=True)\n"
+        "    def forward(self, x):\n"
+        "        return self.self_attn(x, x, x, need_weights=False)[0]\n"
+        "attention = Attends()"
+    )
     shell.run("%hook attention self_attn")
     shell.run("attention(torch.ones(1, 3, 4));")
     message = str(shell.error("feature_maps['self_attn[1]']"))
