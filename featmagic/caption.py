@@ -62,40 +62,55 @@ def figures(measured: Measured, planes: Planes) -> str:
         facts = [
             f"{low:.3g} {between} {high:.3g}  mean {measured.mean:.3g}  std {measured.std:.3g}"
         ]
-        facts[0] += f"  zeros {_percent(measured.zeros)}" if measured.zeros else ""
+        facts[0] += f"  zeros {percent(measured.zeros)}" if measured.zeros else ""
     else:
         facts = ["no finite value"]
-    facts += [f"{n} {name}" for n, name in ((measured.nan, "NaN"), (measured.inf, "inf")) if n]
+    facts += _strange(measured.nan, measured.inf)
     if measured.duplicates is None:
         facts.append("near-duplicates not looked for: too many values")
     elif measured.duplicates:
         s = "s" if measured.duplicates > 1 else ""
         facts.append(f"{measured.duplicates} near-duplicate{s} (|r| > 0.99)")
-    return ", ".join([*facts, *_dead(measured, planes)])
+    return ", ".join([*facts, *_dead(measured, planes), *_strip(measured)])
 
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
+BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(histogram: tuple[int, ...]) -> str:
-    """The shares of all values as blocks, the fullest being the tallest that share could have.
+    """The shares of all values as blocks, the fullest part being the tallest.
 
     Example:
         >>> sparkline((1, 0, 3))
         '▃▁█'
     """
     most = max(histogram, default=0) or 1
-    return "".join(_BLOCKS[round(count / most * 7)] for count in histogram)
+    return "".join(BLOCKS[round(count / most * 7)] for count in histogram)
 
 
-def _percent(share: float) -> str:
-    return (
-        "< 1 %"
-        if share < 0.01
-        else "> 99 %"
-        if 0.99 < share < 1
-        else f"{share:.0%}".replace("%", " %")
-    )
+def percent(share: float) -> str:
+    """A share of 0 to 1; little isn't nothing, and much isn't all.
+
+    Example:
+        >>> percent(0.001), percent(0.5)
+        ('< 1 %', '50 %')
+    """
+    if 0 < share < 0.01:
+        return "< 1 %"
+    return "> 99 %" if 0.99 < share < 1 else f"{share * 100:.0f} %"
+
+
+def _strange(nan: int, inf: int) -> list[str]:
+    return [f"{count} {name}" for count, name in ((nan, "NaN"), (inf, "inf")) if count]
+
+
+def _strip(measured: Measured) -> list[str]:
+    """What the prefix tokens hold, which the other figures leave out."""
+    if measured.prefix is None:
+        return []
+    low, high, *strange = measured.prefix
+    ends = [f"{low + 0.0:.3g} … {high + 0.0:.3g}"] if low <= high else []
+    return [" ".join(["strip:", ", ".join([*ends, *_strange(*strange)])])]
 
 
 def _dead(measured: Measured, planes: Planes) -> list[str]:
@@ -109,18 +124,22 @@ def _dead(measured: Measured, planes: Planes) -> list[str]:
 
 
 def drawn(
-    colours: Colours, tiles: int, noun: str, arrangement: Arrangement | None, view: View
+    colours: Colours, planes: Planes, tiles: int, arrangement: Arrangement | None, view: View
 ) -> str:
     """The colour map, whose range it spans, and what had to be otherwise for want of room.
 
     Example:
+        >>> import torch
         >>> ends = np.zeros(2), np.ones(2)
-        >>> drawn(Colours("gray", None, True, *ends), 2, "heads", Arrangement(2, 1, 1), View())
+        >>> heads = Planes(torch.zeros(1, 2, 4, 4), (0, 1), 2, "heads")
+        >>> drawn(Colours("gray", None, True, *ends), heads, 2, Arrangement(2, 1, 1), View())
         'gray, each head its own range'
     """
     words = colours.cmap + ("" if colours.center is None else f" centred on {colours.center:g}")
     words += "" if colours.norm == "linear" else f", {colours.norm}"
-    if tiles > 1:
+    words += "" if view.robust is None else f", {view.robust:g} % left out at each end"
+    if planes.values.shape[:2].numel() > 1 or view.scale == "all":
+        noun = "channels" if planes.noun == "slices" else planes.noun
         shared = "one range for all layers" if view.scale == "all" else "one range for all"
         own = f"each {noun.removesuffix('s')} its own range"
         words += f", {own if colours.own_range else shared}"

@@ -13,6 +13,7 @@ from typing import Any
 
 from featmagic.colormaps import colormap
 from featmagic.errors import FeatmagicError, did_you_mean
+from featmagic.indices import is_truth
 
 Check = Callable[[str, Any], Any]
 
@@ -35,13 +36,14 @@ def whole(least: int | None = None) -> Check:
     """
 
     def check(name: str, value: Any) -> int:
-        if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):
+        if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value):
             value = int(value)
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
+        if is_truth(value) or not hasattr(value, "__index__"):
             raise FeatmagicError(f"{name} is a whole number, not {value!r}.")
-        if least is not None and value < least:
-            raise FeatmagicError(f"{name} is {least} or more, not {value}.")
-        return int(value)
+        found = int(value)
+        if least is not None and found < least:
+            raise FeatmagicError(f"{name} is {least} or more, not {found}.")
+        return found
 
     return check
 
@@ -56,8 +58,8 @@ def number(low: float | None = None, high: float | None = None) -> Check:
 
     def check(name: str, value: Any) -> float:
         try:
-            found = float("no" if isinstance(value, bool) else value)
-        except (TypeError, ValueError):
+            found = float("no" if is_truth(value) else value)
+        except (TypeError, ValueError, OverflowError):
             raise FeatmagicError(f"{name} is a number, not {value!r}.") from None
         if not isfinite(found):
             raise FeatmagicError(f"{name} is a finite number, not {value}.")
@@ -78,7 +80,7 @@ def choice(*words: str, other: Check | None = None) -> Check:
     """
 
     def check(name: str, value: Any) -> Any:
-        if value in words:
+        if isinstance(value, str) and value in words:
             return value
         if other is not None and not (isinstance(value, str) and value[:1].isalpha()):
             return other(name, value)
@@ -96,9 +98,9 @@ def flag(name: str, value: Any) -> bool:
         >>> flag("overlay", True)
         True
     """
-    if not isinstance(value, bool):
+    if not is_truth(value):
         raise FeatmagicError(f"{name} is True or False, not {value!r}.")
-    return value
+    return bool(value)
 
 
 def colormap_name(name: str, value: Any) -> str:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from featmagic.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.measure import Measured
-from featmagic.norms import Colours, normed
+from featmagic.norms import Colours, Ends, normed
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
-from featmagic.statistics import exactly
+from featmagic.reals import exactly
 from featmagic.view import View
 
 
@@ -56,6 +56,7 @@ def choose(
     """
     sharing = shown if scale == "all" and shown else [measured]
     low, high = np.where(measured.some, [measured.inner_low, measured.inner_high], 0.0)
+    low = np.where(np.isfinite(low), low, high)  # of no value above 0, for a logarithm
     if scale != "channel":
         low, high = (np.full_like(low, end) for end in _range_of(sharing))
     low = low if view.vmin is None else np.full_like(low, view.vmin)
@@ -64,9 +65,18 @@ def choose(
     both_signs = bool(low.min() < 0 < high.max())
     cmap, center = _map_and_center(view, both_signs=both_signs, signed=signed)
     if center is not None:
-        most = np.maximum(np.abs(low - center), np.abs(high - center))
-        low, high = center - most, center + most
+        low, high = _around(center, low, high, view)
     return Colours(cmap, center, scale == "channel", low, high, view.norm)
+
+
+def _around(center: float, low: Ends, high: Ends, view: View) -> tuple[Ends, Ends]:
+    """The range with the centre in its middle: a given end is mirrored, never moved."""
+    most = np.maximum(np.abs(low - center), np.abs(high - center))
+    if view.vmin is not None:
+        most = np.full_like(low, center - view.vmin)
+    elif view.vmax is not None:
+        most = np.full_like(low, view.vmax - center)
+    return center - most, center + most
 
 
 def _range_of(sharing: Sequence[Measured]) -> tuple[float, float]:
@@ -76,12 +86,11 @@ def _range_of(sharing: Sequence[Measured]) -> tuple[float, float]:
 
 
 def _map_and_center(view: View, *, both_signs: bool, signed: bool) -> tuple[str, float | None]:
-    diverging = both_signs or signed or view.center is not None
-    cmap = view.cmap or (DIVERGING if diverging and view.norm != "log" else SEQUENTIAL)
+    around_0 = (both_signs or signed) and view.norm != "log" and view.may_centre
+    cmap = view.cmap or (DIVERGING if around_0 or view.center is not None else SEQUENTIAL)
     if view.center is not None:
         return cmap, view.center
-    centred = (both_signs or signed) and is_diverging(cmap) and view.norm != "log"
-    return cmap, 0.0 if centred else None
+    return cmap, 0.0 if around_0 and is_diverging(cmap) else None
 
 
 def clipped(values: Tensor, colours: Colours, measured: Measured) -> int:

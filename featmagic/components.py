@@ -8,6 +8,8 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from featmagic.reals import exactly
+
 _SMALL = 128  # the largest matrix of inner products that is made right away
 _BLOCK = 8  # directions to look for at once, at the least
 _MOST = 256  # directions to look among before the exact way is quicker
@@ -93,14 +95,9 @@ def _scaled(points: Tensor) -> tuple[Tensor, float]:
     """Finite points as float64 from -1 to 1, one of zeros if there are none, and their unit."""
     if not points.numel():
         return points.new_zeros(1, points.shape[1]), 1.0
-    points = _exactly(points)
+    points = exactly(points)
     unit = float(points.abs().amax()) or 1.0
     return points / unit, unit
-
-
-def _exactly(values: Tensor) -> Tensor:
-    """The values as float64, on the CPU where their device has none (MPS)."""
-    return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 def _directions(centred: Tensor, count: int) -> Tensor:
@@ -128,9 +125,9 @@ def _exact(centred: Tensor, count: int) -> Tensor:
 
 def _products(rows: Tensor) -> Tensor:
     """The inner products of the rows, float64 on the CPU."""
-    empty = _exactly(rows[:, :0])
+    empty = exactly(rows[:, :0])
     total = empty @ empty.T
-    for part in map(_exactly, torch.split(rows, max(1, _AT_ONCE // len(rows)), dim=1)):
+    for part in map(exactly, torch.split(rows, max(1, _AT_ONCE // len(rows)), dim=1)):
         total.addmm_(part, part.T)
     return total.cpu()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from base64 import b64encode
@@ -45,7 +46,7 @@ def show(drawing: Drawing) -> None:
         data, metadata = bundle(drawing.mosaic, drawing.caption)
         shell.display_pub.publish(data=data, metadata=metadata)
     elif colours := colours_of(sys.stdout):
-        say(half_blocks(drawing.mosaic, colours) + "\n")
+        say(half_blocks(drawing.mosaic, colours, terminal_room().width) + "\n")
 
 
 # Letters in a line of a notebook's page; a longer line would be broken inside a word.
@@ -95,18 +96,22 @@ def wrapped(caption: str, columns: int | None) -> str:
             lines[-1] = longer
         else:
             lines.append(f"  {part}")
-    return "\n".join(shorter for line in lines for shorter in _broken(line, columns))
+    return "\n".join(
+        shorter
+        for line in lines
+        for shorter in ([line] if len(line) <= columns else _broken(line, columns))
+    )
 
 
 def _broken(line: str, columns: int) -> list[str]:
     """A line that is too long all the same, broken behind commas; a line goes on indented."""
     lines = [""]
-    for part in line.split(", "):
-        longer = f"{lines[-1]}, {part}" if lines[-1] else part
-        if len(longer) <= columns - 1 or not lines[-1]:
+    for part in re.split(r"(?<=,) (?![^(]*\))|(?<=\S)  (?=\S)", line):  # not inside a shape
+        between = " " if lines[-1].endswith(",") else "  "
+        longer = f"{lines[-1]}{between}{part}" if lines[-1] else part
+        if len(longer) <= columns or not lines[-1]:
             lines[-1] = longer
         else:
-            lines[-1] += ","
             lines.append(f"    {part}")
     return lines
 

@@ -14,7 +14,6 @@ from featmagic.caption import caption, drawn, figures, shown
 from featmagic.colour import choose, clipped, levels, paint
 from featmagic.images import fitted, resized
 from featmagic.joining import joined, shrunk, size_of
-from featmagic.measure import Measured
 from featmagic.mosaic import Mosaic, Pixels, tile
 from featmagic.norms import Colours
 from featmagic.overlay import overlaid
@@ -66,7 +65,7 @@ def draw_all(
         []
     """
     done = prepared_all(wanted, view, room)
-    together = [one.measured for one in done if isinstance(one, Prepared)]
+    together = [one for one in done if isinstance(one, Prepared)]
     arranged = [(one, _arranged(one)) for one in done]
     return [_drawn(one, arrangement, together) for one, arrangement in arranged]
 
@@ -98,13 +97,18 @@ def _roomier(room: Room, tiles: int, *, flat: bool = False) -> Room:
 
 
 def _drawn(
-    ready: Prepared | Wordy, arrangement: Arrangement | None, together: Sequence[Measured]
+    ready: Prepared | Wordy, arrangement: Arrangement | None, together: Sequence[Prepared]
 ) -> Drawing:
     if isinstance(ready, Wordy):
         return Drawing(caption(ready.activation, *ready.facts, ready.reason), None)
     stack = ready.stack
+    sharing = together if ready.scale == "all" else [ready]
     colours = choose(
-        ready.measured, ready.view, scale=ready.scale, signed=stack.signed, shown=together
+        ready.measured,
+        ready.view,
+        scale=ready.scale,
+        signed=any(one.stack.signed for one in sharing),
+        shown=[one.measured for one in sharing],
     )
     text = caption(
         ready.activation,
@@ -124,8 +128,8 @@ def _how_drawn(ready: Prepared, colours: Colours, arrangement: Arrangement | Non
         words = [_components(ready.rgb)]
     else:
         values = ready.stack.values.flatten(0, 1)
-        noun = "channels" if ready.stack.noun == "slices" else ready.stack.noun
-        words = [drawn(colours, len(values), noun, arrangement, ready.view)]
+        tiles = len(values) if ready.form == "tiles" else len(ready.stack.values)
+        words = [drawn(colours, ready.stack, tiles, arrangement, ready.view)]
         if outside := clipped(values, colours, ready.measured):
             words.append(f"{outside} clipped")
     if ready.overlays:
@@ -134,7 +138,10 @@ def _how_drawn(ready: Prepared, colours: Colours, arrangement: Arrangement | Non
 
 
 def _components(rgb: RGB) -> str:
-    words = "3 principal components as red, green, blue"
+    if not rgb.count:
+        return "no principal component: all positions alike, or none finite"
+    colours = ", ".join(("red", "green", "blue")[: rgb.count])
+    words = f"{rgb.count} principal component{'s' * (rgb.count > 1)} as {colours}"
     if not rgb.kept:
         return words
     clipped = f", {rgb.clipped} clipped" if rgb.clipped else ""
@@ -194,9 +201,9 @@ def _inputs(ready: Prepared, made: Mosaic) -> tuple[Pixels, ...]:
         return ()
     rows, height = len(made.indices), made.tile_size[0] * made.zoom
     if len(ready.stack.values) == 1:
-        side = min(ready.room.beside, max(96, rows * height))
+        side = min(ready.room.beside, ready.room.width, max(96, rows * height))
         return tuple(fitted(ready.images, side)[:1])
-    side = min(ready.room.beside, max(height, made.tile_size[1] * made.zoom))
-    tall = height / max(1, ready.images.pixels.shape[2])
-    width = max(1, round(ready.images.pixels.shape[3] * tall))
-    return tuple(resized(ready.images, height, min(width, ready.room.beside)))
+    there = ready.images.pixels.shape[2:]
+    # As tall as the tiles, but no wider than there is room beside them.
+    scale = min(height / there[0], ready.room.beside / there[1])
+    return tuple(resized(ready.images, *(max(1, round(side * scale)) for side in there)))

@@ -14,7 +14,8 @@ class FeatmagicError(ValueError):
     """
 
     def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""
+        """The message; what it says of names can't reach a terminal as control codes."""
+        return printable(str(self.args[0])) if self.args else ""
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
@@ -31,8 +32,9 @@ def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> str:
         >>> did_you_mean("con1", ["cnn1", "act1"])
         ' Did you mean cnn1?'
     """
-    near = difflib.get_close_matches(word, list(known), n=limit, cutoff=0.6)
-    return f" Did you mean {' or '.join(near)}?" if near else ""
+    folded = {one.casefold(): one for one in reversed(list(known))}
+    near = difflib.get_close_matches(word.casefold(), list(folded), n=limit, cutoff=0.6)
+    return f" Did you mean {' or '.join(folded[one] for one in near)}?" if near else ""
 
 
 def printable(text: str) -> str:

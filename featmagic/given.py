@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from featmagic.errors import FeatmagicError
 from featmagic.nested import copied, tensors_in
 
 Grid = tuple[int, int]
@@ -19,16 +20,19 @@ class Given:
     """What a pass was given.
 
     Attributes:
-        image: a copy of the first image in the model's arguments, `(N, C, H, W)`.
+        image: the first image in the model's arguments, `(N, C, H, W)`: a copy; the very tensor in
+            a watch, which is to cost a training loop nothing.
         grids: the patch grids (height, width) that tokens of it may lie on, the likeliest first:
             that of the model's first convolution, then the coarser ones of hierarchical models.
+        version: the very tensor's version as the model was called: a later one has other values.
     """
 
     image: Tensor | None = None
     grids: tuple[Grid, ...] = ()
+    version: int | None = None
 
 
-def given(model: nn.Module, args: Any, kwargs: Any) -> Given:
+def given(model: nn.Module, args: Any, kwargs: Any, *, copy: bool = True) -> Given:
     """What a call of the model is given; whatever the arguments are, this never fails.
 
     Example:
@@ -39,7 +43,7 @@ def given(model: nn.Module, args: Any, kwargs: Any) -> Given:
     try:
         for name, tensor in tensors_in((args, kwargs)):
             if "mask" not in name and _has_pixels(tensor):
-                found = _image(tensor, model)
+                found = _image(tensor, model, copy=copy)
                 if found is not None:
                     return found
     except Exception:  # whatever a container of the user's raises when it is read
@@ -57,14 +61,33 @@ def _has_pixels(tensor: Tensor) -> bool:
     )
 
 
-def _image(tensor: Tensor, model: nn.Module) -> Given | None:
+def _image(tensor: Tensor, model: nn.Module, *, copy: bool) -> Given | None:
     """The image with its grids; three axes are an image if the model has a use for one."""
     first = _first_convolution(model, tensor.shape[-3])
     if tensor.dim() == 3 and (first is None or first is not _first_convolution(model)):
         return None
-    image = copied(tensor)
+    image = copied(tensor) if copy or tensor.is_inference() else tensor.detach()
+    version = None if copy or tensor.is_inference() else image._version
     grids = () if first is None else _grids(first, image.shape[-2], image.shape[-1])
-    return Given(image if image.dim() == 4 else image[None], grids)
+    return Given(image if image.dim() == 4 else image[None], grids, version)
+
+
+def image_of(given: Given) -> Tensor | None:
+    """The image as the pass was given it.
+
+    Raises:
+        FeatmagicError: it has been changed in place since, so that it can't be had any more.
+
+    Example:
+        >>> image_of(Given(torch.zeros(1, 3, 8, 8))).shape
+        torch.Size([1, 3, 8, 8])
+    """
+    if given.image is not None and given.version not in (None, given.image._version):
+        raise FeatmagicError(
+            "The input was changed in place after the pass, and a watch keeps no copy of it: "
+            "%%featuremaps does."
+        )
+    return given.image
 
 
 def _first_convolution(model: nn.Module, channels: int | None = None) -> nn.Conv2d | None:

@@ -51,7 +51,7 @@ class Health:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Reading:
     """What is looked at of a layer, still on its device.
 
     Attributes:
@@ -68,11 +68,11 @@ class Look:
     channels: int
 
 
-def look(tensor: Tensor, letters: str) -> Look:
-    """Look at a tensor: of any dtype, dense and not empty.
+def read(tensor: Tensor, letters: str) -> Reading:
+    """Reading at a tensor: of any dtype, dense and not empty.
 
     Example:
-        >>> look(torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]), "NCL").high
+        >>> read(torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]), "NCL").high
         tensor([0., 3.])
     """
     values = tensor if tensor.dtype in _AS_THEY_ARE else real(tensor)[0]
@@ -81,7 +81,7 @@ def look(tensor: Tensor, letters: str) -> Look:
     if others:  # none of them means all of them to torch
         low, high = values.amin(others), values.amax(others)
     several = len(others) < len(letters) and prod(values.shape[place] for place in others) > 1
-    return Look(values, low, high, _spaced(values), low.numel() if several else 0)
+    return Reading(values, low, high, _spaced(values), low.numel() if several else 0)
 
 
 def _spaced(values: Tensor) -> Tensor:
@@ -118,37 +118,37 @@ def bring(parts: Sequence[Sequence[Tensor]]) -> list[list[Row]]:
     return [[next(in_order) for _ in some] for some in parts]
 
 
-def healths(looks: Sequence[Look], brought: Sequence[Sequence[Row]]) -> list[Health]:
+def healths(readings: Sequence[Reading], brought: Sequence[Sequence[Row]]) -> list[Health]:
     """The health of each layer; of those with NaN or infinities, all values are read again.
 
     Args:
-        looks: one a layer.
+        readings: one a layer.
         brought: `low`, `high` and `some` of each.
 
     Example:
-        >>> one = look(torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]), "NCL")
+        >>> one = read(torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]), "NCL")
         >>> found = healths([one], bring([[one.low, one.high, one.some]]))[0]
         >>> found.low, found.high, found.dead, found.channels, found.zeros
         (0.0, 3.0, 1, 2, 0.5)
     """
-    if not looks:
+    if not readings:
         return []
     ends = [(float(low.min()), float(high.max())) for low, high, _ in brought]
     strange = [n for n, pair in enumerate(ends) if not isfinite(pair[0] - pair[1])]
     counts = [(0, 0)] * len(ends)
-    counted = bring([_counted(looks[place].values) for place in strange])
+    counted = bring([_counted(readings[place].values) for place in strange])
     for place, (nan, inf, low, high) in zip(strange, counted, strict=True):
         counts[place] = int(nan[0]), int(inf[0])
         ends[place] = float(low[0]), float(high[0])
-    dead = [_dead(one, *some[:2]) for one, some in zip(looks, brought, strict=True)]
+    dead = [_dead(one, *some[:2]) for one, some in zip(readings, brought, strict=True)]
     shares = _shares([some for _, _, some in brought], ends)
-    channels = [one.channels for one in looks]
-    sampled = [one.some.numel() < one.values.numel() for one in looks]
+    channels = [one.channels for one in readings]
+    sampled = [one.some.numel() < one.values.numel() for one in readings]
     columns = zip(ends, counts, channels, dead, *shares, sampled, strict=True)
     return [Health(*pair, *count, *others) for pair, count, *others in columns]
 
 
-def _dead(one: Look, low: Row, high: Row) -> int:
+def _dead(one: Reading, low: Row, high: Row) -> int:
     """How many channels are one value; of none can that be said which is NaN or infinite."""
     return int(np.count_nonzero((low == high) & np.isfinite(low))) if one.channels else 0
 

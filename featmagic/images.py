@@ -59,12 +59,12 @@ def images(image: Tensor | None, samples: tuple[int, ...], view: View) -> Images
     pixels = image[wanted][:, :3]
     if pixels.shape[1] == 2:
         pixels = pixels[:, :1]
-    unit, words = _unit(pixels, view)
+    unit, words = _unit(pixels, image[:, :3], view)
     return Images(unit.clamp_(0, 1).expand(-1, 3, -1, -1), words)
 
 
-def _unit(pixels: Tensor, view: View) -> tuple[Tensor, str]:
-    """The pixels from 0 to 1, and what that took."""
+def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
+    """The pixels from 0 to 1, and what that took, judged by the whole batch."""
     if pixels.dtype == torch.uint8:
         return pixels.float() / 255, "input as it is"
     pixels = pixels.float()
@@ -72,17 +72,21 @@ def _unit(pixels: Tensor, view: View) -> tuple[Tensor, str]:
         mean, std = view.mean or (0.0,), view.std or (1.0,)
         return _undone(pixels, mean, std), "input un-normalised by --mean and --std"
     colours = pixels.shape[1]
-    low, high = pixels.amin((0, 2, 3)), pixels.amax((0, 2, 3))
+    finite = torch.isfinite(batch)
+    low = batch.where(finite, torch.inf).amin((0, 2, 3))
+    high = batch.where(finite, -torch.inf).amax((0, 2, 3))
     ends = torch.stack([low, high]).cpu().double().numpy()
-    if ends[0].min() >= -_SLACK and ends[1].max() <= 1 + _SLACK:
+    pixels, least, most = pixels.nan_to_num(0), ends[0].min(), ends[1].max()
+    if least > most:
+        return torch.zeros_like(pixels), "input without a finite value"
+    if least >= -_SLACK and most <= 1 + _SLACK:
         return pixels, "input as it is"
-    if ends[0].min() >= -1 - _SLACK and ends[1].max() <= 1 + _SLACK:
+    if least >= -1 - _SLACK and most <= 1 + _SLACK:
         return (pixels + 1) / 2, "input from -1 … 1"
     if colours == 3 and _is_imagenets(ends):
         return _undone(pixels, IMAGENET_MEAN, IMAGENET_STD), "input un-normalised by ImageNet's"
-    if ends[0].min() >= 0 and 1 < ends[1].max() <= 255:
+    if least >= 0 and 32 < most <= 255:
         return pixels / 255, "input from 0 … 255"
-    least, most = ends.min(), ends.max()
     span = most - least if most > least else 1.0
     stretched = ((pixels - least) / span).nan_to_num(0)
     return stretched, f"input stretched from {least:.3g} … {most:.3g}"

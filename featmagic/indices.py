@@ -8,7 +8,8 @@ from typing import Any
 
 from featmagic.errors import FeatmagicError
 
-_PART = re.compile(r"-?\d+|(-?\d+)?:(-?\d+)?(:(-?0*[1-9]\d*)?)?")
+_INDEX = r"-?\d{1,18}"
+_PART = re.compile(rf"{_INDEX}|({_INDEX})?:({_INDEX})?(:(-?0*[1-9]\d{{0,17}})?)?")
 
 
 def indices(name: str, value: Any) -> str:
@@ -20,10 +21,10 @@ def indices(name: str, value: Any) -> str:
     """
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(",")]
-    elif isinstance(value, Iterable):
-        parts = [_part_text(part) for part in value]
     else:
-        parts = [_part_text(value)]
+        # A tensor of one number has an index, and claims to be a row.
+        several = isinstance(value, Iterable) and getattr(value, "ndim", True)
+        parts = [_part_text(part) for part in (value if several else [value])]
     if not parts:
         raise FeatmagicError(f"{name} names none: an index or a slice is needed, as in 0:16,40.")
     for part in parts:
@@ -41,12 +42,14 @@ def all_or_indices(name: str, value: Any) -> str:
         >>> all_or_indices("sample", -1)
         '-1'
     """
-    if isinstance(value, bool) or value is None:
+    if is_truth(value) or value is None:
         raise FeatmagicError(f"{name} is an index, several of them, or all, not {value!r}.")
     return "all" if value == "all" else indices(name, value)
 
 
 def _part_text(part: Any) -> str:
+    if is_truth(part):
+        return str(part)
     if isinstance(part, slice):
         ends = (part.start, part.stop, part.step)[: 2 + (part.step is not None)]
         return ":".join("" if end is None else str(end) for end in ends)
@@ -76,3 +79,13 @@ def _indices(part: str, count: int, noun: str) -> Iterable[int]:
     if not -count <= index < count:
         raise FeatmagicError(f"No {noun} {index}: there are {count}, 0 to {count - 1}.")
     return [index % count]
+
+
+def is_truth(value: Any) -> bool:
+    """Whether the value is True or False, Python's or NumPy's: as a number it isn't meant.
+
+    Example:
+        >>> is_truth(True), is_truth(1)
+        (True, False)
+    """
+    return type(value).__name__ in ("bool", "bool_")

@@ -65,6 +65,8 @@ def select(
     modules: dict[str, nn.Module] = {}
     calls, parts = _Some[int](), _Some[str]()
     for pattern in patterns or _children(tree):
+        if not isinstance(pattern, str):
+            raise FeatmagicError(f"A layer is named by text, as in '0', not {pattern!r}.")
         found, call, part = _resolved(pattern, tree, spelled)
         if not found:
             raise FeatmagicError(_no_such_layer(tree, _split_call(pattern, tree)[0], listed_by))

@@ -45,12 +45,22 @@ def letters_of(activation: Activation) -> Letters:
         return field, ()
     if attention := _attention(traits, suffix, shape):
         return attention
+    if _is_an_image_each(activation, shape):
+        return "NHW", ("NHW assumed",)
     if activation.tensor.dtype in (torch.bool, torch.int64):  # a mask or indices, no features
         return _assumed((), len(shape))
     letters, words = _features(traits, shape, activation.given.grids)
     if letters == "NLC" and traits.order == "LNC":
         return ("LNC", words) if traits.sure else _length_first(activation)
     return ("LC" if letters == "NC" and traits.sure else letters), words
+
+
+def _is_an_image_each(activation: Activation, shape: tuple[int, ...]) -> bool:
+    """Whether it is one plane as large as the input for each image, such as a depth map."""
+    image = activation.given.image
+    if image is None or len(shape) != 3 or activation.traits.own:
+        return False
+    return shape == (len(image), *image.shape[2:])
 
 
 def suffix_of(activation: Activation) -> str:
@@ -103,6 +113,7 @@ def _features(traits: Traits, shape: tuple[int, ...], grids: tuple[Grid, ...]) -
         or _agreed(around, shape, grids)
         or _moved(says, shape)
         or _moved(around, shape)
+        or _turned(says, shape, grids)
         or _assumed(says, rank)
     )
 
@@ -142,6 +153,15 @@ def _moved(says: tuple[Says, ...], shape: tuple[int, ...]) -> Letters | None:
     layouts = _MOVED[len(shape)]
     found = [layout for layout in layouts if any(_fits(layout, one, shape) for one in says)]
     return _with_others(found[0], set(found)) if found else None
+
+
+def _turned(
+    says: tuple[Says, ...], shape: tuple[int, ...], grids: tuple[Grid, ...]
+) -> Letters | None:
+    """Channels last after a convolution that was turned around, if the input says so too."""
+    if len(shape) != 4 or shape[1:3] not in grids or shape[2:] in grids:
+        return None
+    return ("NHWC", ("NHWC assumed",)) if shape[3] in {one.count for one in says} else None
 
 
 def _fits(layout: str, says: Says, shape: tuple[int, ...]) -> bool:

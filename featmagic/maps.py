@@ -142,7 +142,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         """Write grids as a picture (.png, .svg, .pdf), or whole tensors (.npz, .safetensors).
 
         Pictures of several layers are a file each, `maps-cnn1.png` for `maps.png`; tensors are in
-        one file, by key. All are written or none.
+        one file, by key. No file is ever there in half.
 
         Args:
             path: where to; its suffix says what.
@@ -166,18 +166,17 @@ class FeatureMaps(Mapping[str, Tensor]):
     ) -> list[Path]:
         """`save`, with a `View` made before, of which tensors take no notice."""
         activations = self._named(layers)
-        if view.overview and not files.holds_arrays(Path(path)):
-            target = overview_target(path, overwrite=overwrite)
+        targets = self.targets(path, layers, view, overwrite=overwrite)
+        if view.overview and not files.holds_arrays(targets[0]):
             picture = film_png(overview(self._with_facts(activations), view))
-            return files.write_whole({target: lambda beside: beside.write_bytes(picture)})
-        targets = self.targets(path, layers, overwrite=overwrite)
+            return files.write_whole({targets[0]: lambda beside: beside.write_bytes(picture)})
         if files.holds_arrays(targets[0]):
             return save_arrays(targets[0], activations, named=bool(layers))
         drawings = self._drawings(activations, view)
         return save_pictures(targets, drawings, named=bool(layers))
 
     def targets(
-        self, path: str | os.PathLike[str], layers: tuple[str, ...] = (), *, overwrite: bool = False
+        self, path: str | os.PathLike[str], layers: tuple[str, ...], view: View, *, overwrite: bool
     ) -> list[Path]:
         """The files that `save` would write, once it is sure that it may.
 
@@ -187,6 +186,8 @@ class FeatureMaps(Mapping[str, Tensor]):
         keys = [activation.key for activation in self._named(layers)]
         if not keys:
             raise FeatmagicError("Nothing to save: no pass of the model has run yet.")
+        if view.overview and not files.holds_arrays(Path(path)):
+            return [overview_target(path, overwrite=overwrite)]
         return files.targets(path, keys, overwrite=overwrite)
 
     def begin(self, run: Pass) -> None:
@@ -196,6 +197,9 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     def _named(self, layers: tuple[str, ...]) -> list[Activation]:
         """The activations that the layers stand for, each once; all, if none is given."""
+        for name in layers:
+            if not isinstance(name, str):
+                raise FeatmagicError(f"A layer is named by text, as in '0', not {name!r}.")
         there = list(self._pass.activations.values())
         keys = [key for name in layers for key in named(name, there) or [name]]
         return [self._activation(key) for key in dict.fromkeys(keys)] if layers else there
@@ -216,6 +220,6 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     def _activation(self, key: str) -> Activation:
         activations = self._pass.activations
-        if key in activations:
+        if isinstance(key, str) and key in activations:
             return activations[key]
         raise MissingMap(printable(why_missing(str(key), activations, self.missing)))

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.statistics import BINS, Asked, alike, exactly, finite_only, plainly
+from featmagic.reals import exactly
+from featmagic.statistics import BINS, Asked, alike, apart, finite_only, plainly
 
 
 @dataclass(frozen=True)
@@ -20,18 +21,22 @@ class Measured:
         low, high: `(P,)` float64, the range of each plane's finite values; inf and -inf where a
             plane has none.
         inner_low, inner_high: the same without the outermost values, where that was asked for.
+        strange: `(P,)`, how many values of each plane aren't finite.
         mean, std: of all finite values.
         zeros: the share of values that are 0, 0 to 1.
         histogram: how many finite values lie in each of `BINS` equal parts of the whole range.
         nan, inf: how many values are not a number, and infinite.
         duplicates: how many planes are nearly the same as one before them (|r| > 0.99); None where
             that wasn't looked for.
+        prefix: the range of the prefix tokens' finite values, which counts in nothing else, and how
+            many are not a number, and infinite; None where there are no such tokens.
     """
 
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     inner_low: NDArray[np.float64]
     inner_high: NDArray[np.float64]
+    strange: NDArray[np.float64]
     mean: float
     std: float
     zeros: float = 0.0
@@ -39,11 +44,12 @@ class Measured:
     nan: int = 0
     inf: int = 0
     duplicates: int | None = None
+    prefix: tuple[float, float, int, int] | None = None
 
     @property
     def constant(self) -> NDArray[np.bool_]:
         """Which planes hold one value only, `(P,)`."""
-        constant: NDArray[np.bool_] = self.low == self.high
+        constant: NDArray[np.bool_] = (self.low == self.high) & (self.strange == 0)
         return constant
 
     @property
@@ -70,20 +76,20 @@ def measure(values: Tensor, asked: Asked = _RANGE_ONLY) -> Measured:
         >>> measure(torch.tensor([[[0.0, 2.0]]])).mean
         1.0
     """
-    return measured_and_order(values, asked, None)[0]
+    return measured_and_order(values, asked)[0]
 
 
 def measured_and_order(
-    values: Tensor, asked: Asked, order: Tensor | None
+    values: Tensor, asked: Asked, order: Tensor | None = None, prefix: Tensor | None = None
 ) -> tuple[Measured, tuple[int, ...]]:
-    """`measure`, and the numbers in `order` in the same transfer.
+    """`measure`, with prefix tokens, and the numbers in `order` in the same transfer.
 
     Example:
         >>> measured_and_order(torch.zeros(1, 1, 1), Asked(), torch.tensor([4]))[1]
         (4,)
     """
     rows = values.flatten(1)
-    others = [alike(values, asked), *([] if order is None else [order])]
+    others = [alike(values, asked), apart(prefix, rows), *([] if order is None else [order])]
     brought = None
     # On the CPU nothing has to be brought over: a second look costs nothing.
     if rows.device.type == "cpu" and (plain := plainly(rows, asked)):
@@ -103,11 +109,16 @@ def _brought(parts: list[Tensor]) -> NDArray[np.float64]:
 
 
 def _read(row: NDArray[np.float64], count: int, size: int) -> tuple[Measured, tuple[int, ...]]:
-    low, high, inner_low, inner_high = row[: 4 * count].reshape(4, count)
-    rest = row[4 * count :]
-    mean, std, nonzero, nan, inf = rest[:5].tolist()
-    histogram = tuple(int(n) for n in rest[5 : 5 + BINS])
-    alike, *order = (int(n) for n in rest[5 + BINS :])
-    zeros = 1 - nonzero / (count * size)
-    shares = (mean, std, zeros, histogram, int(nan), int(inf), alike if alike >= 0 else None)
-    return Measured(low, high, inner_low, inner_high, *shares), tuple(order)
+    low, high, inner_low, inner_high, strange = row[: 5 * count].reshape(5, count)
+    mean, std, nonzero, nan, inf, *rest = row[5 * count :].tolist()
+    counts, (alike, least, most, prefix_nan, prefix_inf, *order) = rest[:BINS], rest[BINS:]
+    measured = Measured(
+        *(low, high, inner_low, inner_high, strange, mean, std),
+        zeros=1 - nonzero / (count * size),
+        histogram=tuple(map(int, counts)),
+        nan=int(nan),
+        inf=int(inf),
+        duplicates=int(alike) if alike >= 0 else None,
+        prefix=None if prefix_nan < 0 else (least, most, int(prefix_nan), int(prefix_inf)),
+    )
+    return measured, tuple(map(int, order))

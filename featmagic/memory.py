@@ -13,11 +13,11 @@ class Memory:
     """What looks at a layer have worked out, for the next look to go on with.
 
     Attributes:
-        orders: an order of the channels, by the activation's key and how many channels it has.
+        orders: an order of channels by likeness, by the activation's key and the channels' indices.
         bases: the principal components, by the activation's key and the channels' indices.
     """
 
-    orders: dict[tuple[str, int], tuple[int, ...]] = field(default_factory=dict)
+    orders: dict[tuple[str, tuple[int, ...]], tuple[int, ...]] = field(default_factory=dict)
     bases: dict[tuple[str, tuple[int, ...]], object] = field(default_factory=dict)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from featmagic.errors import FeatmagicError
 from featmagic.measure import Measured
-from featmagic.statistics import exactly
+from featmagic.reals import exactly
 from featmagic.view import View
 
 Ends = NDArray[np.float64]
@@ -66,8 +66,7 @@ def middle_of(colours: Colours) -> float:
 
 
 def _symlog(ratio: Ends) -> Ends:
-    with np.errstate(divide="ignore"):
-        far = np.sign(ratio) * (1 + np.log(np.abs(ratio)))
+    far = np.sign(ratio) * (1 + np.log(np.maximum(np.abs(ratio), 1)))
     return np.where(np.abs(ratio) <= 1, ratio, far)
 
 
@@ -96,9 +95,10 @@ def normed(values: Tensor, colours: Colours) -> tuple[Tensor, Ends, Ends]:
         return values, low, high
     values = exactly(values)
     if colours.norm == "log":
+        # A channel without a value above 0 has no range; it is as low as can be everywhere.
+        low = np.where(low > 0, low, 1.0)
         least = torch.from_numpy(low)[:, None, None].to(values.device)
-        with np.errstate(divide="ignore"):
-            return values.maximum(least).log(), np.log(low), np.log(high)
+        return values.maximum(least).log(), np.log(low), np.log(np.maximum(high, low))
     width = torch.from_numpy(colours.width)[:, None, None].to(values.device)
     middle = colours.center or 0.0
     ratio = (values - middle) / width

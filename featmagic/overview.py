@@ -14,7 +14,7 @@ from featmagic.activations import Activation
 from featmagic.axes import Axes, LayoutMismatch, axes_of
 from featmagic.band import Band, Stack, stack_of
 from featmagic.errors import FeatmagicError
-from featmagic.health import Health, Look, bring, healths, look
+from featmagic.health import Health, Reading, bring, healths, read
 from featmagic.indices import picked
 from featmagic.mosaic import Pixels
 from featmagic.planes import planes, undrawable
@@ -73,7 +73,7 @@ class _Seen:
     """What is looked at of a layer, still on its device."""
 
     reason: str = ""
-    look: Look | None = None
+    reading: Reading | None = None
     stack: Stack | None = None
     signed: bool = False
     form: str = "tiles"
@@ -108,13 +108,15 @@ def overview(
     band = _band(room)
     narrowed = replace(view, max=band.tiles)
     seen = [_seen(activation, narrowed, band, draws=room is not None) for activation, _ in wanted]
-    looks = [one.look for one in seen if one.look is not None]
+    readings = [one.reading for one in seen if one.reading is not None]
     groups = grouped([one.stack for one in seen])
-    brought = bring([[one.low, one.high, one.some] for one in looks] + [g.ends() for g in groups])
-    found = iter(healths(looks, brought[: len(looks)]))
-    health = [next(found) if one.look is not None else None for one in seen]
+    brought = bring(
+        [[one.low, one.high, one.some] for one in readings] + [g.ends() for g in groups]
+    )
+    found = iter(healths(readings, brought[: len(readings)]))
+    health = [next(found) if one.reading is not None else None for one in seen]
     both = [_has_both_signs(*pair) for pair in zip(seen, health, strict=True)]
-    groups, ends = with_finite_ends(groups, brought[len(looks) :])
+    groups, ends = with_finite_ends(groups, brought[len(readings) :])
     made = painted(groups, ends, np.array(both, bool), centred=centres(view))
     frames = tuple(
         Frame(*wanted[n], one.reason, health[n], made.get(n), one.form, _bytes(wanted[n][0].tensor))
@@ -154,9 +156,9 @@ def _seen(activation: Activation, view: View, band: Band, *, draws: bool) -> _Se
         return _Seen(reason)
     tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
     if reason or tensor.dim() == 0:
-        return _Seen(reason or "", look(tensor, "?" * tensor.dim()))
+        return _Seen(reason or "", read(tensor, "?" * tensor.dim()))
     axes = _axes(activation, view)
-    seen = look(tensor, axes.letters)
+    seen = read(tensor, axes.letters)
     if not draws:
         return _Seen("", seen, None, axes.signed)
     if axes.letters == "NCHW" and view.channels is None and prod(tensor.shape[2:]) > 1:

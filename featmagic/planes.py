@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from featmagic.axes import Axes
-from featmagic.errors import FeatmagicError
+from featmagic.errors import FeatmagicError, printable
 from featmagic.indices import picked
 from featmagic.sample import stack_of
 from featmagic.stack import Planes
@@ -88,7 +88,7 @@ def _samples(tensor: Tensor, letters: str, view: View, key: str) -> tuple[int, .
     try:
         return tuple(picked(view.sample, count, "sample"))
     except FeatmagicError as error:
-        raise FeatmagicError(str(error).replace("there are", f"{key} has")) from None
+        raise FeatmagicError(str(error).replace("there are", f"'{printable(key)}' has")) from None
 
 
 def _together(stacks: list[Planes]) -> Planes:

@@ -12,6 +12,7 @@ from featmagic.activations import Activation
 from featmagic.axes import LayoutMismatch, axes_of
 from featmagic.colour import scale_of
 from featmagic.errors import FeatmagicError
+from featmagic.given import image_of
 from featmagic.images import Images, images
 from featmagic.joining import form_of
 from featmagic.measure import Measured, measured_and_order
@@ -101,13 +102,14 @@ def prepared(
     values = stack.values.flatten(0, 1)
     if stack.form == "fold":  # one picture with one range: nobody asks for that of each value
         values, scale = values.reshape(1, 1, -1), "layer" if scale == "channel" else scale
-    measured, places = measured_and_order(values, asked, order)
+    measured, places = measured_and_order(values, asked, order, stack.prefix)
     check_norm(measured, view, key)
     measured = _by_channel(measured, stack)
     if places:
         stack = replace(stack, indices=tuple(stack.indices[place] for place in places))
-    shown = _images(activation, stack, view)
-    return Prepared(activation, facts, view, room, axes.letters, stack, measured, scale, shown, rgb)
+    shown, stack = _images(activation, stack, axes.letters, view)
+    letters = view.layout or axes.letters
+    return Prepared(activation, facts, view, room, letters, stack, measured, scale, shown, rgb)
 
 
 def _cut(stack: Planes, view: View, room: Room | None) -> Planes:
@@ -116,7 +118,8 @@ def _cut(stack: Planes, view: View, room: Room | None) -> Planes:
     if not several or room is None or view.sorts or view.reduce:
         return stack
     height, width = stack.values.shape[2:]
-    most = most_columns((height, width), view, room)
+    margin = max(len(text) + 1 for text in stack.rows) * room.letter
+    most = most_columns((height, width), view, replace(room, width=room.width - margin))
     asked_for = view.channels is not None and not room.strict
     if asked_for or most >= stack.values.shape[1]:
         return stack
@@ -133,7 +136,9 @@ def _asked(stack: Planes, view: View, scale: str) -> Asked:
         outside=view.robust,
         positive=view.norm == "log",
         whole=scale != "channel",
-        alike=view.reduce is None and len(stack.values) == 1,
+        alike=view.reduce is None
+        and len(stack.values) == 1
+        and len(set(stack.indices)) == len(stack.indices),
     )
 
 
@@ -153,10 +158,18 @@ def _by_channel(measured: Measured, stack: Planes) -> Measured:
     return replace(measured, inner_low=low, inner_high=high)
 
 
-def _images(activation: Activation, stack: Planes, view: View) -> Images | None:
+def _images(
+    activation: Activation, stack: Planes, letters: str, view: View
+) -> tuple[Images | None, Planes]:
+    """The input images beside or under the planes, unless the samples are others: windows, say."""
     if not (view.input or (view.overlay and stack.spatial)):
-        return None
-    return images(activation.given.image, stack.samples, view)
+        return None, stack
+    image = image_of(activation.given)
+    count = activation.tensor.shape[letters.index("N")] if "N" in letters else None
+    if image is not None and count not in (None, len(image)):
+        words = (*stack.words, f"not on the input: {count} samples of {len(image)} inputs")
+        return None, replace(stack, spatial=False, words=words)
+    return images(image, stack.samples, view), stack
 
 
 def prepared_all(

@@ -37,15 +37,22 @@ def ranked(
     if stack.rows and not stack.samples[1:]:
         raise FeatmagicError("A montage has its slices in order: --sort and --topk have no place.")
     by = "absmean" if view.sort == "index" else view.sort
-    if by == "similar":
-        order = torch.tensor(_similar(stack, key, memory or Memory()), device=stack.values.device)
+    alike = by == "similar"
+    if alike:
+        places, kept = _similar(stack, key, memory or Memory())
+        order = torch.tensor(places, device=stack.values.device)
+        by += ", in the order of an earlier look" if kept else ""
     else:
         keys = _KEYS[by](stack.values.transpose(0, 1).flatten(1))
         order = keys.nan_to_num(-torch.inf).argsort(descending=True, stable=True)
-    most = view.most if view.topk or stack.form == "tiles" else None
+    limited = view.topk or stack.form == "tiles" or view.max != View.max
+    most = view.most if limited else None
     order = order[:most]
     prefix = None if stack.prefix is None else stack.prefix.index_select(1, order)
-    words = (*stack.words, "those alike side by side" if by == "similar" else f"by {by}")
+    words = (
+        *stack.words,
+        by.replace("similar", "those alike side by side") if alike else f"by {by}",
+    )
     values = stack.values.index_select(1, order)
     return replace(stack, values=values, prefix=prefix, words=words), order
 
@@ -59,13 +66,16 @@ _KEYS = {
 }
 
 
-def _similar(stack: Planes, key: str, memory: Memory) -> list[int]:
-    """Places in the order by likeness that is kept for the layer; it is made by its first look."""
-    kept = memory.orders.get((key, stack.total), ())
-    if not set(kept) >= set(stack.indices):
+def _similar(stack: Planes, key: str, memory: Memory) -> tuple[list[int], bool]:
+    """Places in the order by likeness that the layer's first look made, and whether that was it."""
+    those = tuple(sorted(stack.indices))
+    kept = memory.orders.get((key, those)) or memory.orders.get((key, tuple(range(stack.total))))
+    is_kept = kept is not None
+    if kept is None:
         # Over all samples shown: what is alike in one may not be in another.
         planes = stack.values.transpose(0, 1).flatten(2)
         kept = tuple(stack.indices[place] for place in similar(correlations(planes)))
-        memory.orders[key, stack.total] = kept
+        memory.orders[key, those] = kept
     rank = {channel: place for place, channel in enumerate(kept)}
-    return sorted(range(len(stack.indices)), key=lambda place: rank[stack.indices[place]])
+    places = sorted(range(len(stack.indices)), key=lambda place: rank[stack.indices[place]])
+    return places, is_kept

@@ -40,3 +40,8 @@ def real_rows(stack: Tensor, indices: list[int]) -> tuple[Tensor, tuple[str, ...
         return real(stack[first : first + len(indices)])
     rows = [real(stack[index]) for index in indices]
     return torch.stack([row for row, _ in rows]), rows[0][1]
+
+
+def exactly(values: Tensor) -> Tensor:
+    """The values as float64, on the CPU where their device has none (MPS)."""
+    return (values.cpu() if values.device.type == "mps" else values).double()

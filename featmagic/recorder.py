@@ -191,7 +191,7 @@ class Recorder:
         call = args, kwargs
         if self.device is not None:
             call = moved_to(self.device, call, self.moved)
-        here.whole.given = given(self.selection.model, *call)
+        here.whole.given = given(self.selection.model, *call, copy=not self._as_is)
         return None if self.device is None else call
 
     def _end(self, module: nn.Module, args: object, output: object) -> None:

@@ -44,11 +44,14 @@ class RGB:
 
     Attributes:
         rgb: `(R, H, W, 3)` uint8: each component from its lowest value to its highest.
+        count: how many components there are: fewer than three where channels or positions are few
+            or all alike.
         kept: whether the basis is that of an earlier look.
         clipped: how many positions lie outside of the range the basis was made with.
     """
 
     rgb: Tensor
+    count: int
     kept: bool
     clipped: int
 
@@ -76,16 +79,23 @@ def as_rgb(stack: Planes, key: str, memory: Memory, name: str | None = None) -> 
         raise FeatmagicError(
             f"The basis {name} was made of {len(basis.mean)} channels, and {key} has {count}."
         )
+    there = coordinates(points, basis)
+    span = (basis.high - basis.low).clamp(min=torch.finfo(there.dtype).tiny)
+    place = (there - basis.low) / span
+    outside = ((place < -1e-4) | (place > 1 + 1e-4)).any(1).sum()
+    found, clipped = torch.stack([basis.axes.any(1).sum(), outside]).tolist()
+    if found == min(3, count):  # a look that found less leaves it to the next
+        _keep(basis, key, stack, memory, name)
+    rgb = (place.nan_to_num(0).clamp(0, 1) * 255).round().to(torch.uint8)
+    was = kept is not None
+    return RGB(rgb.view(rows, height, width, 3), found, was, clipped if was else 0)
+
+
+def _keep(basis: Components, key: str, stack: Planes, memory: Memory, name: str | None) -> None:
     if name:
         _NAMED[name] = basis
     else:
         memory.bases[key, stack.indices] = basis
-    there = coordinates(points, basis)
-    span = (basis.high - basis.low).clamp(min=torch.finfo(there.dtype).tiny)
-    place = (there - basis.low) / span
-    outside = ((place < -1e-4) | (place > 1 + 1e-4)).any(1).sum() if kept is not None else 0
-    rgb = (place.nan_to_num(0).clamp(0, 1) * 255).round().to(torch.uint8)
-    return RGB(rgb.view(rows, height, width, 3), kept is not None, int(outside))
 
 
 def _moved(basis: Components, points: Tensor) -> Components:

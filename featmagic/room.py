@@ -18,6 +18,7 @@ class Room:
         gap: between tiles.
         smallest, largest: a tile's longer side, where zooming can choose.
         columns: planes too large for so many tiles in a row are shrunk.
+        narrowest: how far they are shrunk where a row can't be broken.
         line: the least distance between the labels of two rows of values.
         letter: how wide a letter of such a label is.
         beside: the longest side of an input image that stands beside the tiles.
@@ -30,6 +31,7 @@ class Room:
     smallest: int
     largest: int
     columns: int
+    narrowest: int = 80
     line: int = 12
     letter: int = 7
     beside: int = 160
@@ -79,13 +81,16 @@ def arrange(
         Arrangement(ncols=5, zoom=6, shrink=1, tall=1)
     """
     flat = size[1] >= _FLAT * size[0]
-    least = 1 if flat and size[0] == 1 else min(count, room.columns)
+    least = columns or (1 if flat and size[0] == 1 else min(count, room.columns))
     shrink = 1
     if view.zoom is None or room.strict:
         across = max(1, (room.width - room.gap) // least - room.gap)
+        if columns and not room.strict:  # as many as were asked for, however wide
+            across = max(across, room.narrowest)
         shrink = max(ceil(size[1] / across), ceil(size[0] / room.width))
     height, width = (ceil(side / shrink) for side in size)
-    smallest = view.zoom or ceil(room.smallest / max(height, width))
+    largest = max(1, min(_LARGEST_ZOOM, room.largest // max(height, width)))
+    smallest = view.zoom or min(ceil(room.smallest / max(height, width)), largest)
     near_square = max(8, 2 ** ceil(log2(sqrt(count))))
     ncols = columns or view.ncols or min(near_square, max(1, _fit(width, smallest, room)))
     ncols = 1 if flat and size[0] == 1 and not (columns or view.ncols) else ncols
@@ -93,7 +98,6 @@ def arrange(
         ncols = min(ncols, _fit(width, 1, room))
     ncols = min(ncols, count)
     widest = max(1, ((room.width - room.gap) // ncols - room.gap) // width)
-    largest = min(_LARGEST_ZOOM, room.largest // max(height, width))
     zoom = view.zoom or max(1, min(widest, largest))
     if room.strict:
         zoom = min(zoom, widest)
@@ -128,16 +132,21 @@ def _fit(width: int, zoom: int, room: Room) -> int:
 
 
 def most_columns(size: tuple[int, int], view: View, room: Room) -> int:
-    """How many planes of `(H, W)` values fit in one row, at their smallest.
+    """How many planes of `(H, W)` values fit in one row, shrunk to `room.narrowest` if need be.
 
     Example:
         >>> most_columns((24, 24), View(), PAGE)
         29
     """
-    shrink = max(1, ceil(size[1] / ((room.width - room.gap) // room.columns - room.gap)))
-    height, width = (ceil(side / shrink) for side in size)
-    zoom = view.zoom or max(1, ceil(room.smallest / max(height, width)))
-    return max(1, _fit(width, zoom, room))
+    height, width = size
+    longest = max(height, width)
+    if view.zoom is not None:
+        tile = width * view.zoom
+    elif longest > room.narrowest:
+        tile = ceil(width / ceil(longest / room.narrowest))
+    else:
+        tile = width * ceil(room.smallest / longest)
+    return max(1, _fit(tile, 1, room))
 
 
 def step_of_labels(zoom: int, room: Room) -> int:

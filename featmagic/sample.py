@@ -22,7 +22,7 @@ def stack_of(part: Tensor, letters: str, axes: Axes, view: View, key: str) -> Pl
         part, letters, more = _sliced(part, letters, view)
         words, used = words + more, used | {"slice"}
     if "K" in letters and view.attn is not None:
-        part, letters, more = _query(part, letters, view)
+        part, letters, more = _query(part, letters, axes, view)
         words, used = words + more, used | {"attn"}
     stack = _by_letters(part, letters, axes, view)
     return replace(stack, words=words + stack.words, used=used | stack.used)
@@ -32,24 +32,35 @@ def _sliced(part: Tensor, letters: str, view: View) -> tuple[Tensor, str, tuple[
     """The volume without its depth, or with the depth as montage's second axis."""
     place, how = letters.index("D"), view.slice
     depth, left = part.shape[place], letters.replace("D", "")
+    along = "time" if view.layout and "T" in view.layout else "depth"
     if how == "montage":
-        return part, letters, (f"{depth} slices across",)
+        return part, letters, ()
     if how == "mip":
         return real(part)[0].amax(place), left, (f"largest of {depth} slices",)
     if how == "mean":
         return real(part)[0].mean(place), left, (f"mean of {depth} slices",)
     index = depth // 2 if isinstance(how, str) else picked(str(how), depth, "slice")[0]
-    return part.select(place, index), left, (f"slice {index} of {depth} along depth",)
+    return part.select(place, index), left, (f"slice {index} of {depth} along {along}",)
 
 
-def _query(part: Tensor, letters: str, view: View) -> tuple[Tensor, str, tuple[str, ...]]:
+def _query(
+    part: Tensor, letters: str, axes: Axes, view: View
+) -> tuple[Tensor, str, tuple[str, ...]]:
     """What one query looks at, or all on average: attention's key axis is left, as tokens."""
     place, how = letters.index("Q"), view.attn
     left = letters.replace("Q", "").replace("K", "L").replace("A", "C")
     if how == "mean":
         return real(part)[0].mean(place), left, ("mean over the queries",)
+    has_cls = axes.prefix[:1] == ("CLS",)
+    if how == "cls" and axes.grid and not has_cls:
+        height, width = axes.grid
+        raise FeatmagicError(
+            f"There is no CLS token: {part.shape[place]} tokens = {height} x {width} patches. "
+            "--attn mean or --attn N takes another query."
+        )
     index = 0 if how == "cls" else picked(str(how), part.shape[place], "token")[0]
-    return part.select(place, index), left, (f"query {'CLS' if how == 'cls' else index}",)
+    name = "CLS" if has_cls and index == 0 else index
+    return part.select(place, index), left, (f"query {name}",)
 
 
 def _by_letters(part: Tensor, letters: str, axes: Axes, view: View) -> Planes:
@@ -73,7 +84,7 @@ def _by_letters(part: Tensor, letters: str, axes: Axes, view: View) -> Planes:
     if inner == "L" and axes.grid:
         return _patches(part, view, noun, axes)
     if inner in ("L", "S", "K"):
-        return _heat_map(part, letters, inner, view, axes)
+        return _heat_map(part, letters, noun, view, axes)
     raise FeatmagicError(f"There is no picture for the layout {axes.letters}.")
 
 
@@ -108,13 +119,13 @@ def _patches(part: Tensor, view: View, noun: str, axes: Axes) -> Planes:
     )
 
 
-def _heat_map(part: Tensor, letters: str, inner: str, view: View, axes: Axes) -> Planes:
+def _heat_map(part: Tensor, letters: str, noun: str, view: View, axes: Axes) -> Planes:
     """All channels in one picture: signals and units down, tokens down and features across."""
-    what = {"L": "steps", "S": "states", "K": "keys"}[inner]
-    if inner == "S" and part.shape[1] == 1:
+    if "S" in letters and part.shape[1] == 1:
         return _picked(part[..., None], view, "values", "fold", axes)
-    if axes.signed or letters.index(inner) > 0:
-        noun = "units" if axes.signed else "channels"
+    if axes.signed or letters[0] in "CA":
+        what = "keys" if "K" in axes.letters else "states" if "S" in letters else "steps"
+        noun = "units" if axes.signed else noun
         read = f"{noun} down, {part.shape[1]} {what} across"
         stack = _picked(part[:, None], view, noun, "rows", axes)
     else:
@@ -125,7 +136,7 @@ def _heat_map(part: Tensor, letters: str, inner: str, view: View, axes: Axes) ->
 
 def _picked(part: Tensor, view: View, noun: str, form: str, axes: Axes) -> Planes:
     """The planes `(P, H, W)` that the view wants: of heat maps all, if it names none."""
-    every = form != "tiles" and view.channels is None
+    every = form != "tiles" and view.channels is None and view.max == View.max
     indices = list(range(len(part))) if every else view.pick(len(part))
     values, words = real_rows(part, indices)
     return Planes(values[None], tuple(indices), len(part), noun, form, words, signed=axes.signed)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from featmagic.activations import shape_of
-from featmagic.caption import sparkline
+from featmagic.caption import percent, sparkline
 from featmagic.errors import printable
 from featmagic.health import SAMPLED, Health
 from featmagic.overview import Film, Frame
@@ -162,18 +162,6 @@ def wrong(health: Health) -> str:
     """How many values are NaN, and how many infinite."""
     counts = (f"{n} {what}" for n, what in ((health.nan, "NaN"), (health.inf, "inf")) if n)
     return ", ".join(counts)
-
-
-def percent(share: float) -> str:
-    """A share of 0 to 1; little isn't nothing, and much isn't all.
-
-    Example:
-        >>> percent(0.001), percent(0.5)
-        ('< 1 %', '50 %')
-    """
-    if 0 < share < 0.01:
-        return "< 1 %"
-    return "> 99 %" if 0.99 < share < 1 else f"{share * 100:.0f} %"
 
 
 def shortened(text: str, most: int) -> str:

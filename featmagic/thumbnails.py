@@ -124,7 +124,7 @@ def painted(
 
 def _painted(group: Group, low: Row, high: Row, centred: NDArray[np.bool_]) -> Tensor:
     """Palette indices of a group's planes, made by the stages of an ordinary look."""
-    measured = Measured(low, high, low, high, 0.0, 0.0, nan=int(group.strange))
+    measured = Measured(low, high, low, high, np.zeros_like(low), 0.0, 0.0, nan=int(group.strange))
     low, high = np.where(measured.some, [low, high], 0.0)
     most = np.maximum(np.abs(low), np.abs(high))
     low, high = np.where(centred, -most, low), np.where(centred, most, high)
@@ -142,7 +142,7 @@ def _mark(indices: Tensor, places: NDArray[np.intp]) -> None:
     """Mark the planes of one value, as in an ordinary look; only these are painted again."""
     one = np.zeros(1)
     blank = torch.zeros(1, *indices.shape[1:], device=indices.device)
-    mark = paint(blank, Colours("", None, True, one, one), Measured(one, one, one, one, 0.0, 0.0))
+    mark = paint(blank, Colours("", None, True, one, one), Measured(*(one,) * 5, 0.0, 0.0))
     indices[torch.from_numpy(places).to(indices.device)] = mark
 
 

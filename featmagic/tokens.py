@@ -54,7 +54,7 @@ def tokens_of(count: int, batch: int, given: Given, view: View, key: str) -> Tok
     grid = _fitting(count, given.grids)
     if grid is not None and batch <= len(given.image):
         return _on(grid, count)
-    if grid is None:
+    if grid is None and (batch > len(given.image) or not given.grids):
         grid = _square(count)
     if grid is not None:
         return _on(grid, count, (f"{_spelled(grid)} grid assumed",))
@@ -93,7 +93,7 @@ def _asked(count: int, given: Given, view: View, key: str) -> Tokens:
     if grid is not None and 0 <= rest <= _MOST and before in (None, rest):
         return _on(grid, count)
     wanted = f"{_spelled(view.grid)} grid" if view.grid else "grid"
-    wanted += "" if before is None else f" and {_prefix(before)}"
+    wanted += "" if before is None else f" behind {_prefix(before)}"
     raise FeatmagicError(f"{key}: {count} tokens are no {wanted}: {_what_fits(count, given)}.")
 
 

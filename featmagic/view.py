@@ -7,12 +7,13 @@ all made from the fields of `View`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from math import isclose
 from typing import Any
 
 from featmagic import checks
 from featmagic.checks import Check, choice, number, optional, whole
 from featmagic.errors import FeatmagicError, did_you_mean
-from featmagic.indices import all_or_indices, indices, picked
+from featmagic.indices import all_or_indices, indices, is_truth, picked
 
 
 def _option(default: Any, metavar: str, help: str, check: Check, **kwargs: Any) -> Any:
@@ -26,7 +27,7 @@ def _option(default: Any, metavar: str, help: str, check: Check, **kwargs: Any) 
 
 
 def _percent(name: str, value: Any) -> float | None:
-    if value is None or isinstance(value, bool):
+    if value is None or is_truth(value):
         return 2.0 if value else None
     percent: float = number(0, 49)(name, value)
     return percent
@@ -187,6 +188,38 @@ class View:
             raise FeatmagicError(f"vmin is below vmax, not {self.vmin:g} and {self.vmax:g}.")
         if self.std is not None and min(self.std) <= 0:
             raise FeatmagicError(f"std is above 0, not {min(self.std):g}.")
+        if self.center is not None and not self._fits(self.center):
+            raise FeatmagicError(
+                f"center is in the middle of vmin and vmax, not {self.center:g}: leave one of the "
+                "three to the others."
+            )
+        self._check_together()
+
+    def _fits(self, center: float) -> bool:
+        """Whether the given ends leave that value in the middle."""
+        low, high = self.vmin, self.vmax
+        if low is not None and high is not None:
+            return isclose(low + high, 2 * center, abs_tol=1e-9 * (high - low))
+        return (low is None or low < center) and (high is None or high > center)
+
+    @property
+    def may_centre(self) -> bool:
+        """Whether 0 can be in the middle of the range."""
+        return self._fits(0.0)
+
+    def _check_together(self) -> None:
+        """Refuse options that would change nothing beside the others."""
+        pca = self.reduce == "pca"
+        for use, names, why in (
+            (self.overlay, ("alpha",), "without --overlay"),
+            (self.overlay or self.input, ("mean", "std"), "without --input or --overlay"),
+            (pca, ("pca_basis",), "without --reduce pca"),
+            (not pca, _COLOURING, "with --reduce pca, which has colours of its own"),
+            (not self.reduce, ("sort", "topk"), "with --reduce, which takes all channels together"),
+        ):
+            for name in () if use else names:
+                if getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                    raise FeatmagicError(f"--{spelled(name)} has no use {why}.")
 
     def pick(self, count: int) -> list[int]:
         """The indices of the channels to choose from, of `count`.
@@ -214,6 +247,9 @@ class View:
         return self.topk or (self.max if self.channels is None and self.max else None)
 
 
+_COLOURING = ("cmap", "scale", "vmin", "vmax", "center", "robust", "norm")
+
+
 def spelled(name: str) -> str:
     """A field's name, as it is said to the user.
 
@@ -233,8 +269,8 @@ def view_of(**options: Any) -> View:
     names = [f.name for f in fields(View)]
     for name in options:
         if name not in names:
+            near = did_you_mean(name, names, limit=1)
             raise FeatmagicError(
-                f"No view option '{name}'.{did_you_mean(name, names, limit=1)} "
-                f"There are: {', '.join(names)}."
+                f"No view option '{name}'.{near or ' There are: ' + ', '.join(names) + '.'}"
             )
     return View(**options)

@@ -204,7 +204,7 @@ def volume():
 def montage():
     """A channel a row, a slice a column."""
     norms = [norm for norm in own(volume()) for _ in range(10)]
-    said = "NCDHW: 10 of 10 slices, sample 0, 10 slices across, 4 of 4 channels down"
+    said = "NCDHW: 10 of 10 slices, sample 0, 4 of 4 channels down"
     labels, rows = [*"0123456789"] * 4, tuple("0123")
     made = {"labels": labels, "rows": rows, "channels": volume().swapaxes(0, 1), "indices": None}
     return grid(volume().reshape(40, 30, 30), said, norms=norms, **made)

@@ -301,7 +301,7 @@ def test_names_in_braces_are_filled_in(shell):
 
 
 def test_a_bad_option_of_drawing_keeps_what_was_captured(shell):
-    assert "No sample 7: cnn1 has 1" in str(
+    assert "No sample 7: 'cnn1' has 1" in str(
         shell.error("%%featuremaps model cnn1 --sample 7\nmodel(x)")
     )
     assert list(shell.names["feature_maps"]) == ["cnn1"]

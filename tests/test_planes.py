@@ -91,7 +91,7 @@ def test_what_has_no_picture_says_why(tensor, words):
 
 @pytest.mark.parametrize("sample", [3, -4])
 def test_a_sample_that_is_not_there_says_which_are(sample):
-    with pytest.raises(FeatmagicError, match=f"No sample {sample}: cnn1 has 3, 0 to 2"):
+    with pytest.raises(FeatmagicError, match=f"No sample {sample}: 'cnn1' has 3, 0 to 2"):
         planes(torch.zeros(3, 2, 4, 4), View(sample=sample), "cnn1")
 
 

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from featmagic import capture
 from featmagic.activations import Activation
 from featmagic.drawing import draw, draw_all
 from featmagic.errors import FeatmagicError
+from featmagic.given import Given
 from featmagic.memory import Memory
-from featmagic.palette import CONSTANT, GAP, LEVELS
+from featmagic.palette import CONSTANT, GAP, LEVELS, NAN
+from featmagic.traits import Traits
 from featmagic.view import View
 
 
@@ -361,7 +364,7 @@ def test_a_named_basis_holds_for_other_layers():
         ({"slice": 3}, "--slice has nothing to act on"),
         ({"grid": (3, 3)}, "--grid has nothing to act on"),
         ({"layout": "NLC"}, "conv has 4 axes"),
-        ({"sample": "0,9"}, "No sample 9: conv has 2"),
+        ({"sample": "0,9"}, "No sample 9: 'conv' has 2"),
     ],
 )
 def test_what_can_not_be_is_said_in_one_line(options, says):
@@ -374,3 +377,219 @@ def test_no_layer_is_drawn_when_one_of_them_can_not_be(capsys):
     good, bad = activation(SIGNED), activation(SIGNED[:, :2], "small")
     with pytest.raises(FeatmagicError, match="No channel 4: there are 2"):
         draw_all([(good, ()), (bad, ())], View(channels="4"))
+
+
+# What reviewers and unlucky values have found
+
+
+@pytest.mark.parametrize("norm", ["log", "symlog", "asinh"])
+@pytest.mark.parametrize("scale", ["channel", "layer"])
+@pytest.mark.filterwarnings("error")
+def test_dead_and_negative_channels_have_norms_without_a_warning(norm, scale):
+    tensor = SIGNED.relu().clone()
+    tensor[0, 1] = 0
+    tensor[0, 2] = 3
+    drawn(tensor, norm=norm, scale=scale)
+    tensor[0, 3] = -2 - tensor[0, 4]
+    drawn(tensor, norm=norm, scale=scale)
+
+
+@pytest.mark.parametrize("poison", [torch.nan, torch.inf, 0.0, 5.0])
+def test_a_first_look_that_finds_no_components_leaves_them_to_the_next(poison):
+    memory = Memory()
+    nothing = draw(activation(torch.full((1, 5, 4, 4), poison), memory=memory), View(reduce="pca"))
+    assert "no principal component: all positions alike, or none finite" in nothing.caption
+    good = torch.randn(1, 5, 4, 4)
+    later = draw(activation(good, memory=memory), View(reduce="pca"))
+    fresh = draw(activation(good), View(reduce="pca"))
+    assert (tiles_of(later.mosaic) == tiles_of(fresh.mosaic)).all()
+    assert "earlier look" not in later.caption
+
+
+@pytest.mark.parametrize(("channels", "said"), [(1, "1 principal component as red"), (2, "2 pri")])
+def test_few_channels_have_few_components(channels, said):
+    assert said in drawn(torch.randn(1, channels, 5, 5), reduce="pca")[1]
+
+
+def test_given_ends_are_never_widened():
+    mosaic, caption = drawn(SIGNED, vmin=-0.1, vmax=1)
+    assert (mosaic.ends[0], mosaic.ends[2]) == ("-0.1", "1")
+    assert "centred" not in caption
+    mosaic, caption = drawn(SIGNED, vmax=1)
+    assert mosaic.ends == ("-1", "0", "1")
+    values = SIGNED[0].abs()
+    assert f"{int((values > 1).sum())} clipped" in caption
+
+
+def test_a_middle_that_given_ends_leave_no_room_for_is_refused():
+    for options in ({"vmin": 0, "vmax": 1}, {"vmin": 6}, {"vmax": 4}):
+        with pytest.raises(FeatmagicError, match="center is in the middle of vmin and vmax, not 5"):
+            View(center=5, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"alpha": 0.5}, "--alpha has no use without --overlay"),
+        ({"mean": 0.5}, "--mean has no use without --input or --overlay"),
+        ({"pca_basis": "a"}, "--pca-basis has no use without --reduce pca"),
+        ({"reduce": "pca", "cmap": "gray"}, "--cmap has no use with --reduce pca"),
+        ({"reduce": "mean", "topk": 3}, "--topk has no use with --reduce"),
+        ({"reduce": "pca", "sort": "max"}, "--sort has no use with --reduce"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(options, says):
+    with pytest.raises(FeatmagicError, match=says):
+        View(**options)
+
+
+def test_layers_that_share_a_range_share_its_middle():
+    net = torch.nn.ModuleDict({"lstm": torch.nn.LSTM(4, 3), "relu": torch.nn.ReLU()})
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.fill_(0.3)  # all its outputs are above 0
+    with capture(net, "lstm[0]", "relu") as maps:
+        net["lstm"](net["relu"](torch.ones(5, 1, 4)))
+    drawings = draw_all([(one, ()) for one in maps._pass.activations.values()], View(scale="all"))
+    assert len(drawings) == 2
+    assert drawings[0].mosaic.ends == drawings[1].mosaic.ends
+    assert drawings[0].mosaic.palette == drawings[1].mosaic.palette
+    assert all("one range for all layers" in drawing.caption for drawing in drawings)
+
+
+def test_a_channel_with_nan_beside_one_value_is_not_dead():
+    tensor = SIGNED.clone()
+    tensor[0, 1], tensor[0, 2] = 1.0, 1.0
+    tensor[0, 1, 0, 0] = torch.nan
+    assert "1 dead: 2" in drawn(tensor)[1]
+
+
+def test_a_channel_shown_twice_is_no_near_duplicate():
+    assert "near-duplicate" not in drawn(SIGNED, channels="0,0,1")[1]
+
+
+@pytest.mark.parametrize("factor", [1e308, 1e-308, 1e-320])
+def test_figures_hold_out_at_the_ends_of_float64(factor):
+    values = (SIGNED[0].double() / 8 * factor).numpy()
+    caption = drawn(torch.from_numpy(values)[None])[1]
+    parts = values / np.abs(values).max()
+    counts = np.histogram(parts, bins=8)[0]
+    blocks = "".join("▁▂▃▄▅▆▇█"[round(7 * count / counts.max())] for count in counts)
+    assert f" {blocks} " in caption
+    assert f"std {parts.std() * np.abs(values).max():.3g}" in caption
+
+
+def test_prefix_tokens_beyond_all_patches_and_nan_in_them_are_said():
+    tokens = torch.rand(1, 13, 5)
+    tokens[0, 0], tokens[0, 0, 4] = 100.0, torch.nan
+    given = Given(torch.rand(1, 3, 24, 32), grids=((3, 4),))
+    one = activation(tokens, "block", "LayerNorm", given=given, traits=Traits(own=True))
+    drawing = draw(one, View(layout="NLC"))
+    assert "strip: 100 … 100, 1 NaN" in drawing.caption
+    assert ", 1 NaN ·" in drawing.caption
+    assert drawing.mosaic.strip.indices[0].tolist() == [LEVELS - 1] * 4 + [NAN]
+
+
+def test_the_class_token_is_not_claimed_where_there_is_none():
+    weights = torch.rand(1, 2, 12, 12).softmax(-1)
+    attention = Traits(attention="torch", asked=True)
+    given = Given(torch.rand(1, 3, 24, 32), grids=((3, 4),))
+    named = Activation(
+        "attention[1]", "attention", "MultiheadAttention", 1, weights, attention, given
+    )
+    with pytest.raises(FeatmagicError, match="no CLS token: 12 tokens = 3 x 4 patches"):
+        draw(named, View(attn="cls"))
+    words = Activation("attention[1]", "attention", "MultiheadAttention", 1, weights, attention)
+    caption = draw(words, View(attn="cls")).caption
+    assert "2 of 2 heads" in caption
+    assert "query 0" in caption
+    assert "12 keys across" in caption
+
+
+@pytest.mark.parametrize("options", [{"layout": "NLC"}, {"norm": "log"}, {"cmap": "a\x1b[2J"}])
+def test_errors_send_no_control_codes_of_a_layers_name(options):
+    with pytest.raises(FeatmagicError) as caught:
+        draw(activation(-POSITIVE, "a\x1b[2J\x07b"), View(**options))
+    assert "\x1b" not in str(caught.value)
+    assert "\x1b" not in "".join(caught.value._render_traceback_())
+
+
+def test_windows_of_an_image_are_not_laid_on_it():
+    given = Given(torch.rand(1, 3, 8, 8))
+    windows = activation(torch.rand(4, 3, 4, 4), given=given)
+    caption = draw(windows, View(input=True)).caption
+    assert "not on the input: 4 samples of 1 inputs" in caption
+    with pytest.raises(FeatmagicError, match="no layer shown lies over the input image"):
+        draw(windows, View(overlay=True))
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (torch.rand(1, 1, 4, 4), "input as it is"),
+        (torch.rand(1, 3, 4, 4) * 255, "input from 0 … 255"),
+        (torch.rand(1, 1, 4, 4) * 2.8, "input stretched from"),
+        (torch.linspace(-2, 2, 48).reshape(1, 3, 4, 4), "input un-normalised by ImageNet's"),
+        (torch.linspace(-1, 1, 48).reshape(1, 3, 4, 4), "input from -1 … 1"),
+        (torch.full((1, 3, 4, 4), torch.nan), "input without a finite value"),
+    ],
+)
+def test_the_inputs_range_is_what_its_values_say(image, words):
+    one = activation(torch.rand(1, 2, 4, 4), given=Given(image))
+    drawing = draw(one, View(input=True))
+    assert words in drawing.caption
+    assert len(drawing.mosaic.inputs) == 1
+
+
+def test_one_nan_in_the_input_leaves_the_rest_of_it_visible():
+    image = torch.linspace(0, 1, 16).reshape(1, 1, 4, 4)
+    image[0, 0, 0, 0] = torch.nan
+    (shown,) = draw(
+        activation(torch.rand(1, 2, 4, 4), given=Given(image)), View(input=True)
+    ).mosaic.inputs
+    assert shown.max() > 240
+
+
+@pytest.mark.parametrize("size", [(30, 90), (90, 30), (400, 100)])
+@pytest.mark.parametrize("options", [{}, {"sample": "all"}, {"sample": "all", "reduce": "pca"}])
+def test_the_input_keeps_its_proportions(size, options):
+    image = torch.rand(2, 3, *size)
+    one = activation(torch.rand(2, 4, size[0] // 10, size[1] // 10), given=Given(image))
+    for shown in draw(one, View(input=True, **options)).mosaic.inputs:
+        height, width, _ = shown.shape
+        assert height / width == pytest.approx(size[0] / size[1], rel=0.1)
+        assert width <= 160
+
+
+def test_a_watch_keeps_no_copy_of_the_input_but_knows_when_it_has_changed():
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3))
+    x = torch.rand(1, 3, 8, 8)
+    with capture(net, "0", as_is=True) as maps:
+        net(x)
+    image = maps._pass.given.image
+    assert image.data_ptr() == x.data_ptr()
+    maps.pictures(input=True)
+    x.zero_()
+    with pytest.raises(FeatmagicError, match="changed in place"):
+        maps.pictures(input=True)
+    with capture(net, "0") as maps:
+        net(x)
+    x.fill_(1)
+    assert maps._pass.given.image.sum() == 0
+
+
+def test_a_kept_order_is_said_to_be_one():
+    memory = Memory()
+    first = draw(activation(SIGNED, memory=memory), View(sort="similar"))
+    second = draw(activation(SIGNED, memory=memory), View(sort="similar"))
+    assert "those alike side by side" in first.caption
+    assert "in the order of an earlier look" not in first.caption
+    assert "those alike side by side, in the order of an earlier look" in second.caption
+
+
+def test_a_subset_keeps_the_order_it_was_first_shown_in():
+    memory = Memory()
+    some = View(sort="similar", channels="0:4")
+    first = draw(activation(SIGNED, memory=memory), some).mosaic.labels
+    draw(activation(SIGNED, memory=memory), View(sort="similar"))
+    assert draw(activation(SIGNED, memory=memory), some).mosaic.labels == first

@@ -146,7 +146,7 @@ def screen_of(received, columns):
 def bands_of(screen, layer):
     """The rows of tiles below the layer's caption."""
     lines = screen.display
-    (at,) = [y for y, line in enumerate(lines) if re.match(rf"{layer}  \w+  \(", line)]
+    (at,) = [y for y, line in enumerate(lines) if re.match(rf"{layer}  \w+(  \(|\s*$)", line)]
     bands = []
     for y in range(at, len(lines)):
         line = lines[y].rstrip()

@@ -74,6 +74,7 @@ def _empty() -> Figure:
             """A pickle holds matplotlib's own class."""
             return Figure.__new__, (Figure,), self.__getstate__()  # type: ignore[attr-defined]
 
+    ShownFigure.__name__ = ShownFigure.__qualname__ = Figure.__name__  # as a notebook prints it
     made = ShownFigure(dpi=_DPI, facecolor="white")
     made.set_layout_engine("none")
     return made

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from featmagic.caption import BLOCKS
 from featmagic.mosaic import Mosaic, Pixels, enlarged
 from featmagic.palette import GAP, LEVELS
 from featmagic.room import Room
@@ -47,6 +48,7 @@ def terminal_room() -> Room:
         smallest=8,
         largest=24,
         columns=2,
+        narrowest=12,
         line=4,
         letter=1,
         beside=32,
@@ -55,12 +57,13 @@ def terminal_room() -> Room:
     )
 
 
-def half_blocks(mosaic: Mosaic, colours: int) -> str:
+def half_blocks(mosaic: Mosaic, colours: int, columns: int = 1000) -> str:
     r"""The mosaic as lines of half blocks, labels above the tiles; gaps stay the terminal's own.
 
     Args:
         mosaic: as it comes.
         colours: 2**24 or 256.
+        columns: of the terminal; what stands around the tiles is cut to them.
 
     Example:
         >>> import torch
@@ -80,7 +83,7 @@ def half_blocks(mosaic: Mosaic, colours: int) -> str:
         )
     )
     margin = max((len(text) + 1 for *_, text in mosaic.ticks), default=0)
-    lines = _strip_lines(mosaic, codes, margin)
+    lines = _strip_lines(mosaic, codes, margin, columns)
     one_for_all = len(mosaic.inputs) == 1
     for row, band in enumerate(tiles):
         if row < len(mosaic.inputs) and (row == 0 or not one_for_all):
@@ -92,7 +95,7 @@ def half_blocks(mosaic: Mosaic, colours: int) -> str:
         for number, (upper, lower) in enumerate(_pairs(band[:, :there])):
             name = names.get(number, "").rjust(margin - 1) + " " if margin else ""
             lines.append(name + _line(upper, lower, tile_codes))
-    return "\n".join([*lines, *_colour_line(mosaic, codes, margin)])
+    return "\n".join([*lines, *_colour_line(mosaic, codes, margin, columns)])
 
 
 def _indexed(pixels: Pixels, codes: list[str], colours: int) -> tuple[NDArray[Any], list[str]]:
@@ -110,13 +113,13 @@ def _input_lines(picture: Pixels, colours: int, margin: int) -> list[str]:
     return [f"{'':{margin}}{line}" for line in ["input", *lines]]
 
 
-def _strip_lines(mosaic: Mosaic, codes: list[str], margin: int) -> list[str]:
+def _strip_lines(mosaic: Mosaic, codes: list[str], margin: int, columns: int) -> list[str]:
     """A line for each prefix token, a cell for each channel; more lines where one is too short."""
     if mosaic.strip is None:
         return []
     wide = max(len(name) for name in mosaic.strip.names)
     across = mosaic.indices.shape[2] * (mosaic.tile_size[1] * mosaic.zoom + 1)
-    a_line = max(8, across - wide - 1)
+    a_line = max(1, min(max(24, across - wide - 1), columns - margin - wide - 1))
     lines = []
     for name, indices in zip(mosaic.strip.names, mosaic.strip.indices.tolist(), strict=True):
         for first in range(0, len(indices), a_line):
@@ -126,15 +129,23 @@ def _strip_lines(mosaic: Mosaic, codes: list[str], margin: int) -> list[str]:
     return lines
 
 
-def _colour_line(mosaic: Mosaic, codes: list[str], margin: int) -> list[str]:
+def _colour_line(mosaic: Mosaic, codes: list[str], margin: int, columns: int) -> list[str]:
     """The colours from the low end to the high end, with figures."""
     if not mosaic.ends:
         return []
-    steps = np.linspace(0, LEVELS - 1, 16).round().astype(int).tolist()
     low, middle, high = mosaic.ends
+    there = columns - margin - sum(map(len, mosaic.ends)) - 4
+    half = min(8, there // 2)
+    if half < 1:
+        return [_cut(f"{low} … {middle} … {high}", columns)]
+    steps = np.linspace(0, LEVELS - 1, 2 * half).round().astype(int).tolist()
     cells = [f"\x1b[38;{codes[i]}m█" for i in steps]
-    left, right = "".join(cells[:8]), "".join(cells[8:])
+    left, right = "".join(cells[:half]), "".join(cells[half:])
     return [f"{'':{margin}}{low} {left}{_RESET} {middle} {right}{_RESET} {high}"]
+
+
+def _cut(text: str, columns: int) -> str:
+    return text if len(text) <= columns else text[: columns - 1] + "…"
 
 
 def _pairs(band: NDArray[Any]) -> Iterator[tuple[list[list[int]], list[list[int]]]]:
@@ -143,9 +154,6 @@ def _pairs(band: NDArray[Any]) -> Iterator[tuple[list[list[int]], list[list[int]
         band = np.concatenate([band, np.full_like(band[:1], GAP)])
     for upper, lower in zip(band[::2], band[1::2], strict=True):
         yield upper.tolist(), lower.tolist()
-
-
-_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def _label_line(mosaic: Mosaic, first: int, there: int, width: int, margin: int) -> list[str]:
@@ -157,7 +165,7 @@ def _label_line(mosaic: Mosaic, first: int, there: int, width: int, margin: int)
     texts = list(labels[first : first + there])
     if mosaic.bars and longest + 2 <= width:
         strengths = mosaic.bars[first : first + there]
-        texts = [f"{t} {_BLOCKS[round(7 * s)]}" for t, s in zip(texts, strengths, strict=True)]
+        texts = [f"{t} {BLOCKS[round(7 * s)]}" for t, s in zip(texts, strengths, strict=True)]
     return [(" " * margin + " ".join(text.ljust(width) for text in texts)).rstrip()]
 
 

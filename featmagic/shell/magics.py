@@ -75,7 +75,8 @@ class FeatMagics(Magics):  # type: ignore[misc]
                     f"Without a statement nothing runs: %featuremaps {name} LAYER ... -- {name}(x)"
                 )
         if asked.saving:
-            maps.targets(asked.saving.path, asked.layers, overwrite=asked.saving.overwrite)
+            overwrite = asked.saving.overwrite
+            maps.targets(asked.saving.path, asked.layers, asked.view, overwrite=overwrite)
         maps.show_view(asked.layers, asked.view)
         if asked.saving:
             save(maps, asked.layers, asked.view, asked.saving)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import keyword
+import re
 from collections.abc import Iterable
 from dataclasses import Field, fields
 from textwrap import wrap
@@ -106,9 +107,10 @@ class _Parser(argparse.ArgumentParser):
     def _check(self, word: str) -> None:
         known = self._option_string_actions
         if word.startswith("-") and not NUMBER.match(word) and word not in known:
+            near = did_you_mean(word, known, limit=1)
+            there = near or f" There are: {', '.join(known) or 'none'}."
             raise FeatmagicError(
-                f"{self.prog} has no option '{word}'.{did_you_mean(word, known, limit=1)} "
-                f"There are: {', '.join(known) or 'none'}. {self.prog}? explains."
+                f"{self.prog} has no option '{word}'.{there} {self.prog}? explains."
             )
 
     def error(self, message: str) -> NoReturn:
@@ -147,9 +149,12 @@ def standing_alone(words: Iterable[str]) -> list[str]:
     words = list(words)
     behind = [*words, ""][1:]
     return [
-        f"{word}={alone[word]}" if word in alone and not after[:1].isdigit() else word
+        f"{word}={alone[word]}" if word in alone and not _AMOUNT.fullmatch(after) else word
         for word, after in zip(words, behind, strict=True)
     ]
+
+
+_AMOUNT = re.compile(r"\d+\.?\d*|\.\d+")
 
 
 def _has_a_usual_value(option: Field[Any]) -> bool:
