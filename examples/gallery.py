@@ -97,6 +97,14 @@ class Words(nn.Module):
         return tokens + self.attention(tokens, tokens, tokens, need_weights=False)[0]
 
 
+class Logarithm(nn.Module):
+    """NaN below zero, and minus infinity at zero."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One pass."""
+        return torch.where(x.abs() < 0.02, 0, x).log()
+
+
 def head() -> nn.Module:
     """A pool, a wide and a narrow linear layer."""
     layers = [nn.Conv2d(3, 16, 5, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
@@ -150,6 +158,7 @@ def sentence() -> Tensor:
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Tensor]]] = {
     "cnn": (Signs, china),
     "pair": (Signs, both),
+    "logarithm": (lambda: nn.Sequential(nn.Conv2d(3, 4, 7, 4), Logarithm(), nn.ReLU()), china),
     "swin": (swin, both),
     "vit": (vit, both),
     "registers": (Registers, china),
@@ -233,7 +242,39 @@ ROWS = (
     Row("many features", "head", ("4",)),
     Row("features of two samples", "head", ("4",), {"sample": "all"}),
     Row("pooled features", "head", ("2",)),
+    Row("the largest mean first", "cnn", ("conv",), {"sort": "mean"}),
+    Row("the largest value first", "cnn", ("conv",), {"sort": "max"}),
+    Row("the widest spread first", "cnn", ("conv",), {"sort": "std"}),
+    Row("the largest of all channels", "cnn", ("conv",), {"reduce": "max"}),
+    Row("in grey, by threes", "cnn", ("pool",), {"cmap": "gray", "zoom": 2, "ncols": 3}),
+    Row("sample 1", "pair", ("pool",), {"sample": "-1", "input": True, "mean": MEAN, "std": STD}),
+    Row("both signs on the input", "cnn", ("conv",), {"overlay": True, "topk": 2}),
+    Row("one slice", "volume", ("0",), {"slice": 2}),
+    Row("the mean along the depth", "volume", ("0",), {"slice": "mean"}),
+    Row(
+        "what all tokens look at",
+        "vit",
+        ("encoder.layers.encoder_layer_0.self_attention[1]",),
+        {"attn": "mean"},
+    ),
+    Row(
+        "what one token looks at",
+        "vit",
+        ("encoder.layers.encoder_layer_0.self_attention[1]",),
+        {"attn": 9},
+    ),
+    Row("tokens on a given grid", "words", ("embedding",), {"grid": (3, 6), "max": 5}),
+    Row("tokens behind four", "words", ("embedding",), {"prefix_tokens": 4, "max": 5}),
+    Row(
+        "tokens of two samples",
+        "vit",
+        ("encoder.layers.encoder_layer_1",),
+        {"sample": "all", "channels": "1,0"},
+    ),
+    Row("named components", "vit", ("encoder",), {"reduce": "pca", "pca_basis": "gallery"}),
+    Row("what is no number: the logarithm of a convolution", "logarithm", ("1",)),
     Row("a whole network", "cnn", (), {"overview": True}),
+    Row("a network gone wrong", "logarithm", (), {"overview": True}),
 )
 
 

@@ -15,30 +15,12 @@ from sklearn.datasets import load_sample_image
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 import gallery
-from gallery import MEAN, STD, Row
 
 sys.path.pop(0)
 
 ATTENTION = "encoder.layers.encoder_layer_0.self_attention[1]"
 BLOCK = "encoder.layers.encoder_layer_1"
 # The choices that no row of the gallery has.
-OTHERS = (
-    Row("the largest mean first", "cnn", ("conv",), {"sort": "mean"}),
-    Row("the largest value first", "cnn", ("conv",), {"sort": "max"}),
-    Row("the widest spread first", "cnn", ("conv",), {"sort": "std"}),
-    Row("the largest of all channels", "cnn", ("conv",), {"reduce": "max"}),
-    Row("in grey, by threes", "cnn", ("pool",), {"cmap": "gray", "zoom": 2, "ncols": 3}),
-    Row("sample 1", "pair", ("pool",), {"sample": "-1", "input": True, "mean": MEAN, "std": STD}),
-    Row("both signs on the input", "cnn", ("conv",), {"overlay": True, "topk": 2}),
-    Row("one slice", "volume", ("0",), {"slice": 2}),
-    Row("the mean along the depth", "volume", ("0",), {"slice": "mean"}),
-    Row("what all tokens look at", "vit", (ATTENTION,), {"attn": "mean"}),
-    Row("what one token looks at", "vit", (ATTENTION,), {"attn": 9}),
-    Row("tokens on a given grid", "words", ("embedding",), {"grid": (3, 6), "max": 5}),
-    Row("tokens behind four", "words", ("embedding",), {"prefix_tokens": 4, "max": 5}),
-    Row("tokens of two samples", "vit", (BLOCK,), {"sample": "all", "channels": "1,0"}),
-    Row("named components", "vit", ("encoder",), {"reduce": "pca", "pca_basis": "gallery"}),
-)
 
 
 @cache

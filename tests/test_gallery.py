@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import io
 from dataclasses import fields
 from itertools import pairwise
 
@@ -9,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 from gallery_pictures import Picture, assert_shows
-from gallery_truth import OTHERS, TRUTHS, gallery, gave, network
+from gallery_truth import TRUTHS, gallery, gave, network
+from PIL import Image
 from torch.nn import functional
 
 from featmagic.view import View
 
-ROWS = [row for row in (*gallery.ROWS, *OTHERS) if not row.view.get("overview")]
-(OVERVIEW,) = (row for row in gallery.ROWS if row.view.get("overview"))
+OVERVIEWS = [row for row in gallery.ROWS if row.view.get("overview")]
+(STRANGE,) = (row for row in gallery.ROWS if "no number" in row.title)
+ROWS = [row for row in gallery.ROWS if row not in (*OVERVIEWS, STRANGE)]
 (ALIKE,) = (row for row in ROWS if row.view.get("sort") == "similar")
 BY_TITLE = {"ids": lambda row: row.title}
 # A choice that no row has to name, and why.
@@ -71,10 +75,47 @@ def test_every_choice_of_every_option_is_in_a_row():
     assert wanted - there == set()
 
 
-def test_the_overview_is_a_picture():
-    pictures = drawn(OVERVIEW)
-    assert pictures
-    assert all(found.image.format == "PNG" and found.blocks for found in pictures)
+@pytest.mark.parametrize("row", OVERVIEWS, **BY_TITLE)
+def test_an_overview_has_a_row_for_each_layer(row):
+    (found,) = drawn(row)
+    lines = found.caption.splitlines()
+    for key in gallery.maps_of(row.network):
+        assert any(line.startswith(f"{key} ") for line in lines)
+    assert ("first NaN: 1" in found.caption) == (row.network == "logarithm")
+    assert found.blocks
+
+
+def test_nan_and_infinities_have_their_loud_colours_and_no_other_value_has():
+    ((caption, data),) = gallery.pictures(STRANGE)
+    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    values = gallery.maps_of(STRANGE.network)["1"][0].double().numpy()
+    zoom = round((pixels.shape[1] / 4 - 2) / values.shape[2])
+    for colour, there in (
+        ((255, 0, 255), np.isnan(values)),
+        ((0, 200, 255), values == -np.inf),
+        ((255, 120, 0), values == np.inf),
+    ):
+        assert (pixels == colour).all(-1).sum() == there.sum() * zoom**2
+    assert f"{np.isnan(values).sum()} NaN, {np.isinf(values).sum()} inf" in caption
+
+
+@pytest.mark.parametrize("ground", ["light", "dark"])
+def test_the_page_has_every_row_with_its_pictures(ground, pages):
+    text = (pages / f"gallery-{ground}.html").read_text(encoding="utf-8")
+    assert gallery.STYLE[ground] in text
+    for row in gallery.ROWS:
+        assert html.escape(row.title) in text
+        for caption, data in gallery.pictures(row):
+            assert html.escape(caption) in text
+            assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert text.count("<img src=") == sum(len(gallery.pictures(row)) for row in gallery.ROWS)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gallery")
+    gallery.main(folder)
+    return folder
 
 
 def test_an_order_by_likeness_has_alike_channels_as_neighbours_and_stays_so():
