@@ -187,7 +187,9 @@ class Row:
 
 
 def _typed(value: Any) -> str:
-    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    return ("x" if len(value) == 2 else ",").join(map(str, value))
 
 
 ROWS = (
@@ -304,7 +306,7 @@ PAGE = """<!doctype html>
 <title>featmagic: a gallery</title>
 <style>
 {style}
-body {{ font: 14px/1.4 sans-serif; margin: 2em auto; max-width: 800px }}
+body {{ font: 14px/1.4 sans-serif; margin: 2em auto; max-width: 960px }}
 img {{ display: block; max-width: none; margin: 4px 0 }}
 figcaption, code {{ font: 12px/1.4 monospace }}
 figcaption {{ white-space: pre-wrap }}

@@ -106,8 +106,7 @@ def overview(
     """
     _check(view)
     band = _band(room)
-    narrowed = replace(view, max=band.tiles)
-    seen = [_seen(activation, narrowed, band, draws=room is not None) for activation, _ in wanted]
+    seen = [_seen(activation, view, band, draws=room is not None) for activation, _ in wanted]
     readings = [one.reading for one in seen if one.reading is not None]
     groups = grouped([one.stack for one in seen])
     brought = bring(
@@ -167,7 +166,9 @@ def _seen(activation: Activation, view: View, band: Band, *, draws: bool) -> _Se
         stack = stack_of(real(tensor[sample, : band.tiles])[0], "tiles", band)
         return _Seen("", seen, stack, axes.signed)
     chosen = planes(tensor, axes, view, activation.key)
-    stack = stack_of(chosen.values[0], chosen.form, band)
+    several = chosen.form == "tiles" and view.channels is None
+    values = chosen.values[0, : band.tiles] if several else chosen.values[0]
+    stack = stack_of(values, chosen.form, band)
     return _Seen("", seen, stack, axes.signed, chosen.form)
 
 

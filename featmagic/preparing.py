@@ -95,7 +95,7 @@ def prepared(
     stack, order = ranked(stack, view, key, memory)
     rgb = as_rgb(stack, key, memory, view.pca_basis) if view.reduce == "pca" else None
     if view.reduce:
-        stack = replace(stack, read="") if rgb else reduced(stack, view.reduce)
+        stack = replace(stack, read="", prefix=None) if rgb else reduced(stack, view.reduce)
     scale = scale_of(view, stack.form)
     scale = "layer" if scale == "channel" and stack.values.shape[1] == 1 else scale
     asked = _asked(stack, view, scale)

@@ -33,7 +33,7 @@ class Group:
         counts: how many planes each has.
         values: `(P, H, W)`, the planes of all.
         kernel, marks: as a stack has them.
-        strange: whether a value is NaN or infinite.
+        strange: which planes hold NaN or an infinity; None where none does.
     """
 
     places: tuple[int, ...]
@@ -41,7 +41,7 @@ class Group:
     values: Tensor
     kernel: tuple[int, int]
     marks: bool
-    strange: bool = False
+    strange: NDArray[np.bool_] | None = None
 
     def ends(self) -> list[Tensor]:
         """The least and the largest value of each plane; one NaN makes either NaN."""
@@ -81,10 +81,15 @@ def with_finite_ends(
     groups: Sequence[Group], ends: Sequence[Sequence[Row]]
 ) -> tuple[list[Group], list[Sequence[Row]]]:
     """The groups, those with NaN or infinities marked, and the ranges of their finite values."""
-    strange = [not np.isfinite(some).all() for some in ends]
-    marked = [replace(group, strange=any_) for group, any_ in zip(groups, strange, strict=True)]
-    again = iter(bring([group.finite_ends() for group in marked if group.strange]))
-    return marked, [next(again) if g.strange else e for g, e in zip(marked, ends, strict=True)]
+    marked = []
+    for group, some in zip(groups, ends, strict=True):
+        strange = ~(np.isfinite(some[0]) & np.isfinite(some[1]))
+        marked.append(replace(group, strange=strange if strange.any() else None))
+    again = iter(bring([group.finite_ends() for group in marked if group.strange is not None]))
+    return marked, [
+        some if group.strange is None else next(again)
+        for group, some in zip(marked, ends, strict=True)
+    ]
 
 
 def painted(
@@ -124,7 +129,8 @@ def painted(
 
 def _painted(group: Group, low: Row, high: Row, centred: NDArray[np.bool_]) -> Tensor:
     """Palette indices of a group's planes, made by the stages of an ordinary look."""
-    measured = Measured(low, high, low, high, np.zeros_like(low), 0.0, 0.0, nan=int(group.strange))
+    strange = np.zeros_like(low) if group.strange is None else group.strange.astype(float)
+    measured = Measured(low, high, low, high, strange, 0.0, 0.0, nan=int(strange.any()))
     low, high = np.where(measured.some, [low, high], 0.0)
     most = np.maximum(np.abs(low), np.abs(high))
     low, high = np.where(centred, -most, low), np.where(centred, most, high)

@@ -81,8 +81,10 @@ def kinds_of(cell):
     kinds = []
     for output in cell.outputs:
         if output.output_type == "stream":
-            words = re.findall(r"[A-Za-z_]\w*", output.text)
-            kinds.append((output.name, tuple(words)))
+            words = tuple(re.findall(r"[A-Za-z_]\w*", output.text))
+            if kinds and kinds[-1][0] == output.name:  # printed at once, sent in two
+                words = kinds.pop()[1] + words
+            kinds.append((output.name, words))
         else:
             kinds.append((output.output_type, tuple(sorted(output.data))))
     return kinds
