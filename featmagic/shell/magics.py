@@ -127,7 +127,8 @@ _MODEL_AND_LAYER = """\
 MODEL is a variable, an attribute or an item: model, trainer.model, models["a"].
 LAYER is a path (layer1.0.conv1), its Python spelling (layer1[0].conv1), a glob
 (layer1.*, *.conv1), a class name (Conv2d: every module of that class), or a dot:
-the model itself. relu:2 is the second call of a layer that runs more than once."""
+the model itself. relu:2 is the second call of a layer that runs more than once,
+lstm[1][0] one part of what a layer returns."""
 
 FeatMagics.hook.__doc__ = f"""\
 Watch layers of a model: every later cell that runs it refreshes `feature_maps`.
@@ -173,7 +174,8 @@ Run a cell, or a statement, and show the feature maps of a model.
     %featuremaps [LAYER ...] [options]                     show again, drawn another way
 
 {_MODEL_AND_LAYER}
-With a model alone: its own children. With neither: what %hook watches.
+With a model alone: its own children, or for --overview all layers with none below.
+With neither: what %hook watches.
 
 {manual_of_view()}
 --into NAME               bind NAME instead of feature_maps
