@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from torch import nn
@@ -120,7 +121,13 @@ def _of_weight(module: nn.Module) -> tuple[Says, ...]:
 
 def _named(module: nn.Module) -> int:
     """The number of spatial axes that the names of the module's classes end with, or 0."""
-    names = (cls.__name__ for cls in type(module).__mro__)
+    kind: Any = type(module)
+    return _axes_in_name(kind)
+
+
+@lru_cache(maxsize=1024)  # asked of every module at each look
+def _axes_in_name(kind: type[object]) -> int:
+    names = (cls.__name__ for cls in kind.__mro__)
     found = (re.search(r"([123])d$", name) for name in names)
     return next((int(match[1]) for match in found if match), 0)
 

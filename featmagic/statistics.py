@@ -45,13 +45,24 @@ def plainly(rows: Tensor, asked: Asked) -> list[Tensor]:
     ends = low.min().item(), high.max().item()
     if not isfinite(ends[1] - ends[0]) or 0 < ends[1] - ends[0] < _SMALL:
         return []
-    counted = torch.bincount(_bins(rows, *ends).reshape(-1), minlength=BINS + 1)
+    counted = _counted(rows, *ends)
     counted[BINS - 1] += counted[BINS]  # the highest value
     return [
         *(low, high, *_inner(rows, low, high, asked), torch.zeros_like(low)),
         *(mean, _variance(rows, mean).sqrt_(), rows.count_nonzero(), mean.new_zeros(2)),
         counted[:BINS],
     ]
+
+
+def _counted(rows: Tensor, low: float, high: float) -> Tensor:
+    """How many values lie in each part of the range; some rows at a time, as in `_variance`."""
+    at_once = max(1, _AT_ONCE // rows.shape[1])
+    return torch.stack(
+        [
+            torch.bincount(_bins(part, low, high).reshape(-1), minlength=BINS + 1)
+            for part in rows.split(at_once)
+        ]
+    ).sum(0)
 
 
 def _bins(rows: Tensor, low: float, high: float) -> Tensor:

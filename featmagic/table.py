@@ -150,7 +150,8 @@ def mean(health: Health) -> str:
 
 def zeros(health: Health) -> str:
     """The share of zeros, with a sign if it isn't that of all values."""
-    return f"zeros {'≈ ' * health.sampled}{percent(health.zeros)}"
+    share = percent(health.zeros)
+    return f"zeros {'≈ ' * (health.sampled and share[0].isdigit())}{share}"
 
 
 def dead(health: Health) -> str:

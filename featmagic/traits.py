@@ -66,7 +66,7 @@ class _Reader:
         self._children: dict[str, list[str]] = {path: [] for path in tree}
         for path in tree:
             if path != ROOT:
-                self._children[ancestors(path)[0]].append(path)
+                self._children[path.rpartition(".")[0] or ROOT].append(path)
         self._said: dict[str, tuple[Says, ...]] = {}
         self._images = self._above(self._sees_pixels)
         self._texts = self._above(self._embeds_words)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import nn
@@ -63,7 +65,13 @@ def unwrap(module: nn.Module) -> list[nn.Module]:
 
 
 def _wrapped_in(module: nn.Module) -> str | None:
-    for cls in type(module).__mro__:
+    kind: Any = type(module)
+    return _attribute_of(kind)
+
+
+@lru_cache(maxsize=1024)  # asked of every module at each look
+def _attribute_of(kind: type[object]) -> str | None:
+    for cls in kind.__mro__:
         if cls.__name__ in _WRAPPERS and cls.__module__.startswith("torch."):
             return _WRAPPERS[cls.__name__]
     return None
