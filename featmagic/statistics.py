@@ -60,7 +60,7 @@ def _counted(rows: Tensor, low: float, high: float) -> Tensor:
     return torch.stack(
         [
             torch.bincount(_bins(part, low, high).reshape(-1), minlength=BINS + 1)
-            for part in rows.split(at_once)
+            for part in torch.split(rows, at_once)
         ]
     ).sum(0)
 
