@@ -24,7 +24,8 @@ class Measured:
         strange: `(P,)`, how many values of each plane aren't finite.
         mean, std: of all finite values.
         zeros: the share of values that are 0, 0 to 1.
-        histogram: how many finite values lie in each of `BINS` equal parts of the whole range.
+        histogram: how many finite values lie in each of `BINS` equal parts of the whole range; on
+            the CPU, of more than 2**18 values, how many of evenly spaced ones.
         nan, inf: how many values are not a number, and infinite.
         duplicates: how many planes are nearly the same as one before them (|r| > 0.99); None where
             that wasn't looked for.

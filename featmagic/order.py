@@ -46,7 +46,7 @@ def _unit_rows(planes: Tensor) -> tuple[Tensor, Tensor]:
     return rows, known
 
 
-_BLOCK = 256  # planes to compare with those before them at once
+_BLOCK = 64  # planes to compare with those before them at once
 
 
 def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
@@ -57,6 +57,8 @@ def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
         tensor(2)
     """
     rows, _ = _unit_rows(planes)
+    if rows.device.type == "cpu" and rows.shape[1] >= _LARGE:
+        return _found_by_part(rows, least)
     found = []
     for first in range(0, len(rows), _BLOCK):
         block = rows[first : first + _BLOCK]
@@ -64,6 +66,30 @@ def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
         like[:, first:].tril_(-1)
         found.append(like.any(1).sum())
     return torch.stack(found).sum()
+
+
+_LARGE = 1024  # values, from which on a part of them is worth a look first
+_PART = 8  # one of so many values
+
+
+def _found_by_part(rows: Tensor, least: float) -> Tensor:
+    """`near_duplicates` of unit rows, of those alone that are near in a part of their values.
+
+    |r| > least means that the rows, or one and the other's negative, are nearer than
+    2 (1 - least), squared; so they are in any part of their values.
+    """
+    part = rows[:, ::_PART].contiguous()
+    lengths = part.square().sum(1)
+    near = (lengths[:, None] + lengths) / 2 - (1 - least) - _ROUNDING
+    pairs = ((part @ part.T).abs_() > near).tril_(-1).nonzero()
+    alike = [
+        (rows[some[:, 0]] * rows[some[:, 1]]).sum(1).abs_() > least
+        for some in torch.split(pairs, _BLOCK)
+    ]
+    return torch.tensor(torch.unique(pairs[torch.cat(alike), 0]).numel())
+
+
+_ROUNDING = 1e-5  # of sums of products, in float32
 
 
 def similar(r: Tensor) -> list[int]:

@@ -360,3 +360,11 @@ def test_what_only_fills_a_folded_vector_is_never_averaged_into_a_value(count):
         else:
             level = (np.nanmean(block) - low) / (high - low) * (LEVELS - 1)
             assert abs(index - level) <= 0.5 + 1e-2
+
+
+def test_the_histogram_of_many_values_is_that_of_all_of_them_to_a_letter():
+    tensor = torch.randn(1, 64, 112, 112)
+    blocks = re.search(r"[▁-█]{8}", draw(activation(tensor), View()).caption)[0]
+    counts = np.histogram(tensor.numpy(), bins=8)[0]
+    heights = 7 * counts / counts.max()
+    assert all(abs("▁▂▃▄▅▆▇█".index(b) - h) < 0.6 for b, h in zip(blocks, heights, strict=True))

@@ -186,3 +186,16 @@ _any_correlations = arrays.arrays(
 @given(_any_correlations)
 def test_whatever_the_correlations_the_order_is_a_permutation(r):
     assert sorted(similar(torch.from_numpy(r))) == list(range(len(r)))
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("least", [0.3, 0.9, 0.99])
+def test_large_planes_are_compared_as_exactly_as_small_ones(sparse, least):
+    few = torch.randn(6, 40, 40)
+    planes = few[torch.arange(40) % 6] * torch.tensor([1.0, -2.0])[torch.arange(40) % 2, None, None]
+    planes = planes + torch.rand(40, 1, 1) * torch.randn(40, 40, 40) / 3
+    if sparse:
+        planes = torch.where(torch.rand(40, 40) < 0.01, planes, 0)
+    r = np.abs(np.corrcoef(planes.flatten(1).double().numpy()))
+    expected = (np.tril(r, -1) > least).any(1).sum()
+    assert near_duplicates(planes, least).item() == expected
