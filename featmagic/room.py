@@ -81,22 +81,13 @@ def arrange(
         Arrangement(ncols=5, zoom=6, shrink=1, tall=1)
     """
     flat = size[1] >= _FLAT * size[0]
-    least = columns or (1 if flat and size[0] == 1 else min(count, room.columns))
-    shrink = 1
-    if view.zoom is None or room.strict:
-        across = max(1, (room.width - room.gap) // least - room.gap)
-        if columns and not room.strict:  # as many as were asked for, however wide
-            across = max(across, room.narrowest)
-        shrink = max(ceil(size[1] / across), ceil(size[0] / room.width))
+    strip = flat and size[0] == 1
+    shrink = _shrink(columns or (1 if strip else min(count, room.columns)), size, view, room)
+    if columns and not room.strict:  # as many as were asked for, however wide
+        shrink = min(shrink, ceil(max(size) / room.narrowest))
     height, width = (ceil(side / shrink) for side in size)
     largest = max(1, min(_LARGEST_ZOOM, room.largest // max(height, width)))
-    smallest = view.zoom or min(ceil(room.smallest / max(height, width)), largest)
-    near_square = max(8, 2 ** ceil(log2(sqrt(count))))
-    ncols = columns or view.ncols or min(near_square, max(1, _fit(width, smallest, room)))
-    ncols = 1 if flat and size[0] == 1 and not (columns or view.ncols) else ncols
-    if room.strict and columns is None:
-        ncols = min(ncols, _fit(width, 1, room))
-    ncols = min(ncols, count)
+    ncols = min(count, columns or _in_a_row(count, (height, width), strip, largest, view, room))
     widest = max(1, ((room.width - room.gap) // ncols - room.gap) // width)
     zoom = view.zoom or max(1, min(widest, largest))
     if room.strict:
@@ -104,6 +95,26 @@ def arrange(
     tall = _tall(height * zoom, zoom, room) if flat and view.zoom is None else 1
     _check_size(ceil(count / ncols) * height * tall * zoom, ncols * width * zoom)
     return Arrangement(ncols, zoom, shrink, tall)
+
+
+def _shrink(columns: int, size: tuple[int, int], view: View, room: Room) -> int:
+    """How many values become one in each direction, so that so many planes fit in a row."""
+    if view.zoom is not None and not room.strict:
+        return 1
+    across = max(1, (room.width - room.gap) // columns - room.gap)
+    return max(ceil(size[1] / across), ceil(size[0] / room.width))
+
+
+def _in_a_row(
+    count: int, size: tuple[int, int], strip: bool, largest: int, view: View, room: Room
+) -> int:
+    """How many tiles stand in a row where that is open: about as many as there are rows."""
+    height, width = size
+    smallest = view.zoom or min(ceil(room.smallest / max(height, width)), largest)
+    near_square = max(8, 2 ** ceil(log2(sqrt(count))))
+    open_ = 1 if strip else min(near_square, max(1, _fit(width, smallest, room)))
+    ncols = view.ncols or open_
+    return min(ncols, _fit(width, 1, room)) if room.strict else ncols
 
 
 _FLAT = 8  # so many times wider than tall

@@ -389,9 +389,9 @@ def test_dead_and_negative_channels_have_norms_without_a_warning(norm, scale):
     tensor = SIGNED.relu().clone()
     tensor[0, 1] = 0
     tensor[0, 2] = 3
-    drawn(tensor, norm=norm, scale=scale)
+    assert f", {norm}" in drawn(tensor, norm=norm, scale=scale)[1]
     tensor[0, 3] = -2 - tensor[0, 4]
-    drawn(tensor, norm=norm, scale=scale)
+    assert f", {norm}" in drawn(tensor, norm=norm, scale=scale)[1]
 
 
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf, 0.0, 5.0])
