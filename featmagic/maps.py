@@ -115,11 +115,11 @@ class FeatureMaps(Mapping[str, Tensor]):
         Raises:
             FeatmagicError: as `show`.
         """
-        wanted, how = self._with_facts(self._named(layers)), view_of(**view)
+        activations, how = self._named(layers), view_of(**view)
         if how.overview:
-            film = overview(wanted, how)
+            film = overview(self._with_facts(activations), how)
             return [(film_text(film), film_png(film))]
-        drawings = draw_all(wanted, how)
+        drawings = self._drawings(activations, how)
         return [(one.caption, png(one.mosaic) if one.mosaic else b"") for one in drawings]
 
     def figure(self, layer: str, **view: Any) -> Figure:

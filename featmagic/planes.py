@@ -64,7 +64,7 @@ def planes(tensor: Tensor, axes: Axes, view: View, key: str = "the activation") 
         parts = [tensor.select(place, sample) for sample in samples]
     else:
         parts = [tensor]
-    stacks = [stack_of(part, letters.replace("N", ""), axes, view, key) for part in parts]
+    stacks = [stack_of(part, letters.replace("N", ""), axes, view) for part in parts]
     return _named(_together(stacks), samples, view)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from featmagic.activations import Activation
 from featmagic.axes import LayoutMismatch, axes_of
@@ -91,17 +92,16 @@ def prepared(
         return Wordy(activation, facts, reason)
     axes = axes_of(activation, view)
     key, memory = activation.key, activation.memory
-    stack = _cut(planes(activation.tensor, axes, view, key), view, room)
-    stack, order = ranked(stack, view, key, memory)
+    stack, order = ranked(planes(activation.tensor, axes, view, key), view, key, memory)
+    stack, order = _cut(stack, order, view, room)
     rgb = as_rgb(stack, key, memory, view.pca_basis) if view.reduce == "pca" else None
     if view.reduce:
         stack = replace(stack, read="", prefix=None) if rgb else reduced(stack, view.reduce)
-    scale = scale_of(view, stack.form)
-    scale = "layer" if scale == "channel" and stack.values.shape[1] == 1 else scale
+    scale = _scale(stack, view)
     asked = _asked(stack, view, scale)
     values = stack.values.flatten(0, 1)
-    if stack.form == "fold":  # one picture with one range: nobody asks for that of each value
-        values, scale = values.reshape(1, 1, -1), "layer" if scale == "channel" else scale
+    if stack.form == "fold":  # measured as the one picture it is
+        values = values.reshape(1, 1, -1)
     measured, places = measured_and_order(values, asked, order, stack.prefix)
     check_norm(measured, view, key)
     measured = _by_channel(measured, stack)
@@ -112,23 +112,32 @@ def prepared(
     return Prepared(activation, facts, view, room, letters, stack, measured, scale, shown, rgb)
 
 
-def _cut(stack: Planes, view: View, room: Room | None) -> Planes:
-    """The planes that fit in a row, where each row is a sample or a channel."""
+def _scale(stack: Planes, view: View) -> str:
+    """Who shares a range: a channel that is alone, or a value of a fold, has none of its own."""
+    scale = scale_of(view, stack.form)
+    alone = stack.form == "fold" or stack.values.shape[1] == 1
+    return "layer" if alone and scale == "channel" else scale
+
+
+def _cut(
+    stack: Planes, order: Tensor | None, view: View, room: Room | None
+) -> tuple[Planes, Tensor | None]:
+    """The planes that fit in a row, where each row is a sample or a channel, and their order."""
     several = len(stack.values) > 1 and stack.form == "tiles"
-    if not several or room is None or view.sorts or view.reduce:
-        return stack
+    if not several or room is None or view.reduce:
+        return stack, order
     height, width = stack.values.shape[2:]
     margin = max(len(text) + 1 for text in stack.rows) * room.letter
     most = most_columns((height, width), view, replace(room, width=room.width - margin))
-    asked_for = view.channels is not None and not room.strict
+    asked_for = (view.channels is not None or view.topk is not None) and not room.strict
     if asked_for or most >= stack.values.shape[1]:
-        return stack
+        return stack, order
     words = (*stack.words, f"{most} in a row: no room for more")
     prefix = None if stack.prefix is None else stack.prefix[:, :most]
-    indices = stack.indices[:most]
-    return replace(
-        stack, values=stack.values[:, :most], prefix=prefix, indices=indices, words=words
-    )
+    # In an order, which is still on the device, the indices are those of all.
+    indices = stack.indices[:most] if order is None else stack.indices
+    cut = replace(stack, values=stack.values[:, :most], prefix=prefix, indices=indices, words=words)
+    return cut, None if order is None else order[:most]
 
 
 def _asked(stack: Planes, view: View, scale: str) -> Asked:

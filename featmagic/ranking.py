@@ -37,11 +37,11 @@ def ranked(
     if stack.rows and not stack.samples[1:]:
         raise FeatmagicError("A montage has its slices in order: --sort and --topk have no place.")
     by = "absmean" if view.sort == "index" else view.sort
-    alike = by == "similar"
-    if alike:
+    said = f"by {by}"
+    if by == "similar":
         places, kept = _similar(stack, key, memory or Memory())
         order = torch.tensor(places, device=stack.values.device)
-        by += ", in the order of an earlier look" if kept else ""
+        said = "those alike side by side" + ", in the order of an earlier look" * kept
     else:
         keys = _KEYS[by](stack.values.transpose(0, 1).flatten(1))
         order = keys.nan_to_num(-torch.inf).argsort(descending=True, stable=True)
@@ -49,12 +49,8 @@ def ranked(
     most = view.most if limited else None
     order = order[:most]
     prefix = None if stack.prefix is None else stack.prefix.index_select(1, order)
-    words = (
-        *stack.words,
-        by.replace("similar", "those alike side by side") if alike else f"by {by}",
-    )
     values = stack.values.index_select(1, order)
-    return replace(stack, values=values, prefix=prefix, words=words), order
+    return replace(stack, values=values, prefix=prefix, words=(*stack.words, said)), order
 
 
 _KEYS = {

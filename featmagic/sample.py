@@ -14,7 +14,7 @@ from featmagic.stack import Planes
 from featmagic.view import View
 
 
-def stack_of(part: Tensor, letters: str, axes: Axes, view: View, key: str) -> Planes:
+def stack_of(part: Tensor, letters: str, axes: Axes, view: View) -> Planes:
     """The planes of one sample, by what its axes are."""
     used = frozenset[str]()
     words: tuple[str, ...] = axes.words

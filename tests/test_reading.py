@@ -14,6 +14,7 @@ from featmagic.errors import FeatmagicError
 from featmagic.given import Given
 from featmagic.memory import Memory
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN
+from featmagic.room import Room
 from featmagic.traits import Traits
 from featmagic.view import View
 
@@ -593,3 +594,24 @@ def test_a_subset_keeps_the_order_it_was_first_shown_in():
     first = draw(activation(SIGNED, memory=memory), some).mosaic.labels
     draw(activation(SIGNED, memory=memory), View(sort="similar"))
     assert draw(activation(SIGNED, memory=memory), some).mosaic.labels == first
+
+
+@pytest.mark.parametrize("options", [{}, {"sort": "mean"}, {"topk": 70}, {"sort": "similar"}])
+def test_rows_of_samples_fit_a_terminal_however_their_channels_are_sorted(options):
+    tensor = torch.randn(2, 100, 20, 20)
+    room = Room(width=79, gap=1, smallest=8, largest=24, columns=2, narrowest=12, strict=True)
+    drawing = draw(activation(tensor), View(sample="all", **options), room)
+    _, _, ncols, width = drawing.mosaic.indices.shape
+    assert ncols * (width * drawing.mosaic.zoom + 1) + 3 <= 79
+    assert f"{ncols} of 100 channels" in drawing.caption
+    first = drawing.mosaic.labels[:ncols]
+    assert drawing.mosaic.labels == first * 2
+
+
+def test_sorted_samples_that_are_cut_show_the_first_in_order():
+    tensor = torch.randn(2, 100, 20, 20)
+    room = Room(width=79, gap=1, smallest=8, largest=24, columns=2, narrowest=12, strict=True)
+    labels = draw(activation(tensor), View(sample="all", sort="mean"), room).mosaic.labels
+    order = tensor.transpose(0, 1).flatten(1).mean(1).argsort(descending=True).tolist()
+    count = len(labels) // 2
+    assert labels[:count] == tuple(map(str, order[:count]))
