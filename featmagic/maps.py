@@ -15,12 +15,13 @@ from featmagic.activations import Activation, Pass, shape_of
 from featmagic.display import show, show_film
 from featmagic.drawing import Drawing, draw_all
 from featmagic.errors import FeatmagicError, MissingMap, printable, say
+from featmagic.explore.saved import save_page
 from featmagic.named import missing_lines, named, why_missing
 from featmagic.overview import Film, overview
 from featmagic.render.figure import figure
 from featmagic.render.film import film_png
 from featmagic.render.png import png
-from featmagic.running import configured
+from featmagic.running import configured, name_of
 from featmagic.saving import check_whole, overview_target, save_arrays, save_pictures
 from featmagic.screen import screen
 from featmagic.table import caption as film_text
@@ -145,16 +146,17 @@ class FeatureMaps(Mapping[str, Tensor]):
     def save(
         self, path: str | os.PathLike[str], *layers: str, overwrite: bool = False, **view: Any
     ) -> list[Path]:
-        """Write grids as a picture (.png, .svg, .pdf), or whole tensors (.npz, .safetensors).
+        """Write grids as a picture (.png, .svg, .pdf), an explorer as a page (.html), or tensors.
 
-        Pictures of several layers are a file each, `maps-cnn1.png` for `maps.png`; tensors are in
-        one file, by key. No file is ever there in half.
+        Pictures of several layers are a file each, `maps-cnn1.png` for `maps.png`; a page holds
+        them all, with as many samples as there is room for, and runs in any browser, offline; whole
+        tensors are in one file (.npz, .safetensors), by key. No file is ever there in half.
 
         Args:
             path: where to; its suffix says what.
             layers: keys, or layers as they are written for a look; all, if none is given.
             overwrite: whether files that are there already may be replaced.
-            **view: the fields of `View`, for pictures.
+            **view: the fields of `View`, for pictures; for a page those of an explorer.
 
         Returns:
             The files that were written.
@@ -163,8 +165,12 @@ class FeatureMaps(Mapping[str, Tensor]):
             FeatmagicError: no such key, option, suffix or folder, nothing to draw, an option of
                 pictures for tensors, or a file that is there already.
         """
-        check_whole(path, view_of(**view))
-        return self.save_view(path, layers, _of_a_picture(view), overwrite=overwrite)
+        if files.holds_page(path):
+            how = _of_a_page(view)
+        else:
+            check_whole(path, view_of(**view))
+            how = _of_a_picture(view)
+        return self.save_view(path, layers, how, overwrite=overwrite)
 
     def save_view(
         self, path: str | os.PathLike[str], layers: tuple[str, ...], view: View, *, overwrite: bool
@@ -177,6 +183,9 @@ class FeatureMaps(Mapping[str, Tensor]):
             return files.write_whole({targets[0]: lambda beside: beside.write_bytes(picture)})
         if files.holds_arrays(targets[0]):
             return save_arrays(targets[0], activations, named=bool(layers))
+        if files.holds_page(targets[0]):
+            wanted = self._with_facts(activations)
+            return save_page(targets[0], wanted, view, calls=self._pass.calls, maps=name_of(self))
         drawings = self._drawings(activations, view)
         return save_pictures(targets, drawings, named=bool(layers))
 
@@ -239,7 +248,19 @@ class FeatureMaps(Mapping[str, Tensor]):
 
 def _of_a_picture(view: Mapping[str, Any]) -> View:
     """The view of a picture that isn't shown on a screen."""
+    _check_no_screen(view)
+    if view.get("explore"):
+        raise FeatmagicError("An explorer is a page: save('look.html').")
+    return usual_view(view, configured())
+
+
+def _of_a_page(view: Mapping[str, Any]) -> View:
+    """The view of an explorer that isn't shown on a screen."""
+    _check_no_screen(view)
+    return usual_view({**view, "explore": True}, configured())
+
+
+def _check_no_screen(view: Mapping[str, Any]) -> None:
     for name in ("renderer", "rows"):
         if name in view:
             raise FeatmagicError(f"{name} is for what is shown, and has no use here.")
-    return usual_view(view, configured())

@@ -52,6 +52,18 @@ def configured() -> Mapping[str, Any]:
     return found
 
 
+def name_of(value: object, usual: str = "feature_maps") -> str:
+    """The user's variable that holds it; the usual name, where none does.
+
+    Example:
+        >>> name_of(object())
+        'feature_maps'
+    """
+    names = getattr(running_shell(), "user_ns", {})
+    own = [name for name, held in list(names.items()) if held is value and name[:1] != "_"]
+    return own[0] if own and usual not in own else usual
+
+
 def is_engine(shell: object) -> bool:
     """Whether the shell is an engine's of ipyparallel, whose output is shown at its clients.
 

@@ -322,6 +322,34 @@ def view_of(**options: Any) -> View:
     return View(**options)
 
 
+def for_explorer(view: View, **given: Any) -> View:
+    """The view of an explorer: the given options, and those of the view that it has a use for.
+
+    Example:
+        >>> for_explorer(View(cmap="gray", ncols=4)) == View(explore=True, cmap="gray")
+        True
+    """
+    return usual_view({"explore": True, **given}, _asked(view))
+
+
+def for_pictures(view: View) -> View:
+    """The view of pictures: of an explorer's options those that a grid has a use for.
+
+    Example:
+        >>> for_pictures(View(explore=True, cmap="gray", max_bytes="4MB")) == View(cmap="gray")
+        True
+    """
+    asked = _asked(view)
+    return usual_view({}, {name: asked[name] for name in asked if name != "explore"})
+
+
+def _asked(view: View) -> dict[str, Any]:
+    """The options that aren't at their defaults."""
+    values = {option.name: getattr(view, option.name) for option in fields(view)}
+    defaults = {option.name: option.default for option in fields(view)}
+    return {name: value for name, value in values.items() if value != defaults[name]}
+
+
 def usual_view(given: Mapping[str, Any], usual: Mapping[str, Any]) -> View:
     """A `View` of the given options, and of the usual ones that they leave a place for.
 
