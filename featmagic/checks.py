@@ -80,6 +80,30 @@ def number(low: float | None = None, high: float | None = None) -> Check:
     return check
 
 
+def size_in_bytes(name: str, value: Any) -> int:
+    """How many bytes: a whole number above 0, or text such as `24MB`; kB is 1,000 bytes.
+
+    Example:
+        >>> size_in_bytes("max-bytes", "1.5 MB")
+        1500000
+    """
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        if isinstance(value, str):
+            raise FeatmagicError(f"{name} is a number of bytes, as 24MB or 500kB, not {value!r}.")
+        count: int = whole(1)(name, value)
+        return count
+    return whole(1)(name, int(float(found[1]) * _UNITS[found[2].lower()]))  # type: ignore[no-any-return]
+
+
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d*)?(?:e\d)?)\s*([kmg]?b?)", re.IGNORECASE)
+_UNITS = {
+    "": 1,
+    "b": 1,
+    **{u + b: n for u, n in (("k", 10**3), ("m", 10**6), ("g", 10**9)) for b in ("", "b")},
+}
+
+
 def choice(*words: str, other: Check | None = None) -> Check:
     """One of the words, or what the other check takes.
 

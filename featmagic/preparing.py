@@ -219,7 +219,7 @@ def prepared_all(
     """
     done = []
     for activation, facts in wanted:
-        how = _fitting(activation, view, len(wanted))
+        how = fitting(activation, view, len(wanted))
         done.append(prepared(activation, how, room, facts, step))
         step()
     if drawable := [one for one in done if isinstance(one, Prepared)]:
@@ -227,7 +227,7 @@ def prepared_all(
     return done
 
 
-def _fitting(activation: Activation, view: View, layers: int) -> View:
+def fitting(activation: Activation, view: View, layers: int) -> View:
     """The view, without a layout that is for other layers."""
     if view.layout is None or layers == 1 or undrawable(activation.tensor):
         return view

@@ -181,6 +181,19 @@ class View:
         checks.flag,
         const=True,
     )
+    explore: bool = _option(
+        False,
+        "",
+        "an explorer instead: click through layers and channels; in a terminal with keys",
+        checks.flag,
+        const=True,
+    )
+    max_bytes: int = _option(
+        24_000_000,
+        "24MB",
+        "how much an explorer may hold: beyond it maps are made smaller, or channels left out",
+        checks.size_in_bytes,
+    )
     renderer: str = _option(
         "auto",
         "auto|png|blocks|ascii|none",
@@ -225,17 +238,25 @@ class View:
     def _check_together(self) -> None:
         """Refuse options that would change nothing beside the others."""
         pca = self.reduce == "pca"
+        on_input = self.overlay or self.input or self.explore
         for use, names, why in (
-            (self.overlay, ("alpha",), "without --overlay"),
-            (self.overlay or self.input, ("mean", "std"), "without --input or --overlay"),
+            (self.overlay or self.explore, ("alpha",), "without --overlay"),
+            (on_input, ("mean", "std"), "without --input or --overlay"),
             (pca, ("pca_basis",), "without --reduce pca"),
             (not pca, _COLOURING, "with --reduce pca, which has colours of its own"),
             (not self.reduce, ("sort", "topk"), "with --reduce, which takes all channels together"),
             (not self.overview, _NOT_IN_AN_OVERVIEW, "in an overview"),
+            (self.explore, ("max_bytes",), "without --explore"),
+            (not self.explore, _NOT_IN_AN_EXPLORER, "in an explorer"),
         ):
             for name in () if use else names:
                 if getattr(self, name) != type(self).__dataclass_fields__[name].default:
                     raise FeatmagicError(f"--{spelled(name)} has no use {why}.")
+        if self.explore and (self.scale == "all" or self.slice == "montage"):
+            what = "--scale all" if self.scale == "all" else "--slice montage"
+            raise FeatmagicError(
+                f"{what} has no use in an explorer, which shows a layer at a time."
+            )
 
     def pick(self, count: int) -> list[int]:
         """The indices of the channels to choose from, of `count`.
@@ -268,6 +289,12 @@ _IN_AN_OVERVIEW = {
     *("overview", "renderer", "sample", "channels", "cmap"),
     *("layout", "grid", "prefix_tokens", "slice", "attn"),
 }
+_IN_AN_EXPLORER = {
+    *("explore", "max_bytes", "renderer", "sample", "channels", "sort", "topk", "zoom"),
+    *("cmap", "scale", "robust", "layout", "grid", "prefix_tokens", "slice", "attn"),
+    *("mean", "std", "alpha"),
+}
+_NOT_IN_AN_EXPLORER = tuple(f.name for f in fields(View) if f.name not in _IN_AN_EXPLORER)
 _NOT_IN_AN_OVERVIEW = tuple(f.name for f in fields(View) if f.name not in _IN_AN_OVERVIEW)
 
 

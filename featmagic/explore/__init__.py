@@ -1,0 +1,1 @@
+"""The explorer: layers and channels to click through, in a notebook, a file and a terminal."""
