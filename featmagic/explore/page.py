@@ -55,7 +55,7 @@ def page(contents: Mapping[str, Any], images: Mapping[str, bytes], still: Still)
         "title": _words(_title(contents)),
         "style": style,
         "words": _words(_without_scripts(contents)),
-        "still": _figure(still),
+        "still": _picture(still),
         "contents": _json(contents),
         "bytes": _json({id: b64encode(image).decode() for id, image in images.items()}),
         "script": script,
@@ -84,10 +84,10 @@ _PAGE = """\
 <body>
 <main>
 <div id="featmagic-here"></div>
-<figure id="featmagic-still">
+<div id="featmagic-still">
 <noscript><p>{words}</p></noscript>
 {still}
-</figure>
+</div>
 </main>
 <script type="application/json" id="featmagic-contents">{contents}</script>
 <script type="application/json" id="featmagic-bytes">{bytes}</script>
@@ -145,11 +145,12 @@ def _without_scripts(contents: Mapping[str, Any]) -> str:
     )
 
 
-def _figure(still: Still) -> str:
-    caption = f'<figcaption aria-hidden="true">{_words(still.caption)}</figcaption>'
+def _picture(still: Still) -> str:
+    caption = _words(still.caption)
     if not still.picture:
-        return caption.replace(' aria-hidden="true"', "")
+        return f"<p>{caption}</p>"
     data, alt = b64encode(still.picture).decode(), _words(spoken(still.caption))
     width, height = struct.unpack(">II", still.picture[16:24])
     size = f'width="{width}" height="{height}"'
-    return f'{caption}\n<img src="data:image/png;base64,{data}" {size} alt="{alt}">'
+    image = f'<img src="data:image/png;base64,{data}" {size} alt="{alt}">'
+    return f'<p aria-hidden="true">{caption}</p>\n{image}'
