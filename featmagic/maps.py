@@ -257,6 +257,8 @@ def _of_a_picture(view: Mapping[str, Any]) -> View:
 def _of_a_page(view: Mapping[str, Any]) -> View:
     """The view of an explorer that isn't shown on a screen."""
     _check_no_screen(view)
+    if view.get("overview"):
+        raise FeatmagicError("An overview is saved as .png: a page holds an explorer.")
     return usual_view({**view, "explore": True}, configured())
 
 
