@@ -97,7 +97,11 @@ def size_in_bytes(name: str, value: Any) -> int:
 
 
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d*)?(?:e\d)?)\s*([kmg]?b?)", re.IGNORECASE)
-_UNITS = {"": 1, "b": 1, **{u + b: n for u, n in (("k", 10**3), ("m", 10**6), ("g", 10**9)) for b in ("", "b")}}
+_UNITS = {
+    "": 1,
+    "b": 1,
+    **{u + b: n for u, n in (("k", 10**3), ("m", 10**6), ("g", 10**9)) for b in ("", "b")},
+}
 
 
 def choice(*words: str, other: Check | None = None) -> Check:

@@ -254,7 +254,9 @@ class View:
                     raise FeatmagicError(f"--{spelled(name)} has no use {why}.")
         if self.explore and (self.scale == "all" or self.slice == "montage"):
             what = "--scale all" if self.scale == "all" else "--slice montage"
-            raise FeatmagicError(f"{what} has no use in an explorer, which shows a layer at a time.")
+            raise FeatmagicError(
+                f"{what} has no use in an explorer, which shows a layer at a time."
+            )
 
     def pick(self, count: int) -> list[int]:
         """The indices of the channels to choose from, of `count`.

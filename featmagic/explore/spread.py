@@ -151,9 +151,7 @@ def _likeness(stack: Planes, view: View, activation: Activation) -> tuple[int, .
     return None if order is None else tuple(stack.indices[place] for place in order.tolist())
 
 
-def _reach(
-    tensor: Tensor, axes: Axes, stack: Planes, form: str, view: View
-) -> Reach | None:
+def _reach(tensor: Tensor, axes: Axes, stack: Planes, form: str, view: View) -> Reach | None:
     """Which value of the tensor a place is, by the strides of the very planes, without values."""
     averaged = "D" in axes.letters and view.slice in ("mip", "mean")
     averaged |= "K" in axes.letters and view.attn == "mean"
