@@ -15,7 +15,10 @@ from featmagic.activations import Activation, Pass, shape_of
 from featmagic.display import show, show_film
 from featmagic.drawing import Drawing, draw_all
 from featmagic.errors import FeatmagicError, MissingMap, printable, say
+from featmagic.explore.front_end import runs_widgets
+from featmagic.explore.possible import why_no_widget
 from featmagic.explore.saved import save_page
+from featmagic.explore.terminal import browse
 from featmagic.named import missing_lines, named, why_missing
 from featmagic.overview import Film, overview
 from featmagic.render.figure import figure
@@ -23,9 +26,9 @@ from featmagic.render.film import film_png
 from featmagic.render.png import png
 from featmagic.running import configured, name_of
 from featmagic.saving import check_whole, overview_target, save_arrays, save_pictures
-from featmagic.screen import screen
+from featmagic.screen import Screen, screen
 from featmagic.table import caption as film_text
-from featmagic.view import View, usual_view, view_of
+from featmagic.view import View, for_pictures, usual_view, view_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,9 +97,25 @@ class FeatureMaps(Mapping[str, Tensor]):
         """
         self.show_view(layers, usual_view(view, configured()))
 
-    def show_view(self, layers: tuple[str, ...], view: View) -> None:
-        """`show`, with a `View` made before."""
-        wanted, where = self._with_facts(self._named(layers)), screen(view.renderer)
+    def show_view(
+        self, layers: tuple[str, ...], view: View, *, model: Any = None, inputs: Any = None
+    ) -> None:
+        """`show`, with a `View` made before; an explorer may have inputs to pick from."""
+        where = screen(view.renderer)
+        if view.explore and self:
+            self._open(layers, view, where, model, inputs)
+        else:
+            self._show(layers, for_pictures(view) if view.explore else view, where)
+        if layers:
+            return
+        for line in missing_lines(self.missing):
+            say(line)
+        if not self and not self.missing:
+            say("Nothing to show: no pass of the model has run yet.")
+
+    def _show(self, layers: tuple[str, ...], view: View, where: Screen) -> None:
+        """Show the grids, or the film."""
+        wanted = self._with_facts(self._named(layers))
         if view.overview:
             show_film(film := overview(wanted, view, where.room), where)
             if film.interrupted:
@@ -105,12 +124,22 @@ class FeatureMaps(Mapping[str, Tensor]):
             with closing(draw_all(wanted, view, where.room)) as drawings:
                 for drawing in drawings:
                     show(drawing, where, view.rows)
-        if layers:
-            return
-        for line in missing_lines(self.missing):
-            say(line)
-        if not self and not self.missing:
-            say("Nothing to show: no pass of the model has run yet.")
+
+    def _open(
+        self, layers: tuple[str, ...], view: View, where: Screen, model: Any, inputs: Any
+    ) -> None:
+        """Show an explorer; or the grids, where there can be none, and why."""
+        if not runs_widgets():
+            browse(self._with_facts(self._named(layers)), view, where)
+        elif reason := why_no_widget(where):
+            self._show(layers, for_pictures(view), where)
+            say(f"Shown without an explorer: {reason}.")
+        else:
+            from featmagic.explore.opening import show_explorer  # anywidget takes its time
+
+            explorer = self.explore_view(layers, view, model=model, inputs=inputs)
+            if explorer is not None:
+                show_explorer(explorer)
 
     def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
         """What `show` shows, as captions and PNGs: for a page of one's own.
@@ -185,7 +214,7 @@ class FeatureMaps(Mapping[str, Tensor]):
             return save_arrays(targets[0], activations, named=bool(layers))
         if files.holds_page(targets[0]):
             wanted = self._with_facts(activations)
-            return save_page(targets[0], wanted, view, calls=self._pass.calls, maps=name_of(self))
+            return save_page(targets[0], wanted, view, calls=self._pass.calls, maps=name_of(self, "feature_maps"))
         drawings = self._drawings(activations, view)
         return save_pictures(targets, drawings, named=bool(layers))
 

@@ -52,16 +52,18 @@ def configured() -> Mapping[str, Any]:
     return found
 
 
-def name_of(value: object, usual: str = "feature_maps") -> str:
-    """The user's variable that holds it; the usual name, where none does.
+def name_of(value: object, usual: str) -> str:
+    """The name of the user's variable that holds it; the usual name, where none does.
 
     Example:
-        >>> name_of(object())
+        >>> name_of(object(), "feature_maps")
         'feature_maps'
     """
     names = getattr(running_shell(), "user_ns", {})
-    own = [name for name, held in list(names.items()) if held is value and name[:1] != "_"]
-    return own[0] if own and usual not in own else usual
+    if names.get(usual) is value:
+        return usual
+    found = (name for name, held in names.items() if held is value and name[0] != "_")
+    return next(found, usual)
 
 
 def is_engine(shell: object) -> bool:

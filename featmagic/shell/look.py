@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from featmagic.errors import FeatmagicError, say
 from featmagic.shell.cell import VALUE
 from featmagic.shell.lines import LookLine, Saving
-from featmagic.shell.namespace import Binding, Namespace, find_model
+from featmagic.shell.namespace import Binding, Namespace, find_inputs, find_model
 from featmagic.shell.watches import Watches
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Look:
         if (self._line.view.overview or self._line.view.explore) and not layers:
             layers = tuple(leaves(model))
         chosen = select(model, layers, spelled=expression, listed_by=f"%hook {expression}")
+        self._inputs = self._checked_inputs(model, list(chosen.modules))
         self._saving = _checked(self._line.saving, list(chosen.modules))
         self._expression, self._maps = expression, FeatureMaps()
         self._had_dynamo = "torch._dynamo" in sys.modules
@@ -93,12 +94,30 @@ class Look:
         if recorder.moved:
             say(moved_line(recorder))
         if error is None:
-            maps.show_view((), self._line.view)
+            model = recorder.selection.model if self._inputs is not None else None
+            maps.show_view((), self._line.view, model=model, inputs=self._inputs)
             if self._saving:
                 save(maps, (), self._saving)
         elif where := failing_layer(recorder.selection.model, error.__traceback__):
             name = self._binding.name
             hint(error, f"{where} failed. {name} holds what ran before: {maps.shapes()}.")
+
+    def _checked_inputs(self, model: Any, paths: list[str]) -> Any:
+        """The inputs that can be picked in an explorer; None, where the line names none.
+
+        Raises:
+            FeatmagicError: there are none of that name, or they can't be inputs.
+        """
+        if self._line.inputs is None:
+            return None
+        from featmagic.explore.front_end import runs_widgets
+        from featmagic.explore.rerun import inputs_of
+
+        if not runs_widgets():
+            raise FeatmagicError("--inputs is for an explorer in a notebook: there is none here.")
+        found = find_inputs(self._line.inputs, self._namespace)
+        inputs_of(model, found, paths)
+        return found
 
     def _no_pass(self, unseen: dict[str, str]) -> str:
         why = [f" {path} gave nothing: {reason}." for path, reason in unseen.items()][:1]
