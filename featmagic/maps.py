@@ -8,19 +8,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from featmagic import files
 from featmagic.activations import Activation, Pass, shape_of
 from featmagic.display import show, show_film
 from featmagic.drawing import Drawing, draw_all
 from featmagic.errors import FeatmagicError, MissingMap, printable, say
+from featmagic.explore.front_end import runs_widgets
 from featmagic.named import missing_lines, named, why_missing
 from featmagic.overview import Film, overview
 from featmagic.render.figure import figure
 from featmagic.render.film import film_png
 from featmagic.render.png import png
-from featmagic.running import configured
+from featmagic.running import configured, name_of, running_shell
 from featmagic.saving import check_whole, overview_target, save_arrays, save_pictures
 from featmagic.screen import screen
 from featmagic.table import caption as film_text
@@ -28,6 +29,8 @@ from featmagic.view import View, usual_view, view_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from featmagic.explore.widget import Explorer
 
 
 class FeatureMaps(Mapping[str, Tensor]):
@@ -110,6 +113,53 @@ class FeatureMaps(Mapping[str, Tensor]):
             say(line)
         if not self and not self.missing:
             say("Nothing to show: no pass of the model has run yet.")
+
+    def explore(
+        self, *layers: str, model: nn.Module | None = None, inputs: Any = None, **view: Any
+    ) -> Explorer | None:
+        """An explorer of the maps, to click through: what `%%featuremaps --explore` shows.
+
+        Args:
+            layers: keys, or layers as they are written for a look; all, if none is given.
+            model: what gave the maps, if inputs can be picked; it is held until the explorer is
+                closed.
+            inputs: what can be picked: a tensor whose first axis is the items, or a list of what
+                each call of the model is given: a tensor, a tuple of arguments, or a dict of named
+                ones. Picking one runs the model in the kernel, as a look.
+            **view: the fields of `View`, such as `max_bytes="8MB"` or `cmap="gray"`.
+
+        Returns:
+            A widget, which a notebook shows where it is the value of a cell. In a terminal of
+            IPython a browser of text opens at once, and None is returned once it is closed.
+
+        Raises:
+            FeatmagicError: a key or an option that isn't there, nothing to explore, or no IPython
+                to show it.
+        """
+        how = usual_view({**view, "explore": True}, configured())
+        return self.explore_view(layers, how, model=model, inputs=inputs)
+
+    def explore_view(
+        self, layers: tuple[str, ...], view: View, *, model: Any = None, inputs: Any = None
+    ) -> Explorer | None:
+        """`explore`, with a `View` made before."""
+        activations = self._named(layers)
+        if runs_widgets():
+            from featmagic.explore.opening import explorer
+
+            name = name_of(self, "feature_maps")
+            return explorer(activations, view, self._pass.calls, name, model, inputs)
+        if running_shell() is None:
+            raise FeatmagicError(
+                "An explorer needs a notebook or IPython; feature_maps.save('look.html') writes "
+                "the same as a page."
+            )
+        if model is not None or inputs is not None:
+            raise FeatmagicError("Inputs are for an explorer in a notebook, not in a terminal.")
+        from featmagic.explore.terminal import browse
+
+        browse(self._with_facts(activations), view, screen(view.renderer))
+        return None
 
     def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
         """What `show` shows, as captions and PNGs: for a page of one's own.
