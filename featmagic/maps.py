@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from featmagic import files
 from featmagic.activations import Activation, Pass, shape_of
@@ -24,7 +24,7 @@ from featmagic.overview import Film, overview
 from featmagic.render.figure import figure
 from featmagic.render.film import film_png
 from featmagic.render.png import png
-from featmagic.running import configured, name_of
+from featmagic.running import configured, name_of, running_shell
 from featmagic.saving import check_whole, overview_target, save_arrays, save_pictures
 from featmagic.screen import Screen, screen
 from featmagic.table import caption as film_text
@@ -32,6 +32,8 @@ from featmagic.view import View, for_pictures, usual_view, view_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from featmagic.explore.widget import Explorer
 
 
 class FeatureMaps(Mapping[str, Tensor]):
@@ -141,6 +143,51 @@ class FeatureMaps(Mapping[str, Tensor]):
             if explorer is not None:
                 show_explorer(explorer)
 
+    def explore(
+        self, *layers: str, model: nn.Module | None = None, inputs: Any = None, **view: Any
+    ) -> Explorer | None:
+        """An explorer of the maps, to click through: what `%%featuremaps --explore` shows.
+
+        Args:
+            layers: keys, or layers as they are written for a look; all, if none is given.
+            model: what gave the maps, if inputs can be picked; it is held until the explorer is
+                closed.
+            inputs: what can be picked: a tensor whose first axis is the items, or a list of what
+                each call of the model is given: a tensor, a tuple of arguments, or a dict of named
+                ones. Picking one runs the model in the kernel, as a look.
+            **view: the fields of `View`, such as `max_bytes="8MB"` or `cmap="gray"`.
+
+        Returns:
+            A widget, which a notebook shows where it is the value of a cell. In a terminal of
+            IPython a browser of text opens at once, and None is returned once it is closed.
+
+        Raises:
+            FeatmagicError: a key or an option that isn't there, nothing to explore, or no IPython
+                to show it.
+        """
+        how = usual_view({**view, "explore": True}, configured())
+        return self.explore_view(layers, how, model=model, inputs=inputs)
+
+    def explore_view(
+        self, layers: tuple[str, ...], view: View, *, model: Any = None, inputs: Any = None
+    ) -> Explorer | None:
+        """`explore`, with a `View` made before."""
+        activations = self._named(layers)
+        if runs_widgets():
+            from featmagic.explore.opening import explorer
+
+            name = name_of(self, "feature_maps")
+            return explorer(activations, view, self._pass.calls, name, model, inputs)
+        if running_shell() is None:
+            raise FeatmagicError(
+                "An explorer needs a notebook or IPython; feature_maps.save('look.html') writes "
+                "the same as a page."
+            )
+        if model is not None or inputs is not None:
+            raise FeatmagicError("Inputs are for an explorer in a notebook, not in a terminal.")
+        browse(self._with_facts(activations), view, screen(view.renderer))
+        return None
+
     def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
         """What `show` shows, as captions and PNGs: for a page of one's own.
 
@@ -214,7 +261,8 @@ class FeatureMaps(Mapping[str, Tensor]):
             return save_arrays(targets[0], activations, named=bool(layers))
         if files.holds_page(targets[0]):
             wanted = self._with_facts(activations)
-            return save_page(targets[0], wanted, view, calls=self._pass.calls, maps=name_of(self, "feature_maps"))
+            name, calls = name_of(self, "feature_maps"), self._pass.calls
+            return save_page(targets[0], wanted, view, calls=calls, maps=name)
         drawings = self._drawings(activations, view)
         return save_pictures(targets, drawings, named=bool(layers))
 
