@@ -22,6 +22,7 @@ def _option(default: Any, metavar: str, help: str, check: Check, **kwargs: Any) 
     """A field; `check` makes its value from what a person wrote, as text or as Python.
 
     `const` is the value of an option that stands alone; without a `metavar` it always does.
+    `written` is the default as a person writes it, where that is more than its text.
     """
     return field(
         default=default, metadata={"metavar": metavar, "help": help, "check": check, **kwargs}
@@ -190,9 +191,10 @@ class View:
     )
     max_bytes: int = _option(
         24_000_000,
-        "24MB",
+        "SIZE",
         "how much an explorer may hold: beyond it maps are made smaller, or channels left out",
         checks.size_in_bytes,
+        written="24MB",
     )
     renderer: str = _option(
         "auto",

@@ -180,7 +180,7 @@ def test_nothing_captured_is_said_as_for_grids(model, capsys):
 def test_the_manual_explains_the_options(shell):
     from featmagic.shell.manual import FEATUREMAPS
 
-    for option in ("--explore", "--max-bytes 24MB", "--inputs NAME", ".html"):
+    for option in ("--explore", "--max-bytes SIZE", "--inputs NAME", ".html"):
         assert option in FEATUREMAPS
 
 

@@ -30,7 +30,8 @@ def explained(option: Field[Any]) -> str:
         >>> explained(fields(View)[1])[-8:]
         'all (64)'
     """
-    default = "" if option.default in (None, False) else f" ({option.default})"
+    written = option.metadata.get("written", option.default)
+    default = "" if option.default in (None, False) else f" ({written})"
     return f"{option.metadata['help']}{default}"
 
 
