@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
@@ -57,10 +57,10 @@ def page(contents: Mapping[str, Any], images: Mapping[str, bytes], still: Still)
         "words": _words(_without_scripts(contents)),
         "still": _picture(still),
         "contents": _json(contents),
-        "bytes": _json({id: b64encode(image).decode() for id, image in images.items()}),
         "script": script,
     }
-    return _PAGE.format(**parts).encode()
+    before, after = (part.format(**parts).encode() for part in (_BEFORE, _AFTER))
+    return b"".join([before, *_bytes(images), after])
 
 
 _POLICY = (
@@ -68,7 +68,7 @@ _POLICY = (
     "img-src data: blob:; base-uri 'none'; form-action 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-_PAGE = """\
+_BEFORE = """\
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -90,7 +90,8 @@ _PAGE = """\
 </div>
 </main>
 <script type="application/json" id="featmagic-contents">{contents}</script>
-<script type="application/json" id="featmagic-bytes">{bytes}</script>
+<script type="application/json" id="featmagic-bytes">"""
+_AFTER = """</script>
 <script type="module">{script}</script>
 </body>
 </html>
@@ -123,6 +124,15 @@ def _json(value: object) -> str:
         '{"key":"\\u003c/script\\u003e"}'
     """
     return json.dumps(value, allow_nan=False, separators=(",", ":")).translate(_UNSAFE)
+
+
+def _bytes(images: Mapping[str, bytes]) -> Iterator[bytes]:
+    """The same of PNGs as base64, which is not looked through once more: it may be long."""
+    for place, (id, image) in enumerate(images.items()):
+        yield (b"," if place else b"{") + _json(id).encode() + b':"'
+        yield b64encode(image)
+        yield b'"'
+    yield b"}" if images else b"{}"
 
 
 def _title(contents: Mapping[str, Any]) -> str:
