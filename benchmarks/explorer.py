@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torchvision
-from in_browser import NO_BROWSER, change, chromium, first_paint, opened
+from in_browser import NO_BROWSER, change, chromium, first_paints, opened
 from torch import Tensor, nn
 from turns import Effort, Row, milliseconds, said, timed
 
@@ -63,7 +63,7 @@ def _until_painted(what: str, maps: FeatureMaps, most: float, browser: Any, page
     if browser is None:
         cells = milliseconds(median(in_python)), "-", "-", f"<= {most * 1000:g} ms"
         return Row(f"{what}, Python's part", *cells, NO_BROWSER, "5")
-    in_browser = [first_paint(browser, page) for _ in range(6)][1:]
+    in_browser = first_paints(browser, page, 5)
     both = median(in_python) + median(in_browser)
     parts = f"{median(in_python) * 1000:.0f} + {median(in_browser) * 1000:.0f} ms"
     cells = milliseconds(both), "-", parts, f"<= {most * 1000:g} ms"
