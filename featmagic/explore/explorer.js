@@ -12,14 +12,19 @@ const KEYS = {
 
 // Children become text, never HTML: names come from the model. A tag may have a class: "div.fm-film".
 function make(tag, attributes, ...children) {
-	const [name, style] = tag.split("."), element = document.createElement(name);
-	if (style) element.className = style;
+	const [name, kind] = tag.split("."), element = document.createElement(name);
+	if (kind) element.className = kind;
 	for (const key in attributes) {
 		if (key.startsWith("on")) element[key] = attributes[key];
-		else element.setAttribute(key, attributes[key]);
+		else element.setAttribute(key === "label" ? "aria-label" : key, attributes[key]);
 	}
 	element.append(...children);
 	return element;
+}
+
+// Properties that the styles read: --fm-wide and others.
+function style(element, values) {
+	for (const key in values) element.style.setProperty(`--fm-${key}`, values[key]);
 }
 
 function write(element, text) {
@@ -87,10 +92,10 @@ function coloursOf(store, layer, plate, picture, { cmap, scale, robust, gamma = 
 	let ranges = plate.low.map((low, i) => (robust && some(low)
 		? innerCodes(countsOf(picture, plate, i), robust).map((code) => valueOf(plate, i, code)) : [low, plate.high[i]].map(Number)));
 	if (!own) {
-		const all = scale === "all" ? layers.map(firstOf).filter(Boolean) : [], known = ranges.filter((_, i) => some(plate.low[i]));
-		const low = Math.min(...known.map((range) => range[0]), ...all.flatMap((one) => one.low.filter(some)));
-		const high = Math.max(...known.map((range) => range[1]), ...all.flatMap((one) => one.high.filter(some)));
-		ranges.fill(low <= high ? [low, high] : [0, 0]);
+		const all = scale === "all" ? layers.map(firstOf).filter(Boolean) : [];
+		const known = [...ranges.filter((_, i) => some(plate.low[i])), ...all.flatMap(({ low, high }) => low.map((n, i) => [n, high[i]])
+			.filter(([n]) => some(n)))].flat();
+		ranges.fill(known.length ? [Math.min(...known), Math.max(...known)] : [0, 0]);
 	}
 	const around = layer.signed || (ranges.some(([low]) => low < 0) && ranges.some(([, high]) => high > 0));
 	const name = cmaps[cmap] ? cmap : around ? "RdBu_r" : "viridis", centred = around && diverging.includes(name);
@@ -205,7 +210,7 @@ function explore(element, store, kernel) {
 		layer: given("layer") ?? start.layer, channel: given("channel") ?? start.channel,
 		sample: given("sample") ?? start.sample, position: given("position") ?? null,
 	};
-	const tiles = [], frames = new Map();
+	const tiles = [], frames = new Map(), hide = { "aria-hidden": true };
 	let settings = { ...store.contents.settings, ...given("settings") };
 	let shown = null; // {layer, plate, picture, sample}: what the grid has, once that is unpacked
 	let pins = [], inFilm = [], sorted = [], strong, best, colours, size, by, note, missing, hover, exact = {};
@@ -217,7 +222,7 @@ function explore(element, store, kernel) {
 	const plateOf = (layer) => layer.plates[sampleOf(layer)] ?? firstOf(layer);
 	const chosenPlace = () => sorted.findIndex((i) => shown.plate.channels[i] === chosen.channel);
 	const button = (text, onclick, attributes) => make("button", { type: "button", onclick, ...attributes }, text);
-	const pictureBox = (style, label, onclick) => make("div.fm-pic", { onclick }, make(`canvas.${style}`, { role: "img", "aria-label": label }));
+	const pictureBox = (kind, label, onclick) => make("div.fm-pic", { onclick }, make(`canvas.${kind}`, { role: "img", label }));
 
 	// ---- elements
 
@@ -248,15 +253,15 @@ function explore(element, store, kernel) {
 	above.Input.hidden = !store.contents.inputs;
 
 	const deadest = button("", () => go(deadest.value)), strongest = button("", () => go(strong.layer.key, strong.channel));
-	const finder = make("input", { type: "search", placeholder: "find by name  /", "aria-label": "Find", oninput: orderFilm });
-	const order = make("select", { "aria-label": "Film order", onchange: orderFilm }, new Option("as run"), new Option("most dead first"));
+	const finder = make("input", { type: "search", placeholder: "find by name  /", label: "Find", oninput: orderFilm });
+	const order = make("select", { label: "Film order", onchange: orderFilm }, new Option("as run"), new Option("most dead first"));
 	const film = make("div.fm-film", {
-		role: "listbox", "aria-label": "Layers", tabindex: 0, onclick: ({ target }) => go(target.closest("[data-layer]")?.dataset.layer),
+		role: "listbox", label: "Layers", tabindex: 0, onclick: ({ target }) => go(target.closest("[data-layer]")?.dataset.layer),
 	});
 	const title = make("div.fm-title"), told = make("p.fm-reason"), spacer = make("div.fm-spacer", { role: "presentation" });
 	const bestHere = button("", () => choose({ channel: best.channel }, true));
 	const grid = make("div.fm-grid", {
-		role: "listbox", "aria-label": "Channels", tabindex: 0, onscroll: () => redraw(),
+		role: "listbox", label: "Channels", tabindex: 0, onscroll: () => redraw(),
 		onclick(event) {
 			const tile = event.target.closest("[data-channel]");
 			if (tile) choose({ channel: Number(tile.dataset.channel), position: placeIn(tile.firstChild, event) });
@@ -267,19 +272,19 @@ function explore(element, store, kernel) {
 	const histogram = make("canvas.featmagic-histogram", { role: "img", title: "heights are square roots of counts" });
 	const input = pictureBox("featmagic-input", "input with the channel on it"), inputWords = make("div.fm-words");
 	const field = make("div.featmagic-field"), inputBox = make("div.fm-input", {}, input, inputWords, Opacity);
-	const pinned = make("div.fm-pins", { role: "group", "aria-label": "Pinned channels" });
+	const pinned = make("div.fm-pins", { role: "group", label: "Pinned channels" });
 	const value = make("span.fm-value"), says = make("span.fm-says"), status = make("div.fm-status", { role: "status" }, value, says);
-	const keys = make("div.fm-keys", { role: "dialog", "aria-label": "Keys", tabindex: -1 },
+	const keys = make("div.fm-keys", { role: "dialog", label: "Keys", tabindex: -1 },
 		make("dl", {}, ...pairs(KEYS)), button("close", toggleKeys));
 	keys.hidden = true;
 	input.append(field);
 
 	const quiet = (event) => event.stopPropagation();
 	const root = make("section.featmagic-explorer", {
-		"aria-label": "Explorer of feature maps", tabindex: -1, "data-lm-suppress-shortcuts": true, // JupyterLab's own keys
-		onkeydown: press, onkeyup: quiet, onkeypress: quiet, oncopy: quiet, onpaste: quiet, oncut: quiet, onpointermove: point, onpointerleave: point,
-	}, make("div.fm-controls", { role: "group", "aria-label": "Display" }, ...Object.values(above),
-		button("?", toggleKeys, { "aria-label": "Keys" })),
+		label: "Explorer of feature maps", tabindex: -1, "data-lm-suppress-shortcuts": true, // JupyterLab's own keys
+		onkeydown: press, onkeyup: quiet, onkeypress: quiet, onpointermove: point, onpointerleave: point,
+	}, make("div.fm-controls", { role: "group", label: "Display" }, ...Object.values(above),
+		button("?", toggleKeys, { label: "Keys" })),
 	make("div.fm-main", {},
 		make("div.fm-left", {}, make("div.fm-shortcuts", {}, deadest, strongest), make("div.fm-finding", {}, finder, order), film),
 		make("div.fm-middle", {}, make("div.fm-head", {}, title, bestHere), grid),
@@ -313,7 +318,7 @@ function explore(element, store, kernel) {
 			bar.style.width = `${shareOf(layer) * 100}%`;
 			const words = reason ? "no picture" : dead ? `${dead} of ${of} dead, ${percent(shareOf(layer))}` : of ? "none dead" : "";
 			const made = make("div", { role: "option", id: `${name}-layer-${i}`, "data-layer": key },
-				make("canvas", { width: 48, height: 48, "aria-hidden": true }),
+				make("canvas", { width: 48, height: 48, ...hide }),
 				make("div", {}, make("b", {}, key), make("span", {}, `${kind} ${shape}`), make("span", {}, words), make("span.fm-bar", {}, bar),
 					make("em", {}, joined([nan && `× ${nan} NaN`, inf && `↑ ${inf} inf`]))));
 			frames.set(key, made);
@@ -355,15 +360,14 @@ function explore(element, store, kernel) {
 	function markLayer() {
 		for (const [key, one] of frames) one.setAttribute("aria-selected", key === chosen.layer);
 		const made = frames.get(chosen.layer);
-		if (!made?.isConnected) return film.removeAttribute("aria-activedescendant");
-		film.setAttribute("aria-activedescendant", made.id);
-		reveal(film, made.offsetTop, made.offsetHeight);
-		film.scrollLeft = within(film.scrollLeft, made.offsetLeft + made.offsetWidth - film.clientWidth, made.offsetLeft);
+		film.setAttribute("aria-activedescendant", made?.isConnected ? made.id : "");
+		if (made) reveal(film, made.offsetTop, made.offsetHeight, made.offsetLeft, made.offsetWidth);
 	}
 
 	// scrollIntoView would move the notebook too.
-	function reveal(box, top, height) {
+	function reveal(box, top, height, left = 0, width = 0) {
 		box.scrollTop = within(box.scrollTop, top + height - box.clientHeight, top);
+		box.scrollLeft = within(box.scrollLeft, left + width - box.clientWidth, left);
 	}
 
 	// ---- what is chosen
@@ -521,8 +525,7 @@ function explore(element, store, kernel) {
 		const rows = Math.ceil(grid.clientHeight / down) + 2, count = rows * columns;
 		spacer.style.height = `${Math.ceil(sorted.length / columns) * down}px`;
 		spacer.style.width = columns > 1 ? "" : `${wide}px`;
-		spacer.style.setProperty("--fm-wide", `${wide}px`);
-		spacer.style.setProperty("--fm-tall", `${tall}px`);
+		style(spacer, { wide: `${wide}px`, tall: `${tall}px` });
 		spacer.classList.toggle("fm-smooth", wide < plate.width);
 		if (reveals && at >= 0) reveal(grid, Math.floor(at / columns) * down, down + 12);
 		reveals = false;
@@ -530,18 +533,12 @@ function explore(element, store, kernel) {
 		const strength = Math.max(...plate.channels.map((_, i) => mostOf(plate, i))) || 1;
 		while (tiles.length > count) tiles.pop().remove();
 		for (let place = first; place < first + count; place++) {
-			const tile = tiles[place % count] ??= newTile(), i = sorted[place];
+			const i = sorted[place], tile = tiles[place % count] ??= make("div.fm-tile", { role: "option" },
+				make("div.fm-pic", {}, make("canvas", hide)), make("i", hide), make("span", hide));
 			if (i === undefined) tile.remove();
 			else drawTile(tile, i, place, strength);
 		}
-		const current = tiles.find((tile) => tile.ariaSelected === "true" && tile.isConnected);
-		if (current) grid.setAttribute("aria-activedescendant", current.id);
-		else grid.removeAttribute("aria-activedescendant");
-	}
-
-	function newTile() {
-		const hide = { "aria-hidden": true };
-		return make("div.fm-tile", { role: "option" }, make("div.fm-pic", {}, make("canvas", hide)), make("i", hide), make("span", hide));
+		grid.setAttribute("aria-activedescendant", tiles.find((tile) => tile.ariaSelected === "true" && tile.isConnected)?.id ?? "");
 	}
 
 	function drawTile(tile, i, place, strength) {
@@ -557,7 +554,7 @@ function explore(element, store, kernel) {
 		tile.ariaPosInSet = place + 1;
 		tile.ariaSetSize = sorted.length;
 		tile.ariaLabel = `${channel}: ${describe(plate, i)}`;
-		pic.shows = { ...shown, channel };
+		pic.shows = { ...shown, channel, i };
 		write(label, joined([String(channel), plate.nan[i] && "×", plate.inf[i] && "↑", isConstant(plate, i) && `= ${short(plate.low[i], 2)}`], " "));
 		bar.style.width = `${mostOf(plate, i) / strength * 100}%`;
 		paint(pic.firstChild, colours, plate, picture, i);
@@ -576,13 +573,12 @@ function explore(element, store, kernel) {
 		write(heading, `channel ${channel}`);
 		write(pinner, isPinned ? "unpin" : "pin");
 		pinner.ariaPressed = isPinned;
-		large.shows = i < 0 ? null : { ...shown, channel };
+		large.shows = i < 0 ? null : { ...shown, channel, i };
 		if (shown) missing = i < 0 ? `Channel ${channel} is not among the ${shown.plate.channels.length} that are here.` : "";
 		if (i < 0 || drawn === key) return;
 		drawn = key;
 		const { plate, picture, layer } = shown, { width, height, prefix, mean, std, absmean, zeros } = plate;
-		shape(large, plate);
-		large.style.setProperty("--fm-wide", `${within(Math.floor(room / Math.max(width, height)), 1, 24) * width}px`);
+		style(large, { ratio: width / height, wide: `${within(Math.floor(room / Math.max(width, height)), 1, 24) * width}px` });
 		paint(large.firstChild, colours, plate, picture, i);
 		large.firstChild.ariaLabel = `${layer.key}, channel ${channel}: ${describe(plate, i)}`;
 		const rows = { range: describe(plate, i), mean: short(mean[i]), std: short(std[i]), "mean |x|": short(absmean[i]), zeros: percent(zeros[i]) };
@@ -590,10 +586,6 @@ function explore(element, store, kernel) {
 		figures.replaceChildren(...pairs(rows));
 		drawHistogram(plate, picture, i);
 		drawInput(plate, picture, i);
-	}
-
-	function shape(box, { width, height }) {
-		box.style.setProperty("--fm-ratio", `${width} / ${height}`);
 	}
 
 	// Bars in the colours of their values: a colour bar too.
@@ -611,7 +603,7 @@ function explore(element, store, kernel) {
 
 	// The larger the magnitude, the more opaque: 0 is transparent, as in overlay.py.
 	async function drawInput(plate, picture, i) {
-		const { layer, sample } = shown, about = store.contents.images[sample], mine = drawn, { centred, gamma, ranges, place } = colours;
+		const { layer, sample } = shown, about = store.contents.images[sample], mine = drawn, { gamma, ranges } = colours;
 		inputBox.hidden = !about;
 		const photo = about && await store.picture(about.id);
 		if (!photo || drawn !== mine || stopped) return;
@@ -620,17 +612,16 @@ function explore(element, store, kernel) {
 			photo.image.data.fill(255);
 			photo.pixels.forEach((part, at) => { photo.image.data[Math.floor(at / 3) * 4 + at % 3] = part; });
 		}
-		const canvas = input.firstChild, over = make("canvas"), [low, high] = ranges[i], most = Math.max(-low, high) || 1;
+		const canvas = input.firstChild, context = canvas.getContext("2d"), over = make("canvas"), [low, high] = ranges[i];
 		put(canvas, photo.image);
-		shape(input, photo);
+		style(input, { ratio: photo.width / photo.height });
 		drawMark();
 		if (!layer.spatial) return;
 		const lut = lutOf(colours, plate, i).map((rgba, code) => {
-			const t = place(i, valueOf(plate, i, code)), part = centred ? Math.abs(2 * t - 1) : gamma === 1 ? Math.abs(low + t * (high - low)) / most : t;
-			return rgba & 0xffffff | Math.round(255 * settings.alpha * (code < LEVELS ? part : Number(code >= NAN))) << 24;
+			const part = Math.abs(within(valueOf(plate, i, code), low, high)) / (Math.max(-low, high) || 1);
+			return rgba & 0xffffff | 255 * settings.alpha * (code < LEVELS ? part ** gamma : code >= NAN) << 24;
 		});
 		paint(over, colours, plate, picture, i, lut);
-		const context = canvas.getContext("2d");
 		context.imageSmoothingEnabled = false;
 		context.drawImage(over, 0, 0, canvas.width, canvas.height);
 	}
@@ -647,7 +638,7 @@ function explore(element, store, kernel) {
 		if (!large.shows) return;
 		const { sample } = shown, pic = pictureBox("", what, () => go(layer, channel)), words = make("span"), made = { layer, channel, sample, pic, words };
 		made.element = make("div.featmagic-pin", { "data-channel": channel, "data-layer": layer }, make("div", {}, make("b", {}, `${layer} · ${channel}`),
-			button("×", () => unpin(made), { "aria-label": `unpin ${what}` })), pic, words);
+			button("×", () => unpin(made), { label: `unpin ${what}` })), pic, words);
 		pins.push(made);
 		pinned.append(made.element);
 		redraw();
@@ -674,8 +665,8 @@ function explore(element, store, kernel) {
 			one.tick = tick;
 			const picture = await store.picture(plate.id);
 			if (!picture || stopped) return;
-			one.pic.shows = { ...one, layer, plate, picture };
-			shape(one.pic, plate);
+			one.pic.shows = { ...one, layer, plate, picture, i };
+			style(one.pic, { ratio: plate.width / plate.height });
 			paint(one.pic.firstChild, coloursOf(store, layer, plate, picture, settings), plate, picture, i);
 		}
 	}
@@ -706,10 +697,7 @@ function explore(element, store, kernel) {
 		marking = null;
 		if (!hover) status.ariaLive = "polite";
 		root.classList.toggle("fm-marked", Boolean(at) && !isSingle(read.plate));
-		if (at) {
-			const sides = { x: at[1] / full[1], y: at[0] / full[0], w: 1 / full[1], h: 1 / full[0] };
-			for (const side in sides) root.style.setProperty(`--fm-${side}`, sides[side]);
-		}
+		if (at) style(root, { x: at[1] / full[1], y: at[0] / full[0], w: 1 / full[1], h: 1 / full[0] });
 		if (shown) drawField(at?.map((n, axis) => Math.floor(n / full[axis] * shown.plate.full[axis])));
 		say(read);
 		wonder(read);
@@ -749,7 +737,7 @@ function explore(element, store, kernel) {
 	}
 
 	function valueAt(read) {
-		const { layer, plate, picture: { pixels }, channel, position } = read, { shrink } = plate, i = plate.channels.indexOf(channel);
+		const { layer, plate, picture: { pixels }, channel, i, position } = read, { shrink } = plate;
 		const known = exact.name === nameOf(read), where = plate.reach && (known || shrink === 1)
 			? `${layer.key}[${indexOf(plate, channel, position).join(", ")}]`
 			: `${layer.key}, channel ${channel}, row ${position[0]}, column ${position[1]}`;
@@ -767,7 +755,7 @@ function explore(element, store, kernel) {
 		const { contents: { words = [], inputs }, busy } = store, { robust, gamma, zoom, alpha } = settings;
 		const { samples, call, calls, of, noun, spatial } = layerOf(chosen.layer), all = shown?.plate.channels.length, some = sorted.length;
 		write(value, !read ? missing : read.position ? valueAt(read)
-			: `${read.layer.key}, channel ${read.channel}: ${describe(read.plate, read.plate.channels.indexOf(read.channel))}`);
+			: `${read.layer.key}, channel ${read.channel}: ${describe(read.plate, read.i)}`);
 		write(says, joined([note, busy && "the model runs …", read && missing, ...(shown ? [
 			`sample ${shown.sample} of ${samples}`, calls > 1 && `call ${call} of ${calls}`, inputs > 0 && `input ${given("input") ?? "as it was"}`,
 			colours.name + (colours.centred ? " around 0" : ""),
