@@ -71,7 +71,7 @@ def marked(png: bytes, name: str) -> bytes:
         >>> from featmagic.render.encoding import grey
         >>> png = marked(grey(np.zeros((1, 1), np.uint8)), "a1")
         >>> png[-29:-16]
-        b'tEXtwidget\\x00a1'
+        b'tEXtwidget\x00a1'
     """
     body, end = png[:-12], png[-12:]
     text = b"tEXt" + b"widget\0" + name.encode()

@@ -65,8 +65,15 @@ class Source:
         return own.as_strided(one.values.shape[1:], strides, begin)
 
     def value(self, key: str, sample: int, channel: int, y: int, x: int) -> float:
-        """The value at that place, as exactly as the tensor has it."""
+        """The value at that place, as exactly as the tensor has it.
+
+        Raises:
+            FeatmagicError: no such layer, sample, channel or place.
+        """
         tensor, one = self._activation(key).tensor, self._spread(key, sample, channel)
+        height, width = one.values.shape[1:]
+        if not (0 <= y < height and 0 <= x < width):
+            raise FeatmagicError(f"There is no place ({y}, {x}) in a plane of {height} × {width}.")
         if one.reach is None or tensor.is_complex():
             return float(one.values[one.channels.index(channel), y, x].item())
         return float(tensor[one.reach.index(channel, y, x)].item())

@@ -17,6 +17,11 @@ from featmagic.explore.source import Source
 from featmagic.explore.talking import Talking
 
 
+def _choice(default: Any) -> Any:
+    """A synced trait that the explorer checks itself; `traitlets.Any` has None go unchecked."""
+    return traitlets.TraitType(default).tag(sync=True)
+
+
 class Explorer(Talking):
     """An explorer of feature maps: what `FeatureMaps.explore()` makes.
 
@@ -39,12 +44,12 @@ class Explorer(Talking):
         FeatmagicError: a trait is set to a value that can't be, or anything used after `close()`.
     """
 
-    layer = traitlets.Any().tag(sync=True)
-    channel = traitlets.Any(0).tag(sync=True)
-    sample = traitlets.Any(0).tag(sync=True)
-    position = traitlets.Any(None, allow_none=True).tag(sync=True)
-    input = traitlets.Any(None, allow_none=True).tag(sync=True)
-    settings = traitlets.Any().tag(sync=True)
+    layer = _choice("")
+    channel = _choice(0)
+    sample = _choice(0)
+    position = _choice(None)
+    input = _choice(None)
+    settings = _choice({})
     _picture = traitlets.Unicode().tag(sync=True)  # the end of the picture that it stands in for
 
     def __init__(
