@@ -46,7 +46,7 @@ def test_a_page_allows_its_own_script_and_style_and_forbids_all_else():
         "default-src": ["'none'"],
         "script-src": [hash_of(script)],
         "style-src": [hash_of(style)],
-        "img-src": ["data:", "blob:"],
+        "img-src": ["data:"],
         "base-uri": ["'none'"],
         "form-action": ["'none'"],
         "require-trusted-types-for": ["'script'"],

@@ -65,7 +65,7 @@ def page(contents: Mapping[str, Any], images: Mapping[str, bytes], still: Still)
 
 _POLICY = (
     "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; "
-    "img-src data: blob:; base-uri 'none'; form-action 'none'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 _BEFORE = """\
