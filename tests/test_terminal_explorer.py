@@ -14,7 +14,7 @@ from test_terminal import COLOURS_256, HERE, NO_COLOUR, TRUECOLOR, environment, 
 pexpect = pytest.importorskip("pexpect")
 pyte = pytest.importorskip("pyte")
 
-SECONDS = 30  # a terminal that doesn't come to show something for so long never will
+SECONDS = 60  # a terminal that doesn't come to show something for so long never will
 ROWS, COLUMNS = 40, 130
 SETUP = """\
 import asyncio, time
@@ -182,24 +182,18 @@ class Session:
         return found
 
     def _tile(self, top, left):
-        rows = []
+        """The colours of the tile that begins there; None where there is none."""
+        lines = []
         for y in range(top, self.screen.lines):
-            cells = []
-            for x in range(left, self.screen.columns):
-                cell = self.screen.buffer[y][x]
-                if cell.data not in "▀×":
-                    break
-                cells.append(cell)
-            if not cells or (rows and len(cells) != len(rows[0]) // 1):
+            cells = self.screen.buffer[y]
+            wide = next(x for x in range(left, self.screen.columns + 1) if cells[x].data != "▀")
+            if wide == left or (lines and wide - left != len(lines[0])):
                 break
-            rows += [cells, cells]
-        if not rows:
-            return None
-        try:
-            colours = [[rgb(c.bg if y % 2 else c.fg) for c in row] for y, row in enumerate(rows)]
-        except ValueError:  # half a tile of an uneven height
-            return None
-        return np.array(colours)
+            lines.append([cells[x] for x in range(left, wide)])
+        rows = [[getattr(c, half) for c in line] for line in lines for half in ("fg", "bg")]
+        # An uneven tile ends in the middle of a line.
+        rows = [row for row in rows if "default" not in row]
+        return np.array([[rgb(colour) for colour in row] for row in rows]) if rows else None
 
     def close(self):
         self.child.close(force=True)
@@ -212,6 +206,8 @@ def sessions(tmp_path_factory):
 
     def session(*options, **variables):
         key = options, tuple(variables.items())
+        if key in started and not started[key].at_prompt():  # a test failed in it
+            started.pop(key).close()
         if key not in started:
             folder = tmp_path_factory.mktemp("ipython")
             started[key] = Session(folder, *(options or ["--simple-prompt"]), **variables)
@@ -591,9 +587,8 @@ def test_without_colours_the_grid_is_in_letters(sessions, layers):
 def test_an_error_inside_ends_it_with_the_screen_restored(sessions):
     session = sessions(**TRUECOLOR)
     session.run("print('stands here'); kept = picture.drawing_of")
-    session.run(
-        "picture.drawing_of = lambda ready: 1 / 0 if ready.activation.key == 'act1' else kept(ready)"
-    )
+    session.run("boom = lambda one: 1 / 0 if one.activation.key == 'act1' else kept(one)")
+    session.run("picture.drawing_of = boom")
 
     session.explore(LOOK)
     session.leave("down")
