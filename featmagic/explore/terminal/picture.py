@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 from featmagic.activations import Activation
 from featmagic.axes import LayoutMismatch, axes_of
@@ -15,10 +16,12 @@ from featmagic.measure import measure
 from featmagic.norms import Colours
 from featmagic.preparing import Prepared, Wordy, prepared
 from featmagic.render.terminal import terminal_room
-from featmagic.room import Room
+from featmagic.room import Room, arrange
 from featmagic.view import View
 
-_WIDE = 60  # columns that have room for four large tiles, made smaller: one can be shown large
+# Planes too large for so many tiles in a row are made smaller, if not all fit the screen: one can
+# be shown large.
+_IN_A_ROW = (2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,7 @@ class Canvas:
     def room(self) -> Room:
         """As the stages of a look know it; a tile is no taller, with its label."""
         room = terminal_room(self.columns + 1)
-        columns = 4 if self.columns >= _WIDE else room.columns
-        return replace(room, columns=columns, height=max(8, 2 * (self.lines - 1)))
+        return replace(room, height=max(8, 2 * (self.lines - 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +74,7 @@ def picture(activation: Activation, facts: tuple[str, ...], view: View, canvas: 
         (9, 8)
     """
     try:
-        ready = _ready(activation, facts, view, canvas.room)
-        return _picture(ready, canvas)
+        return _picture(_roomy(_ready(activation, facts, view, canvas.room), canvas), canvas)
     except FeatmagicError as error:
         return Picture(f"{printable(activation.key)}  {activation.kind} · {error}")
 
@@ -86,6 +87,20 @@ def _ready(
         return prepared(activation, view, room, facts)
     except LayoutMismatch:
         return prepared(activation, replace(view, layout=None), room, facts)
+
+
+def _roomy(ready: Prepared | Wordy, canvas: Canvas) -> Prepared | Wordy:
+    """The layer with its planes no smaller than they have to be for all to be seen at once."""
+    if isinstance(ready, Wordy) or ready.room is None or ready.form != "tiles":
+        return ready
+    rows, count, *size = ready.stack.values.shape
+    for columns in _IN_A_ROW:
+        room = replace(ready.room, columns=columns)
+        found = arrange(rows * count, (size[0], size[1]), ready.view, room)
+        tall = 1 + ceil(ceil(size[0] / found.shrink) * found.zoom * found.tall / 2)
+        if ceil(rows * count / found.ncols) * tall <= canvas.lines:
+            break
+    return replace(ready, room=room)
 
 
 def _picture(ready: Prepared | Wordy, canvas: Canvas) -> Picture:
