@@ -105,6 +105,68 @@ def test_every_byte_is_a_value_of_the_tensor_within_half_a_step(which):
         assert (np.abs(told - true) <= half * 1.001 + 1e-8 * np.abs(true))[there].all()
 
 
+IDENTITY = nn.Sequential(nn.Identity())
+STEPS = torch.arange(84).reshape(1, 2, 6, 7)
+FINE = {
+    "times in milliseconds": 1_700_000_000_123 + STEPS,
+    "steps of a billionth": 1e9 + STEPS.double(),
+    "steps of 1e-12": 1 + 1e-12 * STEPS.double(),
+    "the smallest there are": 1e-310 * STEPS.double(),
+    "the largest there are": 1e306 * STEPS.double(),
+    "the smallest of float32": 1e-44 * STEPS,
+    "the largest of float32": 4e36 * STEPS,
+    "1e-20 of float32": 1e-20 * STEPS,
+}
+
+
+@pytest.mark.parametrize("which", FINE)
+def test_ranges_and_figures_are_true_however_near_large_or_small_the_values_are(which):
+    values = FINE[which]
+    found = explored(looked_at(IDENTITY, values))
+    (plate,) = found.text["layers"][0]["plates"].values()
+    told, half = values_of(found, plate)
+    true = values[0].double().numpy()
+    assert (half > 0).all()
+    assert (np.abs(told - true) <= half * 1.01).all()
+
+    most = np.abs(true).max()
+    rows = (true / most).reshape(2, -1)  # squares of the values themselves may be out of reach
+    for name, each in (("std", rows.std(1)), ("mean", rows.mean(1)), ("absmean", rows.mean(1))):
+        assert plate[name] == pytest.approx((each * most).tolist(), rel=1e-4), name
+    json.dumps(found.text, allow_nan=False)
+
+
+def test_a_plane_of_one_value_deviates_by_nothing():
+    found = explored(looked_at(IDENTITY, torch.full((1, 2, 7, 7), 0.1)))
+    (plate,) = found.text["layers"][0]["plates"].values()
+    assert plate["std"] == [0, 0]
+
+
+def test_what_is_no_number_is_counted_in_planes_that_are_left_out_too():
+    values = torch.rand(1, 50, 7, 7)
+    values[0, 48:, 0, :2] = torch.tensor([torch.nan, torch.inf])
+    found = explored(looked_at(IDENTITY, values), max_bytes=1000)
+    (layer,) = found.text["layers"]
+    assert len(layer["plates"]["0"]["channels"]) < 48
+    assert (layer["nan"], layer["inf"]) == (2, 2)
+
+
+def test_values_in_a_fold_that_is_made_smaller_are_all_in_it():
+    values = torch.arange(1.0, 5000).reshape(1, -1)
+    found = explored(looked_at(IDENTITY, values), max_bytes=23_000)
+    (plate,) = found.text["layers"][0]["plates"].values()
+    assert (plate["full"], plate["shrink"]) == ([71, 71], 2)
+    rows = np.full(71 * 71, np.nan)
+    rows[:4999] = values[0].double().numpy()
+    blocks = np.full((72, 72), np.nan)
+    blocks[:71, :71] = rows.reshape(71, 71)
+    blocks = blocks.reshape(36, 2, 36, 2).transpose(0, 2, 1, 3).reshape(36, 36, 4)
+    there = codes_of(found, plate)[0] != GAP
+    assert (there == ~np.isnan(blocks).all(2)).all()
+    told, half = values_of(found, plate)
+    assert (np.abs(told[0][there] - np.nanmean(blocks[there], 1)) <= half[0] * 1.01).all()
+
+
 def test_what_is_no_number_has_bytes_of_its_own():
     values = torch.tensor([[[[1.0, torch.nan], [torch.inf, -torch.inf]], [[torch.nan] * 2] * 2]])
     found = explored(looked_at(nn.Sequential(nn.Identity()), values))
