@@ -13,7 +13,7 @@ from featmagic.drawing import draw
 from featmagic.errors import FeatmagicError
 from featmagic.explore.rerun import Inputs, inputs_of
 from featmagic.explore.source import Source, source
-from featmagic.explore.telling import Json
+from featmagic.explore.telling import HEALTHY, Json
 from featmagic.explore.widget import Explorer
 from featmagic.preparing import fitting
 from featmagic.running import running_shell
@@ -82,7 +82,7 @@ def _again(first: Source, inputs: Inputs, maps: str) -> Callable[[int], Source]:
 
 
 def _without(layer: Json) -> Json:
-    return {**layer, "reason": "this input gave it nothing", "plates": {}, "nan": 0, "inf": 0}
+    return {**layer, **HEALTHY, "reason": "this input gave it nothing", "plates": {}}
 
 
 def show_explorer(explorer: Explorer) -> None:

@@ -50,7 +50,7 @@ def layer_text(
         "plates": {},
     }
     if one is None:
-        return text | {"words": [], "noun": "", "of": 0, "samples": 1, **_HEALTHY}
+        return text | {"words": [], "noun": "", "of": 0, "samples": 1, **HEALTHY}
     made = list(plates)
     dead, of = dead_in(one)
     nan, inf = _strange(one, made)
@@ -80,7 +80,8 @@ def _strange(one: Spread, made: list[Plate]) -> tuple[int, int]:
     return int(nan), int(inf)
 
 
-_HEALTHY: Json = {
+# Of a layer without a picture.
+HEALTHY: Json = {
     **{"dead": 0, "dead_of": 0, "nan": 0, "inf": 0},
     **{"spatial": False, "signed": False, "field": None},
 }
