@@ -80,6 +80,16 @@ def draw_all(
             yield drawing
 
 
+def drawing_of(ready: Prepared | Wordy) -> Drawing:
+    """Draw a layer that is prepared, by itself.
+
+    Example:
+        >>> drawing_of(Wordy(Activation("fc", "fc", "Linear", 1, Tensor()), (), "empty")).caption
+        'fc  Linear  (0,) float32 cpu · empty'
+    """
+    return _drawn(ready, _arranged(ready), [ready] if isinstance(ready, Prepared) else [])
+
+
 def _arranged(ready: Prepared | Wordy) -> Arrangement | None:
     """How the tiles are laid out; an input image beside them takes its room first."""
     if isinstance(ready, Wordy) or ready.room is None:

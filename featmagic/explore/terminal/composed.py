@@ -1,0 +1,167 @@
+"""The whole screen in lines: layers at the left, the grid at the right, the status below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prompt_toolkit.formatted_text import OneStyleAndTextTuple, StyleAndTextTuples
+from prompt_toolkit.utils import get_cwidth
+
+from featmagic.explore.terminal.browser import Browser
+from featmagic.explore.terminal.framed import cut, framed, parsed
+from featmagic.explore.terminal.grid import Place
+from featmagic.explore.terminal.keys import help_lines
+from featmagic.explore.terminal.layers import Table, table
+from featmagic.explore.terminal.picture import Canvas
+from featmagic.explore.terminal.words import caption_lines, status_lines
+
+_MARKER, _NO_MARKER = "> ", "  "
+_LOUD = "bold ansimagenta"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How the screen is divided.
+
+    Attributes:
+        above: lines of the caption.
+        body: lines of the grid.
+        below: lines of the status, always as many: the grid stands still.
+        left, right: columns of the layers, and of the grid with a blank at each side.
+    """
+
+    above: int
+    body: int
+    below: int
+    left: int
+    right: int
+
+
+def composed(browser: Browser, columns: int, rows: int) -> list[StyleAndTextTuples]:
+    """Every line of a screen that large, drawn as the browser stands.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.activations import Activation
+        >>> from featmagic.explore.terminal.layers import entries
+        >>> from featmagic.view import View
+        >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
+        >>> browser = Browser(entries([(relu, ())], View()), View(), 0)
+        >>> lines = composed(browser, 70, 8)
+        >>> len(lines), "".join(text for _, text, *_ in lines[1]).split()
+        (8, ['>', 'relu', '1×2×1×2', '0', '%', '|', '0', '*', '1', '@'])
+    """
+    layers = table(browser.layers, max(8, columns * 2 // 5 - len(_MARKER)), get_cwidth)
+    at = _layout(columns, rows, layers.width + len(_MARKER))
+    colours = browser.canvas.colours
+    browser.resize(
+        Canvas(max(8, at.right - 2), at.body, colours), Canvas(columns - 2, at.body, colours)
+    )
+    status = status_lines(browser, columns - 2, at.below, get_cwidth)
+    if browser.mode == "help":
+        lines = _help(browser, columns, rows - at.below)
+    elif browser.mode == "large":
+        lines = list(_pane(browser, at.above, at.body, columns))
+    else:
+        pane = _pane(browser, at.above, at.body, at.right)
+        lines = list(_beside(browser, layers, pane, at))
+    lines += [[] for _ in range(rows - at.below - len(lines))]
+    lines[rows - at.below :] = [[] for _ in range(at.below - len(status))]
+    return lines + [_status(text, columns) for text in status]
+
+
+def _layout(columns: int, rows: int, left: int) -> _Layout:
+    above = 1 if rows < 20 else 2 if rows < 30 else 3
+    below = 1 if columns >= 160 or rows < 10 else 3 if columns < 70 and rows >= 20 else 2
+    return _Layout(above, max(1, rows - above - below), below, left, columns - left - 2)
+
+
+# The layers
+
+
+def _beside(
+    browser: Browser, layers: Table, pane: Iterator[StyleAndTextTuples], at: _Layout
+) -> Iterator[StyleAndTextTuples]:
+    """Lines of the layers, each with a line of the grid beside it."""
+    line = "│" if browser.canvas.colours else "|"
+    tall = at.above + at.body
+    first = min(max(0, browser.at - (tall - 1) // 2), max(0, len(layers.lines) - (tall - 1)))
+    names = [_head(layers), *(_layer(browser, layers, n) for n in range(first, len(layers.lines)))]
+    names += [[("", " " * at.left)]] * (tall - len(names))
+    for name, beside in zip(names[:tall], pane, strict=True):
+        yield [*name, ("", f" {line}"), *beside]
+
+
+def _head(layers: Table) -> StyleAndTextTuples:
+    return [("", _NO_MARKER), ("underline", layers.head)]
+
+
+def _layer(browser: Browser, layers: Table, number: int) -> StyleAndTextTuples:
+    text, chosen = layers.lines[number], number == browser.at
+    style = "" if not chosen else "bold" if browser.in_grid else "reverse"
+    wrong = browser.layers[number].wrong
+    marker: OneStyleAndTextTuple = (style, _MARKER if chosen else _NO_MARKER)
+    if wrong and text.endswith(wrong):
+        return [marker, (style, text[: -len(wrong)]), (f"{style} {_LOUD}", wrong)]
+    return [marker, (style, text)]
+
+
+# The grid
+
+
+def _pane(browser: Browser, above: int, body: int, columns: int) -> Iterator[StyleAndTextTuples]:
+    """The caption, then what is seen of the grid; each line begins with a blank."""
+    words = caption_lines(browser, columns - 1, above)
+    for number in range(above):
+        text = words[number] if number < len(words) else ""
+        yield [("bold" if number == 0 else "", f" {cut(text, columns - 1)}")]
+    grid = browser.shown.grid
+    place = _chosen(browser)
+    if grid is not None:
+        first = _first(browser, body)
+        for number in range(first, min(first + body, grid.height)):
+            letters = not browser.canvas.colours
+            yield framed(parsed(grid.line(number)), number, place, columns, letters=letters)
+            body -= 1
+            first += 1
+    for _ in range(body):
+        yield []
+
+
+def _chosen(browser: Browser) -> Place | None:
+    """Where the chosen channel stands in the grid."""
+    grid = browser.picture.grid
+    if browser.mode == "large" or grid is None or not browser.picture.tiles:
+        return None
+    return grid.place(browser.tile)
+
+
+def _first(browser: Browser, body: int) -> int:
+    """The first line of the grid that is seen: the chosen channel is, as far as it fits."""
+    grid, place = browser.shown.grid, _chosen(browser)
+    if grid is None or browser.mode == "large":
+        return 0
+    if place is not None and browser.follows:
+        top = place.top - place.labelled
+        if browser.tile < grid.ncols:
+            top = 0
+        lowest = max(browser.first, place.top + place.height - body)
+        browser.first = min(top, lowest)
+    browser.first = max(0, min(browser.first, grid.height - body))
+    return browser.first
+
+
+# Texts
+
+
+def _status(text: str, columns: int) -> StyleAndTextTuples:
+    text = cut(f" {text}", columns)
+    return [("reverse", text + " " * (columns - get_cwidth(text)))]
+
+
+def _help(browser: Browser, columns: int, rows: int) -> list[StyleAndTextTuples]:
+    """The keys, from the line on to which they were scrolled."""
+    lines = help_lines()
+    browser.first = max(0, min(browser.first, len(lines) - rows))
+    return [[("", f" {cut(line, columns - 1)}")] for line in lines[browser.first :]]

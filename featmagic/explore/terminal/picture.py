@@ -1,0 +1,180 @@
+"""One layer as it stands in the explorer: drawn by the stages of an ordinary look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+
+from featmagic.activations import Activation
+from featmagic.axes import LayoutMismatch, axes_of
+from featmagic.caption import figures
+from featmagic.colour import choose
+from featmagic.drawing import drawing_of
+from featmagic.errors import FeatmagicError, printable
+from featmagic.explore.terminal.grid import Grid
+from featmagic.measure import measure
+from featmagic.norms import Colours
+from featmagic.preparing import Prepared, Wordy, prepared
+from featmagic.render.terminal import terminal_room
+from featmagic.room import Room, arrange
+from featmagic.view import View
+
+# Planes too large for so many tiles in a row are made smaller, if not all fit the screen: one can
+# be shown large.
+_IN_A_ROW = (2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """What there is to draw on: so many columns and lines, in so many colours; 0 for letters."""
+
+    columns: int
+    lines: int
+    colours: int
+
+    @property
+    def room(self) -> Room:
+        """As the stages of a look know it; a tile is no taller, with its label."""
+        room = terminal_room(self.columns + 1)
+        return replace(room, height=max(8, 2 * (self.lines - 1)))
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A layer that is drawn.
+
+    Attributes:
+        caption: as below an ordinary look.
+        grid: its lines; None where there is no picture.
+        ready: what it was made of.
+        colours: how values became colours.
+        samples: how many there are to choose from.
+    """
+
+    caption: str
+    grid: Grid | None = None
+    ready: Prepared | None = None
+    colours: Colours | None = None
+    samples: int = 1
+
+    @property
+    def tiles(self) -> int:
+        """How many channels there are to choose from: none, where all are in one picture."""
+        return self.grid.tiles if self.grid and self.ready and self.ready.form == "tiles" else 0
+
+
+def picture(activation: Activation, facts: tuple[str, ...], view: View, canvas: Canvas) -> Picture:
+    """A layer's grid: what is wrong with it stands in its caption.
+
+    Example:
+        >>> import torch
+        >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
+        >>> found = picture(conv, (), View(), Canvas(80, 20, 256))
+        >>> found.tiles, found.grid.ncols
+        (9, 8)
+    """
+    try:
+        return _picture(_roomy(_ready(activation, facts, view, canvas.room), canvas), canvas)
+    except FeatmagicError as error:
+        return Picture(f"{printable(activation.key)}  {activation.kind} · {error}")
+
+
+def _ready(
+    activation: Activation, facts: tuple[str, ...], view: View, room: Room
+) -> Prepared | Wordy:
+    """The layer prepared; a layout is for the layers that have as many axes."""
+    try:
+        return prepared(activation, view, room, facts)
+    except LayoutMismatch:
+        return prepared(activation, replace(view, layout=None), room, facts)
+
+
+def _roomy(ready: Prepared | Wordy, canvas: Canvas) -> Prepared | Wordy:
+    """The layer with its planes no smaller than they have to be for all to be seen at once."""
+    if isinstance(ready, Wordy) or ready.room is None or ready.form != "tiles":
+        return ready
+    rows, count, *size = ready.stack.values.shape
+    for columns in _IN_A_ROW:
+        room = replace(ready.room, columns=columns)
+        found = arrange(rows * count, (size[0], size[1]), ready.view, room)
+        tall = 1 + ceil(ceil(size[0] / found.shrink) * found.zoom * found.tall / 2)
+        if ceil(rows * count / found.ncols) * tall <= canvas.lines:
+            break
+    return replace(ready, room=room)
+
+
+def _picture(ready: Prepared | Wordy, canvas: Canvas) -> Picture:
+    drawing = drawing_of(ready)
+    if drawing.mosaic is None or isinstance(ready, Wordy):
+        return Picture(drawing.caption)
+    grid = Grid(drawing.mosaic, canvas.colours, canvas.columns)
+    return Picture(drawing.caption, grid, ready, _colours_of(ready), _samples(ready))
+
+
+def _colours_of(ready: Prepared) -> Colours:
+    return choose(ready.measured, ready.view, scale=ready.scale, signed=ready.stack.signed)
+
+
+def _samples(ready: Prepared) -> int:
+    letters = axes_of(ready.activation, ready.view).letters
+    return ready.activation.tensor.shape[letters.index("N")] if ready.stack.samples else 1
+
+
+def large(whole: Picture, tile: int, canvas: Canvas) -> Picture:
+    """One channel of a picture as large as there is room, in the very colours it has there.
+
+    A layer whose channels are all in one picture stays whole.
+
+    Example:
+        >>> import torch
+        >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
+        >>> large(picture(conv, (), View(), Canvas(80, 20, 256)), 3, Canvas(80, 20, 256)).grid.zoom
+        4
+    """
+    ready, colours = whole.ready, whole.colours
+    if ready is None or colours is None:
+        return whole
+    room = replace(canvas.room, columns=1, height=max(8, 2 * (canvas.lines - 2)))
+    ready = replace(ready, room=room, view=replace(ready.view, zoom=None))
+    if whole.tiles:
+        ready = _alone(ready, colours, tile)
+    return _picture(ready, canvas)
+
+
+def _alone(ready: Prepared, colours: Colours, tile: int) -> Prepared:
+    """One of the planes, with the range that it has among the others."""
+    stack, room = ready.stack, ready.room
+    plane = stack.values.flatten(0, 1)[tile : tile + 1]
+    labels = stack.labels and stack.labels[tile : tile + 1]
+    index = stack.indices[tile : tile + 1]
+    alone = replace(stack, values=plane[None], indices=index, labels=labels, prefix=None, names=())
+    view = replace(ready.view, cmap=colours.cmap, scale="layer")
+    low, high = float(colours.low[tile]), float(colours.high[tile])
+    if low < high:
+        view = replace(view, vmin=low, vmax=high)
+    height, width = plane.shape[1:]
+    if room is not None and room.height is not None and width < 8 * height:
+        view = replace(view, zoom=max(1, min((room.width - 2) // width, room.height // height)))
+    return replace(ready, stack=alone, measured=measure(plane), view=view, scale="layer")
+
+
+def statistics(whole: Picture, tile: int) -> str:
+    """What a channel holds, or all of them where they are in one picture.
+
+    Example:
+        >>> import torch
+        >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
+        >>> statistics(picture(relu, (), View(), Canvas(80, 20, 256)), 1)
+        'channel 1 of 2: 1 █▁▁▁▁▁▁█ 3  mean 2  std 1'
+    """
+    ready = whole.ready
+    if ready is None:
+        return ""
+    stack = ready.stack
+    if not whole.tiles:
+        return f"{stack.total} {stack.noun}: {figures(ready.measured, stack)}"
+    plane = stack.values.flatten(0, 1)[tile : tile + 1]
+    name = stack.labels[tile] if stack.labels else str(stack.indices[tile])
+    one = replace(stack, values=plane[None], indices=(stack.indices[tile],), prefix=None)
+    words = figures(measure(plane), one).replace(f", 1 dead: {stack.indices[tile]}", ", dead")
+    return f"{stack.noun.removesuffix('s')} {name} of {stack.total}: {words}"
