@@ -21,7 +21,7 @@ from tiles import as_shown, tiles_in
 from featmagic.explore.front_end import VIEW
 
 HERE = Path(__file__).parent
-SECONDS = 120
+SECONDS = 15
 SETUP = """\
 import gc, weakref
 import torch
@@ -92,6 +92,7 @@ class FrontEnd:
 
     def set(self, widget, *, subshell=None, **state):
         """The user chooses: what a widget manager sends."""
+        self.states[widget].update(state)
         update = {"method": "update", "state": state, "buffer_paths": []}
         return self._comm(widget, update, subshell)
 
@@ -651,9 +652,11 @@ def test_inputs_are_a_tensor_of_items_or_a_list_of_what_the_model_is_given(front
 
 
 def test_a_look_at_another_input_leaves_the_model_and_what_was_captured_alone(front):
-    front.good("model.train()\nmodel.flat.eval()\nbefore = flags_of(model)\n" + PICKED)
+    front.good("model.train()\nmodel.flat.eval()\nbefore, seen = flags_of(model), []\n" + PICKED)
     front.good("held = {key: value.clone() for key, value in feature_maps.items()}")
-    front.good("ex.input = 1")
+    note = "lambda *_: seen.append((any(flags_of(model)), torch.is_grad_enabled()))"
+    front.good(f"own = model.register_forward_hook({note})\nex.input = 1\nown.remove()")
+    assert front.printed("print(seen)") == "[(False, False)]"
 
     assert (
         front.printed(
