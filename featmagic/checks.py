@@ -49,9 +49,11 @@ def whole(least: int | None = None) -> Check:
         if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value):
             value = int(value)
         try:
-            found = index("no" if is_truth(value) else value)
+            found = None if is_truth(value) else index(value)
         except TypeError:
-            raise FeatmagicError(f"{name} is a whole number, not {value!r}.") from None
+            found = None
+        if found is None:
+            raise FeatmagicError(f"{name} is a whole number, not {value!r}.")
         if least is not None and found < least:
             raise FeatmagicError(f"{name} is {least} or more, not {found}.")
         return found

@@ -153,7 +153,7 @@ def test_what_is_no_number_is_counted_in_planes_that_are_left_out_too():
 
 def test_values_in_a_fold_that_is_made_smaller_are_all_in_it():
     values = torch.arange(1.0, 5000).reshape(1, -1)
-    found = explored(looked_at(IDENTITY, values), max_bytes=23_000)
+    found = explored(looked_at(IDENTITY, values), max_bytes=19_000)
     (plate,) = found.text["layers"][0]["plates"].values()
     assert (plate["full"], plate["shrink"]) == ([71, 71], 2)
     rows = np.full(71 * 71, np.nan)
@@ -233,7 +233,7 @@ def test_what_is_too_much_is_made_smaller_and_told():
     maps = looked_at(nn.Sequential(nn.Conv2d(3, 64, 1), nn.ReLU()), torch.randn(1, 3, 64, 64))
     found = explored(maps, max_bytes=200_000)
     assert sum(map(len, found.files.values())) + len(json.dumps(found.text)) <= 200_000
-    assert found.text["words"] == ["2 layers made smaller to stay within 0.2 MB"]
+    assert found.text["words"] == ["2 layers made smaller to stay within 200 kB"]
     for layer in found.text["layers"]:
         (plate,) = layer["plates"].values()
         k = plate["shrink"]
@@ -241,6 +241,20 @@ def test_what_is_too_much_is_made_smaller_and_told():
         true = nn.functional.avg_pool2d(maps[layer["key"]].double(), k, ceil_mode=True)[0].numpy()
         told, half = values_of(found, plate)
         assert (np.abs(told - true) <= half + 1e-5).all()
+
+
+def test_picked_channels_that_are_left_out_are_told():
+    maps = looked_at(IDENTITY, torch.rand(1, 500, 7, 7))
+    found = explored(maps, channels="0:300", max_bytes=40_000)
+    assert 0 < len(found.text["layers"][0]["plates"]["0"]["channels"]) < 300
+    assert found.text["words"] == ["1 layer without its last channels to stay within 40 kB"]
+    assert explored(maps, channels="0:300").text["words"] == []
+
+
+def test_what_is_said_of_many_layers_counts_too():
+    net = nn.Sequential(*[nn.Identity() for _ in range(100)])
+    found = explored(looked_at(net, torch.rand(1, 64, 14, 14)), max_bytes=200_000)
+    assert sum(map(len, found.files.values())) + len(json.dumps(found.text)) <= 200_000
 
 
 SIZES = st.lists(

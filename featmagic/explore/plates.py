@@ -92,9 +92,7 @@ def plate(one: Spread, sample: int = 0, shrink: int = 1, most: int | None = None
     figures = figures_of(values, one.padding)
     pixels = _coded(values, figures, one.padding, shrink)
     height, width = pixels.shape[1:]
-    prefix = None
-    if one.prefix is not None:
-        prefix = exactly(one.prefix[0][:most]).cpu().numpy(), one.prefix[1]
+    prefix = one.prefix and (exactly(one.prefix[0][:most]).cpu().numpy(), one.prefix[1])
     return Plate(
         sample=sample,
         png=grey(pixels.reshape(-1, width)),
