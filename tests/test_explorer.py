@@ -673,6 +673,15 @@ def test_the_selection_of_a_tensor_without_strides_holds_its_values(front):
     assert front.printed("print(torch.equal(ex.selection, torch.eye(4)))") == "True"
 
 
+def test_an_option_for_some_of_the_layers_is_taken_whichever_comes_first(front):
+    front.good(
+        "net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Unflatten(0, (1, 1)), nn.Conv3d(1, 2, 1))\n"
+        "with featmagic.capture(net, '0', '2') as other:\n    net(images[:1])\n"
+        "ex = other.explore(slice=1)\nex.layer, ex.channel = '2', 1"
+    )
+    assert front.printed("print(torch.equal(ex.selection, other['2'][0, 1, 1]))") == "True"
+
+
 def test_only_the_layers_that_changed_travel(front):
     front.good(
         "same = images[500:501]\nfeature_maps = looked(batch=same)\n"

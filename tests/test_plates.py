@@ -251,6 +251,15 @@ def test_picked_channels_that_are_left_out_are_told():
     assert explored(maps, channels="0:300").text["words"] == []
 
 
+def test_an_option_that_no_layer_has_a_use_for_is_refused_and_one_for_some_is_not():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Unflatten(0, (1, 1)), nn.Conv3d(1, 2, 1))
+    maps = looked_at(net, torch.rand(1, 1, 9, 9), layers=("0", "2"))
+    first, second = explored(maps, slice=0).text["layers"]
+    assert (first["of"], second["of"]) == (4, 2)
+    with pytest.raises(FeatmagicError, match="--attn has nothing to act on"):
+        explored(maps, attn="mean")
+
+
 def test_what_is_said_of_many_layers_counts_too():
     net = nn.Sequential(*[nn.Identity() for _ in range(100)])
     found = explored(looked_at(net, torch.rand(1, 64, 14, 14)), max_bytes=200_000)

@@ -20,7 +20,7 @@ from featmagic.explore.telling import Json, layer_text, plate_id
 from featmagic.indices import picked
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.planes import undrawable
-from featmagic.preparing import fitting
+from featmagic.preparing import check_used, fitting
 from featmagic.render.encoding import encoded
 from featmagic.view import View
 
@@ -78,6 +78,10 @@ def contents(
         one.key: None if undrawable(one.tensor) else spread(one, views[one.key], samples[one.key])
         for one in activations
     }
+    used = {option for one in spreads.values() if one for option in one.used}
+    used |= {"layout"} if any(how.layout for how in views.values()) else set()
+    if any(spreads.values()):
+        check_used(used, view)
     first = activations[0]
     shown, files, words = image_text(first, max(samples.values()), view)
     spent = sum(map(len, files.values())) + _FIXED + _OF_A_LAYER * len(activations)
