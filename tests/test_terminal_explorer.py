@@ -233,7 +233,7 @@ def layers():
 
 
 def nearest(colours):
-    """The nearest of 256 colours that this prompt_toolkit knows: before 3.0.53 three are missing."""
+    """The nearest of 256 colours that this prompt_toolkit knows: before 3.0.53 all but 3."""
     version = [int(part) for part in prompt_toolkit.__version__.split(".")]
     table = [rgb(colour) for colour in pyte.graphics.FG_BG_256[16:]]
     if version < [3, 0, 53]:
