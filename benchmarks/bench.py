@@ -31,6 +31,7 @@ import matplotlib
 import PIL
 import torch
 import torchvision
+from explorer import paint_rows, size_rows
 from IPython.core.pylabtools import print_figure
 from matplotlib.figure import Figure
 from PIL import Image
@@ -250,11 +251,18 @@ def probe(script: str, *args: object, byte_code: str | None = None) -> dict[str,
     return dict(json.loads(done.stdout))
 
 
+def explorer_rows(effort: Effort) -> Iterator[Row]:
+    """An explorer: in a browser, and in bytes."""
+    yield from paint_rows(effort, smooth)
+    yield from size_rows(axes_png)
+
+
 PARTS = (
     capture_rows,
     picture_rows,
     reading_rows,
     overview_rows,
+    explorer_rows,
     completion_rows,
     load_rows,
     memory_rows,

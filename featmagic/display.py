@@ -176,6 +176,29 @@ def _bundle(pixels: Pixels, palette: bytes, text: str, alt: str) -> Bundle:
     """A PNG with its size; VS Code takes the text for the alt text, others `alt`, or none."""
     height, width = pixels.shape[:2]
     dense = is_kernel(running_shell()) and height * width <= _MOST_DENSE
-    picture = encoded(pixels, palette, _DENSITY if dense else 1)
+    picture, told = _picture(pixels, palette, alt, _DENSITY if dense else 1)
     data = {"image/png": b64encode(picture).decode(), "text/plain": spoken(text)}
-    return data, {"image/png": {"width": width, "height": height, "alt": spoken(alt)}}
+    return data, {"image/png": told}
+
+
+def _picture(
+    pixels: Pixels, palette: bytes, alt: str, density: int
+) -> tuple[bytes, dict[str, Any]]:
+    height, width = pixels.shape[:2]
+    picture = encoded(pixels, palette, density)
+    return picture, {"width": width, "height": height, "alt": spoken(alt)}
+
+
+def picture_of(mosaic: Mosaic, alt: str) -> tuple[bytes, dict[str, Any]]:
+    """A mosaic as a PNG, and what a notebook's front end is told of it: its size, and a text.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.mosaic import tile
+        >>> from featmagic.room import Arrangement
+        >>> tiles = torch.zeros(2, 8, 8).byte()
+        >>> picture_of(tile(tiles, ("0", "1"), bytes(768), Arrangement(2, 3, 1)), "two")[1]
+        {'width': 54, 'height': 37, 'alt': 'two.'}
+    """
+    # An explorer stands in its place as a rule: it is to be small.
+    return _picture(image(mosaic), mosaic.palette, alt, 1)

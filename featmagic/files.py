@@ -14,7 +14,8 @@ from uuid import uuid4
 from featmagic.errors import FeatmagicError, did_you_mean, printable
 
 ARRAYS = (".npz", ".safetensors")
-SUFFIXES = (".png", ".svg", ".pdf", *ARRAYS)
+PAGE = ".html"
+SUFFIXES = (".png", ".svg", ".pdf", PAGE, *ARRAYS)
 
 
 def targets(
@@ -22,8 +23,8 @@ def targets(
 ) -> list[Path]:
     """The files that would hold what the keys stand for, once it is sure that they may be written.
 
-    Arrays of all keys are in one file, and so is the picture of one key. Of several keys each has
-    a picture of its own beside `path`: `maps-cnn1.png` for `maps.png`.
+    Arrays of all keys are in one file, and so are the layers of a page and the picture of one key.
+    Of several keys each has a picture of its own beside `path`: `maps-cnn1.png` for `maps.png`.
 
     Raises:
         FeatmagicError: a suffix that isn't known, a folder that isn't there or that stands where
@@ -34,7 +35,7 @@ def targets(
         ['maps-cnn1.png', 'maps-relu_2.png']
     """
     target = _target(path)
-    alone = holds_arrays(target) or len(keys) == 1
+    alone = holds_arrays(target) or holds_page(target) or len(keys) == 1
     files = [target] if alone else [target.with_name(name) for name in _names(target, keys)]
     for file in files:
         _check_free(file, overwrite=overwrite)
@@ -49,6 +50,16 @@ def holds_arrays(target: Path) -> bool:
         (True, False)
     """
     return target.suffix.lower() in ARRAYS
+
+
+def holds_page(target: str | os.PathLike[str]) -> bool:
+    """Whether such a file is a page that holds an explorer.
+
+    Example:
+        >>> holds_page("look.html"), holds_page("maps.png")
+        (True, False)
+    """
+    return Path(target).suffix.lower() == PAGE
 
 
 def _target(path: str | os.PathLike[str]) -> Path:

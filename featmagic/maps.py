@@ -8,26 +8,32 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from featmagic import files
 from featmagic.activations import Activation, Pass, shape_of
 from featmagic.display import show, show_film
 from featmagic.drawing import Drawing, draw_all
 from featmagic.errors import FeatmagicError, MissingMap, printable, say
+from featmagic.explore.front_end import runs_widgets
+from featmagic.explore.possible import why_no_widget
+from featmagic.explore.saved import save_page
+from featmagic.explore.terminal import browse
 from featmagic.named import missing_lines, named, why_missing
 from featmagic.overview import Film, overview
 from featmagic.render.figure import figure
 from featmagic.render.film import film_png
 from featmagic.render.png import png
-from featmagic.running import configured
+from featmagic.running import configured, name_of, running_shell
 from featmagic.saving import check_whole, overview_target, save_arrays, save_pictures
-from featmagic.screen import screen
+from featmagic.screen import Screen, screen
 from featmagic.table import caption as film_text
-from featmagic.view import View, usual_view, view_of
+from featmagic.view import View, for_pictures, usual_view, view_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from featmagic.explore.widget import Explorer
 
 
 class FeatureMaps(Mapping[str, Tensor]):
@@ -93,9 +99,25 @@ class FeatureMaps(Mapping[str, Tensor]):
         """
         self.show_view(layers, usual_view(view, configured()))
 
-    def show_view(self, layers: tuple[str, ...], view: View) -> None:
-        """`show`, with a `View` made before."""
-        wanted, where = self._with_facts(self._named(layers)), screen(view.renderer)
+    def show_view(
+        self, layers: tuple[str, ...], view: View, *, model: Any = None, inputs: Any = None
+    ) -> None:
+        """`show`, with a `View` made before; an explorer may have inputs to pick from."""
+        where = screen(view.renderer)
+        if view.explore and self:
+            self._open(layers, view, where, model, inputs)
+        else:
+            self._show(layers, for_pictures(view) if view.explore else view, where)
+        if layers:
+            return
+        for line in missing_lines(self.missing):
+            say(line)
+        if not self and not self.missing:
+            say("Nothing to show: no pass of the model has run yet.")
+
+    def _show(self, layers: tuple[str, ...], view: View, where: Screen) -> None:
+        """Show the grids, or the film."""
+        wanted = self._with_facts(self._named(layers))
         if view.overview:
             show_film(film := overview(wanted, view, where.room), where)
             if film.interrupted:
@@ -104,12 +126,67 @@ class FeatureMaps(Mapping[str, Tensor]):
             with closing(draw_all(wanted, view, where.room)) as drawings:
                 for drawing in drawings:
                     show(drawing, where, view.rows)
-        if layers:
-            return
-        for line in missing_lines(self.missing):
-            say(line)
-        if not self and not self.missing:
-            say("Nothing to show: no pass of the model has run yet.")
+
+    def _open(
+        self, layers: tuple[str, ...], view: View, where: Screen, model: Any, inputs: Any
+    ) -> None:
+        """Show an explorer; or the grids, where there can be none, and why."""
+        if not runs_widgets():
+            browse(self._with_facts(self._named(layers)), view, where)
+        elif reason := why_no_widget(where):
+            self._show(layers, for_pictures(view), where)
+            say(f"Shown without an explorer: {reason}.")
+        else:
+            from featmagic.explore.opening import show_explorer  # anywidget takes its time
+
+            explorer = self.explore_view(layers, view, model=model, inputs=inputs)
+            if explorer is not None:
+                show_explorer(explorer)
+
+    def explore(
+        self, *layers: str, model: nn.Module | None = None, inputs: Any = None, **view: Any
+    ) -> Explorer | None:
+        """An explorer of the maps, to click through: what `%%featuremaps --explore` shows.
+
+        Args:
+            layers: keys, or layers as they are written for a look; all, if none is given.
+            model: what gave the maps, if inputs can be picked; it is held until the explorer is
+                closed.
+            inputs: what can be picked: a tensor whose first axis is the items, or a list of what
+                each call of the model is given: a tensor, a tuple of arguments, or a dict of named
+                ones. Picking one runs the model in the kernel, as a look.
+            **view: the fields of `View`, such as `max_bytes="8MB"` or `cmap="gray"`.
+
+        Returns:
+            A widget, which a notebook shows where it is the value of a cell. In a terminal of
+            IPython a browser of text opens at once, and None is returned once it is closed.
+
+        Raises:
+            FeatmagicError: a key or an option that isn't there, nothing to explore, or no IPython
+                to show it.
+        """
+        how = usual_view({**view, "explore": True}, configured())
+        return self.explore_view(layers, how, model=model, inputs=inputs)
+
+    def explore_view(
+        self, layers: tuple[str, ...], view: View, *, model: Any = None, inputs: Any = None
+    ) -> Explorer | None:
+        """`explore`, with a `View` made before."""
+        activations = self._named(layers)
+        if runs_widgets():
+            from featmagic.explore.opening import explorer
+
+            name = name_of(self, "feature_maps")
+            return explorer(activations, view, self._pass.calls, name, model, inputs)
+        if running_shell() is None:
+            raise FeatmagicError(
+                "An explorer needs a notebook or IPython; feature_maps.save('look.html') writes "
+                "the same as a page."
+            )
+        if model is not None or inputs is not None:
+            raise FeatmagicError("Inputs are for an explorer in a notebook, not in a terminal.")
+        browse(self._with_facts(activations), view, screen(view.renderer))
+        return None
 
     def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
         """What `show` shows, as captions and PNGs: for a page of one's own.
@@ -145,16 +222,17 @@ class FeatureMaps(Mapping[str, Tensor]):
     def save(
         self, path: str | os.PathLike[str], *layers: str, overwrite: bool = False, **view: Any
     ) -> list[Path]:
-        """Write grids as a picture (.png, .svg, .pdf), or whole tensors (.npz, .safetensors).
+        """Write grids as a picture (.png, .svg, .pdf), an explorer as a page (.html), or tensors.
 
-        Pictures of several layers are a file each, `maps-cnn1.png` for `maps.png`; tensors are in
-        one file, by key. No file is ever there in half.
+        Pictures of several layers are a file each, `maps-cnn1.png` for `maps.png`; a page holds
+        them all, with as many samples as there is room for, and runs in any browser, offline; whole
+        tensors are in one file (.npz, .safetensors), by key. No file is ever there in half.
 
         Args:
             path: where to; its suffix says what.
             layers: keys, or layers as they are written for a look; all, if none is given.
             overwrite: whether files that are there already may be replaced.
-            **view: the fields of `View`, for pictures.
+            **view: the fields of `View`, for pictures; for a page those of an explorer.
 
         Returns:
             The files that were written.
@@ -163,8 +241,12 @@ class FeatureMaps(Mapping[str, Tensor]):
             FeatmagicError: no such key, option, suffix or folder, nothing to draw, an option of
                 pictures for tensors, or a file that is there already.
         """
-        check_whole(path, view_of(**view))
-        return self.save_view(path, layers, _of_a_picture(view), overwrite=overwrite)
+        if files.holds_page(path):
+            how = _of_a_page(view)
+        else:
+            check_whole(path, view_of(**view))
+            how = _of_a_picture(view)
+        return self.save_view(path, layers, how, overwrite=overwrite)
 
     def save_view(
         self, path: str | os.PathLike[str], layers: tuple[str, ...], view: View, *, overwrite: bool
@@ -177,6 +259,10 @@ class FeatureMaps(Mapping[str, Tensor]):
             return files.write_whole({targets[0]: lambda beside: beside.write_bytes(picture)})
         if files.holds_arrays(targets[0]):
             return save_arrays(targets[0], activations, named=bool(layers))
+        if files.holds_page(targets[0]):
+            wanted = self._with_facts(activations)
+            name, calls = name_of(self, "feature_maps"), self._pass.calls
+            return save_page(targets[0], wanted, view, calls=calls, maps=name)
         drawings = self._drawings(activations, view)
         return save_pictures(targets, drawings, named=bool(layers))
 
@@ -239,7 +325,21 @@ class FeatureMaps(Mapping[str, Tensor]):
 
 def _of_a_picture(view: Mapping[str, Any]) -> View:
     """The view of a picture that isn't shown on a screen."""
+    _check_no_screen(view)
+    if view.get("explore"):
+        raise FeatmagicError("An explorer is a page: save('look.html').")
+    return usual_view(view, configured())
+
+
+def _of_a_page(view: Mapping[str, Any]) -> View:
+    """The view of an explorer that isn't shown on a screen."""
+    _check_no_screen(view)
+    if view.get("overview"):
+        raise FeatmagicError("An overview is saved as .png: a page holds an explorer.")
+    return usual_view({**view, "explore": True}, configured())
+
+
+def _check_no_screen(view: Mapping[str, Any]) -> None:
     for name in ("renderer", "rows"):
         if name in view:
             raise FeatmagicError(f"{name} is for what is shown, and has no use here.")
-    return usual_view(view, configured())

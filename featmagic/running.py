@@ -52,6 +52,20 @@ def configured() -> Mapping[str, Any]:
     return found
 
 
+def name_of(value: object, usual: str) -> str:
+    """The name of the user's variable that holds it; the usual name, where none does.
+
+    Example:
+        >>> name_of(object(), "feature_maps")
+        'feature_maps'
+    """
+    names = getattr(running_shell(), "user_ns", {})
+    if names.get(usual) is value:
+        return usual
+    found = (name for name, held in names.items() if held is value and name[0] != "_")
+    return next(found, usual)
+
+
 def is_engine(shell: object) -> bool:
     """Whether the shell is an engine's of ipyparallel, whose output is shown at its clients.
 

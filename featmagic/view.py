@@ -22,6 +22,7 @@ def _option(default: Any, metavar: str, help: str, check: Check, **kwargs: Any) 
     """A field; `check` makes its value from what a person wrote, as text or as Python.
 
     `const` is the value of an option that stands alone; without a `metavar` it always does.
+    `written` is the default as a person writes it, where that is more than its text.
     """
     return field(
         default=default, metadata={"metavar": metavar, "help": help, "check": check, **kwargs}
@@ -190,9 +191,10 @@ class View:
     )
     max_bytes: int = _option(
         24_000_000,
-        "24MB",
+        "SIZE",
         "how much an explorer may hold: beyond it maps are made smaller, or channels left out",
         checks.size_in_bytes,
+        written="24MB",
     )
     renderer: str = _option(
         "auto",
@@ -322,6 +324,34 @@ def view_of(**options: Any) -> View:
                 f"No view option '{name}'.{near or ' There are: ' + ', '.join(names) + '.'}"
             )
     return View(**options)
+
+
+def for_explorer(view: View, **given: Any) -> View:
+    """The view of an explorer: the given options, and those of the view that it has a use for.
+
+    Example:
+        >>> for_explorer(View(cmap="gray", ncols=4)) == View(explore=True, cmap="gray")
+        True
+    """
+    return usual_view({"explore": True, **given}, _asked(view))
+
+
+def for_pictures(view: View) -> View:
+    """The view of pictures: of an explorer's options those that a grid has a use for.
+
+    Example:
+        >>> for_pictures(View(explore=True, cmap="gray", max_bytes="4MB")) == View(cmap="gray")
+        True
+    """
+    asked = _asked(view)
+    return usual_view({}, {name: asked[name] for name in asked if name != "explore"})
+
+
+def _asked(view: View) -> dict[str, Any]:
+    """The options that aren't at their defaults."""
+    values = {option.name: getattr(view, option.name) for option in fields(view)}
+    defaults = {option.name: option.default for option in fields(view)}
+    return {name: value for name, value in values.items() if value != defaults[name]}
 
 
 def usual_view(given: Mapping[str, Any], usual: Mapping[str, Any]) -> View:

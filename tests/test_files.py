@@ -309,7 +309,7 @@ def test_a_very_long_key_is_cut_to_what_a_file_system_takes(tmp_path):
         ("maps.jpg", r"files, not 'maps.jpg'. Did you mean .png\?"),
         ("maps.npy", r"Did you mean .npz\?"),
         ("maps.safetensor", r"Did you mean .safetensors\?"),
-        ("maps", r"save writes .png, .svg, .pdf, .npz and .safetensors .* Did you mean maps.png\?"),
+        ("maps", r".png, .svg, .pdf, .html, .npz and .safetensors .* Did you mean maps.png\?"),
         ("no/maps.png", r"There is no folder .*no to save maps.png in\."),
         ("file.txt/maps.png", r"There is no folder .*file.txt to save maps.png in\."),
         ("folder.png", r"folder.png is a folder: name a file in it"),

@@ -233,7 +233,7 @@ def layers():
 
 
 def nearest(colours):
-    """The nearest of 256 colours that this prompt_toolkit knows: before 3.0.53 all but 3."""
+    """The nearest of 256 colours that this prompt_toolkit knows: before 3.0.53 some are missing."""
     version = [int(part) for part in prompt_toolkit.__version__.split(".")]
     table = [rgb(colour) for colour in pyte.graphics.FG_BG_256[16:]]
     if version < [3, 0, 53]:
@@ -506,6 +506,27 @@ def test_the_model_carries_no_hook_while_it_is_explored_and_the_loop_is_the_user
     told = session.run("print(hooks(), 'hooks', asyncio.get_event_loop() is loop)")
     assert "0 hooks True" in told
     session.run("asyncio.set_event_loop(None); loop.close()")
+
+
+def test_a_look_opens_it_and_leaves_the_model_as_it_was(sessions, layers):
+    session = sessions(**TRUECOLOR)
+    session.run("%load_ext featmagic")
+    session.run(
+        "model.train(); hooks = lambda: sum(len(m._forward_hooks) for m in model.modules())"
+    )
+    planes = numbered(layers["pool1"])
+
+    session.explore("%featuremaps model cnn1 pool1 --explore --cmap gray -- model(image);")
+    session.press("down")
+    session.until(lambda: holds(session.tiles(), planes, "gray", ranges_of(planes.values())))
+    session.leave()
+
+    assert "0 hooks True" in session.run("print(hooks(), 'hooks', model.training)")
+    session.explore("%featuremaps pool1 --explore")
+    session.leave()
+    session.explore("feature_maps.explore('cnn1', scale='layer')")
+    session.shows("scale layer")
+    session.leave()
 
 
 def test_the_explorer_follows_the_size_of_the_screen(sessions, layers):

@@ -121,8 +121,7 @@ def figures_of(values: Tensor, padding: int = 0) -> Figures:
     brought = _brought([low, high, *_shares(rows), finite])
     if not brought[-1].all():
         return _finite_figures(exactly(rows))
-    none = np.zeros(len(rows))
-    return Figures(*brought[:2], *brought[2:6], none, none)
+    return Figures(*brought[:6], *np.zeros((2, len(rows))))
 
 
 def _shares(rows: Tensor) -> list[Tensor]:

@@ -18,6 +18,7 @@ from featmagic.shell.held import (
     class_of,
     is_maps,
     is_module,
+    is_tensor,
     items,
     value_of,
 )
@@ -80,6 +81,27 @@ def _held(
         own = type(name) is str and name.isidentifier() and not name.startswith("_")
         if own and (at.opener or name not in hidden):
             yield name, value
+
+
+def inputs(word: str, names: Mapping[str, Any], hidden: Collection[str] = ()) -> Suggestions:
+    """The user's own variables that may hold inputs: tensors first, then lists and tuples.
+
+    Example:
+        >>> inputs("x", {"x1": [1, 2], "x2": "text"}).items
+        [Suggestion(text='x1', type='list')]
+    """
+    own = [
+        (name, value)
+        for name, value in list(names.items())
+        if type(name) is str and not name.startswith("_") and name not in hidden
+    ]
+    found = [(name, value) for name, value in own if is_tensor(value) or _is_list(value)]
+    found.sort(key=lambda one: not is_tensor(one[1]))
+    return starting(word, ((name, class_of(value)) for name, value in found))
+
+
+def _is_list(value: object) -> bool:
+    return issubclass(type(value), (list, tuple))
 
 
 def layers(

@@ -58,6 +58,17 @@ def is_module(value: object) -> bool:
     return torch is not None and issubclass(type(value), torch.nn.Module)
 
 
+def is_tensor(value: object) -> bool:
+    """Whether it is a tensor, by its type alone.
+
+    Example:
+        >>> is_tensor([1.0])
+        False
+    """
+    torch = sys.modules.get("torch")
+    return torch is not None and issubclass(type(value), torch.Tensor)
+
+
 def is_maps(value: object) -> bool:
     """Whether it is feature maps, which are nowhere before their module is imported.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from featmagic.view import View
 
@@ -18,10 +18,11 @@ class HookLine:
 
 @dataclass(frozen=True)
 class Saving:
-    """Where to save what is shown, and whether over files that are there already."""
+    """Where to save what is shown, whether over files that are there already, and drawn how."""
 
     path: str
     overwrite: bool
+    view: View = field(default_factory=View)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class LookLine:
     as_is: bool
     view: View
     saving: Saving | None = None
+    inputs: str | None = None
 
 
 @dataclass(frozen=True)

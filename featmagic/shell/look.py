@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from featmagic.errors import FeatmagicError, say
 from featmagic.shell.cell import VALUE
 from featmagic.shell.lines import LookLine, Saving
-from featmagic.shell.namespace import Binding, Namespace, find_model
+from featmagic.shell.namespace import Binding, Namespace, find_inputs, find_model
 from featmagic.shell.watches import Watches
-from featmagic.view import View
 
 if TYPE_CHECKING:
     from featmagic.maps import FeatureMaps
@@ -46,10 +45,11 @@ class Look:
         from featmagic.screen import screen
 
         screen(self._line.view.renderer)  # what can't be shown is said before the cell runs
-        if self._line.view.overview and not layers:
+        if (self._line.view.overview or self._line.view.explore) and not layers:
             layers = tuple(leaves(model))
         chosen = select(model, layers, spelled=expression, listed_by=f"%hook {expression}")
-        self._saving = _checked(self._line.saving, list(chosen.modules), self._line.view)
+        self._inputs = self._checked_inputs(model, list(chosen.modules))
+        self._saving = _checked(self._line.saving, list(chosen.modules))
         self._expression, self._maps = expression, FeatureMaps()
         self._had_dynamo = "torch._dynamo" in sys.modules
         self._recorder = Recorder(chosen, self._maps.begin, as_is=self._line.as_is)
@@ -94,12 +94,30 @@ class Look:
         if recorder.moved:
             say(moved_line(recorder))
         if error is None:
-            maps.show_view((), self._line.view)
+            model = recorder.selection.model if self._inputs is not None else None
+            maps.show_view((), self._line.view, model=model, inputs=self._inputs)
             if self._saving:
-                save(maps, (), self._line.view, self._saving)
+                save(maps, (), self._saving)
         elif where := failing_layer(recorder.selection.model, error.__traceback__):
             name = self._binding.name
             hint(error, f"{where} failed. {name} holds what ran before: {maps.shapes()}.")
+
+    def _checked_inputs(self, model: Any, paths: list[str]) -> Any:
+        """The inputs that can be picked in an explorer; None, where the line names none.
+
+        Raises:
+            FeatmagicError: there are none of that name, or they can't be inputs.
+        """
+        if self._line.inputs is None:
+            return None
+        from featmagic.explore.front_end import runs_widgets
+        from featmagic.explore.rerun import inputs_of
+
+        if not runs_widgets():
+            raise FeatmagicError("--inputs is for an explorer in a notebook: there is none here.")
+        found = find_inputs(self._line.inputs, self._namespace)
+        inputs_of(model, found, paths)
+        return found
 
     def _no_pass(self, unseen: dict[str, str]) -> str:
         why = [f" {path} gave nothing: {reason}." for path, reason in unseen.items()][:1]
@@ -116,7 +134,7 @@ class Look:
         return watch.expression, watch.layers, line.into or watch.name
 
 
-def _checked(saving: Saving | None, paths: list[str], view: View) -> Saving | None:
+def _checked(saving: Saving | None, paths: list[str]) -> Saving | None:
     """Where to save, wherever the cell may go, if that is possible by what is known before it.
 
     Raises:
@@ -127,18 +145,19 @@ def _checked(saving: Saving | None, paths: list[str], view: View) -> Saving | No
     from featmagic.files import holds_arrays, targets
     from featmagic.saving import overview_target
 
-    if view.overview and not holds_arrays(Path(saving.path)):
+    if saving.view.overview and not holds_arrays(Path(saving.path)):
         overview_target(saving.path, overwrite=saving.overwrite)
     else:
         targets(saving.path, paths, overwrite=saving.overwrite)
     return replace(saving, path=str(Path(saving.path).expanduser().absolute()))
 
 
-def save(maps: FeatureMaps, layers: tuple[str, ...], view: View, saving: Saving) -> None:
+def save(maps: FeatureMaps, layers: tuple[str, ...], saving: Saving) -> None:
     """Save what was shown, and say where it is."""
     from featmagic.saving import saved_line
 
-    say(saved_line(maps.save_view(saving.path, layers, view, overwrite=saving.overwrite)))
+    written = maps.save_view(saving.path, layers, saving.view, overwrite=saving.overwrite)
+    say(saved_line(written))
 
 
 def hint(error: BaseException, text: str) -> None:

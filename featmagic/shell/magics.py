@@ -75,11 +75,11 @@ class FeatMagics(Magics):  # type: ignore[misc]
             self._check_again(name)
         maps = self.watches.last()
         if asked.saving:
-            overwrite = asked.saving.overwrite
-            maps.targets(asked.saving.path, asked.layers, asked.view, overwrite=overwrite)
+            overwrite, view = asked.saving.overwrite, asked.saving.view
+            maps.targets(asked.saving.path, asked.layers, view, overwrite=overwrite)
         maps.show_view(asked.layers, asked.view)
         if asked.saving:
-            save(maps, asked.layers, asked.view, asked.saving)
+            save(maps, asked.layers, asked.saving)
 
     def _check_again(self, name: str) -> None:
         """Make sure that a model isn't taken for a layer of what was captured last."""

@@ -30,17 +30,22 @@ def explained(option: Field[Any]) -> str:
         >>> explained(fields(View)[1])[-8:]
         'all (64)'
     """
-    default = "" if option.default in (None, False) else f" ({option.default})"
+    written = option.metadata.get("written", option.default)
+    default = "" if option.default in (None, False) else f" ({written})"
     return f"{option.metadata['help']}{default}"
 
 
 LINE_OPTIONS = {
     "--into NAME": "bind NAME instead of feature_maps",
     "--as-is": "leave mode, gradients and inputs as they are",
+    "--inputs NAME": (
+        "with --explore: a tensor or a list, one of which can be picked in the explorer, and the "
+        "model runs on it"
+    ),
     "--save PATH": (
-        "save it too: a picture as .png, .svg or .pdf, whole tensors as .npz or .safetensors; of "
-        "several layers maps.png becomes maps-cnn1.png, maps-act1.png ..., while arrays are in one "
-        "file"
+        "save it too: a picture as .png, .svg or .pdf, an explorer for any browser as .html, whole "
+        "tensors as .npz or .safetensors; of several layers maps.png becomes maps-cnn1.png, "
+        "maps-act1.png ..., while an explorer or arrays are in one file"
     ),
     "--overwrite": "even over files that are there already",
 }
@@ -115,7 +120,8 @@ Synopsis
     %featuremaps [LAYER ...] [options]                     show again, drawn another way
 
 {_MODEL_AND_LAYER}
-With a model alone: its own children, or for --overview all layers with none below.
+With a model alone: its own children, or for --overview and --explore all layers with
+none below.
 With neither: what %hook watches.
 
 Options, with their defaults
@@ -137,4 +143,7 @@ Examples
     %featuremaps model layer1.*.conv1 --channels 0:16,40 -- model(x)
 
     %featuremaps cnn1 --scale layer --save "figures/cnn 1.pdf"
+
+    %%featuremaps model --explore --inputs images --save look.html
+    model(images[:1])
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
         FeatmagicError: nothing of that name, or something that isn't a model; the models that
             there are are named.
     """
-    value = _value(_parsed(expression), expression, namespace)
+    value = _Place(expression, namespace).value()
     torch = sys.modules.get("torch")  # whoever has a model has it loaded
     if torch and isinstance(value, torch.nn.Module):
         model: nn.Module = value
@@ -37,6 +38,19 @@ def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
         f"{expression} is {_a(type(value).__name__)}, not a torch.nn.Module."
         f"{hint} {_models(namespace)}"
     )
+
+
+def find_inputs(expression: str, namespace: Mapping[str, Any]) -> Any:
+    """The inputs that a variable, an attribute or an item holds now: `x`, `batch["images"]`.
+
+    Raises:
+        FeatmagicError: nothing of that name, or no such expression.
+
+    Example:
+        >>> find_inputs("batches[0]", {"batches": ["first"]})
+        'first'
+    """
+    return _Inputs(expression, namespace).value()
 
 
 def modules_in(namespace: Mapping[str, Any]) -> dict[str, nn.Module]:
@@ -101,28 +115,69 @@ class Binding:
                 self._namespace[self.name] = self._before
 
 
-def _parsed(expression: str) -> ast.expr:
-    try:
-        return ast.parse(expression, mode="eval").body
-    except SyntaxError:
-        raise FeatmagicError(_not_a_place(expression)) from None
+@dataclass(frozen=True)
+class _Place:
+    """A chain of names, attributes and constant items that stands for a model; nothing is called.
+
+    Attributes:
+        expression: as it was written.
+        namespace: the user's variables.
+    """
+
+    expression: str
+    namespace: Mapping[str, Any]
+
+    def value(self) -> Any:
+        """What it stands for now."""
+        try:
+            return self._value(ast.parse(self.expression, mode="eval").body)
+        except SyntaxError:
+            raise self._not_a_place() from None
+
+    def _value(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Name):
+            if node.id in self.namespace:
+                return self.namespace[node.id]
+            raise FeatmagicError(f"There is no variable {node.id}.{self._instead_of(node.id)}")
+        if isinstance(node, ast.Attribute):
+            owner = self._value(node.value)
+            return _read(node, owner, lambda: getattr(owner, node.attr))
+        if isinstance(node, ast.Subscript):
+            owner, key = self._value(node.value), self._key(node.slice)
+            return _read(node, owner, lambda: owner[key])
+        raise self._not_a_place()
+
+    def _key(self, node: ast.expr) -> Any:
+        if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
+            return self._value(node)
+        try:
+            return ast.literal_eval(node)
+        except ValueError:
+            raise self._not_a_place() from None
+
+    def _instead_of(self, name: str) -> str:
+        near = _as_layer(name, self.namespace) or did_you_mean(name, modules_in(self.namespace))
+        return f"{near} {_models(self.namespace)}"
+
+    def _not_a_place(self) -> FeatmagicError:
+        return FeatmagicError(
+            f"{self.expression} is neither a variable nor an attribute or item of one: "
+            f"{self._written()}, and never called here."
+        )
+
+    def _written(self) -> str:
+        return 'a model is written model, trainer.model or models["a"]'
 
 
-def _value(node: ast.expr, expression: str, namespace: Mapping[str, Any]) -> Any:
-    """What a chain of names, attributes and constant items stands for; nothing is called."""
-    if isinstance(node, ast.Name):
-        if node.id in namespace:
-            return namespace[node.id]
-        near = _as_layer(node.id, namespace) or did_you_mean(node.id, modules_in(namespace))
-        raise FeatmagicError(f"There is no variable {node.id}.{near} {_models(namespace)}")
-    if isinstance(node, ast.Attribute):
-        owner = _value(node.value, expression, namespace)
-        return _read(node, owner, lambda: getattr(owner, node.attr))
-    if isinstance(node, ast.Subscript):
-        owner = _value(node.value, expression, namespace)
-        key = _key(node.slice, expression, namespace)
-        return _read(node, owner, lambda: owner[key])
-    raise FeatmagicError(_not_a_place(expression))
+class _Inputs(_Place):
+    """The same for inputs."""
+
+    def _instead_of(self, name: str) -> str:
+        own = [word for word in self.namespace if not word.startswith("_")]
+        return did_you_mean(name, own)
+
+    def _written(self) -> str:
+        return "inputs are written x, data.images or batches[0]"
 
 
 def _read(node: ast.Attribute | ast.Subscript, owner: object, get: Callable[[], Any]) -> Any:
@@ -139,22 +194,6 @@ def _read(node: ast.Attribute | ast.Subscript, owner: object, get: Callable[[], 
 def _short(error: Exception) -> str:
     """What an error says, in a line: that of a KeyError may be a whole model."""
     return shorten(str(error), 120, placeholder=" …")
-
-
-def _key(node: ast.expr, expression: str, namespace: Mapping[str, Any]) -> Any:
-    if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
-        return _value(node, expression, namespace)
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        raise FeatmagicError(_not_a_place(expression)) from None
-
-
-def _not_a_place(expression: str) -> str:
-    return (
-        f"{expression} is neither a variable nor an attribute or item of one: a model is written "
-        'model, trainer.model or models["a"], and never called here.'
-    )
 
 
 def _models(namespace: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from featmagic.errors import FeatmagicError, did_you_mean
 from featmagic.shell.lines import AgainLine, HookLine, LookLine, Saving
 from featmagic.shell.words import NUMBER, joined, words_of
-from featmagic.view import View, usual_view
+from featmagic.view import View, for_explorer, for_pictures, usual_view
 
 DEFAULT_NAME = "feature_maps"
 _NOTHING: Mapping[str, Any] = {}
@@ -46,6 +46,8 @@ def parse_look(
 ) -> LookLine:
     """`[MODEL [LAYER ...]] [view options] [--into NAME] [--as-is] [--save PATH [--overwrite]]`.
 
+    `--explore` may have `--inputs NAME` beside it.
+
     Args:
         line: what stands behind the magic.
         magic: as errors spell it.
@@ -61,7 +63,10 @@ def parse_look(
     found = _look_parser(magic).read(line)
     model, *layers = found.words or [None]
     into = None if found.into is None else variable(found.into)
-    return LookLine(model, tuple(layers), into, found.as_is, _view(found, usual), _saving(found))
+    view, saving = _views(found, usual)
+    if found.inputs is not None and not view.explore:
+        raise FeatmagicError("--inputs goes with --explore, where one of them can be picked.")
+    return LookLine(model, tuple(layers), into, found.as_is, view, saving, found.inputs)
 
 
 def parse_again(line: str, usual: Mapping[str, Any] = _NOTHING) -> AgainLine:
@@ -82,7 +87,7 @@ def parse_again(line: str, usual: Mapping[str, Any] = _NOTHING) -> AgainLine:
     _add_save(parser)
     _add_view(parser)
     found = parser.read(line)
-    return AgainLine(tuple(found.words), _view(found, usual), _saving(found))
+    return AgainLine(tuple(found.words), *_views(found, usual))
 
 
 def parse_names(line: str) -> tuple[str, ...]:
@@ -116,6 +121,7 @@ def _look_parser(magic: str) -> _Parser:
     parser = _Parser(magic)
     _add_into(parser, None)
     parser.add_argument("--as-is", action="store_true", dest="as_is")
+    parser.add_argument("--inputs", metavar="NAME")
     _add_save(parser)
     _add_view(parser)
     return parser
@@ -174,12 +180,6 @@ def _add_save(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true")
 
 
-def _saving(found: argparse.Namespace) -> Saving | None:
-    if found.save is None and found.overwrite:
-        raise FeatmagicError("--overwrite goes with --save PATH: nothing else is written.")
-    return None if found.save is None else Saving(found.save, found.overwrite)
-
-
 def _add_view(parser: argparse.ArgumentParser) -> None:
     for option in fields(View):
         how: dict[str, Any] = {} if option.metadata["metavar"] else {"action": "store_true"}
@@ -219,9 +219,23 @@ def flag(option: Field[Any]) -> str:
     return "--" + option.name.replace("_", "-")
 
 
-def _view(found: argparse.Namespace, usual: Mapping[str, Any]) -> View:
+def _views(found: argparse.Namespace, usual: Mapping[str, Any]) -> tuple[View, Saving | None]:
+    """How to draw what is shown, and what is saved: one may be an explorer, and the other grids."""
     given = {one.name: getattr(found, one.name) for one in fields(View) if one.name in found}
-    return usual_view(given, usual)
+    if found.save is None:
+        if found.overwrite:
+            raise FeatmagicError("--overwrite goes with --save PATH: nothing else is written.")
+        return usual_view(given, usual), None
+    from featmagic.files import holds_page  # where something is saved: to load fast
+
+    of_page: dict[str, Any] = {}
+    if (page := holds_page(found.save)) and "explore" not in given and "max_bytes" in given:
+        of_page = {"max_bytes": given.pop("max_bytes")}
+    view = usual_view(given, usual)
+    saved = view
+    if page != view.explore:
+        saved = for_explorer(view, **of_page) if page else for_pictures(view)
+    return view, Saving(found.save, found.overwrite, saved)
 
 
 def variable(name: object, option: str = "--into") -> str:

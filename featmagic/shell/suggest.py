@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from featmagic.checks import words_taken
-from featmagic.shell.candidates import can_be_written, keys_of_maps, layers, models, paths
+from featmagic.shell.candidates import can_be_written, inputs, keys_of_maps, layers, models, paths
 from featmagic.shell.held import class_of, is_maps, is_module, tells_all, value_of
 from featmagic.shell.options import options_of, standing_alone
 from featmagic.shell.typed import Suggestions, opened, starting
@@ -91,6 +91,8 @@ class _Asked:
         if field := View.__dataclass_fields__.get(option.dest):
             return starting(typed, ((w, "value") for w in words_taken(field.metadata["check"])))
         names = self.known.names
+        if option.dest == "inputs":
+            return inputs(typed, names, self.known.hidden)
         maps = [(name, class_of(value)) for name, value in list(names.items()) if is_maps(value)]
         return starting(typed, maps)
 

@@ -1,0 +1,151 @@
+"""An explorer in Chromium: when its first frame is painted, and what a change takes of one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import featmagic
+from featmagic.explore.contents import Contents
+
+# Tells when the frame is on its way in which the first channel was drawn: two frames later.
+FIRST_PAINT = """
+const draw = CanvasRenderingContext2D.prototype.putImageData;
+window.drawn = new Set();
+const channels = () => [...drawn].filter((canvas) => canvas.closest('[aria-label="Channels"]'));
+CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+  draw.apply(this, given);
+  drawn.add(this.canvas);
+  if (document.documentElement.dataset.painted) return;
+  requestAnimationFrame(() => channels().length && requestAnimationFrame(() => {
+    document.documentElement.dataset.painted ??= performance.now();
+  }));
+};
+"""
+# The script's own work: what the control's listeners do, and every callback of the next frames.
+CHANGE = """
+async (control, value) => {
+  const request = window.requestAnimationFrame;
+  let spent = 0;
+  const timed = (work) => (...given) => {
+    const began = performance.now();
+    work(...given);
+    spent += performance.now() - began;
+  };
+  window.requestAnimationFrame = (work) => request(timed(work));
+  drawn.clear();
+  control.value = value;
+  timed(() => {
+    control.dispatchEvent(new Event("input", { bubbles: true }));
+    control.dispatchEvent(new Event("change", { bubbles: true }));
+  })();
+  for (let frame = 0; frame < 3; frame++) await new Promise(request);
+  window.requestAnimationFrame = request;
+  const tiles = [...drawn].filter((canvas) => canvas.closest('[aria-label="Channels"]'));
+  return [spent / 1000, tiles.length];
+}
+"""
+PAINTED = "html[data-painted]"
+NO_BROWSER = "not measured: needs Playwright and Chromium"
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, or Chrome, driven by Playwright; None where one isn't there."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        path = None
+    if path is None:
+        yield None
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Any, page: Path) -> Iterator[Any]:
+    """The page, in a window that shows 64 tiles of 128 x 128, when its channels are drawn."""
+    context = browser.new_context(offline=True, viewport={"width": 2400, "height": 1600})
+    tab = context.new_page()
+    tab.add_init_script(FIRST_PAINT)
+    tab.goto(page.as_uri())
+    tab.wait_for_selector(PAINTED, state="attached")
+    try:
+        yield tab
+    finally:
+        context.close()
+
+
+# The bytes are there when the clock starts, as they are in a notebook.
+MOUNT = """
+async () => {
+  document.querySelector("#place")?.remove();
+  await new Promise(requestAnimationFrame);
+  const place = document.createElement("div");
+  place.id = "place";
+  document.body.append(place);
+  drawn.clear();
+  delete document.documentElement.dataset.painted;
+  const began = performance.now();
+  mount(place, structuredClone(contents), bytes);
+  while (!document.documentElement.dataset.painted) await new Promise(requestAnimationFrame);
+  return (Number(document.documentElement.dataset.painted) - began) / 1000;
+}
+"""
+HELD = """
+async ([text, pngs]) => {
+  window.contents = JSON.parse(text);
+  window.bytes = new Map();
+  for (const [id, png] of Object.entries(pngs)) {
+    const letters = atob(png);
+    bytes.set(id, Uint8Array.from(letters, (letter) => letter.charCodeAt(0)));
+  }
+}
+"""
+
+
+def mounts(browser: Any, contents: Contents, runs: int) -> list[float]:
+    """Seconds from a call of `mount` to the first frame with channels in it, on an open page."""
+    own = Path(featmagic.__file__).parent / "explore"
+    script = (own / "explorer.js").read_text() + "window.mount = mount;"
+    pngs = {name: b64encode(png).decode() for name, png in contents.files.items()}
+    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900})
+    tab = context.new_page()
+    tab.add_init_script(FIRST_PAINT)
+    tab.goto("about:blank")
+    tab.add_style_tag(path=own / "explorer.css")
+    tab.add_script_tag(content=script, type="module")
+    tab.wait_for_function("Boolean(window.mount)")
+    tab.evaluate(HELD, [json.dumps(contents.text), pngs])
+    found = [float(tab.evaluate(MOUNT)) for _ in range(runs + 1)]
+    context.close()
+    return found[1:]
+
+
+def first_paints(browser: Any, page: Path, runs: int) -> list[float]:
+    """Seconds from each navigation to the first frame with channels in it.
+
+    The tab has shown the page before: a process of Chromium's own for a new one is none of ours.
+    """
+    found = []
+    with opened(browser, page) as tab:
+        for _ in range(runs):
+            tab.goto(page.as_uri())
+            tab.wait_for_selector(PAINTED, state="attached")
+            found.append(float(tab.get_attribute(PAINTED, "data-painted")) / 1000)
+    return found
+
+
+def change(tab: Any, label: str, value: str) -> tuple[float, int]:
+    """Seconds of work that another value of a control makes, and how many tiles are drawn."""
+    seconds, tiles = tab.get_by_role("combobox", name=label).evaluate(CHANGE, value)
+    return float(seconds), int(tiles)

@@ -1,0 +1,202 @@
+"""All that an explorer shows: text for the script, and bytes beside it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from featmagic.activations import Activation
+from featmagic.colormaps import DIVERGING, SEQUENTIAL, is_diverging
+from featmagic.errors import FeatmagicError
+from featmagic.explore.budget import Share, shares
+from featmagic.explore.pictures import picture
+from featmagic.explore.plates import Plate, plate
+from featmagic.explore.spread import Spread, samples_in, spread
+from featmagic.explore.telling import Json, layer_text, plate_id
+from featmagic.indices import picked
+from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
+from featmagic.planes import undrawable
+from featmagic.preparing import fitting
+from featmagic.render.encoding import encoded
+from featmagic.view import View
+
+CMAPS = (SEQUENTIAL, "magma", "cividis", "gray", DIVERGING, "coolwarm", "PuOr_r")
+_FIXED = 20_000  # bytes of text besides those of planes: colour maps, what is said of layers
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What an explorer holds.
+
+    Attributes:
+        text: as the script reads it; JSON can be made of it.
+        files: the PNGs, by the `id` that the text names.
+        plan: how much of each layer travels, by key.
+    """
+
+    text: Json
+    files: dict[str, bytes]
+    plan: Mapping[str, Share]
+
+
+def contents(
+    activations: Sequence[Activation],
+    view: View,
+    *,
+    calls: Mapping[str, int] | None = None,
+    maps: str = "feature_maps",
+) -> Contents:
+    """What an explorer of those activations holds, within the view's `max_bytes`.
+
+    Of each layer the view's first sample travels.
+
+    Args:
+        activations: in the order in which they ran.
+        view: what is shown at the start, and how much may travel.
+        calls: how often each path was called in the pass.
+        maps: the name of the user's variable, for code that is copied.
+
+    Raises:
+        FeatmagicError: nothing to show, or a sample, channel or layout that isn't there.
+
+    Example:
+        >>> import torch
+        >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(1, 3, 8, 8))
+        >>> made = contents([act], View(explore=True, layout="NCHW"))
+        >>> made.text["layers"][0]["of"], list(made.files)
+        (3, ['act/0'])
+    """
+    if not activations:
+        raise FeatmagicError("Nothing to explore: no pass of the model has run yet.")
+    views = {one.key: fitting(one, view, len(activations)) for one in activations}
+    samples = {one.key: first_sample(one, views[one.key]) for one in activations}
+    spreads = {
+        one.key: None if undrawable(one.tensor) else spread(one, views[one.key], samples[one.key])
+        for one in activations
+    }
+    first = activations[0]
+    shown, files, words = image_text(first, max(samples.values()), view)
+    spent = sum(map(len, files.values())) + _FIXED
+    plan = planned(spreads, view.max_bytes - spent)
+    layers = []
+    for one in activations:
+        made = plates_of(spreads[one.key], samples[one.key], plan[one.key])
+        files |= {plate_id(one.key, each.sample): each.png for each in made}
+        count = (calls or {}).get(one.path, one.call)
+        layers.append(layer_text(one, spreads[one.key], made, count, views[one.key]))
+    text = opening(layers, view) | {"maps": maps, "images": shown}
+    return Contents(text | {"words": [*words, *limits(layers, view)]}, files, plan)
+
+
+def first_sample(activation: Activation, view: View) -> int:
+    """The first of the view's samples that the activation is asked for; 0 where it has none.
+
+    Example:
+        >>> import torch
+        >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(4, 3, 8, 8))
+        >>> first_sample(act, View(sample="-1", layout="NCHW"))
+        3
+    """
+    if undrawable(activation.tensor) or view.sample in ("0", "all"):
+        return 0
+    count = samples_in(activation, view)
+    return picked(view.sample, count, "sample")[0] if count > 1 else 0
+
+
+def plates_of(one: Spread | None, sample: int, share: Share) -> list[Plate]:
+    """The one plate of a sample; none where there is no picture."""
+    return [] if one is None else [plate(one, sample, share.shrink, share.most)]
+
+
+def planned(spreads: Mapping[str, Spread | None], budget: int) -> dict[str, Share]:
+    """How much of each layer travels, by key."""
+    sizes = [
+        (0, 0, 0) if one is None else (len(one.values), *one.values.shape[1:])
+        for one in spreads.values()
+    ]
+    return dict(zip(spreads, shares([(a, b, c) for a, b, c in sizes], budget), strict=True))
+
+
+def image_text(
+    activation: Activation, sample: int, view: View
+) -> tuple[Json, dict[str, bytes], list[str]]:
+    """The input of that sample as the script reads it, its PNG, and why there is none."""
+    pixels, words = picture(activation, sample, view)
+    if pixels is None or activation.given.image is None:
+        return {}, {}, [words] * bool(words)
+    name, full = f"image/{sample}", list(activation.given.image.shape[-2:])
+    text = {"id": name, "height": len(pixels), "width": pixels.shape[1], "full": full}
+    return {str(sample): text | {"words": words}}, {name: encoded(pixels, b"")}, []
+
+
+def opening(layers: Sequence[Json], view: View) -> Json:
+    """Colours, settings and selection at the start."""
+    names = list(dict.fromkeys([*CMAPS, *filter(None, [view.cmap])]))
+    start = next((text for text in layers if text["plates"]), layers[0])
+    plates = start["plates"]
+    channels = next(iter(plates.values()))["channels"] if plates else [0]
+    return {
+        "layers": list(layers),
+        "cmaps": {name: table(name) for name in names},
+        "diverging": [name for name in names if is_diverging(name)],
+        "special": special(),
+        "settings": settings(view),
+        "start": {
+            "layer": start["key"],
+            "channel": channels[0],
+            "sample": int(next(iter(plates), 0)),
+        },
+        "inputs": 0,
+    }
+
+
+def settings(view: View) -> dict[str, Any]:
+    """The display settings that the view asks for; the script can change them all.
+
+    Example:
+        >>> settings(View(robust=2))["robust"]
+        2.0
+    """
+    return {
+        "cmap": view.cmap or "auto",
+        "scale": view.scale or "channel",
+        "robust": view.robust or 0,
+        "gamma": 1,
+        "sort": "absmean" if view.topk and view.sort == "index" else view.sort,
+        "topk": view.topk or 0,
+        "alpha": view.alpha,
+        "zoom": view.zoom or 0,
+    }
+
+
+def table(cmap: str) -> str:
+    """A colour map's `LEVELS` colours, RGB, as base64 text.
+
+    Example:
+        >>> len(table("gray"))
+        992
+    """
+    return b64encode(palette(cmap)[: 3 * LEVELS]).decode()
+
+
+def special() -> dict[str, list[int]]:
+    """The colours of what is no number, of a channel of one value, and of gaps."""
+    colours = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
+    named = {"nan": NAN, "+inf": POSITIVE_INF, "-inf": NEGATIVE_INF, "constant": CONSTANT}
+    return {name: colours[at].tolist() for name, at in (named | {"gap": GAP}).items()}
+
+
+def limits(layers: Sequence[Json], view: View) -> list[str]:
+    """What doesn't travel whole, in words."""
+    made = [(text, plate) for text in layers for plate in text["plates"].values()]
+    smaller = sum(plate["shrink"] > 1 for _, plate in made)
+    cut = sum(len(plate["channels"]) < text["of"] for text, plate in made)
+    if view.channels is not None:
+        cut = 0
+    within = f"to stay within {view.max_bytes / 1e6:.3g} MB"
+    said = [(smaller, "made smaller"), (cut, "without their last channels")]
+    return [f"{n} layer{'s' * (n > 1)} {how} {within}" for n, how in said if n]

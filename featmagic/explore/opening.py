@@ -1,0 +1,91 @@
+"""From activations to an explorer that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from featmagic.activations import Activation
+from featmagic.caption import spoken
+from featmagic.display import picture_of
+from featmagic.drawing import draw
+from featmagic.errors import FeatmagicError
+from featmagic.explore.rerun import Inputs, inputs_of
+from featmagic.explore.source import Source, source
+from featmagic.explore.telling import Json
+from featmagic.explore.widget import Explorer
+from featmagic.preparing import fitting
+from featmagic.running import running_shell
+from featmagic.view import View
+
+
+def explorer(
+    activations: Sequence[Activation],
+    view: View,
+    calls: Mapping[str, int],
+    maps: str = "feature_maps",
+    model: Any = None,
+    items: Any = None,
+) -> Explorer:
+    """An explorer of the activations; it is shown where it is displayed.
+
+    Args:
+        activations: in the order in which they ran.
+        view: what is shown at the start, and how much may travel.
+        calls: how often each path was called in the pass.
+        maps: the name of the user's variable, for code that is copied.
+        model: what runs again when an input is picked.
+        items: the inputs.
+
+    Raises:
+        FeatmagicError: nothing to explore, inputs that can't be, or what the view asks for and
+            there isn't.
+    """
+    inputs = inputs_of(model, items, [one.path for one in activations])
+    first = source(activations, view, calls, maps, len(inputs) if inputs else 0)
+    if not any(layer["plates"] for layer in first.layers.values()):
+        reasons = "; ".join(f"{key}: {layer['reason']}" for key, layer in first.layers.items())
+        raise FeatmagicError(f"Nothing to explore: {reasons}.")
+    drawing = draw(first.activations[first.shown.text["start"]["layer"]], _of_the_grid(first))
+    again = _again(first, inputs, maps) if inputs else None
+    mosaic = drawing.mosaic
+    picture = picture_of(mosaic, drawing.caption) if mosaic else (b"", {})
+    return Explorer(first, again, picture, spoken(drawing.caption))
+
+
+def _of_the_grid(first: Source) -> View:
+    """The view of the start layer's grid, for those who see no explorer."""
+    key = first.shown.text["start"]["layer"]
+    view = fitting(first.activations[key], first.view, len(first.activations))
+    return replace(
+        view, explore=False, max_bytes=View.max_bytes, alpha=View.alpha, mean=None, std=None
+    )
+
+
+def _again(first: Source, inputs: Inputs, maps: str) -> Callable[[int], Source]:
+    """What an explorer shows of another input: the same layers."""
+
+    def again(number: int) -> Source:
+        run = inputs.run(number)
+        there = [run.activations[key] for key in first.activations if key in run.activations]
+        if not there:
+            raise FeatmagicError(f"Input {number} gave none of the layers anything.")
+        new = source(there, first.view, run.calls, maps, len(inputs))
+        layers = new.layers
+        new.shown.text["layers"] = [
+            layers.get(key) or _without(layer) for key, layer in first.layers.items()
+        ]
+        return Source(new.activations, new.view, new.shown)
+
+    return again
+
+
+def _without(layer: Json) -> Json:
+    return {**layer, "reason": "this input gave it nothing", "plates": {}, "nan": 0, "inf": 0}
+
+
+def show_explorer(explorer: Explorer) -> None:
+    """Show it in the output of the cell that is running."""
+    data, metadata = explorer._repr_mimebundle_()
+    running_shell().display_pub.publish(data=data, metadata=metadata)

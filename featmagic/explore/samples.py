@@ -1,0 +1,106 @@
+"""More samples than the one that an explorer begins with, for where there is no kernel to ask."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from featmagic.activations import Activation
+from featmagic.explore.budget import Share
+from featmagic.explore.contents import Contents, image_text, plates_of
+from featmagic.explore.spread import spread
+from featmagic.explore.telling import Json, plate_id, plate_text
+from featmagic.indices import picked
+from featmagic.preparing import fitting
+from featmagic.progress import Progress
+from featmagic.view import View
+
+
+def with_samples(made: Contents, activations: Sequence[Activation], view: View) -> Contents:
+    """The contents, with as many more samples as there is room for within the view's `max_bytes`.
+
+    A sample is there in all layers or in none; those that the view names come first.
+
+    Args:
+        made: what there is of the first sample.
+        activations: what it was made of, in that order.
+        view: as it was made by.
+
+    Returns:
+        New contents; a word says how many samples there are, where some are left out.
+    """
+    text, files = _copied(made.text), dict(made.files)
+    spent = len(json.dumps(text)) + sum(map(len, files.values()))
+    wanted = _others(text, view)
+    taken = 0
+    with Progress(len(wanted), "Samples") as progress:
+        for number in wanted:
+            one = _sample(number, text["layers"], activations, view, made.plan)
+            spent += one.size
+            if spent > view.max_bytes:
+                break
+            one.join(text, files)
+            taken += 1
+            progress.step()
+    if taken < len(wanted):
+        within = f"to stay within {view.max_bytes / 1e6:.3g} MB"
+        text["words"].append(f"{taken + 1} of {len(wanted) + 1} samples {within}")
+    return replace(made, text=text, files=files)
+
+
+def _copied(text: Json) -> Json:
+    layers = [{**layer, "plates": dict(layer["plates"])} for layer in text["layers"]]
+    return {**text, "layers": layers, "images": dict(text["images"]), "words": [*text["words"]]}
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """One sample of all layers that have it."""
+
+    number: int
+    plates: dict[str, Json]
+    images: Json
+    files: dict[str, bytes]
+
+    @property
+    def size(self) -> int:
+        text = len(json.dumps(self.plates)) + len(json.dumps(self.images))
+        return text + sum(map(len, self.files.values()))
+
+    def join(self, text: Json, files: dict[str, bytes]) -> None:
+        """Put it into the contents' text and files."""
+        for layer in text["layers"]:
+            if layer["key"] in self.plates:
+                layer["plates"][str(self.number)] = self.plates[layer["key"]]
+        text["images"] |= self.images
+        files |= self.files
+
+
+def _others(text: Json, view: View) -> list[int]:
+    """The samples that aren't there yet, of those that any layer has."""
+    count = max((layer["samples"] for layer in text["layers"]), default=1)
+    there = {int(number) for layer in text["layers"] for number in layer["plates"]}
+    named = picked(view.sample, count, "sample") if view.sample != "all" and count > 1 else []
+    return [number for number in dict.fromkeys([*named, *range(count)]) if number not in there]
+
+
+def _sample(
+    number: int,
+    layers: Sequence[Json],
+    activations: Sequence[Activation],
+    view: View,
+    plan: Mapping[str, Share],
+) -> _Sample:
+    plates: dict[str, Json] = {}
+    files: dict[str, bytes] = {}
+    for activation, layer in zip(activations, layers, strict=True):
+        if number >= layer["samples"] or not layer["plates"]:
+            continue
+        key = activation.key
+        one = spread(activation, fitting(activation, view, len(activations)), number)
+        for plate in plates_of(one, number, plan[key]):
+            plates[key] = plate_text(key, one, plate)
+            files[plate_id(key, number)] = plate.png
+    images, pictures, _ = image_text(activations[0], number, view)
+    return _Sample(number, plates, images, files | pictures)

@@ -1,0 +1,41 @@
+"""The explorer as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from featmagic.explore.contents import contents
+from featmagic.explore.page import page
+from featmagic.explore.samples import with_samples
+from featmagic.explore.still import Wanted, still
+from featmagic.files import write_whole
+from featmagic.view import View
+
+
+def save_page(
+    target: Path, wanted: Wanted, view: View, *, calls: Mapping[str, int], maps: str
+) -> list[Path]:
+    """Write a page that explores the activations, within the view's `max_bytes`.
+
+    Args:
+        target: the file.
+        wanted: activations, each with more words for its caption.
+        view: an explorer's.
+        calls: how often each path was called in the pass.
+        maps: the name of the user's variable, for code that is copied.
+
+    Returns:
+        The file.
+
+    Raises:
+        FeatmagicError: what can't be read as the view says, or a file that can't be written.
+    """
+    picture = still(wanted, view, view.max_bytes // 8)
+    within = replace(view, max_bytes=max(1, view.max_bytes - len(picture.picture)))
+    activations = [activation for activation, _ in wanted]
+    first = contents(activations, within, calls=calls, maps=maps)
+    made = with_samples(first, activations, within)
+    written = page(made.text, made.files, picture)
+    return write_whole({target: lambda beside: beside.write_bytes(written)})

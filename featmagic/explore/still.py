@@ -1,0 +1,67 @@
+"""The picture that stands in a page where no script runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from featmagic.activations import Activation
+from featmagic.drawing import draw
+from featmagic.explore.contents import first_sample
+from featmagic.explore.page import Still
+from featmagic.explore.spread import spread
+from featmagic.planes import undrawable
+from featmagic.preparing import fitting
+from featmagic.render.png import png
+from featmagic.room import PAGE
+from featmagic.view import View, for_pictures
+
+Wanted = Sequence[tuple[Activation, tuple[str, ...]]]
+
+
+def still(wanted: Wanted, view: View, most: int) -> Still:
+    """The grid of the layer that an explorer begins with, smaller where that is too much.
+
+    Args:
+        wanted: activations, each with more words for its caption; one at least.
+        view: an explorer's.
+        most: how many bytes there may be.
+
+    Example:
+        >>> import torch
+        >>> act = Activation("act", "act", "ReLU", 1, torch.rand(1, 3, 8, 8))
+        >>> made = still([(act, ())], View(explore=True, layout="NCHW"), 10**6)
+        >>> made.picture[1:4], made.caption[:22]
+        (b'PNG', 'act  ReLU  (1, 3, 8, 8')
+    """
+    first, facts = next((one for one in wanted if not undrawable(one[0].tensor)), wanted[0])
+    how = for_pictures(fitting(first, view, len(wanted)))
+    if undrawable(first.tensor):
+        return Still(draw(first, how, PAGE, *facts).caption, b"")
+    caption = ""
+    for smaller in _smaller(_used(first, how)):
+        drawing = draw(first, smaller, PAGE, *facts)
+        picture = png(drawing.mosaic) if drawing.mosaic else b""
+        if len(picture) <= most:
+            return Still(drawing.caption, picture)
+        caption = drawing.caption
+    return Still(caption, b"")
+
+
+def _used(activation: Activation, view: View) -> View:
+    """The view without what is for other layers."""
+    used = spread(activation, view, first_sample(activation, view)).used
+    idle = {"grid", "prefix_tokens", "slice", "attn"} - used
+    return replace(view, **{name: getattr(_PLAIN, name) for name in idle})
+
+
+_PLAIN = View()
+
+
+def _smaller(view: View) -> Iterator[View]:
+    """The view, then with less and less to show."""
+    yield view
+    view = replace(view, zoom=1)
+    yield view
+    for most in (16, 4, 1):
+        yield replace(view, max=most, topk=view.topk and min(view.topk, most))

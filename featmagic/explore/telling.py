@@ -1,0 +1,140 @@
+"""Layers and plates in the words of the script: what JSON can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featmagic.activations import Activation, shape_of
+from featmagic.explore.plates import Plate, dead_in
+from featmagic.explore.spread import Spread, samples_in
+from featmagic.planes import undrawable
+from featmagic.view import View
+
+Json = dict[str, Any]
+
+
+def layer_text(
+    activation: Activation, one: Spread | None, plates: Iterable[Plate], calls: int, view: View
+) -> Json:
+    """A layer, as the script reads it.
+
+    Args:
+        activation: as it was captured.
+        one: its planes; None where there is no picture of it.
+        plates: what travels of them, a sample each.
+        calls: how often its module was called in the pass.
+        view: how its axes are read.
+
+    Example:
+        >>> import torch
+        >>> act = Activation("fc", "fc", "Linear", 1, torch.zeros(()))
+        >>> layer_text(act, None, [], 1, View())["reason"]
+        'the single value 0'
+    """
+    tensor = activation.tensor
+    text: Json = {
+        "key": activation.key,
+        "path": activation.path,
+        "call": activation.call,
+        "calls": calls,
+        "kind": activation.kind,
+        "shape": shape_of(tensor),
+        "dtype": str(tensor.dtype).removeprefix("torch."),
+        "device": str(tensor.device),
+        "reason": undrawable(tensor),
+        "plates": {},
+    }
+    if one is None:
+        return text | {"words": [], "noun": "", "of": 0, "samples": 1, **_HEALTHY}
+    made = list(plates)
+    dead, of = dead_in(one)
+    figures = [plate.figures for plate in made]
+    return text | {
+        "words": list(one.words),
+        "noun": one.noun,
+        "of": one.of,
+        "samples": samples_in(activation, view),
+        "dead": dead,
+        "dead_of": of,
+        "nan": int(sum(each.nan.sum() for each in figures[:1])),
+        "inf": int(sum(each.inf.sum() for each in figures[:1])),
+        "spatial": one.spatial,
+        "signed": one.signed,
+        "field": None,
+        "plates": {str(plate.sample): plate_text(activation.key, one, plate) for plate in made},
+    }
+
+
+_HEALTHY: Json = {
+    **{"dead": 0, "dead_of": 0, "nan": 0, "inf": 0},
+    **{"spatial": False, "signed": False, "field": None},
+}
+
+
+def plate_id(key: str, sample: int) -> str:
+    """What a plate's PNG goes by.
+
+    Example:
+        >>> plate_id("layer1.0.conv1", 3)
+        'layer1.0.conv1/3'
+    """
+    return f"{key}/{sample}"
+
+
+def plate_text(key: str, one: Spread, plate: Plate) -> Json:
+    """A plate, as the script reads it; its PNG travels beside.
+
+    Args:
+        key: the activation's.
+        one: the planes that it was made of.
+        plate: what travels of them.
+    """
+    figures, reach = plate.figures, one.reach
+    return {
+        "id": plate_id(key, plate.sample),
+        "height": plate.size[0],
+        "width": plate.size[1],
+        "full": list(plate.full),
+        "shrink": plate.shrink,
+        "channels": list(plate.channels),
+        "low": _rounded(figures.low, _EXACT),
+        "high": _rounded(figures.high, _EXACT),
+        "mean": _rounded(figures.mean, _ROUGH),
+        "std": _rounded(figures.std, _ROUGH),
+        "absmean": _rounded(figures.absmean, _ROUGH),
+        "zeros": _rounded(figures.zeros, _ROUGH),
+        "nan": figures.nan.astype(int).tolist(),
+        "inf": figures.inf.astype(int).tolist(),
+        "order": None if one.order is None else list(one.order),
+        "reach": None if reach is None else {"shape": reach.shape, "steps": reach.steps},
+        "prefix": _prefix(plate),
+    }
+
+
+def _rounded(numbers: NDArray[np.float64], digits: int) -> list[Any]:
+    """Numbers of so many digits, which are short as text; None for what is no number."""
+    finite = np.isfinite(numbers)
+    with np.errstate(all="ignore"):
+        places = digits - 1 - np.floor(np.log10(np.abs(np.where(numbers == 0, 1, numbers))))
+        factor = 10.0 ** np.clip(places, -300, 300)
+        short = np.round(numbers * factor) / factor
+    exact = np.where(np.isfinite(short), short, numbers)
+    if not finite.all():
+        exact = exact.astype(object)
+        exact[~finite] = None
+    found: list[Any] = exact.tolist()
+    return found
+
+
+_EXACT, _ROUGH = 9, 5  # digits: of what a range is made of, as float32 has them; of other figures
+
+
+def _prefix(plate: Plate) -> Json | None:
+    if plate.prefix is None:
+        return None
+    values, names = plate.prefix
+    return {"names": list(names), "values": _rounded(values, _ROUGH)}
