@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from featmagic.attention import Completed
 from featmagic.errors import printable
+from featmagic.fields import NOTHING, Field
 from featmagic.given import Given
 from featmagic.memory import Memory, memory_of
 from featmagic.nested import copied, tensors_in
+from featmagic.tracing import Trace
 from featmagic.traits import Traits, traits_of
 from featmagic.tree import unwrap
 
@@ -31,6 +33,7 @@ class Activation:
         traits: what the module says about the tensor's axes.
         given: what the pass was given.
         memory: what is kept of the layer from one look to the next.
+        field: what each place of a feature map sees of the image; None where that is unknown.
     """
 
     key: str
@@ -41,6 +44,7 @@ class Activation:
     traits: Traits = field(default_factory=Traits)
     given: Given = field(default_factory=Given)
     memory: Memory = field(default_factory=Memory)
+    field: Field | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,7 @@ class Pass:
         given: what the model was given; nothing where only a part of it was called.
         failed: whether the pass was cut short, or is still under way.
         thread: the thread in which it began.
+        trace: what follows the image, while the model runs.
     """
 
     activations: dict[str, Activation] = field(default_factory=dict)
@@ -84,6 +89,7 @@ class Pass:
     given: Given = field(default_factory=Given)
     failed: bool = False
     thread: int = field(default_factory=threading.get_ident)
+    trace: Trace | None = None
 
     def count(self, path: str) -> int:
         """Which call of that layer this is, from 1."""
@@ -123,10 +129,18 @@ class Pass:
             key = name + suffix
             try:
                 self.activations[key] = Activation(
-                    key, layer.path, kind, call, copied(tensor), traits, self.given, layer.memory
+                    key, layer.path, kind, call, copied(tensor), traits, self.given, layer.memory,
+                    self._field_of(tensor),
                 )  # fmt: skip
             except Exception as error:
                 self.empty[key] = f"its output can't be copied: {printable(str(error))}"
+
+    def _field_of(self, tensor: Tensor) -> Field | None:
+        """What the places of a feature map see; only what has the image's axes is one."""
+        if self.trace is None or tensor.dim() != self.trace.axes:
+            return None
+        seen = self.trace.field_of(tensor)
+        return None if seen == NOTHING else seen
 
 
 def _is_in(suffix: str, part: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from featmagic.given import given
 from featmagic.hooks import Compilations, Hook, remove
 from featmagic.inputs import device_of, moved_to
 from featmagic.layers import Selection
+from featmagic.tracing import Trace, hide, trace_of
 from featmagic.tree import (
     CAN_RUN_EAGER,
     ROOT,
@@ -65,6 +67,7 @@ class Recorder:
         self._here = _Here()
         self._open: list[Pass] = []
         self._lock = threading.RLock()
+        self._thread: int | None = None  # where the image is followed, if anywhere
         self._compilations: Compilations | None = None
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
         self._choose()
@@ -96,6 +99,7 @@ class Recorder:
 
     def attach(self) -> None:
         """Put the hooks on; none stays if that fails half-way."""
+        self._thread = None if self._as_is else threading.get_ident()
         try:
             self._put_on()
             if self.leaves_compiled:
@@ -107,6 +111,7 @@ class Recorder:
 
     def detach(self) -> None:
         """Take every hook of this recorder off; again does no harm."""
+        self._follow(None)  # an interrupt ends a pass without a word
         if self._compilations is not None:
             self._compilations.switch_off()
             self._compilations = None  # it holds the recorder, and so what was recorded
@@ -123,6 +128,8 @@ class Recorder:
             begin, end = Hook(self, self._begin), Hook(self, self._end)
             module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
             module.register_forward_hook(end)
+            if not self._as_is:
+                module.register_forward_hook(Hook(self, self._ended), always_call=True)
 
     def _take_off(self) -> None:
         remove(self, [*self._layers.values(), *self._above, *self._whole])
@@ -192,6 +199,8 @@ class Recorder:
         if self.device is not None:
             call = moved_to(self.device, call, self.moved)
         here.whole.given = given(self.selection.model, *call, copy=not self._as_is)
+        if self._thread == threading.get_ident():  # only there it is sure to end
+            self._follow(trace_of(self.selection.model, *call))
         return None if self.device is None else call
 
     def _end(self, module: nn.Module, args: object, output: object) -> None:
@@ -202,6 +211,24 @@ class Recorder:
         if here.depth == 0 and here.whole is not None:
             here.whole.failed = False
             self._close()
+
+    def _ended(self, module: nn.Module, args: object, output: object) -> None:
+        """The call that began the pass is over, be it by an error."""
+        here = self._here
+        if here.trace is not None and here.traced is module and calls_of(module) <= 1:
+            self._follow(None)
+            hide(sys.exc_info()[1])
+
+    def _follow(self, trace: Trace | None) -> None:
+        """Follow the image of the pass under way, and no other."""
+        here = self._here
+        if here.trace is not None:
+            here.trace.switch_off()
+        here.trace, here.traced = trace, here.opened_by
+        if here.whole is not None:
+            here.whole.trace = trace
+        if trace is not None:
+            trace.switch_on()
 
     def _close(self) -> None:
         here = self._here
@@ -219,3 +246,5 @@ class _Here(threading.local):
     part: Pass | None = None
     first: nn.Module | None = None
     inside: bool = False
+    trace: Trace | None = None
+    traced: nn.Module | None = None
