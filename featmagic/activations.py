@@ -15,6 +15,7 @@ from featmagic.fields import NOTHING, Field
 from featmagic.given import Given
 from featmagic.memory import Memory, memory_of
 from featmagic.nested import copied, tensors_in
+from featmagic.sights import Sight
 from featmagic.tracing import Trace
 from featmagic.traits import Traits, traits_of
 from featmagic.tree import unwrap
@@ -33,7 +34,7 @@ class Activation:
         traits: what the module says about the tensor's axes.
         given: what the pass was given.
         memory: what is kept of the layer from one look to the next.
-        field: what each place of a feature map sees of the image; None where that is unknown.
+        sight: what the tensor was made of, where it was followed.
     """
 
     key: str
@@ -44,7 +45,13 @@ class Activation:
     traits: Traits = field(default_factory=Traits)
     given: Given = field(default_factory=Given)
     memory: Memory = field(default_factory=Memory)
-    field: Field | None = None
+    sight: Sight | None = None
+
+    @property
+    def field(self) -> Field | None:
+        """What each place of a feature map sees of the image, or None where that is unknown."""
+        found = None if self.sight is None or self.tensor.dim() != 4 else self.sight.field
+        return None if found == NOTHING else found
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +87,6 @@ class Pass:
         given: what the model was given; nothing where only a part of it was called.
         failed: whether the pass was cut short, or is still under way.
         thread: the thread in which it began.
-        trace: what follows the image, while the model runs.
     """
 
     activations: dict[str, Activation] = field(default_factory=dict)
@@ -89,7 +95,6 @@ class Pass:
     given: Given = field(default_factory=Given)
     failed: bool = False
     thread: int = field(default_factory=threading.get_ident)
-    trace: Trace | None = None
 
     def count(self, path: str) -> int:
         """Which call of that layer this is, from 1."""
@@ -103,6 +108,7 @@ class Pass:
         call: int,
         returned: Completed,
         parts: Collection[str] = (),
+        trace: Trace | None = None,
     ) -> None:
         """Keep a copy of every tensor returned, or of those in the parts that are wanted.
 
@@ -130,17 +136,10 @@ class Pass:
             try:
                 self.activations[key] = Activation(
                     key, layer.path, kind, call, copied(tensor), traits, self.given, layer.memory,
-                    self._field_of(tensor),
+                    None if trace is None else trace.sight_of(tensor),
                 )  # fmt: skip
             except Exception as error:
                 self.empty[key] = f"its output can't be copied: {printable(str(error))}"
-
-    def _field_of(self, tensor: Tensor) -> Field | None:
-        """What the places of a feature map see; only what has the image's axes is one."""
-        if self.trace is None or tensor.dim() != self.trace.axes:
-            return None
-        seen = self.trace.field_of(tensor)
-        return None if seen == NOTHING else seen
 
 
 def _is_in(suffix: str, part: str) -> bool:

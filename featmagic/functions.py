@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from featmagic import rules
-from featmagic.fields import Field
-from featmagic.rules import Rule, Seen, tensors_of
+from featmagic.sights import Rule
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -76,31 +75,11 @@ def _by_function() -> dict[Any, Rule]:
     return found | {functional.batch_norm: rules.batch_norm}
 
 
-def field_after(
-    function: object, seen: Seen, output: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Field | None:
-    """What the result of a function of torch's sees; None where no rule tells.
-
-    Args:
-        function: what was called.
-        seen: what each tensor among the arguments saw before the call, which may work in place.
-        output: what it returned.
-        args: what it was called with.
-        kwargs: what it was called with by name.
-
-    Raises:
-        Exception: arguments that the function's rule isn't made for.
+def rule_of(function: object) -> Rule | None:
+    """The rule for a function of torch's, or None.
 
     Example:
-        >>> image = torch.zeros(1, 3, 9, 9)
-        >>> pooled = functional.avg_pool2d(image, 3)
-        >>> field_after(functional.avg_pool2d, lambda _: Field(), pooled, (image, 3), {})
-        Field(size=(3, 3), step=(3, 3), start=(0, 0))
+        >>> rule_of(torch.conv2d).__name__, rule_of(torch.sort)
+        ('convolution', None)
     """
-    if kwargs.get("out") is not None:
-        return None
-    same = rules.of_the_same(seen, tensors_of(args, kwargs))
-    rule = _by_function().get(function)
-    if same is not None or rule is None:
-        return same
-    return rule(seen, output, *args, **kwargs)
+    return _by_function().get(function)

@@ -14,11 +14,11 @@ from torch import nn
 from featmagic.activations import Pass, layers_of
 from featmagic.attention import asks, completed
 from featmagic.calls import calls_of, in_backward, is_replica, outermost
-from featmagic.given import given
+from featmagic.given import given, image_in
 from featmagic.hooks import Compilations, Hook, remove
 from featmagic.inputs import device_of, moved_to
 from featmagic.layers import Selection
-from featmagic.tracing import Trace, hide, trace_of
+from featmagic.tracing import Constants, Trace, constants_of, hide
 from featmagic.tree import (
     CAN_RUN_EAGER,
     ROOT,
@@ -67,7 +67,8 @@ class Recorder:
         self._here = _Here()
         self._open: list[Pass] = []
         self._lock = threading.RLock()
-        self._thread: int | None = None  # where the image is followed, if anywhere
+        self._constants: Constants | None = None
+        self._thread = 0
         self._compilations: Compilations | None = None
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
         self._choose()
@@ -82,6 +83,7 @@ class Recorder:
         above = {up for path in chosen for up in ancestors(path) if up != ROOT}
         shut = {path for path in {*chosen, *above} if is_torchscript(tree[path])}
         self._whole = unwrap(self.selection.model)
+        self._modules = {*tree.values(), *self._whole}
         if self.leaves_compiled:
             shut |= {path for path in {*chosen, *above} if runs_compiled(path, tree)}
             if is_compiled(tree[ROOT]):
@@ -99,7 +101,9 @@ class Recorder:
 
     def attach(self) -> None:
         """Put the hooks on; none stays if that fails half-way."""
-        self._thread = None if self._as_is else threading.get_ident()
+        if not self._as_is:
+            # Only in the thread that detaches is it sure to end.
+            self._constants, self._thread = constants_of(self._modules), threading.get_ident()
         try:
             self._put_on()
             if self.leaves_compiled:
@@ -149,7 +153,8 @@ class Recorder:
                 run = self._current(module)
                 call = run.count(path)
             if not wanted or call in wanted:
-                run.keep(self._kept[path], module, call, completed(module, args, *rest), parts)
+                returned = completed(module, args, *rest)
+                run.keep(self._kept[path], module, call, returned, parts, self._here.trace)
 
         return record
 
@@ -199,8 +204,9 @@ class Recorder:
         if self.device is not None:
             call = moved_to(self.device, call, self.moved)
         here.whole.given = given(self.selection.model, *call, copy=not self._as_is)
-        if self._thread == threading.get_ident():  # only there it is sure to end
-            self._follow(trace_of(self.selection.model, *call))
+        if self._constants is not None and self._thread == threading.get_ident():
+            image = image_in(self.selection.model, *call)
+            self._follow(None if image is None else Trace(image, self._constants))
         return None if self.device is None else call
 
     def _end(self, module: nn.Module, args: object, output: object) -> None:
@@ -225,8 +231,6 @@ class Recorder:
         if here.trace is not None:
             here.trace.switch_off()
         here.trace, here.traced = trace, here.opened_by
-        if here.whole is not None:
-            here.whole.trace = trace
         if trace is not None:
             trace.switch_on()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -13,9 +13,8 @@ from torch import Tensor, nn, overrides
 from torch.overrides import TorchFunctionMode
 
 from featmagic.fields import NOTHING, Field
-from featmagic.functions import field_after
-from featmagic.given import image_in
-from featmagic.rules import tensors_of
+from featmagic.functions import rule_of
+from featmagic.sights import Sight, sights_in
 from featmagic.tree import CAN_RUN_EAGER
 
 # They take another path, which gives other last bits, while any mode is on.
@@ -32,6 +31,9 @@ _OPENING = frozenset(
 _unseen: Any = torch._C.DisableTorchFunction
 # What they return, others fill.
 _EMPTY = frozenset({torch.empty_like, Tensor.new_empty, Tensor.new_empty_strided})
+_PLAIN = frozenset({int, float, bool, str, type(None)})
+_UNKNOWN = Sight(())
+_is_wrapped: Any = torch._C._functorch.is_functorch_wrapped_tensor
 
 
 class Trace(TorchFunctionMode):
@@ -42,21 +44,16 @@ class Trace(TorchFunctionMode):
 
     Args:
         image: what the pass is given.
-        model: whose buffers don't depend on the image.
-
-    Attributes:
-        axes: how many axes the image has, and so maps of it.
+        constants: what doesn't depend on the image.
     """
 
-    def __init__(self, image: Tensor, model: nn.Module) -> None:
+    def __init__(self, image: Tensor, constants: Constants) -> None:
         super().__init__()
-        self.axes = image.dim()
-        self._known: dict[int, tuple[Callable[[], Tensor | None], int, Field]] = {}
+        self._constants = constants
+        self._known: dict[int, tuple[Callable[[], Tensor | None], int, Sight]] = {}
         self._is_on = False
         with _unseen():
-            for buffer in model.buffers():
-                self._learn(buffer, NOTHING)
-            self._learn(image, Field())
+            self._learn(image, Sight(image.shape, Field()))
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -64,47 +61,62 @@ class Trace(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in _QUIET:
             return func(*args, **kwargs)
-        seen: dict[int, Field] = {}
+        before = None
         with _unseen(), suppress(Exception):  # whatever a container of the user's raises
-            seen = self._seen(func, args, kwargs)
+            before = self._before(func, args, kwargs)
         output = func(*args, **kwargs)
-        if seen and isinstance(output, (Tensor, tuple, list)):
-            with _unseen(), suppress(Exception):  # arguments that no rule is made for
-                self._follow(func, seen, output, args, kwargs)
+        if before is not None and isinstance(output, (Tensor, tuple, list)):
+            with _unseen(), suppress(Exception):
+                self._follow(func, output, *before)
         return output
 
-    def _seen(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int, Field]:
-        """What is known of the arguments, by identity, before they are worked on in place."""
-        found = {}
-        for tensor in tensors_of(args, kwargs):
-            if (field := self.field_of(tensor)) is not None:
-                found[id(tensor)] = field
+    def _before(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]] | None:
+        """The arguments as they are before they are worked on in place; None if all is unknown."""
         if func in _OPENING:
-            for number in found:
-                self._known.pop(number, None)
-            return {}
-        return {} if func in _EMPTY else found
+            self._known.pop(id(args[0]), None)
+            return None
+        if func in _EMPTY or "out" in kwargs:
+            return None
+        found = [value if type(value) in _PLAIN else self._stand_in(value) for value in args]
+        named = {
+            name: value if type(value) in _PLAIN else self._stand_in(value)
+            for name, value in kwargs.items()
+        }
+        return (found, named) if found and found[0] is not _UNKNOWN else None
 
-    def _follow(
-        self, func: Any, seen: dict[int, Field], output: Any, args: tuple[Any, ...], kwargs: Any
-    ) -> None:
-        """Learn what the result sees, if that can be told."""
-        field = field_after(func, lambda one: seen.get(id(one)), output, args, kwargs)
-        if field is not None:
-            for tensor in tensors_of((output,), {}):
-                self._learn(tensor, field)
+    def _stand_in(self, value: Any) -> Any:
+        """A sight in the place of a tensor, in lists and tuples too."""
+        if isinstance(value, Tensor):
+            known = self._known.get(id(value))
+            if known is not None and known[0]() is value:
+                return known[2] if known[1] == value._version else _UNKNOWN
+            return Sight(value.shape, NOTHING) if self._constants.has(value) else _UNKNOWN
+        # A list of a million numbers isn't looked through.
+        if isinstance(value, (list, tuple)) and (len(value) < 16 or isinstance(value[0], Tensor)):
+            return type(value)([self._stand_in(part) for part in value])
+        return value
 
-    def _learn(self, tensor: Tensor, field: Field) -> None:
-        # An inference tensor has no version that would tell of changes.
-        if not tensor.is_inference():
-            self._known[id(tensor)] = weakref.ref(tensor), tensor._version, field
+    def _follow(self, func: Any, output: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Keep what the result was made of, and by which rule."""
+        rule = rule_of(func)
+        if rule is None:
+            args, kwargs = list(sights_in(args, kwargs)), {}  # nothing else is kept alive
+        for tensor in (output,) if isinstance(output, Tensor) else output:
+            if isinstance(tensor, Tensor):
+                self._learn(tensor, Sight(tensor.shape, None, (rule, args, kwargs)))
 
-    def field_of(self, tensor: Tensor) -> Field | None:
-        """What the tensor sees as it is now, or None."""
-        known = self._known.get(id(tensor))
-        if known is not None and known[0]() is tensor:
-            return known[2] if known[1] == tensor._version else None
-        return NOTHING if isinstance(tensor, nn.Parameter) else None
+    def _learn(self, tensor: Tensor, sight: Sight) -> None:
+        # These have no version that would tell of all changes.
+        if not tensor.is_inference() and not _is_wrapped(tensor):
+            self._known[id(tensor)] = weakref.ref(tensor), tensor._version, sight
+
+    def sight_of(self, tensor: Tensor) -> Sight | None:
+        """What is known of the tensor as it is now, or None."""
+        with _unseen():
+            sight: Sight = self._stand_in(tensor)
+        return None if sight is _UNKNOWN else sight
 
     def switch_on(self) -> None:
         """Follow what this thread computes from now on."""
@@ -126,23 +138,39 @@ class Trace(TorchFunctionMode):
         self._known = {}
 
 
-def trace_of(model: nn.Module, args: Any, kwargs: Any) -> Trace | None:
-    """What follows the image through a call of the model.
+class Constants:
+    """Tensors that don't depend on what a model is given: its parameters and buffers.
+
+    Args:
+        modules: those of the model.
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        buffers = (b for module in modules for b in module._buffers.values() if b is not None)
+        self._buffers = {id(b): (weakref.ref(b), b._version) for b in buffers}
+
+    def has(self, tensor: Tensor) -> bool:
+        """Whether the tensor is one, and still holds what it held."""
+        if type(tensor) is nn.Parameter:
+            return True
+        buffer = self._buffers.get(id(tensor))
+        return buffer is not None and buffer[0]() is tensor and buffer[1] == tensor._version
+
+
+def constants_of(modules: Collection[nn.Module]) -> Constants | None:
+    """What doesn't depend on the image, while one is followed through these modules.
 
     Returns:
-        None where the call is given no image, or where the model would take note of being followed.
+        None where what they compute would not stay the same to the last bit.
 
     Example:
-        >>> trace_of(nn.ReLU(), (torch.zeros(2, 3),), {}) is None
+        >>> constants_of([nn.MultiheadAttention(8, 2)]) is None
         True
     """
     compiles = "torch._dynamo" in sys.modules and not CAN_RUN_EAGER
-    if compiles or any(isinstance(module, _FAST_PATHS) for module in model.modules()):
+    if compiles or any(isinstance(module, _FAST_PATHS) for module in modules):
         return None
-    image = image_in(model, args, kwargs)
-    if image is None or torch._C._functorch.is_functorch_wrapped_tensor(image):
-        return None
-    return Trace(image, model)
+    return Constants(modules)
 
 
 def hide(error: BaseException | None) -> None:
