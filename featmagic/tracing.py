@@ -75,7 +75,7 @@ class Trace(TorchFunctionMode):
     ) -> tuple[list[Any], dict[str, Any]] | None:
         """The arguments as they are before they are worked on in place; None if all is unknown."""
         if func in _OPENING:
-            self._known.pop(id(args[0]), None)
+            self._forget(args[0])
             return None
         if func in _EMPTY or "out" in kwargs:
             return None
@@ -85,6 +85,14 @@ class Trace(TorchFunctionMode):
             for name, value in kwargs.items()
         }
         return (found, named) if found and found[0] is not _UNKNOWN else None
+
+    def _forget(self, tensor: Tensor) -> None:
+        """The tensor and all that share its memory are unknown from now on."""
+        memory = tensor.untyped_storage().data_ptr()
+        for number, (reference, _, _) in list(self._known.items()):
+            other = reference()
+            if other is None or other.untyped_storage().data_ptr() == memory:
+                del self._known[number]
 
     def _stand_in(self, value: Any) -> Any:
         """A sight in the place of a tensor, in lists and tuples too."""
