@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import featmagic
+from featmagic.explore.contents import Contents
 
 # Tells when the frame is on its way in which the first channel was drawn: two frames later.
 FIRST_PAINT = """
@@ -78,6 +83,52 @@ def opened(browser: Any, page: Path) -> Iterator[Any]:
         yield tab
     finally:
         context.close()
+
+
+# The bytes are there when the clock starts, as they are in a notebook.
+MOUNT = """
+async () => {
+  document.querySelector("#place")?.remove();
+  await new Promise(requestAnimationFrame);
+  const place = document.createElement("div");
+  place.id = "place";
+  document.body.append(place);
+  drawn.clear();
+  delete document.documentElement.dataset.painted;
+  const began = performance.now();
+  mount(place, structuredClone(contents), bytes);
+  while (!document.documentElement.dataset.painted) await new Promise(requestAnimationFrame);
+  return (Number(document.documentElement.dataset.painted) - began) / 1000;
+}
+"""
+HELD = """
+async ([text, pngs]) => {
+  window.contents = JSON.parse(text);
+  window.bytes = new Map();
+  for (const [id, png] of Object.entries(pngs)) {
+    const letters = atob(png);
+    bytes.set(id, Uint8Array.from(letters, (letter) => letter.charCodeAt(0)));
+  }
+}
+"""
+
+
+def mounts(browser: Any, contents: Contents, runs: int) -> list[float]:
+    """Seconds from a call of `mount` to the first frame with channels in it, on an open page."""
+    own = Path(featmagic.__file__).parent / "explore"
+    script = (own / "explorer.js").read_text() + "window.mount = mount;"
+    pngs = {name: b64encode(png).decode() for name, png in contents.files.items()}
+    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900})
+    tab = context.new_page()
+    tab.add_init_script(FIRST_PAINT)
+    tab.goto("about:blank")
+    tab.add_style_tag(path=own / "explorer.css")
+    tab.add_script_tag(content=script, type="module")
+    tab.wait_for_function("Boolean(window.mount)")
+    tab.evaluate(HELD, [json.dumps(contents.text), pngs])
+    found = [float(tab.evaluate(MOUNT)) for _ in range(runs + 1)]
+    context.close()
+    return found[1:]
 
 
 def first_paints(browser: Any, page: Path, runs: int) -> list[float]:

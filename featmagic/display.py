@@ -174,15 +174,18 @@ _MOST_DENSE = 4 * 10**6  # pixels of a page: a browser keeps four times four byt
 
 def _bundle(pixels: Pixels, palette: bytes, text: str, alt: str) -> Bundle:
     """A PNG with its size; VS Code takes the text for the alt text, others `alt`, or none."""
-    picture, told = _picture(pixels, palette, alt)
+    height, width = pixels.shape[:2]
+    dense = is_kernel(running_shell()) and height * width <= _MOST_DENSE
+    picture, told = _picture(pixels, palette, alt, _DENSITY if dense else 1)
     data = {"image/png": b64encode(picture).decode(), "text/plain": spoken(text)}
     return data, {"image/png": told}
 
 
-def _picture(pixels: Pixels, palette: bytes, alt: str) -> tuple[bytes, dict[str, Any]]:
+def _picture(
+    pixels: Pixels, palette: bytes, alt: str, density: int
+) -> tuple[bytes, dict[str, Any]]:
     height, width = pixels.shape[:2]
-    dense = is_kernel(running_shell()) and height * width <= _MOST_DENSE
-    picture = encoded(pixels, palette, _DENSITY if dense else 1)
+    picture = encoded(pixels, palette, density)
     return picture, {"width": width, "height": height, "alt": spoken(alt)}
 
 
@@ -197,4 +200,5 @@ def picture_of(mosaic: Mosaic, alt: str) -> tuple[bytes, dict[str, Any]]:
         >>> picture_of(tile(tiles, ("0", "1"), bytes(768), Arrangement(2, 3, 1)), "two")[1]
         {'width': 54, 'height': 37, 'alt': 'two.'}
     """
-    return _picture(image(mosaic), mosaic.palette, alt)
+    # An explorer stands in its place as a rule: it is to be small.
+    return _picture(image(mosaic), mosaic.palette, alt, 1)
