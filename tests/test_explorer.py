@@ -6,6 +6,8 @@ import base64
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -21,7 +23,7 @@ from tiles import as_shown, tiles_in
 from featmagic.explore.front_end import VIEW
 
 HERE = Path(__file__).parent
-SECONDS = 15
+SECONDS = 120
 SETUP = """\
 import gc, weakref
 import torch
@@ -109,10 +111,12 @@ class FrontEnd:
 
     def subshell(self):
         """A new one, or None where the kernel knows none."""
+        info = self._client.kernel_info(reply=True, timeout=SECONDS)["content"]
+        if "kernel subshells" not in info.get("supported_features", []):
+            return None
         control = self._client.control_channel
         control.send(self._client.session.msg("create_subshell_request", {}))
-        content = self._client.get_control_msg(timeout=SECONDS)["content"]
-        return content.get("subshell_id")
+        return self._client.get_control_msg(timeout=SECONDS)["content"]["subshell_id"]
 
     def until(self, true):
         while not true():
@@ -778,3 +782,41 @@ def test_an_input_that_the_model_cannot_take_is_said_and_nothing_changes(front):
     assert front.states[name]["input"] == 0
     assert front.messages[name][-1][0]["busy"] is False
     assert front.printed("print(ex.input, len(hooks_on(model)))") == "0 0"
+
+
+# Elsewhere
+
+
+def plain(code):
+    """What a Python without IPython prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_plain_python_is_told_of_the_page():
+    code = (
+        "import sys, torch, featmagic\n"
+        "with featmagic.capture(net := torch.nn.Sequential(torch.nn.ReLU())) as maps:\n"
+        "    net(torch.zeros(1, 2, 3, 3))\n"
+        "try:\n    maps.explore()\n"
+        "except featmagic.FeatmagicError as error:\n    print(error)\n"
+        "print('anywidget' in sys.modules, 'ipywidgets' in sys.modules)"
+    )
+    assert plain(code).splitlines() == [
+        "An explorer needs a notebook or IPython; feature_maps.save('look.html') writes the same "
+        "as a page.",
+        "False False",
+    ]
+
+
+def test_what_is_not_explored_imports_no_widgets():
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "import sys\nip = InteractiveShell()\nip.run_line_magic('load_ext', 'featmagic')\n"
+        "import featmagic.maps, featmagic.capturing\n"
+        "print('anywidget' in sys.modules, 'ipywidgets' in sys.modules)"
+    )
+    assert plain(code).splitlines()[-1] == "False False"

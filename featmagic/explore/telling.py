@@ -65,7 +65,7 @@ def layer_text(
         "inf": inf,
         "spatial": one.spatial,
         "signed": one.signed,
-        "field": None,
+        "field": _field(activation, one),
         "plates": {str(plate.sample): plate_text(activation.key, one, plate) for plate in made},
     }
 
@@ -78,6 +78,13 @@ def _strange(one: Spread, made: list[Plate]) -> tuple[int, int]:
     if len(rest):
         nan, inf = nan + int(rest.isnan().sum()), inf + int(rest.isinf().sum())
     return int(nan), int(inf)
+
+
+def _field(activation: Activation, one: Spread) -> list[int] | None:
+    """What a place sees of the input, where the planes are as the module gave them."""
+    as_given = activation.tensor.shape[-2:] == one.values.shape[-2:]
+    field = activation.field if one.spatial and as_given else None
+    return None if field is None else field.as_list()
 
 
 # Of a layer without a picture.

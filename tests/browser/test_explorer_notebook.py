@@ -33,6 +33,7 @@ PIXELS = """canvas => {
     const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return [width, height, Array.from(data)];
 }"""  # noqa: E501
+SAVES_STATE = "@jupyter-widgets/jupyterlab-manager:saveWidgetState"  # or saves it no longer
 END = "() => jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 
 
@@ -259,6 +260,23 @@ def test_a_saved_notebook_shows_the_grid_trusted_or_not(fresh, notebooks):
         assert not any(untrusted.trusted())
         expect(grids(untrusted)).to_have_count(1)
         expect(explorer(untrusted)).to_have_count(0)
+
+
+def test_a_notebook_saved_with_the_state_of_its_widgets_is_explored_without_a_kernel(
+    fresh, notebooks, values
+):
+    expect(layer(fresh, "pool1")).to_be_visible()
+    run(fresh, "pass")
+    fresh.command(SAVES_STATE)
+    try:
+        fresh.command("docmanager:save")
+        fresh.page.evaluate(END)
+        with notebooks.open(fresh.name) as trusted:
+            layer(trusted, "pool1").click()
+            expect(tile(trusted, 0).locator("canvas")).to_have_js_property("width", 12)
+            assert_tiles_show(trusted, values["pool1"])
+    finally:
+        fresh.command(SAVES_STATE)
 
 
 def test_another_input_is_run_in_the_kernel_and_drawn(opened):
