@@ -594,6 +594,16 @@ def test_a_layer_without_a_picture_says_why(sessions):
     session.leave()
 
 
+def test_a_terminal_that_shows_images_has_all_its_colours(sessions):
+    session = sessions(**TRUECOLOR)
+
+    session.explore("explore = lambda maps: maps.explore(); ip = get_ipython(); "
+                    "ip.mime_renderers = {'image/png': print}; look(model, image)")  # fmt: skip
+
+    assert re.search(r"\x1b\[[0-9;]*38;2;", session.received)
+    session.leave()
+
+
 def test_without_colours_the_grid_is_in_letters(sessions, layers):
     session = sessions(**NO_COLOUR)
 
