@@ -1,17 +1,16 @@
 // The explorer: an anywidget, and what a saved page mounts. Written by hand; needs nothing else.
 // A layer is a grey PNG and a range for each channel: colours, order and values are made here.
 
-const LEVELS = 248, CONSTANT = 250, NAN = 251; // codes, as in palette.py; 252 and 253 are infinite
+const LEVELS = 248, LAST = 247, CONSTANT = 250, NAN = 251; // codes, as in palette.py; then inf, -inf
 const {abs, ceil, floor, log10, max, min, round, sign, sqrt} = Math;
-const STRANGE = {251: NaN, 252: Infinity, 253: -Infinity};
 const KEPT = 40; // unpacked pictures at most
 const KEYS = {
-	"[ ]": "layer before, after", arrows: "channel beside, above, below", "Home End": "first, last channel",
-	"Shift arrows": "move the place that is read", "+ -": "zoom", "/": "find a layer by name", Enter: "pin the channel, or unpin it",
-	c: "copy the code that reaches the channel", "?": "these keys", Escape: "close; let go of the place",
+	"[ ]": "layer before, after", arrows: "channel beside, above, below",
+	"Shift arrows": "move the place", "+ -": "zoom", "/": "find a layer by name", Enter: "pin or unpin the channel",
+	c: "copy the code that reaches it", "?": "these keys", Escape: "close, let go of the place",
 };
 
-// Children become text, never HTML: names come from the model. A tag may have a class: "div.fm-film".
+// Children become text, never HTML: names come from the model.
 function make(tag, attributes, ...children) {
 	const [name, kind] = tag.split("."), element = document.createElement(name);
 	if (kind) element.className = kind;
@@ -23,7 +22,6 @@ function make(tag, attributes, ...children) {
 	return element;
 }
 
-// Properties that the styles read: --fm-wide and others.
 function style(element, values) {
 	for (const key in values) element.style.setProperty(`--fm-${key}`, values[key]);
 }
@@ -44,7 +42,7 @@ const short = (value, digits = 4) => (typeof value !== "number" ? "none"
 
 // By hand: what is read back from a canvas may hold a privacy setting's noise.
 async function unpacked(data) {
-	const view = new DataView(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength), parts = [];
+	const view = new DataView(data.buffer, data.byteOffset, data.byteLength), parts = [];
 	for (let at = 8, size; at < view.byteLength; at += 12 + size) {
 		size = view.getUint32(at);
 		if (view.getUint32(at + 4) === 0x49444154) parts.push(new Uint8Array(view.buffer, view.byteOffset + at + 8, size)); // IDAT
@@ -65,7 +63,7 @@ const isSingle = ({full}) => full[0] * full[1] < 2;
 const isConstant = (plate, i) => !isSingle(plate) && plate.low[i] !== null && plate.low[i] === plate.high[i]
 	&& !plate.nan[i] && !plate.inf[i];
 const mostOf = (plate, i) => max(abs(plate.low[i]), abs(plate.high[i]));
-const valueOf = (plate, i, code) => plate.low[i] + code / (LEVELS - 1) * (plate.high[i] - plate.low[i]);
+const valueOf = (plate, i, code) => plate.low[i] + code / LAST * (plate.high[i] - plate.low[i]);
 const firstOf = layer => Object.values(layer.plates)[0];
 const shareOf = layer => (layer.dead ?? 0) / (layer.dead_of || layer.of || 1);
 
@@ -77,7 +75,6 @@ function countsOf(picture, plate, i) {
 	return picture.counts[i];
 }
 
-// The codes that leave `robust` percent of the values outside at each end.
 function innerCodes(counts, robust) {
 	const values = counts.subarray(0, LEVELS), outside = (values.reduce((a, b) => a + b, 0) - 1) * robust / 100;
 	const first = (found, step) => {
@@ -88,9 +85,9 @@ function innerCodes(counts, robust) {
 }
 
 // The colours of a layer, by the rules of colour.py: around 0 where there are both signs.
-function coloursOf(store, layer, plate, picture, {cmap, scale, robust, gamma = 1}) {
+function coloursOf(store, {layer, plate, picture}, {cmap, scale, robust, gamma = 1}) {
 	const {cmaps, diverging, layers} = store.contents, own = scale === "channel" && !isSingle(plate);
-	let ranges = plate.low.map((_, i) => (robust ? innerCodes(countsOf(picture, plate, i), robust) : [0, LEVELS - 1])
+	let ranges = plate.low.map((_, i) => (robust ? innerCodes(countsOf(picture, plate, i), robust) : [0, LAST])
 		.map(code => valueOf(plate, i, code)));
 	if (!own) {
 		const known = ranges.filter((_, i) => plate.low[i] !== null).flat();
@@ -100,7 +97,7 @@ function coloursOf(store, layer, plate, picture, {cmap, scale, robust, gamma = 1
 	const around = layer.signed || (ranges.some(([low]) => low < 0) && ranges.some(([, high]) => high > 0));
 	const name = cmaps[cmap] ? cmap : around ? "RdBu_r" : "viridis", centred = around && diverging.includes(name);
 	if (centred) ranges = ranges.map(([low, high]) => [-max(-low, high), max(-low, high)]);
-	const place = (i, value) => { // of a value in its channel's colours, 0 to 1
+	const place = (i, value) => { // of a value among the colours, 0 to 1
 		const low = ranges[i][0], high = ranges[i][1], t = high > low ? within((value - low) / (high - low), 0, 1) : 0;
 		if (gamma === 1) return t;
 		return centred ? (1 + sign(t - 0.5) * abs(2 * t - 1) ** gamma) / 2 : t ** gamma;
@@ -108,14 +105,13 @@ function coloursOf(store, layer, plate, picture, {cmap, scale, robust, gamma = 1
 	return {name, centred, own, ranges, gamma, place, table: store.table(name)};
 }
 
-// Code -> RGBA of one plane.
 function lutOf({table, place}, plate, i) {
-	return table.map((rgba, code) => (code < LEVELS ? table[round(place(i, valueOf(plate, i, code)) * (LEVELS - 1))] : rgba));
+	return table.map((rgba, code) => (code < LEVELS ? table[round(place(i, valueOf(plate, i, code)) * LAST)] : rgba));
 }
 
-// A plane, one pixel a value. One of a single value is framed and hatched, as it has no range.
+// A plane, one pixel a value. One of a single value is framed and hatched.
 let scratch = null;
-function paint(canvas, colours, plate, picture, i, lut = lutOf(colours, plate, i)) {
+function paint(canvas, colours, {plate, picture, i}, lut = lutOf(colours, plate, i)) {
 	const {width, height} = plate, {pixels} = picture, start = i * width * height, hatched = isConstant(plate, i);
 	if (scratch?.width !== width || scratch.height !== height) scratch = new ImageData(width, height);
 	const out = new Uint32Array(scratch.data.buffer), size = out.length;
@@ -137,10 +133,9 @@ function put(canvas, image) {
 // What views of the same contents share: those, and what was unpacked of them.
 class Store {
 	views = new Set();
-	heard = new WeakSet(); // each view passes a message on: once is enough
 
-	constructor(contents, bytes) {
-		this.fill(contents, bytes);
+	constructor(...given) {
+		this.fill(...given);
 	}
 
 	fill(contents, bytes) {
@@ -161,7 +156,6 @@ class Store {
 		return this.tables[cmap];
 	}
 
-	// Unpacked when it is first looked at.
 	picture(id, unpack = unpacked) {
 		const {pictures, bytes} = this, data = bytes.get(id), picture = pictures.get(id) ?? (data && unpack(data).catch(() => null));
 		pictures.delete(id);
@@ -176,8 +170,6 @@ class Store {
 
 	hear(content, buffers) {
 		const {busy, changed, images, ids} = content, {contents} = this;
-		if (this.heard.has(content)) return;
-		this.heard.add(content);
 		this.busy = busy ?? this.busy;
 		if (changed) {
 			const news = Object.fromEntries(changed.map(layer => [layer.key, layer]));
@@ -193,11 +185,9 @@ class Store {
 
 function explore(element, store, kernel) {
 	const name = `featmagic-${Math.random().toString(36).slice(2)}`; // other explorers are on the page
-	const {start} = store.contents, given = what => kernel?.get(what), alive = () => kernel && given("_alive") !== false;
-	const chosen = {
-		layer: given("layer") ?? start.layer, channel: given("channel") ?? start.channel,
-		sample: given("sample") ?? start.sample, position: given("position") ?? null,
-	};
+	const given = what => kernel?.get(what), alive = () => kernel && !stopped && given("_alive") !== false;
+	const chosen = {position: null, ...store.contents.start};
+	for (const what in chosen) chosen[what] = given(what) ?? chosen[what];
 	const tiles = [], frames = new Map(), hide = {"aria-hidden": true};
 	let settings = {...store.contents.settings, ...given("settings")};
 	let shown = null; // {layer, plate, picture, sample}: what the grid has, once that is unpacked
@@ -209,33 +199,29 @@ function explore(element, store, kernel) {
 	const sampleOf = layer => within(chosen.sample, 0, max(0, layer.samples - 1));
 	const plateOf = layer => layer.plates[sampleOf(layer)] ?? firstOf(layer);
 	const chosenPlace = () => sorted.findIndex(i => shown.plate.channels[i] === chosen.channel);
-	const button = (text, onclick, attributes) => make("button", {type: "button", onclick, ...attributes}, text);
+	const button = (text, onclick, label = "") => make("button", {onclick, label}, text);
 	const pictureBox = (kind, label, onclick) => make("div.fm-pic", {onclick}, make(`canvas.${kind}`, {role: "img", label}));
 
-	// ---- elements
-
 	const controls = {}, labels = {};
-	for (const [label, [low, high, step], act, title = ""] of [
+	for (const [label, [low, high, step], act, placeholder = ""] of [
 		["Layer", [], go], ["Sample", [0, 0, 1], sample => choose({sample})], ["Call", [], go],
 		["Input", [0, store.contents.inputs - 1, 1], n => tell("input", n)],
 		["Colours", [["auto", ...Object.keys(store.contents.cmaps)]], "cmap"],
-		["Scale", [["channel", "layer", "all"]], "scale", "who shares a range"],
-		["Robust", [0, 49, 0.5], "robust", "percent of the values left out at each end"],
-		["Gamma", [0.1, 5, 0.1], "gamma", "below 1 shows weak values"],
+		["Scale", [["channel", "layer", "all"]], "scale"], ["Robust", [0, 49, 0.5], "robust"], ["Gamma", [0.1, 5, 0.1], "gamma"],
 		["Sort", [["index", "mean", "absmean", "max", "std", "sparsity", "similar"]], "sort"],
-		["Top", [0, 1e6, 1], "topk", "so many channels; 0 is all"],
-		["Zoom", [0, 64, 1], "zoom", "pixels to a value; 0 is by the room there is"],
+		["Top", [0, 1e6, 1], "topk", "all"],
+		["Zoom", [0, 64, 1], "zoom", "auto"],
 		["Opacity", [0, 1, 0.05], "alpha"],
 	]) {
-		const id = `${name}-${label}`, change = value => (act.call ? act(value) : set({[act]: value}));
+		const id = name + label, change = value => (act.call ? act(value) : set({[act]: value}));
 		const control = controls[label] = step ? make("input", {
-			id, min: low, max: high, step, type: label === "Opacity" ? "range" : "number",
+			id, min: low, max: high, step, placeholder, type: label === "Opacity" ? "range" : "number",
 			oninput() {
-				if (control.value && control.value >= low) change(min(step === 1 ? round(control.value) : control.value, control.max));
+				if (control.value >= low) change(min(step === 1 ? round(control.value) : control.value, control.max));
 			},
 		}) : make("select", {id, onchange: () => change(control.value)}, ...(low ?? []).map(one => new Option(one)));
 		control.setting = act;
-		labels[label] = make("div.fm-control", {title, "data-control": label}, make("label", {for: id}, label), control);
+		labels[label] = make("div.fm-control", {}, make("label", {for: id}, label), control);
 	}
 	const {Opacity, ...above} = labels;
 	above.Input.hidden = !store.contents.inputs;
@@ -246,7 +232,7 @@ function explore(element, store, kernel) {
 	const film = make("div.fm-film", {
 		role: "listbox", label: "Layers", tabindex: 0, onclick: ({target}) => go(target.closest("[data-layer]")?.dataset.layer),
 	});
-	const title = make("div.fm-title"), told = make("p.fm-reason"), spacer = make("div.fm-spacer", {role: "presentation"});
+	const title = make("div.fm-title"), told = make("p.fm-reason"), spacer = make("div.fm-spacer");
 	const bestHere = button("", () => choose({channel: best.channel}, true));
 	const grid = make("div.fm-grid", {
 		role: "listbox", label: "Channels", tabindex: 0, onscroll: () => redraw(),
@@ -255,24 +241,22 @@ function explore(element, store, kernel) {
 			if (tile) choose({channel: Number(tile.dataset.channel), position: placeIn(tile.firstChild, event)});
 		},
 	}, told, spacer);
-	const large = pictureBox("featmagic-large", "chosen channel", event => choose({position: placeIn(large, event)}));
+	const large = pictureBox("featmagic-large", "", event => choose({position: placeIn(large, event)}));
 	const heading = make("strong"), pinner = button("pin", pin), ends = make("div.fm-ends"), figures = make("dl");
-	const histogram = make("canvas.featmagic-histogram", {role: "img", title: "heights are square roots of counts"});
+	const histogram = make("canvas.featmagic-histogram", {role: "img"});
 	const input = pictureBox("featmagic-input", "input with the channel on it"), inputWords = make("div.fm-words");
 	const field = make("div.featmagic-field"), inputBox = make("div.fm-input", {}, input, inputWords, Opacity);
-	const pinned = make("div.fm-pins", {role: "group", label: "Pinned channels"});
+	const pinned = make("div.fm-pins");
 	const value = make("span.fm-value"), says = make("span.fm-says"), status = make("div.fm-status", {role: "status"}, value, says);
-	const keys = make("div.fm-keys", {role: "dialog", label: "Keys", tabindex: -1},
+	const keys = make("div.fm-keys", {role: "dialog", label: "Keys", tabindex: -1, hidden: ""},
 		make("dl", {}, ...pairs(KEYS)), button("close", toggleKeys));
-	keys.hidden = true;
 	input.append(field);
 
 	const quiet = event => event.stopPropagation();
 	const root = make("section.featmagic-explorer", {
 		label: "Explorer of feature maps", tabindex: -1, "data-lm-suppress-shortcuts": true, // JupyterLab's own keys
 		onkeydown: press, onkeyup: quiet, onpointermove: point, onpointerleave: point,
-	}, make("div.fm-controls", {role: "group", label: "Display"}, ...Object.values(above),
-		button("?", toggleKeys, {label: "Keys"})),
+	}, make("div.fm-controls", {}, ...Object.values(above), button("?", toggleKeys, "Keys")),
 	make("div.fm-main", {},
 		make("div.fm-left", {}, make("div.fm-shortcuts", {}, deadest, strongest), make("div.fm-finding", {}, finder, order), film),
 		make("div.fm-middle", {}, make("div.fm-head", {}, title, bestHere), grid),
@@ -282,7 +266,7 @@ function explore(element, store, kernel) {
 	pinned, status, keys);
 	const resizing = new ResizeObserver(() => redraw());
 	const watching = new IntersectionObserver(seen => seen.forEach(one => one.isIntersecting && drawThumb(one.target)),
-		{root: film, rootMargin: "200px"});
+		{root: film});
 
 	// ---- the film
 
@@ -313,8 +297,7 @@ function explore(element, store, kernel) {
 		deadest.disabled = !most.dead;
 		write(deadest, most.dead ? `deadest layer: ${most.key}, ${percent(shareOf(most))} of ${most.noun} dead` : "no layer has dead channels");
 		strong = layers().map(strongestOf).filter(Boolean).sort((a, b) => b.most - a.most)[0];
-		strongest.hidden = !strong;
-		write(strongest, `strongest channel: ${strong?.layer.key}, ${strong?.text}`);
+		write(strongest, strong ? `strongest channel: ${strong.layer.key}, ${strong.text}` : "");
 		orderFilm();
 	}
 
@@ -326,16 +309,15 @@ function explore(element, store, kernel) {
 		markLayer();
 	}
 
-	// A few channels, evenly spaced, in the layer's usual colours.
 	async function drawThumb(made) {
 		const layer = layerOf(made.dataset.layer), plate = layer && firstOf(layer), picture = plate && await store.picture(plate.id);
 		if (!picture || made.drawn === plate) return;
 		made.drawn = plate;
-		const all = plate.channels.length, count = all >= 16 ? 4 : all >= 4 ? 2 : 1, side = 48 / count, plane = make("canvas");
-		const usual = coloursOf(store, layer, plate, picture, {scale: "channel"}), context = made.firstChild.getContext("2d");
+		const all = plate.channels.length, count = min(4, floor(sqrt(all))), side = 48 / count, plane = make("canvas");
+		const usual = coloursOf(store, {layer, plate, picture}, {scale: "channel"}), context = made.firstChild.getContext("2d");
 		context.imageSmoothingEnabled = plate.width > side;
 		for (let n = 0; n < count * count; n++) {
-			paint(plane, usual, plate, picture, floor(n * all / count ** 2));
+			paint(plane, usual, {plate, picture, i: floor(n * all / count ** 2)});
 			context.drawImage(plane, n % count * side, floor(n / count) * side, side - 1, side - 1);
 		}
 	}
@@ -369,35 +351,29 @@ function explore(element, store, kernel) {
 		const layer = layerOf(key), plate = layer && plateOf(layer);
 		if (!layer) return;
 		choose({
-			layer: key, channel: !plate || plate.channels.includes(channel) ? channel : plate.channels[0],
+			layer: key, channel: plate?.channels.includes(channel) === false ? plate.channels[0] : channel,
 			position: same(plate?.full, shown?.plate.full) ? chosen.position : null,
 		}, true);
 	}
 
 	function choose(some, shows) {
-		for (const what in some) tell(what, some[what]);
-		take(some, shows);
-	}
-
-	function take(some, shows) {
 		const {layer, sample} = chosen;
 		Object.assign(chosen, some);
+		for (const what in some) tell(what, some[what]);
 		note = "";
 		if (shows) hover = null;
 		if (chosen.layer !== layer || chosen.sample !== sample) load();
 		else redraw(shows);
 	}
 
-	function follow(what, content, buffers) {
-		if (what === "message") return store.hear(content, buffers);
+	function follow(what) {
 		const news = given(what), contents = given("_contents");
 		if (/^_[cb]/.test(what) && contents?.layers) {
+			stores.set(contents, store);
 			store.fill(contents, given("_bytes"));
 			store.views.forEach(view => view(true));
-		} else if (what === "settings" && !same(settings, {...settings, ...news})) {
-			settings = {...settings, ...news};
-			arrange();
-		} else if (what in chosen && !same(chosen[what], news)) take({[what]: news}, true);
+		} else if (what === "settings" && !same(settings, {...settings, ...news})) set(news);
+		else if (what in chosen && !same(chosen[what], news)) choose({[what]: news}, true);
 		else redraw();
 	}
 
@@ -415,9 +391,9 @@ function explore(element, store, kernel) {
 		chosen.layer = layer.key;
 		markLayer();
 		const picture = plate && await store.picture(plate.id);
-		if (turn !== mine || stopped) return;
+		if (turn !== mine) return;
 		shown = picture ? {layer, plate, picture, sample} : null;
-		missing = layer.reason ? `No picture: ${layer.reason}` : `Sample ${sample} ${asks ? "is asked of the kernel …" : "is not here, nor a kernel to ask."}`;
+		missing = layer.reason ? `No picture: ${layer.reason}` : `Sample ${sample} is not here${asks ? " yet" : ", nor a kernel to ask"}.`;
 		hover = null;
 		if (isNew) grid.scrollTop = 0;
 		arrange(isNew);
@@ -428,7 +404,7 @@ function explore(element, store, kernel) {
 		if (image) store.contents.images[sample] = image;
 		store.take(ids, buffers);
 		missing = error;
-		if (turn === mine && !stopped) (sent ? load : redraw)();
+		if (turn === mine) (sent ? load : redraw)();
 	}
 
 	// ---- drawing
@@ -436,7 +412,7 @@ function explore(element, store, kernel) {
 	function arrange(shows) {
 		tick++;
 		if (shown) {
-			colours = coloursOf(store, shown.layer, shown.plate, shown.picture, settings);
+			colours = coloursOf(store, shown, settings);
 			sorted = sort(shown.plate);
 		}
 		redraw(shows);
@@ -444,8 +420,9 @@ function explore(element, store, kernel) {
 
 	function sort({channels, mean, absmean, high, std, zeros, nan, order: alike}) {
 		const {topk} = settings, places = [...channels.keys()];
-		by = topk && settings.sort === "index" ? "absmean" : settings.sort === "similar" && !alike ? "index" : settings.sort;
-		const ranks = {mean, absmean, max: high, std, sparsity: zeros, similar: channels.map(n => -alike?.indexOf(n))}[by];
+		by = topk && settings.sort === "index" ? "absmean" : settings.sort;
+		const ranks = {mean, absmean, max: high, std, sparsity: zeros, similar: alike && channels.map(n => -alike.indexOf(n))}[by];
+		if (!ranks) by = "index";
 		const rank = i => (nan[i] && by !== "similar" && by !== "sparsity" ? null : ranks[i]) ?? -Infinity;
 		if (ranks) places.sort((a, b) => (rank(a) === rank(b) ? a - b : rank(a) > rank(b) ? -1 : 1));
 		return topk ? places.slice(0, topk) : places;
@@ -461,16 +438,15 @@ function explore(element, store, kernel) {
 
 	function drawControls() {
 		const layer = now(), calls = layers().filter(({path}) => path === layer.path);
-		controls.Call.replaceChildren(...calls.map(({key, path, call, calls: all}) => new Option(
-			joined([`${call} of ${all}`, key.slice(path.length).replace(/:\d+/, "")], " "), key)));
+		controls.Call.replaceChildren(...calls.map(({key}) => new Option(key)));
 		controls.Call.disabled = calls.length < 2;
 		controls.Sample.max = max(0, layer.samples - 1);
 		controls.Sample.disabled = !(layer.samples > 1);
-		controls.Opacity.disabled = !layer.spatial;
 		controls.Sort.lastChild.disabled = !shown?.plate.order;
 		const values = {Layer: layer.key, Call: layer.key, Sample: sampleOf(layer), Input: given("input") ?? 0};
-		for (const [label, control] of Object.entries(controls)) { // what is being typed stays
-			if (control !== document.activeElement || control.type !== "number") control.value = values[label] ?? settings[control.setting];
+		for (const [label, control] of Object.entries(controls)) { // not what is being typed
+			const value = values[label] ?? settings[control.setting];
+			if (control !== document.activeElement || control.type !== "number") control.value = value || (control.placeholder ? "" : value);
 		}
 	}
 
@@ -486,20 +462,18 @@ function explore(element, store, kernel) {
 		const {key, kind, shape, dtype, device, words = []} = now();
 		write(title, joined([key, joined([kind, shape, dtype, device], " "), ...words], " · "));
 		best = shown && strongestOf(shown.layer);
-		bestHere.hidden = !best;
-		write(bestHere, `strongest here: channel ${best?.text}`);
+		write(bestHere, best ? `strongest: channel ${best.text}` : "");
 		write(told, shown ? "" : missing);
 		if (shown) drawTiles();
 		else spacer.replaceChildren();
 	}
 
-	// Only the tiles in sight are there; one that scrolls out is the next that scrolls in.
+	// Only the tiles in sight are there; those that scroll out come in again.
 	function drawTiles() {
 		const {plate} = shown, at = chosenPlace(), {columns, down, wide, tall} = size = measured(plate);
-		const rows = ceil(grid.clientHeight / down) + 2, count = rows * columns;
+		const count = (ceil(grid.clientHeight / down) + 2) * columns;
 		spacer.style.height = `${ceil(sorted.length / columns) * down}px`;
-		style(spacer, {wide: `${wide}px`, tall: `${tall}px`});
-		spacer.classList.toggle("fm-smooth", wide < plate.width);
+		style(spacer, {wide: `${wide}px`, tall: `${tall}px`, render: wide < plate.width ? "auto" : "pixelated", font: wide < 24 ? 0 : "10px"});
 		if (reveals && at >= 0) reveal(grid, floor(at / columns) * down, down + 12);
 		reveals = false;
 		const first = max(0, floor(grid.scrollTop / down) - 1) * columns;
@@ -514,9 +488,8 @@ function explore(element, store, kernel) {
 	}
 
 	function drawTile(tile, i, place) {
-		const {plate, picture} = shown, channel = plate.channels[i], [pic, label] = tile.children, key = `${tick} ${channel}`;
-		const x = place % size.columns * (size.wide + 6), y = floor(place / size.columns) * size.down;
-		tile.style.transform = `translate(${x}px, ${y}px)`;
+		const {plate} = shown, channel = plate.channels[i], [pic, label] = tile.children, key = `${tick} ${channel}`;
+		tile.style.transform = `translate(${place % size.columns * (size.wide + 6)}px, ${floor(place / size.columns) * size.down}px)`;
 		tile.ariaSelected = channel === chosen.channel;
 		if (!tile.isConnected) spacer.append(tile);
 		if (tile.drawn === key) return;
@@ -529,7 +502,7 @@ function explore(element, store, kernel) {
 		pic.shows = {...shown, channel, i};
 		write(label, joined([String(channel), plate.nan[i] && "×", plate.inf[i] && "↑", isConstant(plate, i) && `= ${short(plate.low[i], 2)}`], " "));
 		style(tile, {strength: mostOf(plate, i) / (best?.most || 1)});
-		paint(pic.firstChild, colours, plate, picture, i);
+		paint(pic.firstChild, colours, pic.shows);
 	}
 
 	function describe(plate, i) {
@@ -544,26 +517,26 @@ function explore(element, store, kernel) {
 		root.classList.toggle("fm-none", i < 0);
 		write(heading, `channel ${channel}`);
 		write(pinner, isPinned ? "unpin" : "pin");
-		pinner.ariaPressed = isPinned;
 		large.shows = i < 0 ? null : {...shown, channel, i};
 		if (shown) missing = i < 0 ? `Channel ${channel} is not among the ${shown.plate.channels.length} that are here.` : "";
 		if (i < 0 || drawn === key) return;
 		drawn = key;
-		const {plate, picture, layer} = shown, {width, height, prefix, mean, std, absmean, zeros} = plate;
+		const {plate, layer} = shown, {width, height, prefix, mean, std, absmean, zeros} = plate;
 		style(large, {ratio: width / height, wide: `${within(floor(room / max(width, height)), 1, 24) * width}px`});
-		paint(large.firstChild, colours, plate, picture, i);
-		large.firstChild.ariaLabel = `${layer.key}, channel ${channel}: ${describe(plate, i)}`;
+		paint(large.firstChild, colours, large.shows);
 		const rows = {range: describe(plate, i), mean: short(mean[i]), std: short(std[i]), "mean |x|": short(absmean[i]), zeros: percent(zeros[i])};
-		prefix?.names.slice(0, 8).forEach((token, n) => {rows[token] = short(prefix.values[i][n]);});
+		prefix?.names.forEach((token, n) => {rows[token] = short(prefix.values[i][n]);});
 		figures.replaceChildren(...pairs(rows));
-		drawHistogram(plate, picture, i);
-		drawInput(plate, picture, i);
+		large.firstChild.ariaLabel = `${layer.key}, channel ${channel}: ${rows.range}`;
+		drawHistogram(large.shows);
+		drawInput(large.shows);
 	}
 
-	// Bars in the colours of their values: a colour bar too.
-	function drawHistogram(plate, picture, i) {
+	function drawHistogram({plate, picture, i}) {
 		const counts = countsOf(picture, plate, i), lut = lutOf(colours, plate, i), image = new ImageData(LEVELS, 56);
-		const bars = Array.from({length: LEVELS / 4}, (_, n) => counts.subarray(4 * n, 4 * n + 4).reduce((a, b) => a + b)), most = max(...bars);
+		const bars = new Uint32Array(64);
+		counts.forEach((n, code) => {bars[code >> 2] += code < LEVELS && n;});
+		const most = max(...bars);
 		new Uint32Array(image.data.buffer).forEach((_, at, out) => {
 			const code = at % LEVELS, y = floor(at / LEVELS), tall = ceil(sqrt(bars[code >> 2] / most) * 50);
 			if (y > 51 || (y < 50 && y >= 50 - tall)) out[at] = lut[code];
@@ -574,11 +547,11 @@ function explore(element, store, kernel) {
 	}
 
 	// The larger the magnitude, the more opaque: 0 is transparent, as in overlay.py.
-	async function drawInput(plate, picture, i) {
-		const {layer, sample} = shown, about = store.contents.images[sample], mine = drawn, {gamma, ranges} = colours;
+	async function drawInput(one) {
+		const {layer, plate, sample, i} = one, about = store.contents.images[sample], mine = drawn, {gamma, ranges} = colours;
 		inputBox.hidden = !about;
 		const photo = about && await store.picture(about.id, data => createImageBitmap(new Blob([data])));
-		if (!photo || drawn !== mine || stopped) return;
+		if (!photo || drawn !== mine) return;
 		const canvas = input.firstChild, context = canvas.getContext("2d"), over = make("canvas"), [low, high] = ranges[i];
 		[canvas.width, canvas.height] = [photo.width, photo.height];
 		style(input, {ratio: photo.width / photo.height});
@@ -589,7 +562,7 @@ function explore(element, store, kernel) {
 			const part = abs(within(valueOf(plate, i, code), low, high)) / (max(-low, high) || 1);
 			return rgba & 0xffffff | 255 * settings.alpha * (code < LEVELS ? part ** gamma : code >= NAN) << 24;
 		});
-		paint(over, colours, plate, picture, i, lut);
+		paint(over, colours, one, lut);
 		context.imageSmoothingEnabled = false;
 		context.drawImage(over, 0, 0, canvas.width, canvas.height);
 	}
@@ -603,8 +576,8 @@ function explore(element, store, kernel) {
 		if (before) return unpin(before);
 		if (!large.shows) return;
 		const {sample} = shown, pic = pictureBox("", what, () => go(layer, channel)), words = make("span"), made = {layer, channel, sample, pic, words};
-		made.element = make("div.featmagic-pin", {"data-channel": channel, "data-layer": layer}, make("div", {}, make("b", {}, `${layer} · ${channel}`),
-			button("×", () => unpin(made), {label: `unpin ${what}`})), pic, words);
+		made.element = make("div.featmagic-pin", {"data-channel": channel}, make("div", {}, make("b", {}, `${layer} · ${channel}`),
+			button("×", () => unpin(made), `unpin ${what}`)), pic, words);
 		pins.push(made);
 		pinned.append(made.element);
 		redraw();
@@ -630,14 +603,14 @@ function explore(element, store, kernel) {
 			if (one.tick === tick) continue;
 			one.tick = tick;
 			const picture = await store.picture(plate.id);
-			if (!picture || stopped) return;
+			if (!picture) return;
 			one.pic.shows = {...one, layer, plate, picture, i};
 			style(one.pic, {ratio: plate.width / plate.height});
-			paint(one.pic.firstChild, coloursOf(store, layer, plate, picture, settings), plate, picture, i);
+			paint(one.pic.firstChild, coloursOf(store, one.pic.shows, settings), one.pic.shows);
 		}
 	}
 
-	// ---- the place that is read
+	// ---- the place
 
 	function placeIn(pic, {clientX, clientY}) {
 		const {top, left, width, height} = pic.firstChild.getBoundingClientRect(), parts = [(clientY - top) / height, (clientX - left) / width];
@@ -652,10 +625,9 @@ function explore(element, store, kernel) {
 		marking ??= requestAnimationFrame(drawMark);
 	}
 
-	// What the pointer is on, else the chosen channel at the chosen place.
 	const reading = () => hover ?? (large.shows && {...large.shows, position: chosen.position});
 
-	// One write moves the mark in all tiles: they have it where the root's properties say.
+	// One write on the root moves the mark in all tiles.
 	function drawMark() {
 		const read = reading(), at = read?.position, full = read?.plate.full;
 		marking = null;
@@ -671,8 +643,8 @@ function explore(element, store, kernel) {
 		const {layer: {field: known, spatial}, plate: {full}, sample} = shown, image = store.contents.images[sample];
 		if (!image) return;
 		field.hidden = !at || !spatial;
-		write(inputWords, joined([!spatial ? "not over the input" : known ? `receptive field ${known[0]} × ${known[1]}` : "place by proportion, field unknown",
-			image.words], " · "));
+		write(inputWords, joined([!spatial ? "not over the input" : known ? `receptive field ${known[0]} × ${known[1]}` : "by proportion: no field known", image.words],
+			" · "));
 		at?.forEach((n, axis) => {
 			const [from, long, whole] = known ? [known[4 + axis] + n * known[2 + axis], known[axis], image.full[axis]] : [n, 1, full[axis]];
 			field.style[["top", "left"][axis]] = `${from / whole * 100}%`;
@@ -688,13 +660,12 @@ function explore(element, store, kernel) {
 		if (alive() && read?.position && exact.name !== nameOf(read)) waiting = setTimeout(async () => {
 			const {layer, channel, sample, position} = read;
 			const {content} = await kernel.ask({ask: "value", layer: layer.key, channel, sample, position});
-			if (stopped || !("value" in content)) return;
+			if (!("value" in content)) return;
 			exact = {name: nameOf(read), value: Number(String(content.value).replace("inf", "Infinity"))};
 			drawMark();
 		}, 100);
 	}
 
-	// Where in the tensor a place of a channel's plane is.
 	function indexOf({reach: {shape: sides, steps}}, channel, [y, x]) {
 		let rest = steps[0] + channel * steps[1] + y * steps[2] + x * steps[3];
 		return sides.toReversed().map(side => [rest % side, rest = floor(rest / side)][0]).reverse();
@@ -707,12 +678,11 @@ function explore(element, store, kernel) {
 			: `${layer.key}, channel ${channel}, row ${position[0]}, column ${position[1]}`;
 		if (known) return `${where} = ${short(exact.value, 7)}`;
 		const [y, x] = position.map(n => floor(n / shrink)), code = pixels[(i * plate.height + y) * plate.width + x];
-		if (code in STRANGE) return `${where} = ${short(STRANGE[code])}`;
+		if (code >= NAN) return `${where} = ${short([NaN, Infinity, -Infinity][code - NAN])}`;
 		if (code >= LEVELS) return `${where}: nothing is there`;
-		const half = (plate.high[i] - plate.low[i]) / (2 * (LEVELS - 1)), about = valueOf(plate, i, code);
-		const digits = floor(log10(abs(about) || half)) - floor(log10(half)) + 2;
-		return (half ? `${where} = ${short(about, digits)} ± ${short(half, 2)} (half a step)` : `${where} = ${short(about)}`)
-			+ (shrink > 1 ? `, a mean of ${shrink} × ${shrink}` : "");
+		const half = (plate.high[i] - plate.low[i]) / (2 * LAST), about = valueOf(plate, i, code);
+		const digits = 2 + floor(log10(abs(about) || half)) - floor(log10(half)), mean = shrink > 1 ? `, a mean of ${shrink} × ${shrink}` : "";
+		return `${where} = ${half ? `${short(about, digits)} ± ${short(half, 2)} (half a step)` : short(about)}${mean}`;
 	}
 
 	function say(read) {
@@ -738,17 +708,17 @@ function explore(element, store, kernel) {
 		if (event.ctrlKey || event.metaKey || event.altKey) return;
 		const step = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]}[key];
 		const act = {
-			"[": () => stepLayer(-1), "]": () => stepLayer(1), "+": () => zoom(1), "=": () => zoom(1), "-": () => zoom(-1),
-			"/": () => finder.select(), Enter: pin, c: copy, "?": toggleKeys, Home: () => move(-1e9), End: () => move(1e9),
-		}[key];
+			"[": () => stepLayer(-1), "]": () => stepLayer(1), "+": () => zoom(1), "-": () => zoom(-1),
+			"/": () => finder.select(), Enter: pin, c: copy, "?": toggleKeys,
+		}[key.replace("=", "+")];
 		if (key === "Escape") escape();
-		else if (target === finder && (key === "Enter" || key === "ArrowDown")) {
-			if (key === "Enter") go(inFilm[0]?.key);
+		else if (target === finder && key === "Enter") {
+			go(inFilm[0]?.key);
 			film.focus();
 		} else if (/INPUT|SELECT/.test(tagName) || (tagName === "BUTTON" && /^(Enter| )$/.test(key))) return;
 		else if (step && shift) shiftPlace(step);
 		else if (step && target === film) stepLayer(step[0] + step[1]);
-		else if (step) move(step[1] + step[0] * (size?.columns ?? 1), step[0]);
+		else if (step) move(step[1] + step[0] * size.columns);
 		else if (act) act();
 		else return;
 		event.preventDefault();
@@ -757,9 +727,8 @@ function explore(element, store, kernel) {
 	const zoom = by => size && set({zoom: within(size.zoom + by, 1, 64)});
 	const stepLayer = by => go(inFilm[within(inFilm.findIndex(({key}) => key === chosen.layer) + by, 0, inFilm.length - 1)]?.key);
 
-	function move(by, down = 0) {
-		const at = shown ? chosenPlace() : -1, to = within(at + by, 0, sorted.length - 1);
-		if (shown && (!down || at + by === to)) choose({channel: shown.plate.channels[sorted[to]]}, true);
+	function move(by) {
+		if (shown) choose({channel: shown.plate.channels[sorted[within(chosenPlace() + by, 0, sorted.length - 1)]]}, true);
 	}
 
 	function shiftPlace(step) {
@@ -775,8 +744,8 @@ function explore(element, store, kernel) {
 	}
 
 	function escape() {
-		if (!keys.hidden) return toggleKeys();
-		if (!finder.value) return choose({position: null});
+		if (!keys.hidden) toggleKeys();
+		else if (!finder.value) choose({position: null});
 		finder.value = "";
 		orderFilm();
 	}
@@ -786,7 +755,7 @@ function explore(element, store, kernel) {
 		const {plate, channel} = large.shows ?? {}, code = `${store.contents.maps}[${JSON.stringify(chosen.layer)}]`;
 		if (!plate?.reach) return code;
 		const [first, last] = [[0, 0], plate.full.map(side => side - 1)].map(place => indexOf(plate, channel, place));
-		const steps = first.map((n, axis) => (n !== last[axis] ? `${n || ""}:` : plate.reach.shape[axis] > 1 || axis < 2 ? n : ":"));
+		const steps = first.map((n, axis) => (n !== last[axis] ? `${n || ""}:` : n));
 		while (steps.at(-1) === ":") steps.pop();
 		return steps.length ? `${code}[${steps.join(", ")}]` : code;
 	}
@@ -815,24 +784,20 @@ function explore(element, store, kernel) {
 	load();
 
 	return () => {
-		stopped = true;
+		stopped = turn = drawn = true;
 		store.views.delete(refresh);
 		unfollow?.();
 		resizing.disconnect();
 		watching.disconnect();
 		clearTimeout(waiting);
-		cancelAnimationFrame(frame);
-		cancelAnimationFrame(marking);
 		root.remove();
 	};
 }
 
 // ---- doors
 
-/** Builds the explorer inside `element`; what comes back takes it down. */
-export function mount(element, contents, bytes, kernel = null) {
-	return explore(element, new Store(contents, bytes), kernel);
-}
+// Builds the explorer inside `element`; what comes back takes it down.
+export const mount = (element, contents, bytes, kernel = null) => explore(element, new Store(contents, bytes), kernel);
 
 // By its contents: anywidget hands each view of a widget another model.
 const stores = new WeakMap();
@@ -842,7 +807,7 @@ function storeOf(model) {
 	return stores.get(contents);
 }
 
-let number = floor(Math.random() * 2 ** 30); // not that of another explorer's question
+let number = floor(Math.random() * 2 ** 30);
 function kernelOf(model) {
 	const answers = new Map(); // those that never come are never missed
 	return {
@@ -856,12 +821,10 @@ function kernelOf(model) {
 			model.send({...message, id: number});
 		}),
 		on(listener) {
-			const names = ["layer", "channel", "sample", "position", "input", "settings", "_contents", "_bytes", "_alive"];
-			const listeners = names.map(name => [`change:${name}`, () => listener(name)]);
+			const listeners = "layer channel sample position input settings _contents _bytes _alive".split(" ").map(name => [`change:${name}`, () => listener(name)]);
 			listeners.push(["msg:custom", (content, buffers) => {
 				answers.get(content.answer)?.({content, buffers});
 				answers.delete(content.answer);
-				listener("message", content, buffers);
 			}]);
 			for (const [name, hear] of listeners) model.on(name, hear);
 			return () => listeners.forEach(([name, hear]) => model.off(name, hear));
@@ -871,7 +834,7 @@ function kernelOf(model) {
 
 export default {
 	initialize({model}) {
-		model.on("msg:custom", (content, buffers) => storeOf(model).hear(content, buffers)); // with no view too
+		model.on("msg:custom", (content, buffers) => storeOf(model).hear(content, buffers)); // for all views
 		model.send({ask: "here"});
 	},
 	render: ({model, el}) => (model.get("_contents")?.layers ? explore(el, storeOf(model), kernelOf(model)) : undefined),
