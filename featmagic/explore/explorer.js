@@ -99,7 +99,6 @@ function coloursOf(store, {layer, plate, picture}, {cmap, scale, robust, gamma =
 	if (centred) ranges = ranges.map(([low, high]) => [-max(-low, high), max(-low, high)]);
 	const place = (i, value) => { // of a value among the colours, 0 to 1
 		const low = ranges[i][0], high = ranges[i][1], t = high > low ? within((value - low) / (high - low), 0, 1) : 0;
-		if (gamma === 1) return t;
 		return centred ? (1 + sign(t - 0.5) * abs(2 * t - 1) ** gamma) / 2 : t ** gamma;
 	};
 	return {name, centred, own, ranges, gamma, place, table: store.table(name)};
@@ -110,7 +109,7 @@ function lutOf({table, place}, plate, i) {
 }
 
 // A plane, one pixel a value. One of a single value is framed and hatched.
-let scratch = null;
+let scratch;
 function paint(canvas, colours, {plate, picture, i}, lut = lutOf(colours, plate, i)) {
 	const {width, height} = plate, {pixels} = picture, start = i * width * height, hatched = isConstant(plate, i);
 	if (scratch?.width !== width || scratch.height !== height) scratch = new ImageData(width, height);
@@ -169,8 +168,8 @@ class Store {
 	}
 
 	hear(content, buffers) {
-		const {busy, changed, images, ids} = content, {contents} = this;
-		this.busy = busy ?? this.busy;
+		const {busy, changed, images, ids, error} = content, {contents} = this;
+		if (busy !== undefined) this.news = busy ? "the model runs …" : error;
 		if (changed) {
 			const news = Object.fromEntries(changed.map(layer => [layer.key, layer]));
 			const layers = contents.layers.map(layer => ({...layer, ...news[layer.key]}));
@@ -184,7 +183,7 @@ class Store {
 // ---- one view
 
 function explore(element, store, kernel) {
-	const name = `featmagic-${Math.random().toString(36).slice(2)}`; // other explorers are on the page
+	const name = `fm${Math.random()}`; // other explorers are on the page
 	const given = what => kernel?.get(what), alive = () => kernel && !stopped && given("_alive") !== false;
 	const chosen = {position: null, ...store.contents.start};
 	for (const what in chosen) chosen[what] = given(what) ?? chosen[what];
@@ -192,7 +191,7 @@ function explore(element, store, kernel) {
 	let settings = {...store.contents.settings, ...given("settings")};
 	let shown = null; // {layer, plate, picture, sample}: what the grid has, once that is unpacked
 	let pins = [], inFilm = [], sorted = [], strong, best, colours, size, by, note, missing, hover, exact = {};
-	let tick = 0, turn, drawn, frame, marking, waiting, reveals, from, stopped; // older than a tick: to be drawn again
+	let tick = 0, turn, drawn, frame, marking, waiting, reveals, stopped; // older than a tick: to be drawn again
 
 	const layers = () => store.contents.layers;
 	const layerOf = key => layers().find(layer => layer.key === key), now = () => layerOf(chosen.layer) ?? layers()[0];
@@ -205,7 +204,7 @@ function explore(element, store, kernel) {
 	const controls = {}, labels = {};
 	for (const [label, [low, high, step], act, placeholder = ""] of [
 		["Layer", [], go], ["Sample", [0, 0, 1], sample => choose({sample})], ["Call", [], go],
-		["Input", [0, store.contents.inputs - 1, 1], n => tell("input", n)],
+		["Input", [0, store.contents.inputs - 1, 1], n => tell("input", n), "as it was"],
 		["Colours", [["auto", ...Object.keys(store.contents.cmaps)]], "cmap"],
 		["Scale", [["channel", "layer", "all"]], "scale"], ["Robust", [0, 49, 0.5], "robust"], ["Gamma", [0.1, 5, 0.1], "gamma"],
 		["Sort", [["index", "mean", "absmean", "max", "std", "sparsity", "similar"]], "sort"],
@@ -217,7 +216,7 @@ function explore(element, store, kernel) {
 		const control = controls[label] = step ? make("input", {
 			id, min: low, max: high, step, placeholder, type: label === "Opacity" ? "range" : "number",
 			oninput() {
-				if (control.value >= low) change(min(step === 1 ? round(control.value) : control.value, control.max));
+				if (control.value >= low && (control.value || !act.call)) change(min(step === 1 ? round(control.value) : control.value, control.max));
 			},
 		}) : make("select", {id, onchange: () => change(control.value)}, ...(low ?? []).map(one => new Option(one)));
 		control.setting = act;
@@ -248,8 +247,7 @@ function explore(element, store, kernel) {
 	const field = make("div.featmagic-field"), inputBox = make("div.fm-input", {}, input, inputWords, Opacity);
 	const pinned = make("div.fm-pins");
 	const value = make("span.fm-value"), says = make("span.fm-says"), status = make("div.fm-status", {role: "status"}, value, says);
-	const keys = make("div.fm-keys", {role: "dialog", label: "Keys", tabindex: -1, hidden: ""},
-		make("dl", {}, ...pairs(KEYS)), button("close", toggleKeys));
+	const keys = make("dialog.fm-keys", {label: "Keys"}, make("dl", {}, ...pairs(KEYS)), button("close", toggleKeys));
 	input.append(field);
 
 	const quiet = event => event.stopPropagation();
@@ -278,7 +276,6 @@ function explore(element, store, kernel) {
 	}
 
 	function fillFilm() {
-		watching.disconnect();
 		frames.clear();
 		layers().forEach((layer, i) => {
 			const {key, kind, shape, reason, dead, dead_of: of = layer.of, nan, inf} = layer;
@@ -289,7 +286,6 @@ function explore(element, store, kernel) {
 					make("em", {}, joined([nan && `× ${nan} NaN`, inf && `↑ ${inf} inf`]))));
 			style(made, {dead: shareOf(layer)});
 			frames.set(key, made);
-			watching.observe(made);
 		});
 		controls.Layer.replaceChildren(...layers().map(({key}) => new Option(key)));
 		const most = layers().reduce((a, b) => (shareOf(b) > shareOf(a) ? b : a));
@@ -380,7 +376,9 @@ function explore(element, store, kernel) {
 	function refresh(changed) {
 		if (!changed) return redraw();
 		exact = {};
-		fillFilm();
+		if (changed.length) fillFilm();
+		watching.disconnect(); // to be told of all in sight: pictures may have come
+		frames.forEach(made => watching.observe(made));
 		load();
 	}
 
@@ -393,7 +391,7 @@ function explore(element, store, kernel) {
 		const picture = plate && await store.picture(plate.id);
 		if (turn !== mine) return;
 		shown = picture ? {layer, plate, picture, sample} : null;
-		missing = layer.reason ? `No picture: ${layer.reason}` : `Sample ${sample} is not here${asks ? " yet" : ", nor a kernel to ask"}.`;
+		missing = layer.reason ? `No picture: ${layer.reason}` : `Sample ${sample} is not here${alive() ? " yet" : ", nor a kernel to ask"}.`;
 		hover = null;
 		if (isNew) grid.scrollTop = 0;
 		arrange(isNew);
@@ -438,15 +436,15 @@ function explore(element, store, kernel) {
 
 	function drawControls() {
 		const layer = now(), calls = layers().filter(({path}) => path === layer.path);
-		controls.Call.replaceChildren(...calls.map(({key}) => new Option(key)));
+		controls.Call.replaceChildren(...calls.map(({key, path, call}) => new Option(call + key.slice(path.length).replace(/:\d+/, ""), key)));
 		controls.Call.disabled = calls.length < 2;
 		controls.Sample.max = max(0, layer.samples - 1);
 		controls.Sample.disabled = !(layer.samples > 1);
 		controls.Sort.lastChild.disabled = !shown?.plate.order;
-		const values = {Layer: layer.key, Call: layer.key, Sample: sampleOf(layer), Input: given("input") ?? 0};
+		const values = {Layer: layer.key, Call: layer.key, Sample: sampleOf(layer), Input: given("input") ?? ""};
 		for (const [label, control] of Object.entries(controls)) { // not what is being typed
-			const value = values[label] ?? settings[control.setting];
-			if (control !== document.activeElement || control.type !== "number") control.value = value || (control.placeholder ? "" : value);
+			const value = values[label] ?? (settings[control.setting] || (control.placeholder ? "" : 0));
+			if (control !== document.activeElement || control.type !== "number") control.value = value;
 		}
 	}
 
@@ -647,8 +645,7 @@ function explore(element, store, kernel) {
 			" · "));
 		at?.forEach((n, axis) => {
 			const [from, long, whole] = known ? [known[4 + axis] + n * known[2 + axis], known[axis], image.full[axis]] : [n, 1, full[axis]];
-			field.style[["top", "left"][axis]] = `${from / whole * 100}%`;
-			field.style[["height", "width"][axis]] = `${long / whole * 100}%`;
+			style(field, {[`from${axis}`]: from / whole, [`long${axis}`]: long / whole});
 		});
 	}
 
@@ -686,11 +683,11 @@ function explore(element, store, kernel) {
 	}
 
 	function say(read) {
-		const {contents: {words = [], inputs}, busy} = store, {robust, gamma, zoom, alpha} = settings;
+		const {contents: {words = [], inputs}, news} = store, {robust, gamma, zoom, alpha} = settings;
 		const {samples, call, calls, of, noun, spatial} = now(), all = shown?.plate.channels.length, some = sorted.length;
 		write(value, !read ? missing : read.position ? valueAt(read)
 			: `${read.layer.key}, channel ${read.channel}: ${describe(read.plate, read.i)}`);
-		write(says, joined([note, busy && "the model runs …", read && missing, ...(shown ? [
+		write(says, joined([note, news, read && missing, ...(shown ? [
 			`sample ${shown.sample} of ${samples}`, calls > 1 && `call ${call} of ${calls}`, inputs > 0 && `input ${given("input") ?? "as it was"}`,
 			colours.name + (colours.centred ? " around 0" : ""),
 			colours.own ? "each channel its own range" : `one range: ${colours.ranges[0].map(end => short(end, 3)).join(" to ")}`,
@@ -716,7 +713,10 @@ function explore(element, store, kernel) {
 			go(inFilm[0]?.key);
 			film.focus();
 		} else if (/INPUT|SELECT/.test(tagName) || (tagName === "BUTTON" && /^(Enter| )$/.test(key))) return;
-		else if (step && shift) shiftPlace(step);
+		else if (step && shift && large.shows) {
+			const {full, shrink} = shown.plate, at = chosen.position ?? full.map(side => side >> 1);
+			choose({position: at.map((n, axis) => within(n + step[axis] * shrink, 0, full[axis] - 1))}, true);
+		}
 		else if (step && target === film) stepLayer(step[0] + step[1]);
 		else if (step) move(step[1] + step[0] * size.columns);
 		else if (act) act();
@@ -731,20 +731,13 @@ function explore(element, store, kernel) {
 		if (shown) choose({channel: shown.plate.channels[sorted[within(chosenPlace() + by, 0, sorted.length - 1)]]}, true);
 	}
 
-	function shiftPlace(step) {
-		if (!large.shows) return;
-		const {full, shrink} = shown.plate, at = chosen.position ?? full.map(side => side >> 1);
-		choose({position: at.map((n, axis) => within(n + step[axis] * shrink, 0, full[axis] - 1))}, true);
-	}
-
 	function toggleKeys() {
-		if (keys.hidden) from = document.activeElement;
-		keys.hidden = !keys.hidden;
-		(keys.hidden ? from : keys).focus();
+		if (keys.open) keys.close();
+		else keys.showModal();
 	}
 
 	function escape() {
-		if (!keys.hidden) toggleKeys();
+		if (keys.open) toggleKeys();
 		else if (!finder.value) choose({position: null});
 		finder.value = "";
 		orderFilm();
@@ -781,7 +774,7 @@ function explore(element, store, kernel) {
 	const unfollow = kernel?.on?.(follow);
 	resizing.observe(grid);
 	fillFilm();
-	load();
+	refresh([]);
 
 	return () => {
 		stopped = turn = drawn = true;

@@ -1,0 +1,150 @@
+"""An explorer on a page of its own, as `mount` or a widget's front end builds it."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from importlib.resources import files
+
+import matplotlib
+import numpy as np
+import torch
+
+from featmagic.activations import Activation
+from featmagic.explore.contents import contents
+from featmagic.given import Given
+from featmagic.palette import LEVELS
+from featmagic.view import View
+
+PAGE = """\
+<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<style>body {{ margin: 0; }} @media (prefers-color-scheme: dark) {{ body {{ background: #111; }} }}
+{style}</style><div id="here"></div>
+<script type="application/json" id="held">{held}</script>
+<script type="module">
+const script = await import(URL.createObjectURL(new Blob([{script}], {{ type: "text/javascript" }})));
+const held = JSON.parse(document.getElementById("held").textContent);
+const decoded = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+const bytes = Object.entries(held.bytes).map(([id, text]) => [id, decoded(text)]);
+Object.assign(window, {{ script, contents: held.contents, bytes: new Map(bytes) }});
+window.unmount = window.open_it?.(here) ?? script.mount(here, contents, window.bytes);
+</script>"""
+DRAWN = """canvas => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return [canvas.height, canvas.width, Array.from(data)];
+}"""
+SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def activation(key, tensor, kind="Conv2d", *, image=None, path=None, call=1):
+    return Activation(key, path or key, kind, call, tensor, given=Given(image))
+
+
+def layers():
+    """Layers of known values, among them strange ones."""
+    torch.manual_seed(0)
+    image = torch.rand(2, 3, 64, 64)
+    signed, positive = torch.randn(2, 6, 8, 8), torch.rand(2, 20, 7, 7)
+    positive[:, 3], positive[:, 5] = 0, 0.25
+    strange = torch.randn(2, 4, 9, 9)
+    strange[0, 1, 2, 3], strange[0, 2, 0, 0], strange[0, 2, 0, 1] = torch.nan, torch.inf, -torch.inf
+    return [
+        activation("conv1", signed, image=image),
+        activation("relu", positive, "ReLU", image=image),
+        activation("strange", strange, "Identity", image=image),
+        activation("wide", torch.rand(2, 2048, 6, 6), image=image),
+        activation('<img src=x onerror="hacked = 1">', torch.rand(2, 3, 5, 5), "<b>bold</b>"),
+    ]
+
+
+def held_by(activations, *, within=None, **view):
+    """Contents and their bytes, as JSON can have them."""
+    made = contents(activations, View(explore=True, layout="NCHW", **view))
+    text = {**made.text, **(within or {})}
+    return text, {name: b64encode(png).decode() for name, png in made.files.items()}
+
+
+def written(path, text, images):
+    """The page of those contents, in a file."""
+    own = files("featmagic.explore")
+    held = json.dumps({"contents": text, "bytes": images}).replace("<", "\\u003c")
+    script = json.dumps(own.joinpath("explorer.js").read_text("utf-8")).replace("<", "\\u003c")
+    style = own.joinpath("explorer.css").read_text("utf-8")
+    path.write_text(PAGE.format(style=style, held=held, script=script), encoding="utf-8")
+    return path
+
+
+class Explored:
+    """What a person finds on the page."""
+
+    def __init__(self, page):
+        self.page = page
+        self.root = page.locator("section.featmagic-explorer")
+        self.status = page.get_by_role("status")
+        self.film = page.get_by_role("listbox", name="Layers")
+        self.grid = page.get_by_role("listbox", name="Channels")
+        self.tiles = self.grid.get_by_role("option")
+        self.chosen = page.locator("canvas.featmagic-large")
+
+    def control(self, label):
+        return self.root.get_by_label(label, exact=True)
+
+    def layer(self, key):
+        return self.film.locator(f'[data-layer="{key}"]')
+
+    def tile(self, channel):
+        return self.grid.locator(f'[data-channel="{channel}"]')
+
+    def settle(self):
+        """Wait until what was asked for is drawn."""
+        self.page.evaluate(SETTLED)
+
+    def drawn(self, canvas):
+        """Its pixels, `(H, W, RGB)`."""
+        self.settle()
+        height, width, pixels = canvas.evaluate(DRAWN)
+        return np.array(pixels, np.uint8).reshape(height, width, 4)[..., :3]
+
+    def tile_drawn(self, channel):
+        return self.drawn(self.tile(channel).locator("canvas"))
+
+    def point_at(self, channel, y, x, side):
+        """Hover over the middle of a value, in a tile whose planes are `side` values wide."""
+        canvas = self.tile(channel).locator("canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        step = box["width"] / side
+        canvas.hover(position={"x": (x + 0.5) * step, "y": (y + 0.5) * step})
+        self.settle()
+
+    def order(self):
+        """The channels in sight, as they stand."""
+        self.settle()
+        read = "all => all.map(one => [one.ariaPosInSet, one.dataset.channel].map(Number))"
+        return [channel for _, channel in sorted(self.tiles.evaluate_all(read))]
+
+
+def colours(name):
+    """A colormap's colours, apart from the package."""
+    every = matplotlib.colormaps[name](np.linspace(0, 1, LEVELS), bytes=True)
+    return every[:, :3].astype(int)
+
+
+def levels_of(pixels, name):
+    """Where in the colormap each pixel's colour stands; -1 where it is no colour of it."""
+    same = (pixels[..., None, :] == colours(name)).all(-1)
+    return np.where(same.any(-1), same.argmax(-1), -1)
+
+
+def expected_levels(values, low, high):
+    return np.clip((values - low) / (high - low), 0, 1) * (LEVELS - 1)
+
+
+def said(status):
+    """The value that the status line has, its half step, and the index it names."""
+    text = status.text_content()
+    found = re.match(r"(.+?)\[([\d, ]+)\] = (\S+)(?: ± (\S+) \(half a step\))?", text)
+    assert found, text
+    key, index, value, half = found.groups()
+    return key, tuple(map(int, index.split(", "))), float(value), half and float(half)
