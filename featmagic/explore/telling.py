@@ -94,6 +94,7 @@ def plate_text(key: str, one: Spread, plate: Plate) -> Json:
         plate: what travels of them.
     """
     figures, reach = plate.figures, one.reach
+    some = figures.low <= figures.high  # else no value is finite, and there is no mean
     return {
         "id": plate_id(key, plate.sample),
         "height": plate.size[0],
@@ -103,9 +104,9 @@ def plate_text(key: str, one: Spread, plate: Plate) -> Json:
         "channels": list(plate.channels),
         "low": _rounded(figures.low, _EXACT),
         "high": _rounded(figures.high, _EXACT),
-        "mean": _rounded(figures.mean, _ROUGH),
-        "std": _rounded(figures.std, _ROUGH),
-        "absmean": _rounded(figures.absmean, _ROUGH),
+        "mean": _rounded(np.where(some, figures.mean, np.nan), _ROUGH),
+        "std": _rounded(np.where(some, figures.std, np.nan), _ROUGH),
+        "absmean": _rounded(np.where(some, figures.absmean, np.nan), _ROUGH),
         "zeros": _rounded(figures.zeros, _ROUGH),
         "nan": figures.nan.astype(int).tolist(),
         "inf": figures.inf.astype(int).tolist(),
