@@ -11,9 +11,12 @@ from torch import Tensor, nn
 
 from featmagic.attention import Completed
 from featmagic.errors import printable
+from featmagic.fields import NOTHING, Field
 from featmagic.given import Given
 from featmagic.memory import Memory, memory_of
 from featmagic.nested import copied, tensors_in
+from featmagic.sights import Sight
+from featmagic.tracing import Trace
 from featmagic.traits import Traits, traits_of
 from featmagic.tree import unwrap
 
@@ -31,6 +34,7 @@ class Activation:
         traits: what the module says about the tensor's axes.
         given: what the pass was given.
         memory: what is kept of the layer from one look to the next.
+        sight: what the tensor was made of, where it was followed.
     """
 
     key: str
@@ -41,6 +45,13 @@ class Activation:
     traits: Traits = field(default_factory=Traits)
     given: Given = field(default_factory=Given)
     memory: Memory = field(default_factory=Memory)
+    sight: Sight | None = None
+
+    @property
+    def field(self) -> Field | None:
+        """What each place of a feature map sees of the image, or None where that is unknown."""
+        found = None if self.sight is None or self.tensor.dim() != 4 else self.sight.field
+        return None if found == NOTHING else found
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +108,7 @@ class Pass:
         call: int,
         returned: Completed,
         parts: Collection[str] = (),
+        trace: Trace | None = None,
     ) -> None:
         """Keep a copy of every tensor returned, or of those in the parts that are wanted.
 
@@ -123,7 +135,8 @@ class Pass:
             key = name + suffix
             try:
                 self.activations[key] = Activation(
-                    key, layer.path, kind, call, copied(tensor), traits, self.given, layer.memory
+                    key, layer.path, kind, call, copied(tensor), traits, self.given, layer.memory,
+                    None if trace is None else trace.sight_of(tensor),
                 )  # fmt: skip
             except Exception as error:
                 self.empty[key] = f"its output can't be copied: {printable(str(error))}"

@@ -17,7 +17,9 @@ from featmagic.recorder import Recorder
 
 
 @contextmanager
-def capture(model: nn.Module, *layers: str, as_is: bool = False) -> Iterator[FeatureMaps]:
+def capture(
+    model: nn.Module, *layers: str, as_is: bool = False, fields: bool = False
+) -> Iterator[FeatureMaps]:
     """Watch layers while the block runs; afterwards no hook is left on the model.
 
     The block runs with the model in eval mode and without gradients; every sub-module's `training`
@@ -29,6 +31,8 @@ def capture(model: nn.Module, *layers: str, as_is: bool = False) -> Iterator[Fea
             (`*.conv1`), class names (`Conv2d`), `.` for the model itself, `relu:2` for a second
             call. None at all stands for the model's own children.
         as_is: leave mode, gradients and inputs alone.
+        fields: see what each layer's places see of the image, which an explorer shows then; a pass
+            takes a little longer. Not with `as_is`.
 
     Yields:
         `FeatureMaps`, which fill as the model runs; only the last pass counts.
@@ -44,7 +48,8 @@ def capture(model: nn.Module, *layers: str, as_is: bool = False) -> Iterator[Fea
         >>> feature_maps["0"].shape
         torch.Size([1, 5, 24, 24])
     """
-    recorder = Recorder(select(model, layers), (maps := FeatureMaps()).begin, as_is=as_is)
+    maps = FeatureMaps()
+    recorder = Recorder(select(model, layers), maps.begin, as_is=as_is, follow=fields)
     with nullcontext() if as_is else looking(model):
         try:
             with recorder:

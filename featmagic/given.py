@@ -40,15 +40,27 @@ def given(model: nn.Module, args: Any, kwargs: Any, *, copy: bool = True) -> Giv
         >>> given(patches, (torch.zeros(1, 3, 224, 320),), {}).grids[:2]
         ((14, 20), (7, 10))
     """
+    image = image_in(model, args, kwargs)
+    try:
+        return Given() if image is None else _given(image, model, copy=copy)
+    except Exception:  # inside torch.vmap there is no whole tensor
+        return Given()
+
+
+def image_in(model: nn.Module, args: Any, kwargs: Any) -> Tensor | None:
+    """The first image in the arguments of a call of the model, the very tensor.
+
+    Example:
+        >>> image_in(nn.Conv2d(3, 8, 3), ([torch.zeros(2, 2), torch.ones(1, 3, 9, 9)],), {}).shape
+        torch.Size([1, 3, 9, 9])
+    """
     try:
         for name, tensor in tensors_in((args, kwargs)):
-            if "mask" not in name and _has_pixels(tensor):
-                found = _image(tensor, model, copy=copy)
-                if found is not None:
-                    return found
+            if "mask" not in name and _has_pixels(tensor) and _is_image(tensor, model):
+                return tensor
     except Exception:  # whatever a container of the user's raises when it is read
-        return Given()
-    return Given()
+        return None
+    return None
 
 
 def _has_pixels(tensor: Tensor) -> bool:
@@ -61,11 +73,15 @@ def _has_pixels(tensor: Tensor) -> bool:
     )
 
 
-def _image(tensor: Tensor, model: nn.Module, *, copy: bool) -> Given | None:
-    """The image with its grids; three axes are an image if the model has a use for one."""
+def _is_image(tensor: Tensor, model: nn.Module) -> bool:
+    """Three axes are an image if the model has a use for one."""
     first = _first_convolution(model, tensor.shape[-3])
-    if tensor.dim() == 3 and (first is None or first is not _first_convolution(model)):
-        return None
+    return tensor.dim() == 4 or (first is not None and first is _first_convolution(model))
+
+
+def _given(tensor: Tensor, model: nn.Module, *, copy: bool) -> Given:
+    """The image with its grids."""
+    first = _first_convolution(model, tensor.shape[-3])
     image = copied(tensor) if copy or tensor.is_inference() else tensor.detach()
     version = None if copy or tensor.is_inference() else image._version
     grids = () if first is None else _grids(first, image.shape[-2], image.shape[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -13,10 +14,11 @@ from torch import nn
 from featmagic.activations import Pass, layers_of
 from featmagic.attention import asks, completed
 from featmagic.calls import calls_of, in_backward, is_replica, outermost
-from featmagic.given import given
+from featmagic.given import given, image_in
 from featmagic.hooks import Compilations, Hook, remove
 from featmagic.inputs import device_of, moved_to
 from featmagic.layers import Selection
+from featmagic.tracing import Constants, Trace, constants_of, hide
 from featmagic.tree import (
     CAN_RUN_EAGER,
     ROOT,
@@ -41,6 +43,7 @@ class Recorder:
         on_pass: is given every `Pass` as it begins, to read while it fills.
         as_is: leave the model's inputs where they are, and compiled code alone: a hook inside it
             would never fire and have it compiled anew.
+        follow: see what each tensor was made of, for the fields of an explorer; never as it is.
 
     Attributes:
         last: the pass that began last, or None.
@@ -54,6 +57,7 @@ class Recorder:
         on_pass: Callable[[Pass], None] = lambda _: None,
         *,
         as_is: bool = False,
+        follow: bool = False,
     ) -> None:
         self.selection = selection
         self.moved: Counter[str] = Counter()
@@ -65,6 +69,9 @@ class Recorder:
         self._here = _Here()
         self._open: list[Pass] = []
         self._lock = threading.RLock()
+        self._follows = follow and not as_is
+        self._constants: Constants | None = None
+        self._thread = 0
         self._compilations: Compilations | None = None
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
         self._choose()
@@ -79,6 +86,7 @@ class Recorder:
         above = {up for path in chosen for up in ancestors(path) if up != ROOT}
         shut = {path for path in {*chosen, *above} if is_torchscript(tree[path])}
         self._whole = unwrap(self.selection.model)
+        self._modules = {*tree.values(), *self._whole}
         if self.leaves_compiled:
             shut |= {path for path in {*chosen, *above} if runs_compiled(path, tree)}
             if is_compiled(tree[ROOT]):
@@ -96,6 +104,9 @@ class Recorder:
 
     def attach(self) -> None:
         """Put the hooks on; none stays if that fails half-way."""
+        if self._follows:
+            # Only in the thread that detaches is it sure to end.
+            self._constants, self._thread = constants_of(self._modules), threading.get_ident()
         try:
             self._put_on()
             if self.leaves_compiled:
@@ -107,6 +118,7 @@ class Recorder:
 
     def detach(self) -> None:
         """Take every hook of this recorder off; again does no harm."""
+        self._follow(None)  # an interrupt ends a pass without a word
         if self._compilations is not None:
             self._compilations.switch_off()
             self._compilations = None  # it holds the recorder, and so what was recorded
@@ -123,6 +135,8 @@ class Recorder:
             begin, end = Hook(self, self._begin), Hook(self, self._end)
             module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
             module.register_forward_hook(end)
+            if self._follows:
+                module.register_forward_hook(Hook(self, self._ended), always_call=True)
 
     def _take_off(self) -> None:
         remove(self, [*self._layers.values(), *self._above, *self._whole])
@@ -142,7 +156,8 @@ class Recorder:
                 run = self._current(module)
                 call = run.count(path)
             if not wanted or call in wanted:
-                run.keep(self._kept[path], module, call, completed(module, args, *rest), parts)
+                returned = completed(module, args, *rest)
+                run.keep(self._kept[path], module, call, returned, parts, self._here.trace)
 
         return record
 
@@ -192,6 +207,9 @@ class Recorder:
         if self.device is not None:
             call = moved_to(self.device, call, self.moved)
         here.whole.given = given(self.selection.model, *call, copy=not self._as_is)
+        if self._constants is not None and self._thread == threading.get_ident():
+            image = image_in(self.selection.model, *call)
+            self._follow(None if image is None else Trace(image, self._constants))
         return None if self.device is None else call
 
     def _end(self, module: nn.Module, args: object, output: object) -> None:
@@ -202,6 +220,22 @@ class Recorder:
         if here.depth == 0 and here.whole is not None:
             here.whole.failed = False
             self._close()
+
+    def _ended(self, module: nn.Module, args: object, output: object) -> None:
+        """The call that began the pass is over, be it by an error."""
+        here = self._here
+        if here.trace is not None and here.traced is module and calls_of(module) <= 1:
+            self._follow(None)
+            hide(sys.exc_info()[1])
+
+    def _follow(self, trace: Trace | None) -> None:
+        """Follow the image of the pass under way, and no other."""
+        here = self._here
+        if here.trace is not None:
+            here.trace.switch_off()
+        here.trace, here.traced = trace, here.opened_by
+        if trace is not None:
+            trace.switch_on()
 
     def _close(self) -> None:
         here = self._here
@@ -219,3 +253,5 @@ class _Here(threading.local):
     part: Pass | None = None
     first: nn.Module | None = None
     inside: bool = False
+    trace: Trace | None = None
+    traced: nn.Module | None = None

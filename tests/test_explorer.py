@@ -6,6 +6,8 @@ import base64
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -58,8 +60,11 @@ class FrontEnd:
         self._client.stop_channels()
         self._manager.shutdown_kernel(now=True)
 
-    def run(self, code, *, cell=None, stdin=True, lab=True):
+    def run(self, code, **how):
         """Run a cell as JupyterLab does; what it printed and displayed."""
+        return self.finish(self.start(code, **how))
+
+    def start(self, code, *, cell=None, stdin=True, lab=True, subshell=None):
         content = {
             "code": code,
             "silent": False,
@@ -70,7 +75,7 @@ class FrontEnd:
         }
         metadata = {**JUPYTERLAB, "cellId": cell or "a cell"} if lab else {}
         message = self._client.session.msg("execute_request", content, metadata=metadata)
-        return self._sent(message)
+        return self._send(message, subshell)
 
     def good(self, code, **how):
         outputs = self.run(code, **how)
@@ -87,9 +92,11 @@ class FrontEnd:
         (error,) = [it for it in self.run(code, **how) if it.output_type == "error"]
         return error
 
-    def set(self, widget, **state):
+    def set(self, widget, *, subshell=None, **state):
         """The user chooses: what a widget manager sends."""
-        return self._comm(widget, {"method": "update", "state": state, "buffer_paths": []})
+        self.states[widget].update(state)
+        update = {"method": "update", "state": state, "buffer_paths": []}
+        return self._comm(widget, update, subshell)
 
     def ask(self, widget, **asked):
         """The script asks; the answer, with its files by name."""
@@ -99,27 +106,49 @@ class FrontEnd:
 
     def close(self, widget):
         content = {"comm_id": widget, "data": {}}
-        self._sent(self._client.session.msg("comm_close", content))
+        self.finish(self._send(self._client.session.msg("comm_close", content)))
         self.states.pop(widget)
 
-    def _comm(self, widget, data):
-        content = {"comm_id": widget, "data": data}
-        return self._sent(self._client.session.msg("comm_msg", content))
+    def subshell(self):
+        """A new one, or None where the kernel knows none."""
+        info = self._client.kernel_info(reply=True, timeout=SECONDS)["content"]
+        if "kernel subshells" not in info.get("supported_features", []):
+            return None
+        control = self._client.control_channel
+        control.send(self._client.session.msg("create_subshell_request", {}))
+        return self._client.get_control_msg(timeout=SECONDS)["content"]["subshell_id"]
 
-    def _sent(self, message):
-        """Send it, and read all that comes until the kernel is idle again."""
-        self._client.shell_channel.send(message)
+    def until(self, true):
+        while not true():
+            self._next()
+
+    def finish(self, message):
+        """Read all that comes until the kernel is done with it; what was shown."""
         outputs = []
         while True:
-            got = self._client.get_iopub_msg(timeout=SECONDS)
-            if got["msg_type"].startswith("comm_"):
-                self._heard(got)
+            got = self._next()
             if got["parent_header"].get("msg_id") != message["header"]["msg_id"]:
                 continue
             if got["msg_type"] in ("stream", "display_data", "execute_result", "error"):
                 outputs.append(nbformat.v4.output_from_msg(got))
             if got["msg_type"] == "status" and got["content"]["execution_state"] == "idle":
                 return outputs
+
+    def _next(self):
+        got = self._client.get_iopub_msg(timeout=SECONDS)
+        if got["msg_type"].startswith("comm_"):
+            self._heard(got)
+        return got
+
+    def _comm(self, widget, data, subshell=None):
+        content = {"comm_id": widget, "data": data}
+        return self.finish(self._send(self._client.session.msg("comm_msg", content), subshell))
+
+    def _send(self, message, subshell=None):
+        if subshell:
+            message["header"]["subshell_id"] = subshell
+        self._client.shell_channel.send(message)
+        return message
 
     def _heard(self, message):
         content, buffers = message["content"], [bytes(it) for it in message["buffers"]]
@@ -627,9 +656,11 @@ def test_inputs_are_a_tensor_of_items_or_a_list_of_what_the_model_is_given(front
 
 
 def test_a_look_at_another_input_leaves_the_model_and_what_was_captured_alone(front):
-    front.good("model.train()\nmodel.flat.eval()\nbefore = flags_of(model)\n" + PICKED)
+    front.good("model.train()\nmodel.flat.eval()\nbefore, seen = flags_of(model), []\n" + PICKED)
     front.good("held = {key: value.clone() for key, value in feature_maps.items()}")
-    front.good("ex.input = 1")
+    note = "lambda *_: seen.append((any(flags_of(model)), torch.is_grad_enabled()))"
+    front.good(f"own = model.register_forward_hook({note})\nex.input = 1\nown.remove()")
+    assert front.printed("print(seen)") == "[(False, False)]"
 
     assert (
         front.printed(
@@ -644,6 +675,30 @@ def test_a_look_at_another_input_leaves_the_model_and_what_was_captured_alone(fr
 def test_what_was_captured_can_be_seen_again(front):
     front.good(PICKED + "ex.input = 1\nex.input = None\nex.sample = 1")
     assert front.printed("print(torch.equal(ex.selection, feature_maps['cnn1'][1, 0]))") == "True"
+
+
+def test_a_model_is_never_run_beside_a_cell_that_is_running(front):
+    """JupyterLab has clicks heard in a thread of their own, where the kernel knows subshells.
+
+    ipykernel 7.4 does so only for a widget that was made, or last spoke, in that thread.
+    """
+    if (subshell := front.subshell()) is None:
+        pytest.skip("this ipykernel has no subshells")
+    front.good("import threading\ndone, started = threading.Event(), threading.Event()")
+    front.good(PICKED, subshell=subshell)
+    name = front.explorer
+    front.messages[name].clear()
+
+    cell = front.start("started.set(); done.wait()")
+    front.good("started.wait()", subshell=subshell)
+    front.set(name, input=1, subshell=subshell)
+    assert front.messages[name] == []
+    assert front.printed("print(ex.input, len(hooks_on(model)))", subshell=subshell) == "None 0"
+    front.good("done.set()", subshell=subshell)
+    front.finish(cell)
+
+    front.until(lambda: front.states[name]["input"] == 1)
+    assert front.printed("print(ex.input, ex.selection.shape[0])") == "1 24"
 
 
 def test_an_input_that_the_model_cannot_take_is_said_and_nothing_changes(front):
@@ -667,3 +722,41 @@ def test_an_input_that_the_model_cannot_take_is_said_and_nothing_changes(front):
     assert front.states[name]["input"] == 0
     assert front.messages[name][-1][0]["busy"] is False
     assert front.printed("print(ex.input, len(hooks_on(model)))") == "0 0"
+
+
+# Elsewhere
+
+
+def plain(code):
+    """What a Python without IPython prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_plain_python_is_told_of_the_page():
+    code = (
+        "import sys, torch, featmagic\n"
+        "with featmagic.capture(net := torch.nn.Sequential(torch.nn.ReLU())) as maps:\n"
+        "    net(torch.zeros(1, 2, 3, 3))\n"
+        "try:\n    maps.explore()\n"
+        "except featmagic.FeatmagicError as error:\n    print(error)\n"
+        "print('anywidget' in sys.modules, 'ipywidgets' in sys.modules)"
+    )
+    assert plain(code).splitlines() == [
+        "An explorer needs a notebook or IPython; feature_maps.save('look.html') writes the same "
+        "as a page.",
+        "False False",
+    ]
+
+
+def test_what_is_not_explored_imports_no_widgets():
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "import sys\nip = InteractiveShell()\nip.run_line_magic('load_ext', 'featmagic')\n"
+        "import featmagic.maps, featmagic.capturing\n"
+        "print('anywidget' in sys.modules, 'ipywidgets' in sys.modules)"
+    )
+    assert plain(code).splitlines()[-1] == "False False"

@@ -361,7 +361,7 @@ function explore(element, store, kernel) {
 		if (/^_[cb]/.test(what) && contents?.layers) {
 			stores.set(contents, store);
 			store.fill(contents, given("_bytes"));
-			store.views.forEach(view => view(true));
+			store.views.forEach(view => view(contents.layers));
 		} else if (what === "settings" && !same(settings, {...settings, ...news})) set(news);
 		else if (what in chosen && !same(chosen[what], news)) choose({[what]: news}, true);
 		else redraw();

@@ -34,22 +34,29 @@ function standIn(model) {
     if (records.some((record) => record.removedNodes.length)) forget();
   });
   const all = () => look(document.documentElement);
-  if (model.get("_picture")) {
-    watcher.observe(document, { childList: true, subtree: true });
-    model.on("change:_contents", all);
-    all();
-  }
-  return () => {
+  const stop = () => {
     watcher.disconnect();
     places.forEach((end) => end());
     places.clear();
   };
+  if (model.get("_picture") && model.get("_alive")) {
+    watcher.observe(document, { childList: true, subtree: true });
+    model.on("change:_contents", all);
+    model.on("change:_alive", stop); // it was closed
+    all();
+  }
+  return stop;
 }
 
 export default {
-  initialize(widget) {
-    live.initialize(widget);
-    return standIn(widget.model);
+  initialize({ model }) {
+    live.initialize({ model });
+    // What comes later is part of the state that a notebook may be saved with. Not by set(), which
+    // would send it all back to the kernel.
+    model.on("msg:custom", ({ changed, ids }, buffers) => {
+      if (changed?.length === 0) ids.forEach((id, i) => { model.get("_bytes")[id] = buffers[i]; });
+    });
+    return standIn(model);
   },
   render: live.render,
 };

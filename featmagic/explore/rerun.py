@@ -56,7 +56,7 @@ class Inputs:
             >>> inputs.run(1).activations["0"].tensor
             tensor([[0., 1., 0.]])
         """
-        recorder = Recorder(self.selection())
+        recorder = Recorder(self.selection(), follow=True)
         with looking(self.model):
             try:
                 with recorder:

@@ -64,9 +64,16 @@ def layer_text(
         "inf": int(sum(each.inf.sum() for each in figures[:1])),
         "spatial": one.spatial,
         "signed": one.signed,
-        "field": None,
+        "field": _field(activation, one),
         "plates": {str(plate.sample): plate_text(activation.key, one, plate) for plate in made},
     }
+
+
+def _field(activation: Activation, one: Spread) -> list[int] | None:
+    """What a place sees of the input, where the planes are as the module gave them."""
+    as_given = activation.tensor.shape[-2:] == one.values.shape[-2:]
+    field = activation.field if one.spatial and as_given else None
+    return None if field is None else field.as_list()
 
 
 _HEALTHY: Json = {

@@ -52,7 +52,9 @@ class Look:
         self._saving = _checked(self._line.saving, list(chosen.modules))
         self._expression, self._maps = expression, FeatureMaps()
         self._had_dynamo = "torch._dynamo" in sys.modules
-        self._recorder = Recorder(chosen, self._maps.begin, as_is=self._line.as_is)
+        self._recorder = Recorder(
+            chosen, self._maps.begin, as_is=self._line.as_is, follow=self._explores
+        )
         self._binding = Binding(name, self._maps, self._namespace)
         try:
             self._watches.opened(self._open)
@@ -65,6 +67,12 @@ class Look:
             self._binding.undo()
             raise
         return self._maps
+
+    @property
+    def _explores(self) -> bool:
+        """Whether an explorer is shown or saved."""
+        saving = self._line.saving
+        return self._line.view.explore or (saving is not None and saving.view.explore)
 
     def __exit__(
         self,

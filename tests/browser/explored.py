@@ -23,7 +23,8 @@ PAGE = """\
 {style}</style><div id="here"></div>
 <script type="application/json" id="held">{held}</script>
 <script type="module">
-const script = await import(URL.createObjectURL(new Blob([{script}], {{ type: "text/javascript" }})));
+const source = new Blob([{script}], {{ type: "text/javascript" }});
+const script = await import(URL.createObjectURL(source));
 const held = JSON.parse(document.getElementById("held").textContent);
 const decoded = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
 const bytes = Object.entries(held.bytes).map(([id, text]) => [id, decoded(text)]);
@@ -46,6 +47,7 @@ def layers():
     torch.manual_seed(0)
     image = torch.rand(2, 3, 64, 64)
     signed, positive = torch.randn(2, 6, 8, 8), torch.rand(2, 20, 7, 7)
+    signed[:, 1] = signed[:, 1, :1]  # lines alike: a PNG has them as differences from those above
     positive[:, 3], positive[:, 5] = 0, 0.25
     strange = torch.randn(2, 4, 9, 9)
     strange[0, 1, 2, 3], strange[0, 2, 0, 0], strange[0, 2, 0, 1] = torch.nan, torch.inf, -torch.inf
@@ -60,7 +62,7 @@ def layers():
 
 def held_by(activations, *, within=None, **view):
     """Contents and their bytes, as JSON can have them."""
-    made = contents(activations, View(explore=True, layout="NCHW", **view))
+    made = contents(activations, View(explore=True, **{"layout": "NCHW", **view}))
     text = {**made.text, **(within or {})}
     return text, {name: b64encode(png).decode() for name, png in made.files.items()}
 

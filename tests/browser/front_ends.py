@@ -143,6 +143,9 @@ class Notebooks:
         nbformat.write(notebook, self._server.files / name)
         return name
 
+    def path(self, name: str) -> Path:
+        return self._server.files / name
+
     def read(self, name: str):
         """The notebook as it was saved."""
         return nbformat.read(self._server.files / name, as_version=4)

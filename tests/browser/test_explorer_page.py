@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from explored import (
     Explored,
     activation,
@@ -221,7 +222,8 @@ def field_of(it):
     return it.page.locator(".featmagic-field").evaluate(
         """field => { const style = getComputedStyle(field);
             const whole = parseFloat(getComputedStyle(field.parentNode).width);
-            return ["top", "left", "height", "width"].map(side => parseFloat(style[side]) / whole * 64); }"""
+            const sides = ["top", "left", "height", "width"];
+            return sides.map(side => parseFloat(style[side]) / whole * 64); }"""
     )
 
 
@@ -315,31 +317,33 @@ def test_c_copies_the_code_that_reaches_the_channel(it):
     expect(it.root.get_by_label("Find")).to_have_value('feature_maps["conv1"][0, 1]')
 
 
-def test_the_copied_code_reaches_the_channel_wherever_its_axis_is(opened, tmp_path, browser):
-    import torch
-
-    maps = {"last": torch.rand(1, 4, 5, 3), "tokens": torch.rand(1, 10, 4)}
-    activations = [activation(key, tensor) for key, tensor in maps.items()]
-    from base64 import b64encode
-
-    from featmagic.explore.contents import contents
-    from featmagic.view import View
-
-    for one, layout, grid in zip(activations, ("NHWC", "NLC"), (None, "3x3"), strict=True):
-        made = contents([one], View(explore=True, layout=layout, grid=grid))
-        images = {name: b64encode(png).decode() for name, png in made.files.items()}
-        page = browser.new_page()
-        page.goto(written(tmp_path / f"{one.key}.html", made.text, images).as_uri())
-        it = Explored(page)
-        it.tiles.first.wait_for()
-        it.grid.press("ArrowRight")
-        it.grid.press("c")
-        expect(it.status).to_contain_text("copied ")
-        code = re.search(r"copied (.+?\]) ·", it.status.text_content())[1]
-        reached = eval(code, {"feature_maps": maps})
-        plane = maps[one.key][0, ..., 1].flatten()[-reached.numel() :]
-        assert torch.equal(reached.flatten(), plane)
-        page.close()
+@pytest.mark.parametrize(
+    ("shape", "view"),
+    [
+        ((1, 4, 5, 3), {"layout": "NCHW"}),
+        ((1, 5, 3, 4), {"layout": "NHWC"}),
+        ((1, 16, 4), {"layout": "NLC", "grid": (5, 3)}),
+        ((1, 4, 40), {"layout": "NCL"}),
+    ],
+)
+def test_the_copied_code_reaches_the_channel_wherever_its_axis_is(browser, tmp_path, shape, view):
+    tensor = torch.rand(shape)
+    text, images = held_by([activation("one", tensor)], **view)
+    page = browser.new_page()
+    page.goto(written(tmp_path / "page.html", text, images).as_uri())
+    it = Explored(page)
+    it.tiles.first.wait_for()
+    it.grid.press("ArrowRight")
+    it.grid.press("c")
+    expect(it.status).to_contain_text("copied ")
+    code = re.search(r'copied feature_maps\["one"\](.*?) · ', it.status.text_content())[1]
+    reached = eval(f"tensor{code}", {"tensor": tensor})
+    axis = view["layout"].index("C")
+    channels = text["layers"][0]["plates"]["0"]["channels"]
+    expected = tensor[0] if len(channels) == 1 else tensor.select(axis, 1)[0]
+    assert torch.equal(reached.flatten(), expected.flatten()[-reached.numel() :])
+    assert reached.numel() >= 15
+    page.close()
 
 
 def test_the_keys_are_shown_and_put_away(it):

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from prompt_toolkit.formatted_text import (
-    ANSI,
-    OneStyleAndTextTuple,
-    StyleAndTextTuples,
-    to_formatted_text,
-)
+from prompt_toolkit.formatted_text import ANSI, to_formatted_text
+from prompt_toolkit.formatted_text.base import OneStyleAndTextTuple, StyleAndTextTuples
 from prompt_toolkit.utils import get_cwidth
 
 from featmagic.explore.terminal.grid import Place

@@ -49,10 +49,12 @@ class Grid:
 
         Args:
             mosaic: without an input image.
-            colours: 2**24 or 256; 0 for plain letters.
+            colours: how many there are; 0 for plain letters.
             columns: there are for what stands around the tiles.
         """
-        ink = Blocks(mosaic, colours) if colours else Letters(mosaic)
+        # Of 256 colours prompt_toolkit finds the nearest itself; told by number, those before
+        # 3.0.53 lose the two palest greys.
+        ink = Blocks(mosaic, 2**24) if colours else Letters(mosaic)
         self._lines = text_of(mosaic, ink, columns)
         self._margin = max((len(text) + 1 for *_, text in mosaic.ticks), default=0)
         self._tile = -(-ink.pixels.shape[1] // 2), int(ink.pixels.shape[3])

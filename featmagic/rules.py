@@ -1,0 +1,191 @@
+"""What the result of a torch function sees of the image, where what it was given is known.
+
+Rows and columns are the last two axes of whatever has a field that is not the same everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from featmagic.fields import NOTHING, Field, Pair, union
+from featmagic.sights import Sight, sights_in
+
+
+def elementwise(output: Sight, *args: Any, **kwargs: Any) -> Field | None:
+    """Each value is made of those in the same place; a tensor of one row is in every row."""
+    places = _places(output)
+    fields = []
+    for tensor in sights_in(args, kwargs):
+        if (field := tensor.field) is None:
+            return None
+        if field.is_same_everywhere:
+            fields.append(field)
+            continue
+        there = _places(tensor)
+        if any(own not in (1, all_) for own, all_ in zip(there, places, strict=True)):
+            return None
+        fields.append(field.everywhere(there, [axis for axis in (0, 1) if there[axis] == 1]))
+    return union(fields, places)
+
+
+def batch_norm(
+    output: Sight, input: Sight, mean: Any, var: Any, weight: Any = None,
+    bias: Any = None, training: bool = False, *_: Any, **__: Any,
+) -> Field | None:  # fmt: skip
+    """With statistics of its own it works value by value; in training it sees whole maps."""
+    if not training:
+        return elementwise(output, input, mean, var, weight, bias)
+    return norm(output, input, weight, bias)
+
+
+def norm(output: Sight, input: Sight, *args: Any, **kwargs: Any) -> Field | None:
+    """Statistics of whole maps: every place sees what all of them see."""
+    field = elementwise(output, input, *args, **kwargs)
+    return None if field is None else field.everywhere(_places(input))
+
+
+def convolution(
+    output: Sight, input: Sight, weight: Sight, bias: Sight | None = None,
+    stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
+) -> Field | None:  # fmt: skip
+    """Weights that are made of the image, too, would bring in all that they see."""
+    field = input.field
+    if field is None or any(one.field != NOTHING for one in (weight, bias) if one is not None):
+        return None
+    kernel, holes = (weight.shape[-2], weight.shape[-1]), _pair(dilation)
+    if isinstance(padding, str):  # "same" has one more below and to the right, if it must
+        wide = [(k - 1) * hole // 2 for k, hole in zip(kernel, holes, strict=True)]
+        padding = wide if padding == "same" else 0
+    return field.windowed(kernel, _pair(stride), _pair(padding), holes)
+
+
+def pool(
+    output: Sight, input: Sight, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    dilation: Any = 1, *_: Any, **__: Any,
+) -> Field | None:  # fmt: skip
+    """Of the largest in a window, the place of any may be it."""
+    field = input.field
+    if field is None:
+        return None
+    step = kernel_size if stride is None or stride == [] else stride
+    return field.windowed(_pair(kernel_size), _pair(step), _pair(padding), _pair(dilation))
+
+
+def average_pool(
+    output: Sight, input: Sight, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    *_: Any, **__: Any,
+) -> Field | None:  # fmt: skip
+    """It has no dilation."""
+    return pool(output, input, kernel_size, stride, padding)
+
+
+def power_pool(
+    output: Sight, input: Sight, norm_type: float, kernel_size: Any, stride: Any = None,
+    ceil_mode: bool = False,
+) -> Field | None:  # fmt: skip
+    """It has no padding and no dilation."""
+    return pool(output, input, kernel_size, stride)
+
+
+def adaptive_pool(output: Sight, input: Sight, *_: Any, **__: Any) -> Field | None:
+    """Windows of one size and step where the size divides; else they differ from place to place."""
+    field = input.field
+    (h, w), (rows, columns) = _places(input), _places(output)
+    if field is None or h % rows or w % columns:
+        return None
+    kernel = h // rows, w // columns
+    single = [axis for axis, count in enumerate((rows, columns)) if count == 1]
+    return field.windowed(kernel, kernel).everywhere((1, 1), single)
+
+
+def pad(
+    output: Sight, input: Sight, pad: Any, mode: str = "constant", value: Any = None
+) -> Field | None:
+    """Padding of one value sees nothing; what is mirrored is seen from where it is not."""
+    field, pads = input.field, list(pad)
+    if field is None or mode != "constant":
+        return None
+    left, top = (*pads, 0, 0, 0)[0:3:2] if len(pads) > 2 else (pads[0], 0)
+    return field.windowed((1, 1), before=(top, left))
+
+
+def joined(output: Sight, tensors: Any, dim: int = 0, **kwargs: Any) -> Field | None:
+    """Maps side by side along any axis but rows and columns."""
+    if kwargs or _is_spatial(dim, output):
+        return None
+    fields = [tensor.field for tensor in tensors]
+    return union([f for f in fields if f is not None], _places(output)) if all(fields) else None
+
+
+def reduced(output: Sight, input: Sight, dim: Any = None, *_: Any, **kwargs: Any) -> Field | None:
+    """Over rows and columns it sees them all; over other axes, what is in the place."""
+    field = input.field
+    if isinstance(dim, Sight):
+        return elementwise(output, input, dim)
+    if field is None or isinstance(dim, str) or kwargs.keys() - {"keepdim", "dtype"}:
+        return None
+    dims = (dim,) if isinstance(dim, int) else tuple(dim or range(-input.dim(), 0))
+    spatial = sum(_is_spatial(one, input) for one in dims)
+    return (field, None, field.everywhere(_places(input)))[spatial]
+
+
+def along(output: Sight, input: Sight, dim: Any = None, *_: Any, **__: Any) -> Field | None:
+    """A softmax and the like mix the values along one axis."""
+    return None if not isinstance(dim, int) or _is_spatial(dim, input) else input.field
+
+
+def parts(output: Sight, input: Sight, size: Any, dim: int = 0, *_: Any) -> Field | None:
+    """Parts along any axis but rows and columns."""
+    return None if _is_spatial(dim, input) else input.field
+
+
+def picked(output: Sight, input: Sight, dim: int, *_: Any) -> Field | None:
+    """Some of an axis that is neither rows nor columns."""
+    return None if _is_spatial(dim, input) else input.field
+
+
+def item(output: Sight, input: Sight, index: Any) -> Field | None:
+    """Numbers and slices before rows and columns, which are taken whole."""
+    index = index if isinstance(index, tuple) else (index,)
+    plain = all(type(one) in (int, slice) for one in index)
+    spatial = index[max(input.dim() - 2, 0) :]
+    return input.field if plain and all(one == slice(None) for one in spatial) else None
+
+
+def reshaped(output: Sight, input: Sight, *_: Any, **__: Any) -> Field | None:
+    """Values keep their order: axes at the end that are as long as before hold the same."""
+    return input.field if output.dim() > 2 and _places(output) == _places(input) else None
+
+
+def swapped(output: Sight, input: Sight, dim0: int, dim1: int) -> Field | None:
+    """Axes other than rows and columns."""
+    return None if _is_spatial(dim0, input) or _is_spatial(dim1, input) else input.field
+
+
+def permuted(output: Sight, input: Sight, *dims: Any, **kwargs: Any) -> Field | None:
+    """Rows and columns have to stay the last axes."""
+    flat = kwargs.get("dims") or (dims if isinstance(dims[0], int) else dims[0])
+    last = [dim % input.dim() for dim in flat][-2:]
+    return input.field if last == [input.dim() - 2, input.dim() - 1] else None
+
+
+def lengthened(output: Sight, input: Sight, dim: int) -> Field | None:
+    """One more axis before rows and columns."""
+    return None if _is_spatial(dim, output) else input.field
+
+
+def _places(tensor: Sight) -> Pair:
+    """How many rows and columns there are."""
+    shape = (1, 1, *tensor.shape)
+    return shape[-2], shape[-1]
+
+
+def _is_spatial(dim: int, tensor: Sight) -> bool:
+    return dim % tensor.dim() >= tensor.dim() - 2
+
+
+def _pair(value: Any) -> Pair:
+    if isinstance(value, int):
+        return value, value
+    sides = tuple(value)
+    return (sides[0], sides[0]) if len(sides) == 1 else (sides[0], sides[1])

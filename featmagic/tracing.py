@@ -1,0 +1,195 @@
+"""Following an image through a pass: what each tensor made of it sees."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn, overrides
+from torch.overrides import TorchFunctionMode
+
+from featmagic.fields import NOTHING, Field
+from featmagic.functions import rule_of
+from featmagic.sights import Sight, sights_in
+from featmagic.tree import CAN_RUN_EAGER
+
+# They take another path, which gives other last bits, while any mode is on.
+_FAST_PATHS = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
+_any: Any = Tensor
+_stack: Any = overrides
+_QUIET = frozenset({Tensor.dim, Tensor.size, _any.shape.__get__})
+# After these, values may change while the tensor's version does not.
+_OPENING = frozenset(
+    {_any.data.__get__, _any.data.__set__, Tensor.numpy, Tensor.__array__, Tensor.untyped_storage,
+     Tensor.set_, Tensor.__dlpack__}
+)  # fmt: skip
+# Modes of the user's, and of looks around this one, see nothing of the work done here.
+_unseen: Any = torch._C.DisableTorchFunction
+# What they return, others fill.
+_EMPTY = frozenset({torch.empty_like, Tensor.new_empty, Tensor.new_empty_strided})
+_PLAIN = frozenset({int, float, bool, str, type(None)})
+_UNKNOWN = Sight(())
+_is_wrapped: Any = torch._C._functorch.is_functorch_wrapped_tensor
+
+
+class Trace(TorchFunctionMode):
+    """Sees every function of torch that is called in one pass, and changes nothing.
+
+    A tensor is known by its identity and its version: what was made or changed by anything that no
+    rule is for is unknown, and so is what is made of it.
+
+    Args:
+        image: what the pass is given.
+        constants: what doesn't depend on the image.
+    """
+
+    def __init__(self, image: Tensor, constants: Constants) -> None:
+        super().__init__()
+        self._constants = constants
+        self._known: dict[int, tuple[Callable[[], Tensor | None], int, Sight]] = {}
+        self._is_on = False
+        with _unseen():
+            self._learn(image, Sight(image.shape, Field()))
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _QUIET:
+            return func(*args, **kwargs)
+        before = None
+        with _unseen(), suppress(Exception):  # whatever a container of the user's raises
+            before = self._before(func, args, kwargs)
+        output = func(*args, **kwargs)
+        if before is not None and isinstance(output, (Tensor, tuple, list)):
+            with _unseen(), suppress(Exception):
+                self._follow(func, output, *before)
+        return output
+
+    def _before(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]] | None:
+        """The arguments as they are before they are worked on in place; None if all is unknown."""
+        if func in _OPENING:
+            self._forget(args[0])
+            return None
+        if func in _EMPTY or "out" in kwargs:
+            return None
+        found = [value if type(value) in _PLAIN else self._stand_in(value) for value in args]
+        named = {
+            name: value if type(value) in _PLAIN else self._stand_in(value)
+            for name, value in kwargs.items()
+        }
+        return (found, named) if found and found[0] is not _UNKNOWN else None
+
+    def _forget(self, tensor: Tensor) -> None:
+        """The tensor and all that share its memory are unknown from now on."""
+        memory = tensor.untyped_storage().data_ptr()
+        for number, (reference, _, _) in list(self._known.items()):
+            other = reference()
+            if other is None or other.untyped_storage().data_ptr() == memory:
+                del self._known[number]
+
+    def _stand_in(self, value: Any) -> Any:
+        """A sight in the place of a tensor, in lists and tuples too."""
+        if isinstance(value, Tensor):
+            known = self._known.get(id(value))
+            if known is not None and known[0]() is value:
+                return known[2] if known[1] == value._version else _UNKNOWN
+            return Sight(value.shape, NOTHING) if self._constants.has(value) else _UNKNOWN
+        # A list of a million numbers isn't looked through.
+        if isinstance(value, (list, tuple)) and (len(value) < 16 or isinstance(value[0], Tensor)):
+            return type(value)([self._stand_in(part) for part in value])
+        return value
+
+    def _follow(self, func: Any, output: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Keep what the result was made of, and by which rule."""
+        rule = rule_of(func)
+        if rule is None:
+            args, kwargs = list(sights_in(args, kwargs)), {}  # nothing else is kept alive
+        for tensor in (output,) if isinstance(output, Tensor) else output:
+            if isinstance(tensor, Tensor):
+                self._learn(tensor, Sight(tensor.shape, None, (rule, args, kwargs)))
+
+    def _learn(self, tensor: Tensor, sight: Sight) -> None:
+        # These have no version that would tell of all changes.
+        if not tensor.is_inference() and not _is_wrapped(tensor):
+            self._known[id(tensor)] = weakref.ref(tensor), tensor._version, sight
+
+    def sight_of(self, tensor: Tensor) -> Sight | None:
+        """What is known of the tensor as it is now, or None."""
+        with _unseen():
+            sight: Sight = self._stand_in(tensor)
+        return None if sight is _UNKNOWN else sight
+
+    def switch_on(self) -> None:
+        """Follow what this thread computes from now on."""
+        _stack._push_mode(self)
+        self._is_on = True
+
+    def switch_off(self) -> None:
+        """Follow nothing any more, in the thread that was followed; again does no harm."""
+        stack = _stack._get_current_function_mode_stack()
+        if self in stack:
+            above = [_stack._pop_mode() for _ in stack[stack.index(self) + 1 :]]
+            _stack._pop_mode()
+            for mode in reversed(above):
+                _stack._push_mode(mode)
+        elif self._is_on and stack:
+            # An interrupt left it on under the user's own modes, which took it for themselves.
+            _stack._pop_mode()
+        self._is_on = False
+        self._known = {}
+
+
+class Constants:
+    """Tensors that don't depend on what a model is given: its parameters and buffers.
+
+    Args:
+        modules: those of the model.
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        buffers = (b for module in modules for b in module._buffers.values() if b is not None)
+        self._buffers = {id(b): (weakref.ref(b), b._version) for b in buffers}
+
+    def has(self, tensor: Tensor) -> bool:
+        """Whether the tensor is one, and still holds what it held."""
+        if type(tensor) is nn.Parameter:
+            return True
+        buffer = self._buffers.get(id(tensor))
+        return buffer is not None and buffer[0]() is tensor and buffer[1] == tensor._version
+
+
+def constants_of(modules: Collection[nn.Module]) -> Constants | None:
+    """What doesn't depend on the image, while one is followed through these modules.
+
+    Returns:
+        None where what they compute would not stay the same to the last bit.
+
+    Example:
+        >>> constants_of([nn.MultiheadAttention(8, 2)]) is None
+        True
+    """
+    compiles = "torch._dynamo" in sys.modules and not CAN_RUN_EAGER
+    if compiles or any(isinstance(module, _FAST_PATHS) for module in modules):
+        return None
+    return Constants(modules)
+
+
+def hide(error: BaseException | None) -> None:
+    """Take the frames in which the functions were followed out of an error's traceback.
+
+    Example:
+        >>> hide(ValueError())
+    """
+    ours = {Trace.__torch_function__.__code__, overrides.handle_torch_function.__code__}
+    above = None if error is None else error.__traceback__
+    while above is not None:
+        while above.tb_next is not None and above.tb_next.tb_frame.f_code in ours:
+            above.tb_next = above.tb_next.tb_next
+        above = above.tb_next
