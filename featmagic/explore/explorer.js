@@ -92,7 +92,7 @@ function coloursOf(store, {layer, plate, picture}, {cmap, scale, robust, gamma =
 		if (scale === "all") known.push(...layers.map(firstOf).flatMap(one => [one?.low, one?.high].flat()).filter(Number.isFinite));
 		ranges.fill(known.length ? [min(...known), max(...known)] : [0, 0]);
 	}
-	const around = layer.signed || (ranges.some(([low]) => low < 0) && ranges.some(([, high]) => high > 0));
+	const around = layer.signed || [-1, 1].every(way => ranges.flat().some(end => end * way > 0));
 	const name = cmaps[cmap] ? cmap : around ? "RdBu_r" : "viridis", centred = around && diverging.includes(name);
 	if (centred) ranges = ranges.map(([low, high]) => [-max(-low, high), max(-low, high)]);
 	const place = (i, value) => { // of a value among the colours, 0 to 1
@@ -154,7 +154,7 @@ class Store {
 	}
 
 	picture(id, unpack = unpacked) {
-		const {pictures, bytes} = this, data = bytes.get(id), picture = pictures.get(id) ?? (data && unpack(data).catch(() => null));
+		const {pictures, bytes} = this, picture = pictures.get(id) || (bytes.has(id) && unpack(bytes.get(id)).catch(() => null));
 		pictures.delete(id);
 		pictures.set(id, picture);
 		if (pictures.size > 40) pictures.delete(pictures.keys().next().value);
@@ -371,7 +371,7 @@ function explore(element, store, kernel) {
 		if (!changed) return redraw();
 		exact = {};
 		if (changed.length) fillFilm();
-		watching.disconnect(); // to be told of all in sight: pictures may have come
+		watching.disconnect(); // to be told of all in sight
 		frames.forEach(made => watching.observe(made));
 		load();
 	}
@@ -454,7 +454,7 @@ function explore(element, store, kernel) {
 			return {zoom, wide, tall, columns, down, fits: ceil(sorted.length / columns) * down < grid.clientHeight - 12};
 		};
 		let by = max(1, min(ceil(48 / min(width, height)), floor(320 / long))), best = at(by), next;
-		while (++by * long <= min(256, room) && (next = at(by)).fits) best = next;
+		while (++by < 65 && by * long <= min(256, room) && (next = at(by)).fits) best = next;
 		return best;
 	}
 
@@ -829,7 +829,7 @@ function kernelOf(model) {
 
 export default {
 	initialize({model}) {
-		model.on("msg:custom", (content, buffers) => storeOf(model).hear(content, buffers)); // for all views
+		model.on("msg:custom", (content, buffers) => storeOf(model).hear(content, buffers));
 		model.send({ask: "here"});
 	},
 	render: ({model, el}) => (model.get("_contents")?.layers ? explore(el, storeOf(model), kernelOf(model)) : undefined),
