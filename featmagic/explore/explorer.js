@@ -1,16 +1,15 @@
-// The explorer: an anywidget, and what a saved page mounts. Written by hand; needs nothing else.
+// The explorer: an anywidget, and what a saved page mounts.
 // A layer is a grey PNG and a range for each channel: colours, order and values are made here.
 
-const LEVELS = 248, LAST = 247, CONSTANT = 250, NAN = 251; // codes, as in palette.py; then inf, -inf
+const LEVELS = 248, LAST = 247, CONSTANT = 250, NAN = 251; // as in palette.py
 const {abs, ceil, floor, log10, max, min, round, sign, sqrt} = Math;
-const KEPT = 40; // unpacked pictures at most
 const KEYS = {
 	"[ ]": "layer before, after", arrows: "channel beside, above, below",
 	"Shift arrows": "move the place", "+ -": "zoom", "/": "find a layer by name", Enter: "pin or unpin the channel",
 	c: "copy the code that reaches it", "?": "these keys", Escape: "close, let go of the place",
 };
 
-// Children become text, never HTML: names come from the model.
+// Children become text, never HTML.
 function make(tag, attributes, ...children) {
 	const [name, kind] = tag.split("."), element = document.createElement(name);
 	if (kind) element.className = kind;
@@ -38,7 +37,7 @@ const percent = share => (share > 0 && share < 0.01 ? "< 1 %" : `${round(share *
 const short = (value, digits = 4) => (typeof value !== "number" ? "none"
 	: String(Number(value.toPrecision(within(digits, 1, 17)))).replace("Infinity", "inf"));
 
-// ---- pictures
+// -- pictures
 
 // By hand: what is read back from a canvas may hold a privacy setting's noise.
 async function unpacked(data) {
@@ -60,9 +59,8 @@ async function unpacked(data) {
 }
 
 const isSingle = ({full}) => full[0] * full[1] < 2;
-const isConstant = (plate, i) => !isSingle(plate) && plate.low[i] !== null && plate.low[i] === plate.high[i]
-	&& !plate.nan[i] && !plate.inf[i];
-const mostOf = (plate, i) => max(abs(plate.low[i]), abs(plate.high[i]));
+const isConstant = (plate, i) => !isSingle(plate) && plate.low[i] === plate.high[i] && !plate.nan[i] && !plate.inf[i];
+const mostOf = ({low, high}, i) => max(abs(low[i]), abs(high[i]));
 const valueOf = (plate, i, code) => plate.low[i] + code / LAST * (plate.high[i] - plate.low[i]);
 const firstOf = layer => Object.values(layer.plates)[0];
 const shareOf = layer => (layer.dead ?? 0) / (layer.dead_of || layer.of || 1);
@@ -94,7 +92,7 @@ function coloursOf(store, {layer, plate, picture}, {cmap, scale, robust, gamma =
 		if (scale === "all") known.push(...layers.map(firstOf).flatMap(one => [one?.low, one?.high].flat()).filter(Number.isFinite));
 		ranges.fill(known.length ? [min(...known), max(...known)] : [0, 0]);
 	}
-	const around = layer.signed || (ranges.some(([low]) => low < 0) && ranges.some(([, high]) => high > 0));
+	const around = layer.signed || [-1, 1].every(way => ranges.flat().some(end => end * way > 0));
 	const name = cmaps[cmap] ? cmap : around ? "RdBu_r" : "viridis", centred = around && diverging.includes(name);
 	if (centred) ranges = ranges.map(([low, high]) => [-max(-low, high), max(-low, high)]);
 	const place = (i, value) => { // of a value among the colours, 0 to 1
@@ -139,7 +137,7 @@ class Store {
 
 	fill(contents, bytes) {
 		this.contents = contents;
-		this.bytes = new Map(bytes instanceof Map ? bytes : Object.entries(bytes ?? {}));
+		this.bytes = bytes instanceof Map ? bytes : new Map(Object.entries(bytes ?? {}));
 		this.pictures = new Map(); // the one used longest ago first
 		this.tables = {};
 	}
@@ -156,10 +154,10 @@ class Store {
 	}
 
 	picture(id, unpack = unpacked) {
-		const {pictures, bytes} = this, data = bytes.get(id), picture = pictures.get(id) ?? (data && unpack(data).catch(() => null));
+		const {pictures, bytes} = this, picture = pictures.get(id) || (bytes.has(id) && unpack(bytes.get(id)).catch(() => null));
 		pictures.delete(id);
 		pictures.set(id, picture);
-		if (pictures.size > KEPT) pictures.delete(pictures.keys().next().value);
+		if (pictures.size > 40) pictures.delete(pictures.keys().next().value);
 		return picture;
 	}
 
@@ -180,7 +178,7 @@ class Store {
 	}
 }
 
-// ---- one view
+// -- one view
 
 function explore(element, store, kernel) {
 	const name = `fm${Math.random()}`; // other explorers are on the page
@@ -189,9 +187,9 @@ function explore(element, store, kernel) {
 	for (const what in chosen) chosen[what] = given(what) ?? chosen[what];
 	const tiles = [], frames = new Map(), hide = {"aria-hidden": true};
 	let settings = {...store.contents.settings, ...given("settings")};
-	let shown = null; // {layer, plate, picture, sample}: what the grid has, once that is unpacked
+	let shown = null; // {layer, plate, picture, sample}, once unpacked
 	let pins = [], inFilm = [], sorted = [], strong, best, colours, size, by, note, missing, hover, exact = {};
-	let tick = 0, turn, drawn, frame, marking, waiting, reveals, stopped; // older than a tick: to be drawn again
+	let tick = 0, turn, drawn, frame, marking, waiting, reveals, stopped;
 
 	const layers = () => store.contents.layers;
 	const layerOf = key => layers().find(layer => layer.key === key), now = () => layerOf(chosen.layer) ?? layers()[0];
@@ -208,9 +206,7 @@ function explore(element, store, kernel) {
 		["Colours", [["auto", ...Object.keys(store.contents.cmaps)]], "cmap"],
 		["Scale", [["channel", "layer", "all"]], "scale"], ["Robust", [0, 49, 0.5], "robust"], ["Gamma", [0.1, 5, 0.1], "gamma"],
 		["Sort", [["index", "mean", "absmean", "max", "std", "sparsity", "similar"]], "sort"],
-		["Top", [0, 1e6, 1], "topk", "all"],
-		["Zoom", [0, 64, 1], "zoom", "auto"],
-		["Opacity", [0, 1, 0.05], "alpha"],
+		["Top", [0, 1e6, 1], "topk", "all"], ["Zoom", [0, 64, 1], "zoom", "auto"], ["Opacity", [0, 1, 0.05], "alpha"],
 	]) {
 		const id = name + label, change = value => (act.call ? act(value) : set({[act]: value}));
 		const control = controls[label] = step ? make("input", {
@@ -250,10 +246,9 @@ function explore(element, store, kernel) {
 	const keys = make("dialog.fm-keys", {label: "Keys"}, make("dl", {}, ...pairs(KEYS)), button("close", toggleKeys));
 	input.append(field);
 
-	const quiet = event => event.stopPropagation();
 	const root = make("section.featmagic-explorer", {
-		label: "Explorer of feature maps", tabindex: -1, "data-lm-suppress-shortcuts": true, // JupyterLab's own keys
-		onkeydown: press, onkeyup: quiet, onpointermove: point, onpointerleave: point,
+		label: "Explorer of feature maps", tabindex: -1, "data-lm-suppress-shortcuts": true,
+		onkeydown: press, onkeyup: event => event.stopPropagation(), onpointermove: point, onpointerleave: point,
 	}, make("div.fm-controls", {}, ...Object.values(above), button("?", toggleKeys, "Keys")),
 	make("div.fm-main", {},
 		make("div.fm-left", {}, make("div.fm-shortcuts", {}, deadest, strongest), make("div.fm-finding", {}, finder, order), film),
@@ -266,13 +261,12 @@ function explore(element, store, kernel) {
 	const watching = new IntersectionObserver(seen => seen.forEach(one => one.isIntersecting && drawThumb(one.target)),
 		{root: film});
 
-	// ---- the film
+	// -- the film
 
 	function strongestOf(layer) {
-		const plate = plateOf(layer), all = plate?.channels.map((_, i) => mostOf(plate, i)) ?? [];
-		if (all.length < 2) return null;
-		const most = max(...all), i = all.indexOf(most), channel = plate.channels[i];
-		return {layer, channel, most, text: `${channel} (${most === plate.high[i] ? `max ${short(most, 3)}` : `min ${short(-most, 3)}`})`};
+		const plate = plateOf(layer), {channels = []} = plate ?? {}, all = channels.map((_, i) => mostOf(plate, i));
+		const most = max(...all), i = all.indexOf(most), channel = channels[i];
+		return all.length > 1 && most && {layer, channel, most, text: `${channel} (${most === plate.high[i] ? `max ${short(most, 3)}` : `min ${short(-most, 3)}`})`};
 	}
 
 	function fillFilm() {
@@ -293,7 +287,7 @@ function explore(element, store, kernel) {
 		deadest.disabled = !most.dead;
 		write(deadest, most.dead ? `deadest layer: ${most.key}, ${percent(shareOf(most))} of ${most.noun} dead` : "no layer has dead channels");
 		strong = layers().map(strongestOf).filter(Boolean).sort((a, b) => b.most - a.most)[0];
-		write(strongest, strong ? `strongest channel: ${strong.layer.key}, ${strong.text}` : "");
+		write(strongest, strong ? `strongest channel: ${strong.text} of ${strong.layer.key}` : "");
 		orderFilm();
 	}
 
@@ -331,7 +325,7 @@ function explore(element, store, kernel) {
 		box.scrollLeft = within(box.scrollLeft, left + width - box.clientWidth, left);
 	}
 
-	// ---- what is chosen
+	// -- what is chosen
 
 	function tell(what, news) {
 		if (kernel && !same(given(what), news)) kernel.set(what, news);
@@ -377,12 +371,11 @@ function explore(element, store, kernel) {
 		if (!changed) return redraw();
 		exact = {};
 		if (changed.length) fillFilm();
-		watching.disconnect(); // to be told of all in sight: pictures may have come
+		watching.disconnect(); // to be told of all in sight
 		frames.forEach(made => watching.observe(made));
 		load();
 	}
 
-	// Unpack what is chosen; what was shown stays until then.
 	async function load() {
 		const layer = now(), sample = sampleOf(layer), plate = layer.plates[sample], mine = turn = {};
 		const isNew = shown?.layer.key !== layer.key, asks = !plate && !layer.reason && alive();
@@ -405,7 +398,7 @@ function explore(element, store, kernel) {
 		if (turn === mine) (sent ? load : redraw)();
 	}
 
-	// ---- drawing
+	// -- drawing
 
 	function arrange(shows) {
 		tick++;
@@ -430,6 +423,10 @@ function explore(element, store, kernel) {
 		reveals ||= shows;
 		frame ??= requestAnimationFrame(() => {
 			frame = null;
+			if (!grid.clientWidth) { // hidden: to be told when it is seen
+				resizing.disconnect();
+				return resizing.observe(grid);
+			}
 			for (const draw of [drawControls, drawGrid, drawChosen, drawPins, drawMark]) draw();
 		});
 	}
@@ -448,12 +445,17 @@ function explore(element, store, kernel) {
 		}
 	}
 
-	// A tile in CSS pixels: whole pixels to a value wherever there is room.
+	// Tiles as large as leaves all in sight; where they never are, large enough to be told apart.
 	function measured({width, height}) {
-		const room = max(40, grid.clientWidth - 12), least = ceil(48 / min(width, height));
-		const zoom = settings.zoom || max(1, min(least, floor(room / width), floor(320 / height)));
-		const wide = settings.zoom ? width * zoom : min(room, width * zoom), tall = max(8, round(height * wide / width));
-		return {zoom, wide, tall, columns: max(1, floor((room + 6) / (wide + 6))), down: tall + (wide < 24 ? 10 : 22)};
+		const room = max(40, grid.clientWidth - 12), set = settings.zoom, long = max(width, height);
+		const at = by => {
+			const zoom = set || min(by, room / width, 640 / height), [wide, tall] = [width, height].map(side => max(set ? 1 : 24, side * zoom));
+			const columns = max(1, floor((room + 6) / (wide + 6))), down = tall + (wide < 24 ? 10 : 22);
+			return {zoom, wide, tall, columns, down, fits: ceil(sorted.length / columns) * down < grid.clientHeight - 12};
+		};
+		let by = max(1, min(ceil(48 / min(width, height)), floor(320 / long))), best = at(by), next;
+		while (++by < 65 && by * long <= min(256, room) && (next = at(by)).fits) best = next;
+		return best;
 	}
 
 	function drawGrid() {
@@ -471,7 +473,7 @@ function explore(element, store, kernel) {
 		const {plate} = shown, at = chosenPlace(), {columns, down, wide, tall} = size = measured(plate);
 		const count = (ceil(grid.clientHeight / down) + 2) * columns;
 		spacer.style.height = `${ceil(sorted.length / columns) * down}px`;
-		style(spacer, {wide: `${wide}px`, tall: `${tall}px`, render: wide < plate.width ? "auto" : "pixelated", font: wide < 24 ? 0 : "10px"});
+		style(spacer, {wide: `${wide}px`, tall: `${tall}px`, render: wide < plate.width || tall < plate.height ? "auto" : "pixelated", font: wide < 24 ? 0 : "10px"});
 		if (reveals && at >= 0) reveal(grid, floor(at / columns) * down, down + 12);
 		reveals = false;
 		const first = max(0, floor(grid.scrollTop / down) - 1) * columns;
@@ -520,7 +522,8 @@ function explore(element, store, kernel) {
 		if (i < 0 || drawn === key) return;
 		drawn = key;
 		const {plate, layer} = shown, {width, height, prefix, mean, std, absmean, zeros} = plate;
-		style(large, {ratio: width / height, wide: `${within(floor(room / max(width, height)), 1, 24) * width}px`});
+		const most = room / max(width, height), [wide, tall] = [width, height].map(side => max(40, min(24, floor(most) || most) * side));
+		style(large, {ratio: wide / tall, wide: `${wide}px`});
 		paint(large.firstChild, colours, large.shows);
 		const rows = {range: describe(plate, i), mean: short(mean[i]), std: short(std[i]), "mean |x|": short(absmean[i]), zeros: percent(zeros[i])};
 		prefix?.names.forEach((token, n) => {rows[token] = short(prefix.values[i][n]);});
@@ -537,7 +540,7 @@ function explore(element, store, kernel) {
 		const most = max(...bars);
 		new Uint32Array(image.data.buffer).forEach((_, at, out) => {
 			const code = at % LEVELS, y = floor(at / LEVELS), tall = ceil(sqrt(bars[code >> 2] / most) * 50);
-			if (y > 51 || (y < 50 && y >= 50 - tall)) out[at] = lut[code];
+			if (y > 51 || (y < 50 && y >= 50 - tall)) out[at] = lut[y > 51 ? code : CONSTANT];
 		});
 		put(histogram, image);
 		histogram.ariaLabel = `histogram of ${describe(plate, i)}`;
@@ -565,7 +568,7 @@ function explore(element, store, kernel) {
 		context.drawImage(over, 0, 0, canvas.width, canvas.height);
 	}
 
-	// ---- pins
+	// -- pins
 
 	const isChosen = one => one.layer === chosen.layer && one.channel === chosen.channel && one.sample === shown?.sample;
 
@@ -595,20 +598,19 @@ function explore(element, store, kernel) {
 		for (const one of pins) {
 			const layer = layerOf(one.layer), plate = layer?.plates[one.sample], i = plate ? plate.channels.indexOf(one.channel) : -1;
 			if (i < 0) continue;
-			const {low, high, mean, std} = one.exact ?? {};
-			write(one.words, one.exact ? `${short(low, 7)} to ${short(high, 7)}, mean ${short(mean, 7)}, std ${short(std, 7)}`
-				: `${describe(plate, i)}, mean ${short(plate.mean[i])}`);
+			const {low, high, mean, std} = one.exact ?? {mean: plate.mean[i], std: plate.std[i]};
+			write(one.words, `${one.exact ? `${short(low, 7)} to ${short(high, 7)}` : describe(plate, i)}, mean ${short(mean, 7)}, std ${short(std, 7)}`);
 			if (one.tick === tick) continue;
 			one.tick = tick;
 			const picture = await store.picture(plate.id);
 			if (!picture) return;
 			one.pic.shows = {...one, layer, plate, picture, i};
-			style(one.pic, {ratio: plate.width / plate.height});
+			style(one.pic, {ratio: within(plate.width / plate.height, 0.4, 5)});
 			paint(one.pic.firstChild, coloursOf(store, one.pic.shows, settings), one.pic.shows);
 		}
 	}
 
-	// ---- the place
+	// -- the place
 
 	function placeIn(pic, {clientX, clientY}) {
 		const {top, left, width, height} = pic.firstChild.getBoundingClientRect(), parts = [(clientY - top) / height, (clientX - left) / width];
@@ -651,7 +653,7 @@ function explore(element, store, kernel) {
 
 	const nameOf = ({layer, sample, channel, position}) => `${layer.key}/${sample}/${channel}/${position}`;
 
-	// The kernel has the value itself: it is asked once the pointer rests.
+	// Asked once the pointer rests.
 	function wonder(read) {
 		clearTimeout(waiting);
 		if (alive() && read?.position && exact.name !== nameOf(read)) waiting = setTimeout(async () => {
@@ -693,11 +695,11 @@ function explore(element, store, kernel) {
 			colours.own ? "each channel its own range" : `one range: ${colours.ranges[0].map(end => short(end, 3)).join(" to ")}`,
 			robust ? `${robust} % left out at each end` : "no value left out", `gamma ${gamma}`,
 			`by ${by}, ${some < all ? `first ${some} of ${of}` : all < of ? `${all} of ${of}` : `all ${all}`} ${noun}`,
-			`zoom × ${size.zoom}${zoom ? "" : " (auto)"}`, spatial && `opacity ${alpha}`,
+			`zoom × ${short(size.zoom, 2)}${zoom ? "" : " (auto)"}`, spatial && `opacity ${alpha}`,
 		] : []), ...words], " · "));
 	}
 
-	// ---- keys
+	// -- keys
 
 	function press(event) {
 		event.stopPropagation(); // a notebook has keys of one letter
@@ -724,7 +726,7 @@ function explore(element, store, kernel) {
 		event.preventDefault();
 	}
 
-	const zoom = by => size && set({zoom: within(size.zoom + by, 1, 64)});
+	const zoom = by => size && set({zoom: within(round(size.zoom) + by, 1, 64)});
 	const stepLayer = by => go(inFilm[within(inFilm.findIndex(({key}) => key === chosen.layer) + by, 0, inFilm.length - 1)]?.key);
 
 	function move(by) {
@@ -732,18 +734,18 @@ function explore(element, store, kernel) {
 	}
 
 	function toggleKeys() {
-		if (keys.open) keys.close();
-		else keys.showModal();
+		keys[keys.open ? "close" : "showModal"]();
 	}
 
 	function escape() {
 		if (keys.open) toggleKeys();
-		else if (!finder.value) choose({position: null});
+		else if (finder.value) film.focus();
+		else choose({position: null});
 		finder.value = "";
 		orderFilm();
 	}
 
-	// feature_maps["layer2.0.conv1"][0, 41]: the indices that all of the plane shares.
+	// The indices that all of the plane shares.
 	function codeOf() {
 		const {plate, channel} = large.shows ?? {}, code = `${store.contents.maps}[${JSON.stringify(chosen.layer)}]`;
 		if (!plate?.reach) return code;
@@ -787,7 +789,7 @@ function explore(element, store, kernel) {
 	};
 }
 
-// ---- doors
+// -- doors
 
 // Builds the explorer inside `element`; what comes back takes it down.
 export const mount = (element, contents, bytes, kernel = null) => explore(element, new Store(contents, bytes), kernel);
@@ -802,7 +804,7 @@ function storeOf(model) {
 
 let number = floor(Math.random() * 2 ** 30);
 function kernelOf(model) {
-	const answers = new Map(); // those that never come are never missed
+	const answers = new Map();
 	return {
 		get: name => model.get(name),
 		set(name, value) {
@@ -827,7 +829,7 @@ function kernelOf(model) {
 
 export default {
 	initialize({model}) {
-		model.on("msg:custom", (content, buffers) => storeOf(model).hear(content, buffers)); // for all views
+		model.on("msg:custom", (content, buffers) => storeOf(model).hear(content, buffers));
 		model.send({ask: "here"});
 	},
 	render: ({model, el}) => (model.get("_contents")?.layers ? explore(el, storeOf(model), kernelOf(model)) : undefined),

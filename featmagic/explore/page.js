@@ -9,13 +9,17 @@
     for (let place = 0; place < letters.length; place++) bytes[place] = letters.charCodeAt(place);
     return bytes;
   };
+  // A layer's picture is decoded when it is looked at: of most layers only some are.
+  class Encoded extends Map {
+    get(id) {
+      return this.has(id) ? decoded(super.get(id)) : undefined;
+    }
+  }
   const still = document.getElementById("featmagic-still");
   const place = document.getElementById("featmagic-here");
   if ("DecompressionStream" in globalThis) {
     const contents = held("featmagic-contents");
-    const bytes = new Map(
-      Object.entries(held("featmagic-bytes")).map(([id, text]) => [id, decoded(text)]),
-    );
+    const bytes = new Encoded(Object.entries(held("featmagic-bytes")));
     still.hidden = true;
     try {
       mount(place, contents, bytes);

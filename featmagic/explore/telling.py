@@ -70,6 +70,13 @@ def layer_text(
     }
 
 
+def _field(activation: Activation, one: Spread) -> list[int] | None:
+    """What a place sees of the input, where the planes are as the module gave them."""
+    as_given = activation.tensor.shape[-2:] == one.values.shape[-2:]
+    field = activation.field if one.spatial and as_given else None
+    return None if field is None else field.as_list()
+
+
 def _strange(one: Spread, made: list[Plate]) -> tuple[int, int]:
     """How many values are NaN and infinite: in planes that don't travel too."""
     there = made[0].figures
@@ -78,13 +85,6 @@ def _strange(one: Spread, made: list[Plate]) -> tuple[int, int]:
     if len(rest):
         nan, inf = nan + int(rest.isnan().sum()), inf + int(rest.isinf().sum())
     return int(nan), int(inf)
-
-
-def _field(activation: Activation, one: Spread) -> list[int] | None:
-    """What a place sees of the input, where the planes are as the module gave them."""
-    as_given = activation.tensor.shape[-2:] == one.values.shape[-2:]
-    field = activation.field if one.spatial and as_given else None
-    return None if field is None else field.as_list()
 
 
 # Of a layer without a picture.
@@ -114,6 +114,7 @@ def plate_text(key: str, one: Spread, plate: Plate) -> Json:
     """
     figures, reach = plate.figures, one.reach
     exact = _EXACT if one.values.dtype == torch.float32 else None
+    some = figures.low <= figures.high  # else no value is finite, and there is no mean
     return {
         "id": plate_id(key, plate.sample),
         "height": plate.size[0],
@@ -123,9 +124,9 @@ def plate_text(key: str, one: Spread, plate: Plate) -> Json:
         "channels": list(plate.channels),
         "low": _rounded(figures.low, exact),
         "high": _rounded(figures.high, exact),
-        "mean": _rounded(figures.mean, _ROUGH),
-        "std": _rounded(figures.std, _ROUGH),
-        "absmean": _rounded(figures.absmean, _ROUGH),
+        "mean": _rounded(np.where(some, figures.mean, np.nan), _ROUGH),
+        "std": _rounded(np.where(some, figures.std, np.nan), _ROUGH),
+        "absmean": _rounded(np.where(some, figures.absmean, np.nan), _ROUGH),
         "zeros": _rounded(figures.zeros, _ROUGH),
         "nan": figures.nan.astype(int).tolist(),
         "inf": figures.inf.astype(int).tolist(),

@@ -173,6 +173,39 @@ def test_a_frame_in_which_scripts_are_forbidden_shows_the_picture_and_says_why(
         expect(inside.locator("noscript p")).to_be_visible()
 
 
+def test_where_scripts_run_the_picture_isnt_painted_before_the_explorer(browser, look):
+    _, path = look
+    with opened(browser) as it:
+        it.page.add_init_script(
+            """new MutationObserver(() => {
+                const still = document.getElementById("featmagic-still");
+                if (still?.hidden === false) (window.seen ??= []).push(getComputedStyle(still).visibility);
+            }).observe(document, { childList: true, subtree: true });"""
+        )
+        it.open(path)
+        expect(explorer(it.page)).to_be_visible()
+        assert set(it.page.evaluate("seen")) == {"hidden"}
+
+
+def test_a_saved_page_decodes_the_layers_that_are_looked_at(browser, tmp_path):
+    net = torch.nn.Sequential(*(torch.nn.Conv2d(1, 1, 1) for _ in range(60)))
+    with featmagic.capture(net, *map(str, range(60))) as maps:
+        net(images())
+    (path,) = maps.save(tmp_path / "look.html")
+    with opened(browser) as it:
+        it.page.add_init_script(
+            """const decode = atob;
+            window.decoded = 0;
+            atob = text => (window.decoded++, decode(text));"""
+        )
+        it.open(path)
+        expect(explorer(it.page)).to_be_visible()
+        it.page.evaluate("() => new Promise(done => requestAnimationFrame(done))")
+        assert 0 < it.page.evaluate("decoded") < 40
+        layers(it.page).last.click()
+        expect(it.page.get_by_role("img", name="59, channel 0")).to_be_visible()
+
+
 WICKED = "</script><script>window.taken = 1</script><!--<script><img src=x onerror='taken = 1'>"
 
 
