@@ -42,7 +42,9 @@ def explorer(
         FeatmagicError: nothing to explore, inputs that can't be, or what the view asks for and
             there isn't.
     """
-    inputs = inputs_of(model, items, [one.path for one in activations])
+    # As of what was captured: a layer mustn't change in what another input doesn't.
+    fields = any(one.field is not None for one in activations)
+    inputs = inputs_of(model, items, [one.path for one in activations], fields=fields)
     first = source(activations, view, calls, maps, len(inputs) if inputs else 0)
     if not any(layer["plates"] for layer in first.layers.values()):
         reasons = "; ".join(f"{key}: {layer['reason']}" for key, layer in first.layers.items())

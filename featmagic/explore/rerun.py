@@ -24,11 +24,13 @@ class Inputs:
         items: a tensor whose first axis is the items, or a list of what each call is given: a
             tensor, a tuple of arguments, or a mapping of named ones.
         paths: the layers.
+        fields: whether what their places see of the image is looked for.
     """
 
     model: nn.Module
     items: Tensor | Sequence[Any]
     paths: tuple[str, ...]
+    fields: bool = False
 
     def __len__(self) -> int:
         """How many there are."""
@@ -56,7 +58,7 @@ class Inputs:
             >>> inputs.run(1).activations["0"].tensor
             tensor([[0., 1., 0.]])
         """
-        recorder = Recorder(self.selection(), follow=True)
+        recorder = Recorder(self.selection(), follow=self.fields)
         with looking(self.model):
             try:
                 with recorder:
@@ -80,7 +82,9 @@ class Inputs:
             self.model(item)
 
 
-def inputs_of(model: Any, items: Any, paths: Sequence[str]) -> Inputs | None:
+def inputs_of(
+    model: Any, items: Any, paths: Sequence[str], *, fields: bool = False
+) -> Inputs | None:
     """The inputs that can be picked, or None where none are given.
 
     Raises:
@@ -103,6 +107,6 @@ def inputs_of(model: Any, items: Any, paths: Sequence[str]) -> Inputs | None:
         raise FeatmagicError(f"inputs is a tensor of items, or a list of them, not a {kind}.")
     if not len(items):
         raise FeatmagicError("inputs has no items.")
-    found = Inputs(model, items, tuple(dict.fromkeys(paths)))
+    found = Inputs(model, items, tuple(dict.fromkeys(paths)), fields)
     found.selection()
     return found
