@@ -288,6 +288,7 @@ def test_the_keyboard_alone_is_enough(it):
     expect(it.layer("relu")).to_have_attribute("aria-selected", "true")
     expect(it.tile(19)).to_be_attached()
     page.keyboard.press("ArrowDown")
+    expect(it.tile(1)).not_to_have_attribute("aria-selected", "true")
     columns = int(it.grid.locator("[aria-selected=true]").get_attribute("data-channel")) - 1
     assert columns > 1
     page.keyboard.press("ArrowUp")
