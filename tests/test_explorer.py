@@ -35,7 +35,7 @@ from ipywidgets.widgets.widget import _instances
 model, images = model_and_images()
 %load_ext featmagic
 def looked(*layers, batch=images[499:501]):
-    with featmagic.capture(model, *layers) as feature_maps:
+    with featmagic.capture(model, *layers, fields=True) as feature_maps:
         model(batch)
     return feature_maps
 """
@@ -54,7 +54,8 @@ class FrontEnd:
 
     def __init__(self):
         self._manager, self._client = start_new_kernel(cwd=str(HERE))
-        self.states, self.files, self.messages = {}, {}, {}
+        self.states, self.messages = {}, {}
+        self._shown, self._done = {}, set()  # by message: what was shown; those that are done
 
     def stop(self):
         self._client.stop_channels()
@@ -124,21 +125,19 @@ class FrontEnd:
 
     def finish(self, message):
         """Read all that comes until the kernel is done with it; what was shown."""
-        outputs = []
-        while True:
-            got = self._next()
-            if got["parent_header"].get("msg_id") != message["header"]["msg_id"]:
-                continue
-            if got["msg_type"] in ("stream", "display_data", "execute_result", "error"):
-                outputs.append(nbformat.v4.output_from_msg(got))
-            if got["msg_type"] == "status" and got["content"]["execution_state"] == "idle":
-                return outputs
+        name = message["header"]["msg_id"]
+        self.until(lambda: name in self._done)
+        return self._shown.pop(name, [])
 
     def _next(self):
         got = self._client.get_iopub_msg(timeout=SECONDS)
+        name = got["parent_header"].get("msg_id")
         if got["msg_type"].startswith("comm_"):
             self._heard(got)
-        return got
+        elif got["msg_type"] in ("stream", "display_data", "execute_result", "error"):
+            self._shown.setdefault(name, []).append(nbformat.v4.output_from_msg(got))
+        elif got["msg_type"] == "status" and got["content"]["execution_state"] == "idle":
+            self._done.add(name)
 
     def _comm(self, widget, data, subshell=None):
         content = {"comm_id": widget, "data": data}
