@@ -179,7 +179,8 @@ def test_where_scripts_run_the_picture_isnt_painted_before_the_explorer(browser,
         it.page.add_init_script(
             """new MutationObserver(() => {
                 const still = document.getElementById("featmagic-still");
-                if (still?.hidden === false) (window.seen ??= []).push(getComputedStyle(still).visibility);
+                if (still?.hidden !== false) return;
+                (window.seen ??= []).push(getComputedStyle(still).visibility);
             }).observe(document, { childList: true, subtree: true });"""
         )
         it.open(path)
