@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import isfinite
+from operator import index
 from typing import Any
 
 from featmagic.colormaps import colormap, well_known
@@ -47,9 +48,12 @@ def whole(least: int | None = None) -> Check:
     def check(name: str, value: Any) -> int:
         if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value):
             value = int(value)
-        if is_truth(value) or not hasattr(value, "__index__"):
+        try:
+            found = None if is_truth(value) else index(value)
+        except TypeError:
+            found = None
+        if found is None:
             raise FeatmagicError(f"{name} is a whole number, not {value!r}.")
-        found = int(value)
         if least is not None and found < least:
             raise FeatmagicError(f"{name} is {least} or more, not {found}.")
         return found

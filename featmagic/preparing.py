@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -253,6 +253,17 @@ def _check_used(done: list[Prepared], view: View) -> None:
     used = {option for one in done for option in one.stack.used}
     used |= {"overlay"} if any(one.stack.spatial for one in done) else set()
     used |= {"layout"} if any(one.view.layout for one in done) else set()
+    check_used(used, view)
+
+
+def check_used(used: Collection[str], view: View) -> None:
+    """Refuse an option that none of the layers has a use for.
+
+    Example:
+        >>> check_used({"grid"}, View(slice="mip"))
+        Traceback (most recent call last):
+        featmagic.errors.FeatmagicError: --slice has nothing to act on: no volume is shown.
+    """
     for option, why in _USES.items():
         if getattr(view, option) != getattr(_DEFAULTS, option) and option not in used:
             raise FeatmagicError(f"--{spelled(option)} has nothing to act on: {why}.")

@@ -412,6 +412,8 @@ def test_the_selection_of_single_values_holds_them_all(front, name):
         ("ex.channel = None", "channel is a whole number, not None."),
         ("ex.settings = None", "settings is a mapping, not None."),
         ("ex.channel = 5", "No channel 5 in cnn1: there is 0 to 4."),
+        ("ex.channel = torch.tensor(2.7)", "channel is a whole number, not tensor(2.7000)."),
+        ("ex.channel = images[:2]", "channel is a whole number, not tensor("),
         ("ex.channel = 'red'", "channel is a whole number, not 'red'."),
         ("ex.sample = 2", "No sample 2: there is 0 to 1."),
         ("ex.position = (24, 0)", "There is no place (24, 0) in a plane of 24 × 24."),
@@ -624,6 +626,64 @@ def test_a_picked_input_shows_its_own_values(front):
         )
         == "2 True"
     )
+
+
+def test_an_input_picked_before_the_script_was_there_is_told_when_it_is(front):
+    front.good(PICKED + "ex.input = 2")  # a cell may do so before anything is on the page
+    name = front.explorer
+    front.messages[name].clear()
+
+    changed, files = {}, {}
+    for content, sent in front.ask(name, ask="here"):
+        changed |= {it["key"]: it for it in content["changed"]}
+        files |= sent
+
+    model, images = model_and_images()
+    own = layers_of(model, images[2])
+    assert set(changed) == {*own, "flat"}
+    for key in own:
+        plate = changed[key]["plates"]["0"]
+        assert plate["id"] in files
+    assert_says(changed["act1"]["plates"]["0"], files["act1/0"], own["act1"])
+    assert "image/0" in files
+
+
+def test_another_input_keeps_what_it_has_of_the_choice(front):
+    front.good(
+        "ex = feature_maps.explore(model=model, inputs=[images[:2], images[:1]])\n"
+        "ex.layer, ex.channel, ex.position, ex.sample = 'act1', 2, (20, 3), 1\nex.input = 0"
+    )
+    assert front.printed("print(ex.channel, ex.position, ex.sample)") == "2 (20, 3) 1"
+    front.good("ex.input = 1")
+    assert front.printed("print(ex.channel, ex.position, ex.sample)") == "2 (20, 3) 0"
+    assert front.states[front.explorer]["sample"] == 0
+
+    front.good(
+        "net = nn.Sequential(nn.Conv2d(1, 4, 3))\n"
+        "with featmagic.capture(net) as other:\n    net(images[:1])\n"
+        "ex = other.explore(model=net, inputs=[images[:1, :, :9, :9]])\n"
+        "ex.position = (20, 3)\nex.input = 0"
+    )
+    assert front.printed("print(ex.position, tuple(ex.selection.shape))") == "None (7, 7)"
+
+
+def test_the_selection_of_a_tensor_without_strides_holds_its_values(front):
+    front.good(
+        "class Sparse(nn.Module):\n    def forward(self, x):\n        return x.to_sparse()\n"
+        "net = nn.Sequential(Sparse())\n"
+        "with featmagic.capture(net) as other:\n    net(torch.eye(4)[None, None])\n"
+        "ex = other.explore(layout='NCHW')"
+    )
+    assert front.printed("print(torch.equal(ex.selection, torch.eye(4)))") == "True"
+
+
+def test_an_option_for_some_of_the_layers_is_taken_whichever_comes_first(front):
+    front.good(
+        "net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Unflatten(0, (1, 1)), nn.Conv3d(1, 2, 1))\n"
+        "with featmagic.capture(net, '0', '2') as other:\n    net(images[:1])\n"
+        "ex = other.explore(slice=1)\nex.layer, ex.channel = '2', 1"
+    )
+    assert front.printed("print(torch.equal(ex.selection, other['2'][0, 1, 1]))") == "True"
 
 
 def test_only_the_layers_that_changed_travel(front):

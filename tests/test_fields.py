@@ -228,10 +228,8 @@ def test_the_tutorials_network_has_fields_up_to_where_it_is_flattened(model, x):
 NETWORKS = (
     "mobilenet_v2",
     "googlenet",
-    "densenet121",
     "squeezenet1_1",
     "shufflenet_v2_x0_5",
-    "regnet_y_400mf",
     "efficientnet_b0",
     "mobilenet_v3_small",
 )
@@ -245,7 +243,7 @@ def test_no_network_has_a_field_that_is_too_small(name):
     net = getattr(torchvision.models, name)(**more).double().eval()
     x = torch.rand(1, 3, 96, 96, dtype=torch.double)
     some = [path for path, m in net.named_modules() if isinstance(m, (nn.Conv2d, nn.AvgPool2d))]
-    some = some[:: max(1, len(some) // 12)] + some[-1:]
+    some = some[:: max(1, len(some) // 4)] + some[-1:]
     fields = fields_of(net, x, *some)
     x.requires_grad_()
     maps = outputs_with_slopes(net, x, some)

@@ -105,6 +105,68 @@ def test_every_byte_is_a_value_of_the_tensor_within_half_a_step(which):
         assert (np.abs(told - true) <= half * 1.001 + 1e-8 * np.abs(true))[there].all()
 
 
+IDENTITY = nn.Sequential(nn.Identity())
+STEPS = torch.arange(84).reshape(1, 2, 6, 7)
+FINE = {
+    "times in milliseconds": 1_700_000_000_123 + STEPS,
+    "steps of a billionth": 1e9 + STEPS.double(),
+    "steps of 1e-12": 1 + 1e-12 * STEPS.double(),
+    "the smallest there are": 1e-310 * STEPS.double(),
+    "the largest there are": 1e306 * STEPS.double(),
+    "the smallest of float32": 1e-44 * STEPS,
+    "the largest of float32": 4e36 * STEPS,
+    "1e-20 of float32": 1e-20 * STEPS,
+}
+
+
+@pytest.mark.parametrize("which", FINE)
+def test_ranges_and_figures_are_true_however_near_large_or_small_the_values_are(which):
+    values = FINE[which]
+    found = explored(looked_at(IDENTITY, values))
+    (plate,) = found.text["layers"][0]["plates"].values()
+    told, half = values_of(found, plate)
+    true = values[0].double().numpy()
+    assert (half > 0).all()
+    assert (np.abs(told - true) <= half * 1.01).all()
+
+    most = np.abs(true).max()
+    rows = (true / most).reshape(2, -1)  # squares of the values themselves may be out of reach
+    for name, each in (("std", rows.std(1)), ("mean", rows.mean(1)), ("absmean", rows.mean(1))):
+        assert plate[name] == pytest.approx((each * most).tolist(), rel=1e-4), name
+    json.dumps(found.text, allow_nan=False)
+
+
+def test_a_plane_of_one_value_deviates_by_nothing():
+    found = explored(looked_at(IDENTITY, torch.full((1, 2, 7, 7), 0.1)))
+    (plate,) = found.text["layers"][0]["plates"].values()
+    assert plate["std"] == [0, 0]
+
+
+def test_what_is_no_number_is_counted_in_planes_that_are_left_out_too():
+    values = torch.rand(1, 50, 7, 7)
+    values[0, 48:, 0, :2] = torch.tensor([torch.nan, torch.inf])
+    found = explored(looked_at(IDENTITY, values), max_bytes=1000)
+    (layer,) = found.text["layers"]
+    assert len(layer["plates"]["0"]["channels"]) < 48
+    assert (layer["nan"], layer["inf"]) == (2, 2)
+
+
+def test_values_in_a_fold_that_is_made_smaller_are_all_in_it():
+    values = torch.arange(1.0, 5000).reshape(1, -1)
+    found = explored(looked_at(IDENTITY, values), max_bytes=19_000)
+    (plate,) = found.text["layers"][0]["plates"].values()
+    assert (plate["full"], plate["shrink"]) == ([71, 71], 2)
+    rows = np.full(71 * 71, np.nan)
+    rows[:4999] = values[0].double().numpy()
+    blocks = np.full((72, 72), np.nan)
+    blocks[:71, :71] = rows.reshape(71, 71)
+    blocks = blocks.reshape(36, 2, 36, 2).transpose(0, 2, 1, 3).reshape(36, 36, 4)
+    there = codes_of(found, plate)[0] != GAP
+    assert (there == ~np.isnan(blocks).all(2)).all()
+    told, half = values_of(found, plate)
+    assert (np.abs(told[0][there] - np.nanmean(blocks[there], 1)) <= half[0] * 1.01).all()
+
+
 def test_what_is_no_number_has_bytes_of_its_own():
     values = torch.tensor([[[[1.0, torch.nan], [torch.inf, -torch.inf]], [[torch.nan] * 2] * 2]])
     found = explored(looked_at(nn.Sequential(nn.Identity()), values))
@@ -171,7 +233,7 @@ def test_what_is_too_much_is_made_smaller_and_told():
     maps = looked_at(nn.Sequential(nn.Conv2d(3, 64, 1), nn.ReLU()), torch.randn(1, 3, 64, 64))
     found = explored(maps, max_bytes=200_000)
     assert sum(map(len, found.files.values())) + len(json.dumps(found.text)) <= 200_000
-    assert found.text["words"] == ["2 layers made smaller to stay within 0.2 MB"]
+    assert found.text["words"] == ["2 layers made smaller to stay within 200 kB"]
     for layer in found.text["layers"]:
         (plate,) = layer["plates"].values()
         k = plate["shrink"]
@@ -179,6 +241,29 @@ def test_what_is_too_much_is_made_smaller_and_told():
         true = nn.functional.avg_pool2d(maps[layer["key"]].double(), k, ceil_mode=True)[0].numpy()
         told, half = values_of(found, plate)
         assert (np.abs(told - true) <= half + 1e-5).all()
+
+
+def test_picked_channels_that_are_left_out_are_told():
+    maps = looked_at(IDENTITY, torch.rand(1, 500, 7, 7))
+    found = explored(maps, channels="0:300", max_bytes=40_000)
+    assert 0 < len(found.text["layers"][0]["plates"]["0"]["channels"]) < 300
+    assert found.text["words"] == ["1 layer without its last channels to stay within 40 kB"]
+    assert explored(maps, channels="0:300").text["words"] == []
+
+
+def test_an_option_that_no_layer_has_a_use_for_is_refused_and_one_for_some_is_not():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Unflatten(0, (1, 1)), nn.Conv3d(1, 2, 1))
+    maps = looked_at(net, torch.rand(1, 1, 9, 9), layers=("0", "2"))
+    first, second = explored(maps, slice=0).text["layers"]
+    assert (first["of"], second["of"]) == (4, 2)
+    with pytest.raises(FeatmagicError, match="--attn has nothing to act on"):
+        explored(maps, attn="mean")
+
+
+def test_what_is_said_of_many_layers_counts_too():
+    net = nn.Sequential(*[nn.Identity() for _ in range(100)])
+    found = explored(looked_at(net, torch.rand(1, 64, 14, 14)), max_bytes=200_000)
+    assert sum(map(len, found.files.values())) + len(json.dumps(found.text)) <= 200_000
 
 
 SIZES = st.lists(

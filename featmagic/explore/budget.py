@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
+
+from featmagic import table
 
 OF_A_PLANE = 120  # bytes of text: its channel, range and statistics
 _LEAST = 7  # values a side, below which channels are left out instead
@@ -47,6 +50,37 @@ def shares(sizes: Sequence[tuple[int, int, int]], budget: int) -> list[Share]:
         left -= _taken(size, more) - _taken(size, found[place])
         found[place] = more
     return found
+
+
+def limits(layers: Sequence[Mapping[str, Any]], planes: Mapping[str, int], most: int) -> list[str]:
+    """What doesn't travel whole, in words.
+
+    Args:
+        layers: as the script reads them.
+        planes: how many each was to have, by key.
+        most: bytes there may be.
+
+    Example:
+        >>> plate = {"shrink": 2, "channels": [0, 1]}
+        >>> limits([{"key": "act", "plates": {"0": plate}}], {"act": 2}, 4 * 10**6)
+        ['1 layer made smaller to stay within 4 MB']
+    """
+    made = [(text["key"], plate) for text in layers for plate in text["plates"].values()]
+    smaller = sum(plate["shrink"] > 1 for _, plate in made)
+    cut = sum(len(plate["channels"]) < planes[key] for key, plate in made)
+    own = "their" if cut > 1 else "its"
+    said = [(smaller, "made smaller"), (cut, f"without {own} last channels")]
+    return [f"{n} layer{'s' * (n > 1)} {how} {within(most)}" for n, how in said if n]
+
+
+def within(most: int) -> str:
+    """Why something is left out.
+
+    Example:
+        >>> within(24 * 10**6)
+        'to stay within 24 MB'
+    """
+    return f"to stay within {table.size(most)}"
 
 
 def _cost(size: tuple[int, int, int], shrink: int = 1) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from featmagic.activations import Activation
 from featmagic.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.errors import FeatmagicError
-from featmagic.explore.budget import Share, shares
+from featmagic.explore.budget import Share, limits, shares
 from featmagic.explore.pictures import picture
 from featmagic.explore.plates import Plate, plate
 from featmagic.explore.spread import Spread, samples_in, spread
@@ -20,12 +20,12 @@ from featmagic.explore.telling import Json, layer_text, plate_id
 from featmagic.indices import picked
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.planes import undrawable
-from featmagic.preparing import fitting
+from featmagic.preparing import check_used, fitting
 from featmagic.render.encoding import encoded
 from featmagic.view import View
 
 CMAPS = (SEQUENTIAL, "magma", "cividis", "gray", DIVERGING, "coolwarm", "PuOr_r")
-_FIXED = 20_000  # bytes of text besides those of planes: colour maps, what is said of layers
+_FIXED, _OF_A_LAYER = 15_000, 700  # bytes of text besides those of planes: colour maps and such
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +78,13 @@ def contents(
         one.key: None if undrawable(one.tensor) else spread(one, views[one.key], samples[one.key])
         for one in activations
     }
+    used = {option for one in spreads.values() if one for option in one.used}
+    used |= {"layout"} if any(how.layout for how in views.values()) else set()
+    if any(spreads.values()):
+        check_used(used, view)
     first = activations[0]
     shown, files, words = image_text(first, max(samples.values()), view)
-    spent = sum(map(len, files.values())) + _FIXED
+    spent = sum(map(len, files.values())) + _FIXED + _OF_A_LAYER * len(activations)
     plan = planned(spreads, view.max_bytes - spent)
     layers = []
     for one in activations:
@@ -88,8 +92,10 @@ def contents(
         files |= {plate_id(one.key, each.sample): each.png for each in made}
         count = (calls or {}).get(one.path, one.call)
         layers.append(layer_text(one, spreads[one.key], made, count, views[one.key]))
-    text = opening(layers, view) | {"maps": maps, "images": shown}
-    return Contents(text | {"words": [*words, *limits(layers, view)]}, files, plan)
+    planes = {key: len(one.channels) for key, one in spreads.items() if one}
+    words += limits(layers, planes, view.max_bytes)
+    text = opening(layers, view) | {"maps": maps, "images": shown, "words": words}
+    return Contents(text, files, plan)
 
 
 def first_sample(activation: Activation, view: View) -> int:
@@ -188,15 +194,3 @@ def special() -> dict[str, list[int]]:
     colours = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
     named = {"nan": NAN, "+inf": POSITIVE_INF, "-inf": NEGATIVE_INF, "constant": CONSTANT}
     return {name: colours[at].tolist() for name, at in (named | {"gap": GAP}).items()}
-
-
-def limits(layers: Sequence[Json], view: View) -> list[str]:
-    """What doesn't travel whole, in words."""
-    made = [(text, plate) for text in layers for plate in text["plates"].values()]
-    smaller = sum(plate["shrink"] > 1 for _, plate in made)
-    cut = sum(len(plate["channels"]) < text["of"] for text, plate in made)
-    if view.channels is not None:
-        cut = 0
-    within = f"to stay within {view.max_bytes / 1e6:.3g} MB"
-    said = [(smaller, "made smaller"), (cut, "without their last channels")]
-    return [f"{n} layer{'s' * (n > 1)} {how} {within}" for n, how in said if n]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from featmagic.activations import Activation
@@ -13,11 +12,12 @@ from featmagic.drawing import draw
 from featmagic.errors import FeatmagicError
 from featmagic.explore.rerun import Inputs, inputs_of
 from featmagic.explore.source import Source, source
-from featmagic.explore.telling import Json
+from featmagic.explore.spread import useful
+from featmagic.explore.telling import HEALTHY, Json
 from featmagic.explore.widget import Explorer
 from featmagic.preparing import fitting
 from featmagic.running import running_shell
-from featmagic.view import View
+from featmagic.view import View, for_pictures
 
 
 def explorer(
@@ -56,11 +56,10 @@ def explorer(
 
 def _of_the_grid(first: Source) -> View:
     """The view of the start layer's grid, for those who see no explorer."""
-    key = first.shown.text["start"]["layer"]
-    view = fitting(first.activations[key], first.view, len(first.activations))
-    return replace(
-        view, explore=False, max_bytes=View.max_bytes, alpha=View.alpha, mean=None, std=None
-    )
+    start = first.shown.text["start"]
+    activation = first.activations[start["layer"]]
+    view = for_pictures(fitting(activation, first.view, len(first.activations)))
+    return useful(activation, view, start["sample"])
 
 
 def _again(first: Source, inputs: Inputs, maps: str) -> Callable[[int], Source]:
@@ -82,7 +81,7 @@ def _again(first: Source, inputs: Inputs, maps: str) -> Callable[[int], Source]:
 
 
 def _without(layer: Json) -> Json:
-    return {**layer, "reason": "this input gave it nothing", "plates": {}, "nan": 0, "inf": 0}
+    return {**layer, **HEALTHY, "reason": "this input gave it nothing", "plates": {}}
 
 
 def show_explorer(explorer: Explorer) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from featmagic.colour import levels, paint
 from featmagic.explore.spread import Spread
+from featmagic.joining import shrunk
 from featmagic.measure import Measured
 from featmagic.mosaic import Pixels
 from featmagic.norms import Colours
@@ -92,9 +92,7 @@ def plate(one: Spread, sample: int = 0, shrink: int = 1, most: int | None = None
     figures = figures_of(values, one.padding)
     pixels = _coded(values, figures, one.padding, shrink)
     height, width = pixels.shape[1:]
-    prefix = None
-    if one.prefix is not None:
-        prefix = exactly(one.prefix[0][:most]).cpu().numpy(), one.prefix[1]
+    prefix = one.prefix and (exactly(one.prefix[0][:most]).cpu().numpy(), one.prefix[1])
     return Plate(
         sample=sample,
         png=grey(pixels.reshape(-1, width)),
@@ -117,11 +115,18 @@ def figures_of(values: Tensor, padding: int = 0) -> Figures:
     rows = values.flatten(1)
     rows = rows[:, : rows.shape[1] - padding]
     low, high = rows.amin(1), rows.amax(1)
-    finite = torch.isfinite(low) & torch.isfinite(high)
-    brought = _brought([low, high, *_shares(rows), finite])
+    mean, spread, absmean, zeros = _shares(rows)
+    spread = spread.where(low < high, 0)  # what rounding leaves of it where all values are the same
+    span = high - low
+    plain = torch.isfinite(span) & torch.isfinite(spread) & torch.isfinite(absmean)
+    plain &= (span >= _SMALL) | (span == 0)
+    brought = _brought([low, high, mean, spread, absmean, zeros, plain])
     if not brought[-1].all():
         return _finite_figures(exactly(rows))
     return Figures(*brought[:6], *np.zeros((2, len(rows))))
+
+
+_SMALL = 1e-15  # squares of smaller spans are out of float32's reach
 
 
 def _shares(rows: Tensor) -> list[Tensor]:
@@ -139,11 +144,16 @@ def _finite_figures(rows: Tensor) -> Figures:
     count = finite.sum(1).clamp(min=1)
     low = rows.where(finite, torch.inf).amin(1)
     high = rows.where(finite, -torch.inf).amax(1)
-    some = rows.where(finite, 0)
-    mean = some.sum(1) / count
-    spread = ((some - mean[:, None]).where(finite, 0).square().sum(1) / count).sqrt()
+    # In parts of the largest magnitude: sums and squares of the others could be out of reach.
+    most = rows.where(finite, 0).abs().amax(1, keepdim=True)
+    most = most.where(most > 0, 1)
+    some = rows.where(finite, 0) / most
+    mean = some.sum(1, keepdim=True) / count[:, None]
+    spread = ((some - mean).where(finite, 0).square().sum(1) / count).sqrt()
+    spread = spread.where(low < high, 0)
+    whole = [each * most[:, 0] for each in (mean[:, 0], spread, some.abs().sum(1) / count)]
     parts = [
-        *(low, high, mean, spread, some.abs().sum(1) / count),
+        *(low, high, *whole),
         *((rows == 0).sum(1) / rows.shape[1], rows.isnan().sum(1), rows.isinf().sum(1)),
     ]
     return Figures(*_brought(parts))
@@ -163,8 +173,9 @@ def _coded(values: Tensor, figures: Figures, padding: int, shrink: int) -> Pixel
     measured = Measured(low, high, low, high, strange, 0.0, 0.0, nan=int(strange.any()))
     colours = Colours("", None, True, low, high)
     found = levels(values, colours)
-    if shrink > 1:
-        found = avg_pool2d(found[None], shrink, ceil_mode=True)[0]
+    if padding:
+        found.flatten(1)[:, -padding:] = 0  # `shrunk` counts it in no average
+    found, padding = shrunk(found, shrink, padding)
     codes: Pixels = paint(found, colours, measured, hatch=False).cpu().numpy()
     if padding:
         codes.reshape(len(codes), -1)[:, -padding:] = GAP

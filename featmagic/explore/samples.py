@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from featmagic.activations import Activation
-from featmagic.explore.budget import Share
+from featmagic.explore.budget import Share, within
 from featmagic.explore.contents import Contents, image_text, plates_of
 from featmagic.explore.spread import spread
 from featmagic.explore.telling import Json, plate_id, plate_text
@@ -44,8 +44,7 @@ def with_samples(made: Contents, activations: Sequence[Activation], view: View) 
             taken += 1
             progress.step()
     if taken < len(wanted):
-        within = f"to stay within {view.max_bytes / 1e6:.3g} MB"
-        text["words"].append(f"{taken + 1} of {len(wanted) + 1} samples {within}")
+        text["words"].append(f"{taken + 1} of {len(wanted) + 1} samples {within(view.max_bytes)}")
     return replace(made, text=text, files=files)
 
 

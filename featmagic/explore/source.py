@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, strided
 
 from featmagic.activations import Activation
 from featmagic.errors import FeatmagicError, did_you_mean
@@ -57,7 +57,7 @@ class Source:
         """
         tensor, one = self._activation(key).tensor, self._spread(key, sample, channel)
         place = one.channels.index(channel)
-        if one.reach is None or one.padding:
+        if one.reach is None or one.padding or tensor.layout != strided:
             return one.values[place]
         start, step, *strides = one.reach.steps
         own = tensor.detach().contiguous()

@@ -121,6 +121,21 @@ def spread(activation: Activation, view: View, sample: int = 0) -> Spread:
     )
 
 
+def useful(activation: Activation, view: View, sample: int = 0) -> View:
+    """The view without the options that are for other layers.
+
+    Example:
+        >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(2, 5, 8, 6))
+        >>> useful(act, View(layout="NCHW", slice="mip")) == View(layout="NCHW")
+        True
+    """
+    idle = {"grid", "prefix_tokens", "slice", "attn"} - spread(activation, view, sample).used
+    return replace(view, **{name: getattr(_PLAIN, name) for name in idle})
+
+
+_PLAIN = View()
+
+
 def samples_in(activation: Activation, view: View) -> int:
     """How many samples there are; 1 where no axis holds them.
 

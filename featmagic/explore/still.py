@@ -9,7 +9,7 @@ from featmagic.activations import Activation
 from featmagic.drawing import draw
 from featmagic.explore.contents import first_sample
 from featmagic.explore.page import Still
-from featmagic.explore.spread import spread
+from featmagic.explore.spread import useful
 from featmagic.planes import undrawable
 from featmagic.preparing import fitting
 from featmagic.render.png import png
@@ -39,23 +39,13 @@ def still(wanted: Wanted, view: View, most: int) -> Still:
     if undrawable(first.tensor):
         return Still(draw(first, how, PAGE, *facts).caption, b"")
     caption = ""
-    for smaller in _smaller(_used(first, how)):
+    for smaller in _smaller(useful(first, how, first_sample(first, how))):
         drawing = draw(first, smaller, PAGE, *facts)
         picture = png(drawing.mosaic) if drawing.mosaic else b""
         if len(picture) <= most:
             return Still(drawing.caption, picture)
         caption = drawing.caption
     return Still(caption, b"")
-
-
-def _used(activation: Activation, view: View) -> View:
-    """The view without what is for other layers."""
-    used = spread(activation, view, first_sample(activation, view)).used
-    idle = {"grid", "prefix_tokens", "slice", "attn"} - used
-    return replace(view, **{name: getattr(_PLAIN, name) for name in idle})
-
-
-_PLAIN = View()
 
 
 def _smaller(view: View) -> Iterator[View]:

@@ -45,6 +45,7 @@ class Talking(anywidget.AnyWidget):
 
     def __init__(self, source: Source, **traits: Any) -> None:
         self._source: Source | None = source
+        self._opened: Source | None = source  # what travelled first
         self._alone = nobody_watches()
         self._travelled = set() if self._alone else _first(source)
         self._opening = True
@@ -59,7 +60,7 @@ class Talking(anywidget.AnyWidget):
         layout = self.layout if getattr(self, "comm", None) is not None else None
         if getattr(self, "_source", None) is not None:
             self._alive = False
-        self._source = None
+        self._source = self._opened = None
         super().close()
         if layout is not None:
             layout.close()
@@ -109,14 +110,18 @@ class Talking(anywidget.AnyWidget):
         self.send({**text, "ids": list(files)}, buffers=list(files.values()))
 
     def _send_rest(self, source: Source) -> None:
+        shown = source.shown
         if self._alone:
             self.send_state(["_contents", "_bytes"])
             self._alone = False
-        rest = {
-            name: png for name, png in source.shown.files.items() if name not in self._travelled
-        }
-        for files in _parcels(rest) if self._travelled else ():
-            self._tell({"changed": [], "images": source.shown.text["images"]}, files)
+            self._travelled.update(shown.files)
+        elif self._opened is not None and source is not self._opened:
+            text, files = changed(self._opened.shown, shown)  # nobody heard of it before
+            self._tell(text, files)
+            self._travelled.update(files)
+        rest = {name: png for name, png in shown.files.items() if name not in self._travelled}
+        for files in _parcels(rest):
+            self._tell({"changed": [], "images": shown.text["images"]}, files)
         self._travelled.update(rest)
 
     def _text_sent(self) -> dict[str, Any]:

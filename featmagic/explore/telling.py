@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from featmagic.activations import Activation, shape_of
@@ -49,10 +50,10 @@ def layer_text(
         "plates": {},
     }
     if one is None:
-        return text | {"words": [], "noun": "", "of": 0, "samples": 1, **_HEALTHY}
+        return text | {"words": [], "noun": "", "of": 0, "samples": 1, **HEALTHY}
     made = list(plates)
     dead, of = dead_in(one)
-    figures = [plate.figures for plate in made]
+    nan, inf = _strange(one, made)
     return text | {
         "words": list(one.words),
         "noun": one.noun,
@@ -60,8 +61,8 @@ def layer_text(
         "samples": samples_in(activation, view),
         "dead": dead,
         "dead_of": of,
-        "nan": int(sum(each.nan.sum() for each in figures[:1])),
-        "inf": int(sum(each.inf.sum() for each in figures[:1])),
+        "nan": nan,
+        "inf": inf,
         "spatial": one.spatial,
         "signed": one.signed,
         "field": _field(activation, one),
@@ -76,7 +77,18 @@ def _field(activation: Activation, one: Spread) -> list[int] | None:
     return None if field is None else field.as_list()
 
 
-_HEALTHY: Json = {
+def _strange(one: Spread, made: list[Plate]) -> tuple[int, int]:
+    """How many values are NaN and infinite: in planes that don't travel too."""
+    there = made[0].figures
+    nan, inf = there.nan.sum(), there.inf.sum()
+    rest = one.values[len(there.nan) :]
+    if len(rest):
+        nan, inf = nan + int(rest.isnan().sum()), inf + int(rest.isinf().sum())
+    return int(nan), int(inf)
+
+
+# Of a layer without a picture.
+HEALTHY: Json = {
     **{"dead": 0, "dead_of": 0, "nan": 0, "inf": 0},
     **{"spatial": False, "signed": False, "field": None},
 }
@@ -101,6 +113,7 @@ def plate_text(key: str, one: Spread, plate: Plate) -> Json:
         plate: what travels of them.
     """
     figures, reach = plate.figures, one.reach
+    exact = _EXACT if one.values.dtype == torch.float32 else None
     some = figures.low <= figures.high  # else no value is finite, and there is no mean
     return {
         "id": plate_id(key, plate.sample),
@@ -109,8 +122,8 @@ def plate_text(key: str, one: Spread, plate: Plate) -> Json:
         "full": list(plate.full),
         "shrink": plate.shrink,
         "channels": list(plate.channels),
-        "low": _rounded(figures.low, _EXACT),
-        "high": _rounded(figures.high, _EXACT),
+        "low": _rounded(figures.low, exact),
+        "high": _rounded(figures.high, exact),
         "mean": _rounded(np.where(some, figures.mean, np.nan), _ROUGH),
         "std": _rounded(np.where(some, figures.std, np.nan), _ROUGH),
         "absmean": _rounded(np.where(some, figures.absmean, np.nan), _ROUGH),
@@ -123,14 +136,10 @@ def plate_text(key: str, one: Spread, plate: Plate) -> Json:
     }
 
 
-def _rounded(numbers: NDArray[np.float64], digits: int) -> list[Any]:
-    """Numbers of so many digits, which are short as text; None for what is no number."""
+def _rounded(numbers: NDArray[np.float64], digits: int | None) -> list[Any]:
+    """Numbers of so many digits (all, if None), short as text; None for what is no number."""
     finite = np.isfinite(numbers)
-    with np.errstate(all="ignore"):
-        places = digits - 1 - np.floor(np.log10(np.abs(np.where(numbers == 0, 1, numbers))))
-        factor = 10.0 ** np.clip(places, -300, 300)
-        short = np.round(numbers * factor) / factor
-    exact = np.where(np.isfinite(short), short, numbers)
+    exact = numbers if digits is None else _shortened(numbers, digits)
     if not finite.all():
         exact = exact.astype(object)
         exact[~finite] = None
@@ -138,7 +147,16 @@ def _rounded(numbers: NDArray[np.float64], digits: int) -> list[Any]:
     return found
 
 
-_EXACT, _ROUGH = 9, 5  # digits: of what a range is made of, as float32 has them; of other figures
+def _shortened(numbers: NDArray[np.float64], digits: int) -> NDArray[np.float64]:
+    """Numbers of so many digits; those stay as they are that float64 can't shorten."""
+    with np.errstate(all="ignore"):
+        places = digits - 1 - np.floor(np.log10(np.abs(np.where(numbers == 0, 1, numbers))))
+        factor = 10.0**places
+        short = np.round(numbers * factor) / factor
+    return np.where(np.isfinite(short), short, numbers)
+
+
+_EXACT, _ROUGH = 9, 5  # digits: of the ends of a range, as float32 has them; of other figures
 
 
 def _prefix(plate: Plate) -> Json | None:

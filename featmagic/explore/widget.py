@@ -67,7 +67,6 @@ class Explorer(Talking):
             picture: the grid, as a PNG with what front ends are told of it.
             words: the grid in words.
         """
-        self._captured: Source | None = source
         self._again = again
         self._picked: int | None = None
         name, start = uuid4().hex, source.shown.text
@@ -96,7 +95,7 @@ class Explorer(Talking):
     def close(self) -> None:
         """Let go of every tensor; a notebook shows the grid in its place."""
         super().close()
-        self._captured = self._again = None
+        self._again = None
 
     def _there(self) -> Source:
         if self._source is None:
@@ -111,36 +110,40 @@ class Explorer(Talking):
         except FeatmagicError as error:
             raise NoSuchChoice(str(error)) from None
 
-    @traitlets.observe("layer")
+    @traitlets.observe("layer", "input")
     def _moved(self, _: Any) -> None:
-        """Choose what the new layer has, where it hasn't what was chosen."""
-        channels = channels_of(self._there().layer(self.layer))
-        if self.channel not in channels:
-            self.channel = channels[0]
-        try:
-            CHECKS["position"](self._there(), self, self.position)
-        except FeatmagicError:
-            self.position = None
+        """Choose what there is, where what was chosen isn't there any more."""
+        source = self._there()
+        channels = channels_of(source.layer(self.layer))
+        for name, other in (("channel", channels[0]), ("sample", 0), ("position", None)):
+            try:
+                CHECKS[name](source, self, getattr(self, name))
+            except FeatmagicError:
+                setattr(self, name, other)
 
     @traitlets.validate("input")
     def _shown(self, proposal: Any) -> int | None:
         """Show the input, unless it is shown; what fails leaves everything as it was."""
-        number = proposal["value"]
+        number = self._number_of_input(proposal["value"])
         if number == self._picked:
-            return self._picked
-        source = self._there()
-        if self._again is None or self._captured is None:
-            raise NoSuchChoice("There are no inputs: explore(model=model, inputs=xs) brings some.")
-        if number is None:
-            self._show(self._captured)
+            return number
+        if number is None or self._again is None:
+            self._show(self._opened or self._there())
         else:
-            try:
-                number = number_of("input", number, range(source.shown.text["inputs"]))
-            except FeatmagicError as error:
-                raise NoSuchChoice(str(error)) from None
             self._show(self._run(self._again, number))
         self._picked = number
-        return self._picked
+        return number
+
+    def _number_of_input(self, value: Any) -> int | None:
+        if value is None:
+            return None
+        there = self._there().shown.text["inputs"]
+        if not there:
+            raise NoSuchChoice("There are no inputs: explore(model=model, inputs=xs) brings some.")
+        try:
+            return number_of("input", value, range(there))
+        except FeatmagicError as error:
+            raise NoSuchChoice(str(error)) from None
 
     def _run(self, again: Callable[[int], Source], number: int) -> Source:
         self.send({"busy": True})

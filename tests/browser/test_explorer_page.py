@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from explored import (
     held_by,
     layers,
     levels_of,
+    packed_anew,
     said,
     written,
 )
@@ -82,6 +84,22 @@ def test_a_layer_of_both_signs_is_centred_on_0(it, tensors):
         levels = levels_of(it.tile_drawn(channel), "RdBu_r")
         assert (levels >= 0).all()
         assert np.abs(levels - expected_levels(values, -most, most)).max() <= 1.001
+
+
+def test_planes_are_unpacked_whatever_filters_their_lines_have(browser, tmp_path, tensors):
+    text, images = held_by(layers())
+    plate = text["layers"][0]["plates"]["0"]
+    png, height = b64decode(images[plate["id"]]), plate["height"] * len(plate["channels"])
+    images[plate["id"]] = b64encode(packed_anew(png, height, plate["width"])).decode()
+    page = browser.new_page()
+    page.goto(written(tmp_path / "page.html", text, images).as_uri())
+    it = Explored(page)
+    expect(it.tile(5)).to_be_visible()
+    for channel, values in enumerate(tensors["conv1"][0]):
+        most = np.abs(values).max()
+        levels = levels_of(it.tile_drawn(channel), "RdBu_r")
+        assert np.abs(levels - expected_levels(values, -most, most)).max() <= 1.001
+    page.close()
 
 
 def test_one_range_for_the_layer_and_another_colormap(it, tensors):
@@ -270,6 +288,7 @@ def test_the_keyboard_alone_is_enough(it):
     expect(it.layer("relu")).to_have_attribute("aria-selected", "true")
     expect(it.tile(19)).to_be_attached()
     page.keyboard.press("ArrowDown")
+    expect(it.tile(1)).not_to_have_attribute("aria-selected", "true")
     columns = int(it.grid.locator("[aria-selected=true]").get_attribute("data-channel")) - 1
     assert columns > 1
     page.keyboard.press("ArrowUp")

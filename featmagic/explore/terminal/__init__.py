@@ -12,7 +12,7 @@ from featmagic.activations import Activation
 from featmagic.display import show
 from featmagic.drawing import draw_all
 from featmagic.errors import say
-from featmagic.render.terminal import is_terminal
+from featmagic.render.terminal import is_terminal, known_colours
 from featmagic.screen import Screen
 from featmagic.view import View
 
@@ -70,7 +70,7 @@ def _colours(where: Screen) -> int:
     """How many colours the pictures have: 0 for plain letters."""
     if where.renderer in ("ascii", "none"):
         return 0
-    return where.colours or 256
+    return where.colours or known_colours() or 256  # a screen for PNGs speaks of none
 
 
 def _ordinary(view: View) -> View:

@@ -17,6 +17,7 @@ from featmagic.explore.terminal.picture import Canvas
 from featmagic.explore.terminal.words import caption_lines, status_lines
 
 _MARKER, _NO_MARKER = "> ", "  "
+_LEFT = 20  # columns that the layers have at most on a narrow screen
 _LOUD = "bold ansimagenta"
 
 
@@ -52,7 +53,7 @@ def composed(browser: Browser, columns: int, rows: int) -> list[StyleAndTextTupl
         >>> len(lines), "".join(text for _, text, *_ in lines[1]).split()
         (8, ['>', 'relu', '1×2×1×2', '0', '%', '|', '0', '*', '1', '@'])
     """
-    layers = table(browser.layers, max(8, columns * 2 // 5 - len(_MARKER)), get_cwidth)
+    layers = table(browser.layers, max(_LEFT, columns * 2 // 5) - len(_MARKER), get_cwidth)
     at = _layout(columns, rows, layers.width + len(_MARKER))
     colours = browser.canvas.colours
     browser.resize(

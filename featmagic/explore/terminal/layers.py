@@ -15,7 +15,9 @@ from featmagic.view import View
 
 _SHORTEST = 8  # letters that a layer's name has, if it is so long
 _HEAD = ("layer", "class", "shape", "dead")
-_FIRST_TO_GO = (1, 2, 3)  # columns, where there is no room for all
+# Columns in the order in which they go where there is no room, and the letters of a name that are
+# worth more than each.
+_FIRST_TO_GO = {1: 2 * _SHORTEST, 2: 2 * _SHORTEST, 3: _SHORTEST}
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,10 +106,8 @@ def table(layers: Sequence[Entry], most: int, width_of: Callable[[str], int] = l
     there = list(range(len(_HEAD)))
     rows = [_with_alarm(layer).cells for layer in layers]
     widths = [max(map(width_of, column)) for column in zip(_HEAD, *rows, strict=True)]
-    for column in _FIRST_TO_GO:
-        if sum(widths[n] + 2 for n in there) - 2 <= most or len(there) == 1:
-            break
-        if most - sum(widths[n] + 2 for n in there[1:]) < min(widths[0], 2 * _SHORTEST):
+    for column, worth in _FIRST_TO_GO.items():
+        if most - sum(widths[n] + 2 for n in there[1:]) < min(widths[0], worth):
             there.remove(column)
     rest = sum(widths[n] + 2 for n in there[1:])
     widths[0] = max(min(widths[0], most - rest), min(widths[0], _SHORTEST))

@@ -19,9 +19,10 @@ from featmagic.render.terminal import terminal_room
 from featmagic.room import Room, arrange
 from featmagic.view import View
 
-# Planes too large for so many tiles in a row are made smaller, if not all fit the screen: one can
-# be shown large.
-_IN_A_ROW = (2, 3, 4)
+# Where not all tiles fit the screen, large planes are made smaller: up to four in a row, as long as
+# each has so many columns. One can be shown large.
+_IN_A_ROW = (1, 2, 3, 4)
+_NARROWEST = 16
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _roomy(ready: Prepared | Wordy, canvas: Canvas) -> Prepared | Wordy:
     if isinstance(ready, Wordy) or ready.room is None or ready.form != "tiles":
         return ready
     rows, count, *size = ready.stack.values.shape
-    for columns in _IN_A_ROW:
+    for columns in [n for n in _IN_A_ROW if n == 1 or n * _NARROWEST <= canvas.columns]:
         room = replace(ready.room, columns=columns)
         found = arrange(rows * count, (size[0], size[1]), ready.view, room)
         tall = 1 + ceil(ceil(size[0] / found.shrink) * found.zoom * found.tall / 2)
