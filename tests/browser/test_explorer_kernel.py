@@ -86,7 +86,9 @@ def test_what_is_chosen_is_told_once(it):
     it.layer("relu").click()
     expect(it.tile(19)).to_be_attached()
     it.point_at(4, 2, 3, side=7)
-    it.tile(4).locator("canvas").click(position={"x": 24, "y": 17})
+    canvas = it.tile(4).locator("canvas")
+    step = canvas.bounding_box()["width"] / 7
+    canvas.click(position={"x": 3.5 * step, "y": 2.5 * step})
     assert told(it) == [["layer", "relu"], ["channel", 4], ["position", [2, 3]]]
     it.control("Scale").select_option("layer")
     ((name, settings),) = told(it)

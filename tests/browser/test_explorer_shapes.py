@@ -105,3 +105,10 @@ def test_escape_leads_from_the_finder_to_the_layers(browser, tmp_path):
         it.page.keyboard.press("Escape")
         expect(it.film.get_by_role("option")).to_have_count(2)
         expect(it.film).to_be_focused()
+
+
+def test_all_that_is_said_of_a_layer_can_be_read(browser, tmp_path):
+    with shown(browser, tmp_path, torch.rand(1, 2, 8, 8)) as it:
+        title = it.page.locator(".fm-title")
+        title.evaluate("element => element.textContent = 'a long path '.repeat(12)")
+        assert title.evaluate("element => element.scrollWidth <= element.clientWidth")
