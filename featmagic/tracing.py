@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
@@ -15,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from featmagic.fields import NOTHING, Field
 from featmagic.functions import rule_of
 from featmagic.sights import Sight, sights_in
-from featmagic.tree import CAN_RUN_EAGER
+from featmagic.tree import CAN_RUN_EAGER, is_compiled
 
 # They take another path, which gives other last bits, while any mode is on.
 _FAST_PATHS = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
@@ -59,7 +58,8 @@ class Trace(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func in _QUIET:
+        # What is compiled meanwhile is to hold nothing of this.
+        if torch.compiler.is_compiling() or func in _QUIET:
             return func(*args, **kwargs)
         before = None
         with _unseen(), suppress(Exception):  # whatever a container of the user's raises
@@ -175,9 +175,10 @@ def constants_of(modules: Collection[nn.Module]) -> Constants | None:
         >>> constants_of([nn.MultiheadAttention(8, 2)]) is None
         True
     """
-    compiles = "torch._dynamo" in sys.modules and not CAN_RUN_EAGER
-    if compiles or any(isinstance(module, _FAST_PATHS) for module in modules):
+    if any(isinstance(module, _FAST_PATHS) for module in modules):
         return None
+    if not CAN_RUN_EAGER and any(map(is_compiled, modules)):
+        return None  # it would be compiled anew
     return Constants(modules)
 
 

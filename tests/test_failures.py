@@ -10,6 +10,7 @@ import time
 import torch
 from networks import flags_of, hooks_on
 from torch import nn
+from torch.overrides import _get_current_function_mode_stack
 
 GOOD = ["0", "1", "2", "*", "ReLU", ".", "2.0"]
 BAD_LINES = [
@@ -57,6 +58,7 @@ def test_a_thousand_failures_leave_nothing(shell):
         assert not result.success, cell
         assert hooks_on(model) == [], cell
         assert flags_of(model) == flags, cell
+        assert _get_current_function_mode_stack() == [], cell
         assert torch.is_grad_enabled()
     new = {name for name in set(shell.names) - names if not name.startswith("_")}
     assert new <= {"feature_maps"}
@@ -83,6 +85,7 @@ def test_interrupts_at_any_moment_leave_nothing(shell, model):
         shell.attempt("pass")
         assert hooks_on(model) == []
         assert flags_of(model) == flags
+        assert _get_current_function_mode_stack() == []
         assert torch.is_grad_enabled()
     assert looks["interrupted"] > 5, looks
     new = {name for name in set(shell.names) - names if not name.startswith("_")}

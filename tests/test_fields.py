@@ -6,6 +6,8 @@ import contextlib
 import copy
 import gc
 import pickle
+import subprocess
+import sys
 import threading
 import traceback
 import weakref
@@ -515,6 +517,37 @@ class Copying(nn.Module):
     def forward(self, x):
         Copying.made = pickle.loads(pickle.dumps(self))
         return self.conv(x)
+
+
+def test_what_is_first_compiled_inside_a_look_is_compiled_without_us():
+    """Loading dynamo is what matters, so that it takes a process of its own."""
+    program = """
+import sys, warnings
+import torch
+from torch import nn
+import featmagic
+
+class Compiling(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(1, 2, 3), nn.Identity()
+
+    def forward(self, x):
+        double = torch.compile(lambda x: torch.relu(x) * 2, backend="eager")
+        return self.last(double(self.conv(x)))
+
+net, x = Compiling(), torch.rand(1, 1, 9, 9)
+assert "torch._dynamo" not in sys.modules
+with warnings.catch_warnings(record=True) as said, featmagic.capture(net, "conv", "last") as maps:
+    looked = net(x)
+assert not [one for one in said if "featmagic" in str(one.message)], said
+with torch.no_grad():
+    assert torch.equal(net(x), looked)
+assert maps._pass.activations["conv"].field is not None
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "featmagic" not in done.stderr
 
 
 def test_very_deep_networks_have_fields():
