@@ -38,6 +38,7 @@ def test_the_options_of_an_explorer_are_read():
     ("line", "words"),
     [
         ("model --inputs x", "--inputs goes with --explore"),
+        ("model --explore --inputs x --as-is", "not with --as-is"),
         ("model --max-bytes 4MB", "--max-bytes has no use without --explore"),
         ("model --explore --ncols 4", "--ncols has no use in an explorer"),
         ("model --explore --overview", "has no use in an"),

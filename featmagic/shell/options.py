@@ -66,6 +66,8 @@ def parse_look(
     view, saving = _views(found, usual)
     if found.inputs is not None and not view.explore:
         raise FeatmagicError("--inputs goes with --explore, where one of them can be picked.")
+    if found.inputs is not None and found.as_is:
+        raise FeatmagicError("--inputs runs the model in eval mode, as a look: not with --as-is.")
     return LookLine(model, tuple(layers), into, found.as_is, view, saving, found.inputs)
 
 
