@@ -282,3 +282,10 @@ def test_shares_stay_within_the_budget_and_use_it(sizes, budget):
     assert sum(map(cost, sizes, found)) <= budget
     if sum(planes * (h * w + OF_A_PLANE) for planes, h, w in sizes) <= budget:
         assert all(share.shrink == 1 and share.most is None for share in found)
+
+
+def test_a_limit_that_cannot_be_kept_is_told():
+    maps = looked_at(nn.Sequential(nn.Conv2d(3, 64, 1)), torch.randn(1, 3, 64, 64))
+    found = explored(maps, max_bytes=1)
+    (said,) = [word for word in found.text["words"] if "channels" in word]
+    assert said == "1 layer without its last channels and more than 1 B all the same"

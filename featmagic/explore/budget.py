@@ -52,13 +52,26 @@ def shares(sizes: Sequence[tuple[int, int, int]], budget: int) -> list[Share]:
     return found
 
 
-def limits(layers: Sequence[Mapping[str, Any]], planes: Mapping[str, int], most: int) -> list[str]:
+def fits(sizes: Sequence[tuple[int, int, int]], found: Sequence[Share], budget: int) -> bool:
+    """Whether the shares stay within the budget: a layer keeps a plane, however little there is.
+
+    Example:
+        >>> fits([(64, 9, 9)], shares([(64, 9, 9)], 10), 10)
+        False
+    """
+    return sum(map(_taken, sizes, found)) <= budget
+
+
+def limits(
+    layers: Sequence[Mapping[str, Any]], planes: Mapping[str, int], most: int, *, held: bool = True
+) -> list[str]:
     """What doesn't travel whole, in words.
 
     Args:
         layers: as the script reads them.
         planes: how many each was to have, by key.
         most: bytes there may be.
+        held: whether that is enough for what is left.
 
     Example:
         >>> plate = {"shrink": 2, "channels": [0, 1]}
@@ -70,7 +83,8 @@ def limits(layers: Sequence[Mapping[str, Any]], planes: Mapping[str, int], most:
     cut = sum(len(plate["channels"]) < planes[key] for key, plate in made)
     own = "their" if cut > 1 else "its"
     said = [(smaller, "made smaller"), (cut, f"without {own} last channels")]
-    return [f"{n} layer{'s' * (n > 1)} {how} {within(most)}" for n, how in said if n]
+    why = within(most) if held else f"and more than {table.size(most)} all the same"
+    return [f"{n} layer{'s' * (n > 1)} {how} {why}" for n, how in said if n]
 
 
 def within(most: int) -> str:

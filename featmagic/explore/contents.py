@@ -12,7 +12,7 @@ import numpy as np
 from featmagic.activations import Activation
 from featmagic.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.errors import FeatmagicError
-from featmagic.explore.budget import Share, limits, shares
+from featmagic.explore.budget import Share, fits, limits, shares
 from featmagic.explore.pictures import picture
 from featmagic.explore.plates import Plate, plate
 from featmagic.explore.spread import Spread, samples_in, spread
@@ -85,7 +85,7 @@ def contents(
     first = activations[0]
     shown, files, words = image_text(first, max(samples.values()), view)
     spent = sum(map(len, files.values())) + _FIXED + _OF_A_LAYER * len(activations)
-    plan = planned(spreads, view.max_bytes - spent)
+    plan, held = planned(spreads, view.max_bytes - spent)
     layers = []
     for one in activations:
         made = plates_of(spreads[one.key], samples[one.key], plan[one.key])
@@ -93,7 +93,7 @@ def contents(
         count = (calls or {}).get(one.path, one.call)
         layers.append(layer_text(one, spreads[one.key], made, count, views[one.key]))
     planes = {key: len(one.channels) for key, one in spreads.items() if one}
-    words += limits(layers, planes, view.max_bytes)
+    words += limits(layers, planes, view.max_bytes, held=held)
     text = opening(layers, view) | {"maps": maps, "images": shown, "words": words}
     return Contents(text, files, plan)
 
@@ -118,13 +118,12 @@ def plates_of(one: Spread | None, sample: int, share: Share) -> list[Plate]:
     return [] if one is None else [plate(one, sample, share.shrink, share.most)]
 
 
-def planned(spreads: Mapping[str, Spread | None], budget: int) -> dict[str, Share]:
-    """How much of each layer travels, by key."""
-    sizes = [
-        (0, 0, 0) if one is None else (len(one.values), *one.values.shape[1:])
-        for one in spreads.values()
-    ]
-    return dict(zip(spreads, shares([(a, b, c) for a, b, c in sizes], budget), strict=True))
+def planned(spreads: Mapping[str, Spread | None], budget: int) -> tuple[dict[str, Share], bool]:
+    """How much of each layer travels, by key; and whether the budget holds that."""
+    shapes = [(0, 0, 0) if one is None else one.values.shape for one in spreads.values()]
+    sizes = [(planes, height, width) for planes, height, width in shapes]
+    found = shares(sizes, budget)
+    return dict(zip(spreads, found, strict=True)), fits(sizes, found, budget)
 
 
 def image_text(

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, strided
 
 from featmagic.activations import Activation
-from featmagic.errors import FeatmagicError, did_you_mean
+from featmagic.errors import FeatmagicError, did_you_mean, printable
 from featmagic.explore.contents import Contents, contents, image_text, plates_of
 from featmagic.explore.plates import figures_of
 from featmagic.explore.spread import Spread, spread
@@ -48,7 +48,8 @@ class Source:
             return self.layers[key]
         near = did_you_mean(key, self.layers) if isinstance(key, str) else ""
         listed = ", ".join([*self.layers][:20]) + ", ..." * (len(self.layers) > 20)
-        raise FeatmagicError(f"The explorer has no layer {key!r}.{near} There are: {listed}.")
+        said = f"The explorer has no layer {key!r}.{near} There are: {listed}."
+        raise FeatmagicError(printable(said))
 
     def plane(self, key: str, sample: int, channel: int) -> Tensor:
         """One channel of one sample, `(H, W)`, where the activation is.
