@@ -154,8 +154,12 @@ class Constants:
     """
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
-        buffers = (b for module in modules for b in module._buffers.values() if b is not None)
-        self._buffers = {id(b): (weakref.ref(b), b._version) for b in buffers}
+        self._buffers: dict[int, tuple[Callable[[], Tensor | None], int]] = {}
+        for module in modules:
+            for buffer in [one for one in module._buffers.values() if one is not None]:
+                # Inference tensors have no version, uninitialised ones have nothing.
+                with suppress(Exception):
+                    self._buffers[id(buffer)] = weakref.ref(buffer), buffer._version
 
     def has(self, tensor: Tensor) -> bool:
         """Whether the tensor is one, and still holds what it held."""

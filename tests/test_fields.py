@@ -588,5 +588,15 @@ def test_under_inference_mode_there_is_none():
     assert fields == {"pool1": None}
 
 
+def test_buffers_without_a_version_are_looked_past():
+    with torch.inference_mode():
+        held = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    lazy = nn.Sequential(nn.Conv2d(1, 2, 3), nn.LazyBatchNorm2d())
+    for net in held, lazy:
+        fields = fields_of(net, torch.rand(1, 1, 9, 9))
+        assert set(fields) == {"0", "1"}
+        assert fields["1"] in (None, Field((3, 3)))
+
+
 def test_a_model_that_sees_no_image_has_none():
     assert fields_of(nn.Sequential(nn.Linear(3, 3)), torch.rand(2, 3)) == {"0": None}
