@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The tests to which versions of other packages matter most.
 VERSIONED := attention cell compiled completion drawing extension figure files kernel look mistakes \
-  options settings terminal watch
+  options settings terminal watch plates explorer page
 
 .PHONY: demo gallery test test-browser bench matrix matrix-fast clean
 

@@ -163,7 +163,7 @@ def test_help_reads_like_a_manual_page(shell, magic):
     assert sorted(options) == sorted(options_of(magic))
     for option in fields(View):
         if magic.endswith("featuremaps") and option.default not in (None, False):
-            assert f"({option.default})" in text
+            assert f"({option.metadata.get('written', option.default)})" in text
     assert f"\n    {magic.replace('%%', '%')} " in text.replace("%%", "%")
 
 
