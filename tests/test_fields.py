@@ -538,8 +538,9 @@ class Compiling(nn.Module):
 
 net, x = Compiling(), torch.rand(1, 1, 9, 9)
 assert "torch._dynamo" not in sys.modules
-with warnings.catch_warnings(record=True) as said, featmagic.capture(net, "conv", "last") as maps:
-    looked = net(x)
+with warnings.catch_warnings(record=True) as said:
+    with featmagic.capture(net, "conv", "last", fields=True) as maps:
+        looked = net(x)
 assert not [one for one in said if "featmagic" in str(one.message)], said
 with torch.no_grad():
     assert torch.equal(net(x), looked)
