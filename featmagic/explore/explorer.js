@@ -702,7 +702,7 @@ function explore(element, store, kernel) {
 	// -- keys
 
 	function press(event) {
-		event.stopPropagation(); // a notebook has keys of one letter
+		event.stopPropagation(); // a notebook has keys too
 		const {key, target, shiftKey: shift} = event, {tagName} = target;
 		if (event.ctrlKey || event.metaKey || event.altKey) return;
 		const step = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]}[key];
@@ -745,9 +745,9 @@ function explore(element, store, kernel) {
 		orderFilm();
 	}
 
-	// The indices that all of the plane shares.
+	// What all of the plane shares.
 	function codeOf() {
-		const {plate, channel} = large.shows ?? {}, code = `${store.contents.maps}[${JSON.stringify(chosen.layer)}]`;
+		const {channel} = chosen, plate = now().plates[sampleOf(now())], code = `${store.contents.maps}[${JSON.stringify(chosen.layer)}]`;
 		if (!plate?.reach) return code;
 		const [first, last] = [[0, 0], plate.full.map(side => side - 1)].map(place => indexOf(plate, channel, place));
 		const steps = first.map((n, axis) => (n !== last[axis] ? `${n || ""}:` : n));

@@ -340,6 +340,22 @@ def test_c_copies_the_code_that_reaches_the_channel(it):
 
 
 @pytest.mark.parametrize(
+    ("keys", "code"),
+    [
+        (["ArrowRight", "c"], 'feature_maps["conv1"][0, 1]'),
+        (["ArrowRight", "]", "c"], 'feature_maps["relu"][0, 1]'),
+    ],
+)
+def test_the_copied_code_is_of_what_is_chosen_even_before_it_is_drawn(it, keys, code):
+    it.grid.evaluate(
+        """(grid, keys) => keys.forEach(key =>
+            grid.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true})))""",
+        keys,
+    )
+    expect(it.status).to_contain_text(f"copied {code}")
+
+
+@pytest.mark.parametrize(
     ("shape", "view"),
     [
         ((1, 4, 5, 3), {"layout": "NCHW"}),
