@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from featmagic import table
+from featmagic.table import size as format_bytes
 
 OF_A_PLANE = 120  # bytes of text: its channel, range and statistics
 _LEAST = 7  # values a side, below which channels are left out instead
@@ -83,7 +83,7 @@ def limits(
     cut = sum(len(plate["channels"]) < planes[key] for key, plate in made)
     own = "their" if cut > 1 else "its"
     said = [(smaller, "made smaller"), (cut, f"without {own} last channels")]
-    why = within(most) if held else f"and more than {table.size(most)} all the same"
+    why = within(most) if held else f"and more than {format_bytes(most)} all the same"
     return [f"{n} layer{'s' * (n > 1)} {how} {why}" for n, how in said if n]
 
 
@@ -94,7 +94,7 @@ def within(most: int) -> str:
         >>> within(24 * 10**6)
         'to stay within 24 MB'
     """
-    return f"to stay within {table.size(most)}"
+    return f"to stay within {format_bytes(most)}"
 
 
 def _cost(size: tuple[int, int, int], shrink: int = 1) -> int:
