@@ -57,11 +57,11 @@ import featmagic
 from featmagic.activations import Activation
 from featmagic.drawing import draw
 from featmagic.mosaic import Mosaic, tile
+from featmagic.options.view import View
 from featmagic.palette import LEVELS, palette
 from featmagic.render.png import png
 from featmagic.room import PAGE, arrange
 from featmagic.shell.suggest import Known, suggest
-from featmagic.view import View
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import torch
 
 from featmagic.activations import Activation
 from featmagic.drawing import draw
+from featmagic.options.view import View
 from featmagic.render.png import png
-from featmagic.view import View
 
 
 def peak(shape: tuple[int, ...]) -> dict[str, int]:

@@ -17,14 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from featmagic.capturing import capture
-    from featmagic.errors import FeatmagicError
     from featmagic.maps import FeatureMaps
-    from featmagic.view import View
+    from featmagic.options.view import View
+    from featmagic.support.errors import FeatmagicError
 
 __version__ = "0.1.0"
 __all__ = ["FeatmagicError", "FeatureMaps", "View", "capture"]
 
-_HOMES = {"capture": "capturing", "FeatmagicError": "errors", "FeatureMaps": "maps", "View": "view"}
+_HOMES = {
+    "capture": "capturing",
+    "FeatmagicError": "support.errors",
+    "FeatureMaps": "maps",
+    "View": "options.view",
+}
 
 
 def __getattr__(name: str) -> Any:

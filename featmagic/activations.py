@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor, nn
 
 from featmagic.attention import Completed
-from featmagic.errors import printable
 from featmagic.fields import NOTHING, Field
 from featmagic.given import Given
 from featmagic.memory import Memory, memory_of
 from featmagic.nested import copied, tensors_in
 from featmagic.sights import Sight
+from featmagic.support.text import printable
 from featmagic.tracing import Trace
 from featmagic.traits import Traits, traits_of
 from featmagic.tree import unwrap

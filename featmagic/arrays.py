@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.errors import FeatmagicError, printable
+from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import printable
 
 
 def valueless(tensor: Tensor) -> str | None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from featmagic.errors import printable
+from featmagic.support.text import printable
 from featmagic.tree import unwrap
 
 _FORWARD = nn.MultiheadAttention.forward

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from featmagic.activations import Activation, shape_of
-from featmagic.errors import FeatmagicError
 from featmagic.given import Given
 from featmagic.letters import letters_of, suffix_of
+from featmagic.options.view import View
+from featmagic.support.errors import FeatmagicError
 from featmagic.tokens import Tokens, tokens_of
-from featmagic.view import View
 
 _LAYOUTS = {
     1: ("C", "L"),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from featmagic.activations import Activation, shape_of
-from featmagic.errors import printable
 from featmagic.measure import Measured
 from featmagic.norms import Colours
+from featmagic.options.view import View
 from featmagic.room import Arrangement
 from featmagic.stack import Planes
-from featmagic.view import View
+from featmagic.support.text import percent, printable, sparkline
 
 
 def caption(activation: Activation, *parts: str) -> str:
@@ -74,56 +72,6 @@ def figures(measured: Measured, planes: Planes) -> str:
         s = "s" if measured.duplicates > 1 else ""
         facts.append(f"{measured.duplicates} near-duplicate{s} (|r| > 0.99)")
     return ", ".join([*facts, *_dead(measured, planes), *_strip(measured)])
-
-
-BLOCKS = "▁▂▃▄▅▆▇█"
-
-
-def sparkline(histogram: tuple[int, ...]) -> str:
-    """The shares of all values as blocks, the fullest part being the tallest.
-
-    Example:
-        >>> sparkline((1, 0, 3))
-        '▃▁█'
-    """
-    most = max(histogram, default=0) or 1
-    return "".join(BLOCKS[round(count / most * 7)] for count in histogram)
-
-
-def spoken(caption: str) -> str:
-    """A caption as a sentence to be heard, each line of an overview as one: for alt texts.
-
-    A screen reader spells out the blocks of a histogram one by one, and makes no pause at a gap.
-
-    Example:
-        >>> spoken("fc  Linear  (1, 5) float32 cpu · NC: 5 of 5 values · 0 █▁▁█ 2  mean 1")
-        'fc, Linear, (1, 5) float32 on cpu; NC: 5 of 5 values; from 0 to 2, mean 1.'
-    """
-    for pattern, words in _AS_SPOKEN.items():
-        caption = re.sub(pattern, words, caption)
-    return "\n".join(f"{line}." for line in caption.splitlines())
-
-
-_AS_SPOKEN = {
-    "≈ and histograms": "≈",
-    ", …": " and others",
-    rf"(?:from )?(\S+) (?:…|[{BLOCKS}]+) (\S+)": r"from \1 to \2",
-    r"(\) [a-z]+\d\w*) ([a-z]+(?::\d+)?)(?= · |$)": r"\1 on \2",  # dtype and device
-    " · ": "; ",
-    " {2,}": ", ",
-}
-
-
-def percent(share: float) -> str:
-    """A share of 0 to 1; little isn't nothing, and much isn't all.
-
-    Example:
-        >>> percent(0.001), percent(0.5)
-        ('< 1 %', '50 %')
-    """
-    if 0 < share < 0.01:
-        return "< 1 %"
-    return "> 99 %" if 0.99 < share < 1 else f"{share * 100:.0f} %"
 
 
 def _strange(nan: int, inf: int) -> list[str]:

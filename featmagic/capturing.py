@@ -8,12 +8,12 @@ from contextlib import contextmanager, nullcontext
 
 from torch import nn
 
-from featmagic.errors import say
 from featmagic.layers import select
 from featmagic.maps import FeatureMaps
 from featmagic.missing import never_seen, reasons
 from featmagic.modes import looking
 from featmagic.recorder import Recorder
+from featmagic.support.text import say
 
 
 @contextmanager

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.measure import Measured
 from featmagic.norms import Colours, Ends, normed
+from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, is_diverging
+from featmagic.options.view import View
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
 from featmagic.reals import exactly
-from featmagic.view import View
 
 
 def scale_of(view: View, form: str = "tiles") -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from textwrap import fill
 from typing import Any
 
-from featmagic.caption import spoken
 from featmagic.drawing import Drawing
-from featmagic.errors import say
 from featmagic.mosaic import Mosaic, Pixels, upper_rows
 from featmagic.overview import Film
 from featmagic.page import image, rows_within
@@ -20,8 +17,9 @@ from featmagic.render.film_terminal import film_lines
 from featmagic.render.lines import Lines, text_of
 from featmagic.render.terminal import Blocks
 from featmagic.room import Room
-from featmagic.running import is_kernel, running_shell
 from featmagic.screen import Screen
+from featmagic.support.environment import is_kernel, running_shell
+from featmagic.support.text import say, spoken, wrap
 from featmagic.table import alarms, head
 from featmagic.table import caption as film_text
 
@@ -43,7 +41,7 @@ def show(drawing: Drawing, screen: Screen, rows: int | None = None) -> None:
         >>> show(Drawing("fc  Linear", None), Screen("none", 80))
         fc  Linear
     """
-    text = wrapped(drawing.caption, screen.columns)
+    text = wrap(drawing.caption, screen.columns)
     _tell(text, screen)
     if drawing.mosaic is None or screen.room is None:
         return
@@ -112,14 +110,14 @@ def show_film(film: Film, screen: Screen) -> None:
     Example:
         >>> from featmagic.overview import overview
         >>> from featmagic.screen import Screen
-        >>> from featmagic.view import View
+        >>> from featmagic.options.view import View
         >>> show_film(overview([], View(), None), Screen("none", 80))
         0 layers · 0 B of activations · no NaN, no inf
     """
     text = film_text(film)
     if screen.renderer == "png":
         summary = "\n".join([*head(film), *alarms(film)])
-        _tell("\n".join(wrapped(line, screen.columns) for line in summary.split("\n")), screen)
+        _tell("\n".join(wrap(line, screen.columns) for line in summary.split("\n")), screen)
         words = text.removeprefix(f"{summary}\n") if screen.engine else text
         _publish(*_bundle(film_image(film), film.palette, words, summary))
     elif screen.room is not None:
@@ -129,46 +127,11 @@ def show_film(film: Film, screen: Screen) -> None:
         _tell(text, screen)
 
 
-def wrapped(caption: str, columns: int | None) -> str:
-    """The caption in lines of that many letters, broken between its parts, or behind commas.
-
-    Example:
-        >>> print(wrapped("fc  Linear · 5 of 5 values · viridis", 30))
-        fc  Linear · 5 of 5 values
-          viridis
-    """
-    if columns is None:
-        return caption
-    lines = [""]
-    for part in caption.split(" · "):
-        longer = f"{lines[-1]} · {part}" if lines[-1] else part
-        if len(longer) <= columns or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(f"  {part}")
-    return "\n".join(
-        shorter
-        for line in lines
-        for shorter in ([line] if len(line) <= columns else _broken(line, columns))
-    )
-
-
-def _broken(line: str, columns: int) -> list[str]:
-    """A line that is too long all the same, broken behind commas; a line goes on indented."""
-    lines = [""]
-    for part in re.split(r"(?<=,) (?![^(]*\))|(?<=\S)  (?=\S)", line):  # not inside a shape
-        between = " " if lines[-1].endswith(",") else "  "
-        longer = f"{lines[-1]}{between}{part}" if lines[-1] else part
-        if len(longer) <= columns or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(f"    {part}")
-    return lines
-
-
 # A screen of two pixels to a CSS pixel enlarges a PNG that has one, and blurs every edge; where the
 # PNG has two, all screens show it sharp. A terminal knows no CSS pixels: its PNGs have one.
 _DENSITY = 2
+
+
 _MOST_DENSE = 4 * 10**6  # pixels of a page: a browser keeps four times four bytes of each
 
 

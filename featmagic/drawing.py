@@ -16,14 +16,14 @@ from featmagic.images import fitted, resized
 from featmagic.joining import joined, shrunk, size_of
 from featmagic.mosaic import Mosaic, Pixels, tile
 from featmagic.norms import Colours
+from featmagic.options.view import View
 from featmagic.overlay import overlaid
 from featmagic.palette import GAP, palette
 from featmagic.preparing import Prepared, Wordy, prepared_all
-from featmagic.progress import Progress
 from featmagic.reduction import RGB
 from featmagic.room import PAGE, Arrangement, Room, arrange
 from featmagic.shapes import letters_of
-from featmagic.view import View
+from featmagic.support.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from itertools import chain, count
 from pathlib import Path
 from uuid import uuid4
 
-from featmagic.errors import FeatmagicError, did_you_mean, printable
+from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.support.text import printable
 
 ARRAYS = (".npz", ".safetensors")
 PAGE = ".html"

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from featmagic.errors import FeatmagicError
 from featmagic.nested import copied, tensors_in
+from featmagic.support.errors import FeatmagicError
 
 Grid = tuple[int, int]
 

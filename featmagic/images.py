@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from featmagic.errors import FeatmagicError
-from featmagic.view import View
+from featmagic.options.view import View
+from featmagic.support.errors import FeatmagicError
 
 # ImageNet's, as torchvision's own weights were trained with (torchvision.transforms.Normalize).
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 
 from torch import nn
 
-from featmagic.errors import FeatmagicError, did_you_mean, printable
+from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.support.text import printable
 from featmagic.tree import ROOT, has_own_forward, is_torchscript, unwrap, walk
 
 

@@ -14,21 +14,21 @@ from featmagic import files
 from featmagic.activations import Activation, Pass, shape_of
 from featmagic.display import show, show_film
 from featmagic.drawing import Drawing, draw_all
-from featmagic.errors import FeatmagicError, MissingMap, printable, say
-from featmagic.explore.front_end import runs_widgets
 from featmagic.explore.possible import why_no_widget
 from featmagic.explore.saved import save_page
 from featmagic.explore.terminal import browse
 from featmagic.named import missing_lines, named, why_missing
+from featmagic.options.view import View, for_pictures, usual_view, view_of
 from featmagic.overview import Film, overview
 from featmagic.render.figure import figure
 from featmagic.render.film import film_png
 from featmagic.render.png import png
-from featmagic.running import configured, name_of, running_shell
 from featmagic.saving import check_whole, overview_target, save_arrays, save_pictures
 from featmagic.screen import Screen, screen
+from featmagic.support.environment import configured, name_of, running_shell, runs_widgets
+from featmagic.support.errors import FeatmagicError, MissingMap
+from featmagic.support.text import printable, say
 from featmagic.table import caption as film_text
-from featmagic.view import View, for_pictures, usual_view, view_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,8 +7,8 @@ from types import TracebackType
 from torch import fx, nn
 
 from featmagic.activations import Pass
-from featmagic.errors import printable
 from featmagic.layers import Selection
+from featmagic.support.text import printable
 from featmagic.tree import (
     CAN_RUN_EAGER,
     ROOT,

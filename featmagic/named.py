@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from featmagic.activations import Activation
-from featmagic.errors import did_you_mean, printable
+from featmagic.support.errors import did_you_mean
+from featmagic.support.text import printable
 
 
 def named(name: str, activations: Iterable[Activation]) -> list[str]:

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.errors import FeatmagicError
 from featmagic.measure import Measured
+from featmagic.options.view import View
 from featmagic.reals import exactly
-from featmagic.view import View
+from featmagic.support.errors import FeatmagicError
 
 Ends = NDArray[np.float64]
 

@@ -14,16 +14,16 @@ from torch import Tensor
 from featmagic.activations import Activation
 from featmagic.axes import Axes, LayoutMismatch, axes_of
 from featmagic.band import Band, Stack, stack_of
-from featmagic.errors import FeatmagicError
 from featmagic.health import Health, Reading, bring, healths, read
-from featmagic.indices import picked
 from featmagic.mosaic import Pixels
+from featmagic.options.indexing import picked
+from featmagic.options.view import View
 from featmagic.planes import planes, undrawable
-from featmagic.progress import Progress
 from featmagic.reals import real
 from featmagic.room import PAGE, Room
+from featmagic.support.errors import FeatmagicError
+from featmagic.support.progress import Progress
 from featmagic.thumbnails import centres, grouped, painted, two_maps, with_finite_ends
-from featmagic.view import View
 
 _PAGE_BAND = Band(side=28, gap=2)
 _TERMINAL_SIDE = 6  # three lines of half blocks

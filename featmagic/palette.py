@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from featmagic.colormaps import DIVERGING, SEQUENTIAL, colormap
+from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, colormap
 
 # Palette: 0 to LEVELS - 1 is the colour map, then the colours that mean something else.
 # An even number: a film has two maps, of half as many each.

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from featmagic.axes import Axes
-from featmagic.errors import FeatmagicError, printable
-from featmagic.indices import picked
+from featmagic.options.indexing import picked
+from featmagic.options.view import View
 from featmagic.sample import stack_of
 from featmagic.stack import Planes
-from featmagic.view import View
+from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import printable
 
 
 def undrawable(tensor: Tensor) -> str | None:

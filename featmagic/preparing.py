@@ -12,19 +12,19 @@ from torch import Tensor
 from featmagic.activations import Activation
 from featmagic.axes import LayoutMismatch, axes_of
 from featmagic.colour import scale_of
-from featmagic.errors import FeatmagicError
 from featmagic.given import image_of
 from featmagic.images import Images, images
 from featmagic.joining import form_of
 from featmagic.measure import Measured, measured_and_order
 from featmagic.norms import check_norm
+from featmagic.options.view import View, spelled
 from featmagic.planes import planes, undrawable
 from featmagic.ranking import ranked
 from featmagic.reduction import RGB, as_rgb, reduced
 from featmagic.room import Room, most_columns
 from featmagic.stack import Planes
 from featmagic.statistics import Asked
-from featmagic.view import View, spelled
+from featmagic.support.errors import FeatmagicError
 
 
 @dataclass(frozen=True, eq=False)

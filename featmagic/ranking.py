@@ -7,11 +7,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from featmagic.errors import FeatmagicError
 from featmagic.memory import Memory
+from featmagic.options.view import View
 from featmagic.order import correlations, similar
 from featmagic.stack import Planes
-from featmagic.view import View
+from featmagic.support.errors import FeatmagicError
 
 
 def ranked(

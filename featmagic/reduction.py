@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from featmagic.components import Components, coordinates, principal
-from featmagic.errors import FeatmagicError
 from featmagic.memory import Memory
 from featmagic.stack import Planes
+from featmagic.support.errors import FeatmagicError
 
 # Bases that were named, for several models; those without a name are kept with their layer.
 _NAMED: dict[str, Components] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil, log2, sqrt
 
-from featmagic.errors import FeatmagicError
-from featmagic.view import View
+from featmagic.options.view import View
+from featmagic.support.errors import FeatmagicError
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from torch import Tensor
 
 from featmagic.axes import Axes
-from featmagic.errors import FeatmagicError
-from featmagic.indices import picked
+from featmagic.options.indexing import picked
+from featmagic.options.view import View
 from featmagic.reals import real, real_rows
 from featmagic.stack import Planes
-from featmagic.view import View
+from featmagic.support.errors import FeatmagicError
 
 
 def stack_of(part: Tensor, letters: str, axes: Axes, view: View) -> Planes:

@@ -11,12 +11,13 @@ from pathlib import Path
 from featmagic.activations import Activation
 from featmagic.arrays import valueless, write_arrays
 from featmagic.drawing import Drawing
-from featmagic.errors import FeatmagicError, printable, say
 from featmagic.files import holds_arrays, targets, write_whole
 from featmagic.mosaic import Mosaic
+from featmagic.options.view import View, spelled
 from featmagic.render.figure import write_figure
 from featmagic.render.png import png
-from featmagic.view import View, spelled
+from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import printable, say
 
 
 def check_whole(path: str | os.PathLike[str], view: View) -> None:

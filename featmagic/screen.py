@@ -6,10 +6,17 @@ import shutil
 import sys
 from dataclasses import dataclass, replace
 
-from featmagic.errors import FeatmagicError
-from featmagic.render.terminal import colours_of, is_terminal, known_colours, terminal_room
+from featmagic.render.terminal import terminal_room
 from featmagic.room import PAGE, Room
-from featmagic.running import is_engine, running_shell, takes_png
+from featmagic.support.environment import (
+    colours_of,
+    is_engine,
+    is_terminal,
+    known_colours,
+    running_shell,
+    takes_png,
+)
+from featmagic.support.errors import FeatmagicError
 
 # Letters in a line of a notebook's page; a longer line would be broken inside a word.
 _PAGE_COLUMNS = 100

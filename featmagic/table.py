@@ -6,13 +6,10 @@ import numpy as np
 import torch
 
 from featmagic.activations import shape_of
-from featmagic.caption import percent, sparkline
-from featmagic.errors import printable
 from featmagic.health import SAMPLED, Health
 from featmagic.overview import Film, Frame
+from featmagic.support.text import format_bytes, percent, printable, sparkline
 from featmagic.thumbnails import centres, maps_of
-
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def caption(film: Film) -> str:
@@ -22,7 +19,7 @@ def caption(film: Film) -> str:
         >>> import torch
         >>> from featmagic.activations import Activation
         >>> from featmagic.overview import overview
-        >>> from featmagic.view import View
+        >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 0]], [[1, 3]]]]))
         >>> print(caption(overview([(relu, ())], View())).splitlines()[-1])
         relu  ReLU  (1, 2, 1, 2)  0 █▁▁▁▁▅▁▁▁▁▁▁▁▁▁▅ 3  mean 1  zeros 50 %  dead 1 of 2  16 B
@@ -36,7 +33,7 @@ def caption(film: Film) -> str:
 def head(film: Film) -> list[str]:
     """What holds of all layers, and how to read a row."""
     count, memory = len(film.frames), sum(frame.memory for frame in film.frames)
-    lines = [f"{count} layer{'s' * (count != 1)} · {size(memory)} of activations"]
+    lines = [f"{count} layer{'s' * (count != 1)} · {format_bytes(memory)} of activations"]
     if not alarms(film):
         lines[0] += " · no NaN, no inf"
     dying = sum(1 for frame in film.frames if frame.health and frame.health.dead)
@@ -80,26 +77,10 @@ def _count(health: Health | None, name: str) -> int:
     return 0 if health is None else health.nan if name == "NaN" else health.inf
 
 
-def size(count: int) -> str:
-    """So many bytes, in the unit that suits.
-
-    Example:
-        >>> size(802816)
-        '803 kB'
-    """
-    power = min(len(_UNITS) - 1, max(0, (len(str(count)) - 1) // 3))
-    value = count / 1000**power
-    return (
-        f"{value:.0f} {_UNITS[power]}"
-        if power == 0 or value >= 100
-        else f"{value:.3g} {_UNITS[power]}"
-    )
-
-
 def _columns(frame: Frame) -> tuple[str, ...]:
     health = frame.health
     words = (name(frame), kind(frame), shape(frame))
-    memory = "  ".join([size(frame.memory), *frame.facts])
+    memory = "  ".join([format_bytes(frame.memory), *frame.facts])
     if health is None:
         return (*words, frame.reason, "", "", "", memory, "")
     between = sparkline(health.histogram) if health.low < health.high else ""
@@ -166,16 +147,3 @@ def wrong(health: Health) -> str:
     """How many values are NaN, and how many infinite."""
     counts = (f"{n} {what}" for n, what in ((health.nan, "NaN"), (health.inf, "inf")) if n)
     return ", ".join(counts)
-
-
-def shortened(text: str, most: int) -> str:
-    """The text in so many letters: what is left out is in its middle.
-
-    Example:
-        >>> shortened("layer1.0.downsample.conv1", 12)
-        'layer1…conv1'
-    """
-    if len(text) <= most:
-        return text
-    before = most // 2
-    return text[:before] + "…" + text[len(text) - (most - before - 1) :]

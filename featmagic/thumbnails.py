@@ -12,14 +12,14 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from featmagic.band import Stack
-from featmagic.colormaps import DIVERGING, SEQUENTIAL, colormap, is_diverging
 from featmagic.colour import levels, paint
 from featmagic.health import Row, bring
 from featmagic.measure import Measured
 from featmagic.mosaic import Pixels
 from featmagic.norms import Colours
+from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, colormap, is_diverging
+from featmagic.options.view import View
 from featmagic.palette import LEVELS, palette
-from featmagic.view import View
 
 HALF = LEVELS // 2  # where the levels of the second colour map begin
 

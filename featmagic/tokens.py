@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isqrt
 
-from featmagic.errors import FeatmagicError
 from featmagic.given import Given, Grid
-from featmagic.view import View
+from featmagic.options.view import View
+from featmagic.support.errors import FeatmagicError
 
 # No model known has more tokens before those of the patches: CLS, registers, prompts.
 _MOST = 64

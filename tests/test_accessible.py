@@ -26,9 +26,10 @@ from colour_vision import (
 from PIL import Image
 
 from featmagic.activations import Activation
-from featmagic.colormaps import DIVERGING, SEQUENTIAL
 from featmagic.drawing import draw
 from featmagic.given import Given
+from featmagic.options.colormaps import DIVERGING, SEQUENTIAL
+from featmagic.options.view import View
 from featmagic.overview import overview
 from featmagic.palette import (
     CONSTANT,
@@ -48,7 +49,6 @@ from featmagic.render.film_terminal import film_lines
 from featmagic.render.png import png
 from featmagic.render.terminal import half_blocks, terminal_room
 from featmagic.traits import Traits
-from featmagic.view import View
 
 STRANGE = {"NaN": nan, "inf": inf, "-inf": -inf}
 BAR, COLOUR_BAR, GAP_WIDE = 3, 23, 2  # pixels

@@ -14,12 +14,12 @@ from torch.nn.utils.rnn import pack_sequence
 
 from featmagic.activations import Activation
 from featmagic.axes import LayoutMismatch, axes_of, layouts_for
-from featmagic.errors import FeatmagicError
 from featmagic.given import Given, given
 from featmagic.layers import select
 from featmagic.memory import memory_of
+from featmagic.options.view import View
 from featmagic.recorder import Recorder
-from featmagic.view import View
+from featmagic.support.errors import FeatmagicError
 
 
 def recorded(model, *args, **kwargs):

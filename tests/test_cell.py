@@ -14,8 +14,8 @@ from torch import nn
 from versions import COMMAND
 
 from featmagic import FeatmagicError
+from featmagic.options.view import View
 from featmagic.shell.options import options_of
-from featmagic.view import View
 
 
 def line_of(error):

@@ -22,16 +22,16 @@ from networks import DNN, Block, hooks_on
 from torch import nn
 
 import featmagic
-from featmagic.checks import words_taken
-from featmagic.colormaps import _WELL_KNOWN
 from featmagic.layers import select
+from featmagic.options.colormaps import _WELL_KNOWN
+from featmagic.options.validators import words_taken
+from featmagic.options.view import View
 from featmagic.shell.complete import HAS_MATCHERS
 from featmagic.shell.leading import leads_to_module
 from featmagic.shell.namespace import find_model
 from featmagic.shell.options import options_of, parse_hook
 from featmagic.shell.suggest import Known, suggest
 from featmagic.shell.words import typed_words
-from featmagic.view import View
 
 HERE = Path(__file__).parent
 SECONDS = 120  # a kernel or terminal that is silent for so long is stuck

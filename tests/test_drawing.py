@@ -18,10 +18,10 @@ from PIL import Image
 from featmagic.activations import Activation
 from featmagic.colour import choose, levels, paint
 from featmagic.drawing import draw
-from featmagic.errors import FeatmagicError
 from featmagic.given import Given
 from featmagic.measure import measure
 from featmagic.mosaic import tile
+from featmagic.options.view import View
 from featmagic.page import image, label_height
 from featmagic.palette import CONSTANT, GAP, INK, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.render.ascii import Letters
@@ -30,7 +30,7 @@ from featmagic.render.lines import text_of
 from featmagic.render.png import png
 from featmagic.render.terminal import terminal_room
 from featmagic.room import PAGE, Arrangement, Room, arrange
-from featmagic.view import View
+from featmagic.support.errors import FeatmagicError
 
 
 def activation(tensor, key="cnn1", kind="Conv2d"):

@@ -17,8 +17,8 @@ from nbclient import NotebookClient
 from nbconvert import ScriptExporter
 from PIL import Image
 
+from featmagic.options.view import View
 from featmagic.shell.manual import LINE_OPTIONS, explained, what
-from featmagic.view import View
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

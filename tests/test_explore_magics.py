@@ -13,9 +13,9 @@ from torch import nn
 
 import featmagic
 from featmagic import FeatmagicError
+from featmagic.options.view import View
 from featmagic.shell.options import parse_again, parse_look
 from featmagic.shell.suggest import Known, suggest
-from featmagic.view import View
 
 HERE = Path(__file__).parent
 SECONDS = 120  # a kernel that is silent for so long is stuck

@@ -24,7 +24,7 @@ from torch import nn
 import featmagic
 from featmagic.activations import Activation
 from featmagic.drawing import draw
-from featmagic.view import View, view_of
+from featmagic.options.view import View, view_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -21,8 +21,8 @@ from featmagic import FeatmagicError
 from featmagic.activations import Activation
 from featmagic.drawing import draw
 from featmagic.files import targets, write_whole
+from featmagic.options.view import View
 from featmagic.page import image
-from featmagic.view import View
 
 
 class Gives(nn.Module):

@@ -15,7 +15,7 @@ from gallery_truth import TRUTHS, gallery, gave, network
 from PIL import Image
 from torch.nn import functional
 
-from featmagic.view import View
+from featmagic.options.view import View
 
 OVERVIEWS = [row for row in gallery.ROWS if row.view.get("overview")]
 (STRANGE,) = (row for row in gallery.ROWS if "no number" in row.title)

@@ -7,8 +7,8 @@ from networks import DNN, Block
 from torch import nn
 
 from featmagic import capture
-from featmagic.errors import FeatmagicError
 from featmagic.layers import select
+from featmagic.support.errors import FeatmagicError
 from featmagic.tree import unwrap, walk
 
 

@@ -12,14 +12,14 @@ from nbclient import NotebookClient
 from torch import nn
 
 import featmagic
-from featmagic import progress
-from featmagic.progress import Progress
+from featmagic.support import progress
+from featmagic.support.progress import Progress
 
 HERE = Path(__file__).parent
 SECONDS = 120  # a kernel that is silent for so long is stuck
 SETUP = """
 import torch
-from featmagic import progress
+from featmagic.support import progress
 net = torch.nn.Sequential(*[torch.nn.Identity() for _ in range(40)])
 x = torch.randn(1, 8, 16, 16)
 %load_ext featmagic

@@ -18,8 +18,8 @@ import featmagic
 from featmagic import FeatmagicError, FeatureMaps
 from featmagic.activations import Activation
 from featmagic.drawing import draw
+from featmagic.options.view import View
 from featmagic.page import image
-from featmagic.view import View
 
 
 @pytest.fixture

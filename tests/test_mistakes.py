@@ -10,7 +10,7 @@ import pytest
 from conftest import Shell
 from networks import DNN, hooks_on
 
-from featmagic.errors import FeatmagicError
+from featmagic.support.errors import FeatmagicError
 
 
 def helped(shell, cell):

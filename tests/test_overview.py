@@ -18,16 +18,17 @@ from torch import nn
 
 import featmagic
 from featmagic.activations import Activation
-from featmagic.errors import FeatmagicError
 from featmagic.health import PARTS, SAMPLED
+from featmagic.options.view import View
 from featmagic.overview import overview
 from featmagic.palette import CONSTANT, GAP, INK, MARK, NAN, NEGATIVE_INF, POSITIVE_INF
 from featmagic.render.film import PITCH, TILES_LEFT, TILES_TOP, film_png, head_height
 from featmagic.render.film_terminal import film_lines
 from featmagic.room import PAGE, Room
-from featmagic.table import caption, size
+from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import format_bytes
+from featmagic.table import caption
 from featmagic.thumbnails import HALF
-from featmagic.view import View
 
 SIDE, WIDE = 28, 30  # a tile's side, and from one to the next
 
@@ -332,7 +333,7 @@ def test_memory_is_that_of_all_activations():
     [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (802_816, "803 kB"), (3_211_264, "3.21 MB")],
 )
 def test_bytes_are_said_in_the_unit_that_suits(count, text):
-    assert size(count) == text
+    assert format_bytes(count) == text
 
 
 def test_the_text_has_a_line_for_each_layer_with_its_name_class_and_shape():

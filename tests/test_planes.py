@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from featmagic.axes import Axes
-from featmagic.errors import FeatmagicError
 from featmagic.joining import joined, shrunk
+from featmagic.options.view import View
 from featmagic.planes import planes as planes_of
 from featmagic.planes import undrawable
-from featmagic.view import View
+from featmagic.support.errors import FeatmagicError
 
 LAYOUTS = ["", "C", "NC", "CHW", "NCHW", "NCDHW"]
 

@@ -14,10 +14,10 @@ from PIL import Image
 from torch import nn
 
 import featmagic
-from featmagic.errors import FeatmagicError
 from featmagic.explore.budget import OF_A_PLANE, shares
 from featmagic.explore.contents import contents
-from featmagic.view import View
+from featmagic.options.view import View
+from featmagic.support.errors import FeatmagicError
 
 LEVELS, GAP, NAN, PLUS, MINUS = 248, 248, 251, 252, 253
 

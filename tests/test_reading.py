@@ -10,13 +10,13 @@ import torch
 from featmagic import capture
 from featmagic.activations import Activation
 from featmagic.drawing import draw, draw_all
-from featmagic.errors import FeatmagicError
 from featmagic.given import Given
 from featmagic.memory import Memory
+from featmagic.options.view import View
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN
 from featmagic.room import Room
+from featmagic.support.errors import FeatmagicError
 from featmagic.traits import Traits
-from featmagic.view import View
 
 
 def activation(tensor, key="conv", kind="Conv2d", **others):

@@ -12,8 +12,8 @@ from expected import possible_colours, wrong_pixels
 from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
-from featmagic.errors import FeatmagicError
-from featmagic.view import View
+from featmagic.options.view import View
+from featmagic.support.errors import FeatmagicError
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-from featmagic.errors import FeatmagicError
 from featmagic.explore.source import Source
+from featmagic.support.errors import FeatmagicError
 
 Answer = tuple[dict[str, Any], dict[str, bytes]]  # JSON, and files by their `id`
 
@@ -26,7 +26,7 @@ def answer(source: Source, asked: Mapping[str, Any]) -> Answer:
         >>> import torch
         >>> from featmagic.activations import Activation
         >>> from featmagic.explore.source import source
-        >>> from featmagic.view import View
+        >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.tensor([[[[0.1, torch.inf]]]]))
         >>> one = source([act], View(explore=True, layout="NCHW"), {})
         >>> place = {"layer": "act", "sample": 0, "channel": 0, "position": [0, 1]}

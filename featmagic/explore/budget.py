@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from featmagic.table import size as format_bytes
+from featmagic.support.text import format_bytes
 
 OF_A_PLANE = 120  # bytes of text: its channel, range and statistics
 _LEAST = 7  # values a side, below which channels are left out instead

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 from traitlets import TraitError
 
-from featmagic.checks import Check, choice, number, whole
-from featmagic.errors import FeatmagicError, did_you_mean
 from featmagic.explore.source import Source
 from featmagic.explore.telling import Json
-from featmagic.view import View
+from featmagic.options.validators import Check, choice, number, whole
+from featmagic.options.view import View
+from featmagic.support.errors import FeatmagicError, did_you_mean
 
 
 class NoSuchChoice(FeatmagicError, TraitError):

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 
 from featmagic.activations import Activation
-from featmagic.colormaps import DIVERGING, SEQUENTIAL, is_diverging
-from featmagic.errors import FeatmagicError
 from featmagic.explore.budget import Share, fits, limits, shares
 from featmagic.explore.pictures import picture
 from featmagic.explore.plates import Plate, plate
 from featmagic.explore.spread import Spread, samples_in, spread
 from featmagic.explore.telling import Json, layer_text, plate_id
-from featmagic.indices import picked
+from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, is_diverging
+from featmagic.options.indexing import picked
+from featmagic.options.view import View
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.planes import undrawable
 from featmagic.preparing import check_used, fitting
 from featmagic.render.encoding import encoded
-from featmagic.view import View
+from featmagic.support.errors import FeatmagicError
 
 CMAPS = (SEQUENTIAL, "magma", "cividis", "gray", DIVERGING, "coolwarm", "PuOr_r")
 _FIXED, _OF_A_LAYER = 15_000, 700  # bytes of text besides those of planes: colour maps and such

@@ -3,64 +3,21 @@
 from __future__ import annotations
 
 import struct
-import sys
 import zlib
 from base64 import b64encode
-from collections.abc import Mapping
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from featmagic.running import is_kernel, running_shell
+from featmagic.support.environment import running_shell
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+
+
 TAIL = 128  # letters of base64 that hold the mark at the end of a PNG
 
 
 class _Closes(Protocol):
     def close(self) -> None: ...
-
-
-def runs_widgets() -> bool:
-    """Whether a widget can be shown: behind a notebook, marimo's too.
-
-    Example:
-        >>> runs_widgets()
-        False
-    """
-    marimo = sys.modules.get("marimo")
-    return is_kernel(running_shell()) or (marimo is not None and marimo.running_in_notebook())
-
-
-def nobody_watches() -> bool:
-    """Whether the cell is run by a program: nbclient, papermill, nbconvert.
-
-    They keep each widget's state as it was opened in the notebook's file.
-
-    Example:
-        >>> nobody_watches()
-        False
-    """
-    return is_kernel(running_shell()) and _request("content").get("allow_stdin") is False
-
-
-def stands_in() -> bool:
-    """Whether the script finds the picture in the page and takes its place: in JupyterLab.
-
-    Notebook 7 is made of the same parts. In VS Code and Colab a picture is in a page of its own.
-
-    Example:
-        >>> stands_in()
-        False
-    """
-    return "deletedCells" in _request("metadata")
-
-
-def _request(part: str) -> Mapping[str, Any]:
-    """A part of the message that asked for the cell which is running; empty where none did."""
-    kernel = getattr(running_shell(), "kernel", None)
-    parent = kernel.get_parent() if kernel is not None else {}
-    found: Mapping[str, Any] = (parent or {}).get(part) or {}
-    return found
 
 
 def marked(png: bytes, name: str) -> bytes:

@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from featmagic.activations import Activation
-from featmagic.caption import spoken
 from featmagic.display import picture_of
 from featmagic.drawing import draw
-from featmagic.errors import FeatmagicError
 from featmagic.explore.rerun import Inputs, inputs_of
 from featmagic.explore.source import Source, source
 from featmagic.explore.spread import useful
 from featmagic.explore.telling import HEALTHY, Json
 from featmagic.explore.widget import Explorer
+from featmagic.options.view import View, for_pictures
 from featmagic.preparing import fitting
-from featmagic.running import running_shell
-from featmagic.view import View, for_pictures
+from featmagic.support.environment import running_shell
+from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import spoken
 
 
 def explorer(

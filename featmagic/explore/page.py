@@ -12,8 +12,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from featmagic.caption import spoken
-from featmagic.errors import printable
+from featmagic.support.text import printable, spoken
 
 
 @dataclass(frozen=True)

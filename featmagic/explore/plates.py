@@ -82,7 +82,7 @@ def plate(one: Spread, sample: int = 0, shrink: int = 1, most: int | None = None
         >>> import torch
         >>> from featmagic.activations import Activation
         >>> from featmagic.explore.spread import spread
-        >>> from featmagic.view import View
+        >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.tensor([[[[1.0, 3.0]]]]))
         >>> made = plate(spread(act, View(layout="NCHW")))
         >>> made.size, made.figures.low, made.figures.high
@@ -189,7 +189,7 @@ def dead_in(one: Spread) -> tuple[int, int]:
         >>> import torch
         >>> from featmagic.activations import Activation
         >>> from featmagic.explore.spread import spread
-        >>> from featmagic.view import View
+        >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(1, 3, 2, 2))
         >>> dead_in(spread(act, View(layout="NCHW")))
         (3, 3)

@@ -9,10 +9,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from featmagic.activations import Pass
-from featmagic.errors import FeatmagicError
 from featmagic.layers import Selection, select
 from featmagic.modes import looking
 from featmagic.recorder import Recorder
+from featmagic.support.errors import FeatmagicError
 
 
 @dataclass(frozen=True, eq=False)

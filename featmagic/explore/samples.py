@@ -11,10 +11,10 @@ from featmagic.explore.budget import Share, within
 from featmagic.explore.contents import Contents, image_text, plates_of
 from featmagic.explore.spread import spread
 from featmagic.explore.telling import Json, plate_id, plate_text
-from featmagic.indices import picked
+from featmagic.options.indexing import picked
+from featmagic.options.view import View
 from featmagic.preparing import fitting
-from featmagic.progress import Progress
-from featmagic.view import View
+from featmagic.support.progress import Progress
 
 
 def with_samples(made: Contents, activations: Sequence[Activation], view: View) -> Contents:

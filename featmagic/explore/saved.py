@@ -11,7 +11,7 @@ from featmagic.explore.page import page
 from featmagic.explore.samples import with_samples
 from featmagic.explore.still import Wanted, still
 from featmagic.files import write_whole
-from featmagic.view import View
+from featmagic.options.view import View
 
 
 def save_page(

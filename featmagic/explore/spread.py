@@ -11,10 +11,10 @@ from torch import Tensor
 from featmagic.activations import Activation
 from featmagic.axes import Axes, axes_of
 from featmagic.joining import folded_width, form_of, joined
+from featmagic.options.view import View
 from featmagic.planes import planes
 from featmagic.ranking import ranked
 from featmagic.stack import Planes
-from featmagic.view import View
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from featmagic.drawing import draw
 from featmagic.explore.contents import first_sample
 from featmagic.explore.page import Still
 from featmagic.explore.spread import useful
+from featmagic.options.view import View, for_pictures
 from featmagic.planes import undrawable
 from featmagic.preparing import fitting
 from featmagic.render.png import png
 from featmagic.room import PAGE
-from featmagic.view import View, for_pictures
 
 Wanted = Sequence[tuple[Activation, tuple[str, ...]]]
 

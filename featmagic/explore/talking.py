@@ -11,11 +11,10 @@ from uuid import uuid4
 import anywidget
 import traitlets
 
-from featmagic.errors import FeatmagicError
 from featmagic.explore.answers import answer
-from featmagic.explore.front_end import nobody_watches
 from featmagic.explore.source import Source, changed
-from featmagic.explore.turns import in_turn, one_line
+from featmagic.support.environment import in_turn, nobody_watches, one_line
+from featmagic.support.errors import FeatmagicError
 
 _HERE = Path(__file__).parent
 _PARCEL = 2 * 10**6  # bytes of a message, so that what is clicked on needn't wait for all the rest

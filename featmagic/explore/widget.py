@@ -10,11 +10,12 @@ from uuid import uuid4
 import traitlets
 from torch import Tensor
 
-from featmagic.errors import FeatmagicError
 from featmagic.explore.choosing import CHECKS, NoSuchChoice, channels_of, number_of
-from featmagic.explore.front_end import VIEW, made_here, marked, nobody_watches, stands_in, tail
+from featmagic.explore.front_end import VIEW, made_here, marked, tail
 from featmagic.explore.source import Source
 from featmagic.explore.talking import Talking
+from featmagic.support.environment import nobody_watches, stands_in
+from featmagic.support.errors import FeatmagicError
 
 
 def _choice(default: Any) -> Any:

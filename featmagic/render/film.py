@@ -17,20 +17,8 @@ from featmagic.render.encoding import encoded
 from featmagic.render.loud import boxed, draw_bar, draw_frames, shaped
 from featmagic.render.typesetting import Text, write_all
 from featmagic.room import PAGE
-from featmagic.table import (
-    alarms,
-    dead,
-    head,
-    kind,
-    mean,
-    name,
-    shape,
-    shortened,
-    size,
-    span,
-    wrong,
-    zeros,
-)
+from featmagic.support.text import format_bytes, truncate
+from featmagic.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
 
 PITCH = 30  # pixels from one layer to the next
 TILES_LEFT, TILES_TOP = 184, 1
@@ -49,7 +37,7 @@ def image(film: Film) -> Pixels:
 
     Example:
         >>> from featmagic.overview import overview
-        >>> from featmagic.view import View
+        >>> from featmagic.options.view import View
         >>> image(overview([], View())).shape
         (22, 760)
     """
@@ -79,7 +67,7 @@ def film_png(film: Film) -> bytes:
 
     Example:
         >>> from featmagic.overview import overview
-        >>> from featmagic.view import View
+        >>> from featmagic.options.view import View
         >>> film_png(overview([], View()))[1:4]
         b'PNG'
     """
@@ -90,20 +78,20 @@ def _head_texts(film: Film) -> Iterator[Text]:
     quiet, loud = head(film), alarms(film)
     for number, text in enumerate([*quiet, *loud]):
         colour = INK if number == 0 else QUIET if number < len(quiet) else NAN
-        yield shortened(text, _MOST), 4 + number * _LINE, _NAMES, colour
+        yield truncate(text, _MOST), 4 + number * _LINE, _NAMES, colour
 
 
 def _texts(frame: Frame, top: int) -> list[Text]:
     """What is said of a layer, in two lines."""
     first, second, health = top + 2, top + 2 + _LINE, frame.health
-    memory = size(frame.memory)
+    memory = format_bytes(frame.memory)
     texts = [
-        (shortened(name(frame), _NAMES_WIDE), first, _NAMES, INK),
+        (truncate(name(frame), _NAMES_WIDE), first, _NAMES, INK),
         (_what(frame), second, _NAMES, QUIET),
         (memory, first, _SIZES_END - LETTER * len(memory), INK),
     ]
     if health is None:
-        return [*texts, (shortened(frame.reason, _MOST // 2), first, TILES_LEFT, QUIET)]
+        return [*texts, (truncate(frame.reason, _MOST // 2), first, TILES_LEFT, QUIET)]
     strange = _is_strange(health)
     second_fact = _alarm(health) if strange else mean(health)
     return [
@@ -127,7 +115,7 @@ def _what(frame: Frame) -> str:
     """The class and the shape; where both are too long, less of the class."""
     there = shape(frame)
     left = _NAMES_WIDE - len(there) - 1
-    return f"{shortened(kind(frame), left)} {there}" if left > 3 else shortened(there, _NAMES_WIDE)
+    return f"{truncate(kind(frame), left)} {there}" if left > 3 else truncate(there, _NAMES_WIDE)
 
 
 def _alarm(health: Health) -> str:

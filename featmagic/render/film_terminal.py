@@ -8,7 +8,6 @@ from unicodedata import east_asian_width
 import numpy as np
 
 from featmagic.band import laid_out
-from featmagic.caption import sparkline
 from featmagic.health import Health
 from featmagic.mosaic import Mosaic, Pixels
 from featmagic.overview import Film, Frame
@@ -16,20 +15,8 @@ from featmagic.palette import GAP
 from featmagic.render.ascii import Letters
 from featmagic.render.lines import text_of
 from featmagic.render.terminal import Blocks
-from featmagic.table import (
-    alarms,
-    dead,
-    head,
-    kind,
-    mean,
-    name,
-    shape,
-    shortened,
-    size,
-    span,
-    wrong,
-    zeros,
-)
+from featmagic.support.text import format_bytes, sparkline, truncate
+from featmagic.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
 
 _SHORTEST = 12  # letters that a layer's name has, if it is so long
 _LOUD, _RESET = "\x1b[1;95m", "\x1b[0m"  # bold, bright magenta
@@ -45,7 +32,7 @@ def film_lines(film: Film, colours: int, columns: int) -> str:
 
     Example:
         >>> from featmagic.overview import overview
-        >>> from featmagic.view import View
+        >>> from featmagic.options.view import View
         >>> film_lines(overview([], View()), 256, 80)
         '0 layers · 0 B of activations · no NaN, no inf'
     """
@@ -105,7 +92,7 @@ def _title(frame: Frame, columns: int, colours: int) -> list[str]:
     left = columns if apart else left
     others = [kind(frame), shape(frame), *frame.facts]
     others += [mean(frame.health), zeros(frame.health)] if frame.health else []
-    line = _cut(shortened(name(frame), max(_SHORTEST, left // 2)), left)
+    line = _cut(truncate(name(frame), max(_SHORTEST, left // 2)), left)
     for text in filter(None, others):
         if _cells(longer := f"{line}  {text}") > left:
             break
@@ -117,7 +104,7 @@ def _title(frame: Frame, columns: int, colours: int) -> list[str]:
 
 
 def _facts(frame: Frame) -> tuple[str, ...]:
-    health, memory = frame.health, size(frame.memory)
+    health, memory = frame.health, format_bytes(frame.memory)
     if health is None:
         return (memory,)
     return (_histogram(health), span(health), f"{dead(health)}  {memory}".strip())

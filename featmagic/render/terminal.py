@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from functools import cache
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featmagic.caption import BLOCKS
 from featmagic.mosaic import Mosaic, Pixels, enlarged
 from featmagic.palette import GAP
 from featmagic.render.lines import text_of
 from featmagic.render.marked import full_cell, inks, marked_cell
 from featmagic.room import Room
 from featmagic.shapes import LETTERS
+from featmagic.support.text import BLOCKS
 
 AROUND = 6  # lines of a screen for a caption, labels, figures and the next prompt
 
 _RESET = "\x1b[0m"
-
-
-def colours_of(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
-    """How many colours the terminal behind `stream` shows: 2**24, 256, or 0.
-
-    Judged by the environment alone: a question to the terminal would eat what the user has typed.
-    The conventions are those of no-color.org and of COLORTERM.
-
-    Example:
-        >>> import io
-        >>> colours_of(io.StringIO())
-        0
-    """
-    term = environment.get("TERM", "")
-    dumb = term in ("", "dumb") and not environment.get("WT_SESSION")
-    if environment.get("NO_COLOR") or dumb or not is_terminal(stream):
-        return 0
-    return known_colours(environment)
-
-
-def is_terminal(stream: TextIO) -> bool:
-    """Whether a stream ends at a terminal: what a user puts in its place need not know.
-
-    Example:
-        >>> import io
-        >>> is_terminal(io.StringIO())
-        False
-    """
-    return bool(getattr(stream, "isatty", bool)())
-
-
-def known_colours(environment: Mapping[str, str] = os.environ) -> int:
-    """How many colours the environment speaks of, wanted or not: 2**24, 256, or 0.
-
-    Example:
-        >>> known_colours({"TERM": "xterm-256color", "NO_COLOR": "1"})
-        256
-    """
-    if environment.get("COLORTERM") in ("truecolor", "24bit") or environment.get("WT_SESSION"):
-        return 2**24
-    return 256 if "256color" in environment.get("TERM", "") or environment.get("TMUX") else 0
 
 
 def terminal_room(columns: int, lines: int | None = None) -> Room:

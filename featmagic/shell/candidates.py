@@ -12,7 +12,6 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from featmagic.errors import FeatmagicError
 from featmagic.shell.held import (
     attributes,
     class_of,
@@ -34,6 +33,7 @@ from featmagic.shell.typed import (
     starting,
 )
 from featmagic.shell.words import words_of
+from featmagic.support.errors import FeatmagicError
 
 if TYPE_CHECKING:
     from torch import nn

@@ -19,8 +19,8 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import cell_magic
 
-from featmagic.errors import FeatmagicError
-from featmagic.running import EXTENSION
+from featmagic.support.environment import EXTENSION
+from featmagic.support.errors import FeatmagicError
 
 MARK = "_featuremaps_cell_"
 VALUE = "featmagic value"  # a name that no user can have

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core import completer
 
-from featmagic.errors import FeatmagicError
 from featmagic.shell.watches import Watches
+from featmagic.support.errors import FeatmagicError
 
 if TYPE_CHECKING:
     from featmagic.shell.suggest import Known

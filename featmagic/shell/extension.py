@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from featmagic import pulling
-from featmagic.running import EXTENSION, is_engine
 from featmagic.shell.cell import VALUE, WithLook, mark
 from featmagic.shell.complete import Completion
 from featmagic.shell.magics import FeatMagics
 from featmagic.shell.mistakes import Misplaced, mistaken, one_percent
 from featmagic.shell.settings import settings_of
+from featmagic.support.environment import EXTENSION, is_engine
 
 
 class Extension:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from featmagic.view import View
+from featmagic.options.view import View
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from featmagic.errors import FeatmagicError, say
 from featmagic.shell.cell import VALUE
 from featmagic.shell.lines import LookLine, Saving
 from featmagic.shell.namespace import Binding, Namespace, find_inputs, find_model
 from featmagic.shell.watches import Watches
+from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import say
 
 if TYPE_CHECKING:
     from featmagic.maps import FeatureMaps
@@ -118,8 +119,8 @@ class Look:
         """
         if self._line.inputs is None:
             return None
-        from featmagic.explore.front_end import runs_widgets
         from featmagic.explore.rerun import inputs_of
+        from featmagic.support.environment import runs_widgets
 
         if not runs_widgets():
             raise FeatmagicError("--inputs is for an explorer in a notebook: there is none here.")

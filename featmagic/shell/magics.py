@@ -8,7 +8,6 @@ from typing import Any
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 from IPython.utils.text import DollarFormatter
 
-from featmagic.errors import FeatmagicError, printable, say
 from featmagic.shell import manual
 from featmagic.shell.cell import run_body
 from featmagic.shell.look import Look, save
@@ -18,6 +17,8 @@ from featmagic.shell.settings import FeatMagic
 from featmagic.shell.watch import Watch
 from featmagic.shell.watches import Watches
 from featmagic.shell.words import split_statement
+from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import printable, say
 
 
 @magics_class

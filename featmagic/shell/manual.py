@@ -6,8 +6,8 @@ from dataclasses import Field, fields
 from textwrap import wrap
 from typing import Any
 
+from featmagic.options.view import View
 from featmagic.shell.options import flag
-from featmagic.view import View
 
 _WIDTH = 90
 _INDENT = 26

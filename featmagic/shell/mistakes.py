@@ -11,8 +11,8 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TokenTransformBase
 
-from featmagic.errors import FeatmagicError
-from featmagic.running import EXTENSION
+from featmagic.support.environment import EXTENSION
+from featmagic.support.errors import FeatmagicError
 
 _HELP = {
     "featuremaps": (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from featmagic.errors import FeatmagicError, did_you_mean
+from featmagic.support.errors import FeatmagicError, did_you_mean
 
 if TYPE_CHECKING:
     from torch import nn

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
 from typing import Any, NoReturn
 
-from featmagic.errors import FeatmagicError, did_you_mean
+from featmagic.options.view import View, for_explorer, for_pictures, usual_view
 from featmagic.shell.lines import AgainLine, HookLine, LookLine, Saving
 from featmagic.shell.words import NUMBER, joined, words_of
-from featmagic.view import View, for_explorer, for_pictures, usual_view
+from featmagic.support.errors import FeatmagicError, did_you_mean
 
 DEFAULT_NAME = "feature_maps"
 _NOTHING: Mapping[str, Any] = {}

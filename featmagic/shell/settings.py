@@ -9,10 +9,11 @@ from typing import Any
 from traitlets import TraitError, TraitType
 from traitlets.config import Configurable
 
-from featmagic.errors import FeatmagicError, say
-from featmagic.running import running_shell, takes_png
+from featmagic.options.view import View, spelled, view_of
 from featmagic.shell.options import DEFAULT_NAME, variable
-from featmagic.view import View, spelled, view_of
+from featmagic.support.environment import running_shell, takes_png
+from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import say
 
 _OPTIONS = {option.name: option for option in fields(View)}
 

@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from featmagic.checks import words_taken
+from featmagic.options.validators import words_taken
+from featmagic.options.view import View
 from featmagic.shell.candidates import can_be_written, inputs, keys_of_maps, layers, models, paths
 from featmagic.shell.held import class_of, is_maps, is_module, tells_all, value_of
 from featmagic.shell.options import options_of, standing_alone
 from featmagic.shell.typed import Suggestions, opened, starting
 from featmagic.shell.words import NUMBER, joined, typed_words
-from featmagic.view import View
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from featmagic.errors import FeatmagicError, printable, say
 from featmagic.shell.namespace import Namespace, find_model, may_bind
+from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import printable, say
 
 if TYPE_CHECKING:
     from torch import nn

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from featmagic.errors import FeatmagicError, did_you_mean, say
 from featmagic.shell.namespace import Namespace, check_free, find_model
 from featmagic.shell.watch import Watch
+from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.support.text import say
 
 if TYPE_CHECKING:
     from featmagic.maps import FeatureMaps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from featmagic.errors import FeatmagicError
+from featmagic.support.errors import FeatmagicError
 
 
 def split_statement(line: str) -> tuple[str, str | None]:

@@ -16,8 +16,8 @@ import torch
 from featmagic.activations import Activation
 from featmagic.explore.contents import contents
 from featmagic.given import Given
+from featmagic.options.view import View
 from featmagic.palette import LEVELS
-from featmagic.view import View
 
 PAGE = """\
 <!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -11,10 +11,10 @@ from dataclasses import replace
 from featmagic.activations import Activation
 from featmagic.display import show
 from featmagic.drawing import draw_all
-from featmagic.errors import say
-from featmagic.render.terminal import is_terminal, known_colours
+from featmagic.options.view import View
 from featmagic.screen import Screen
-from featmagic.view import View
+from featmagic.support.environment import is_terminal, known_colours
+from featmagic.support.text import say
 
 Wanted = Sequence[tuple[Activation, tuple[str, ...]]]
 

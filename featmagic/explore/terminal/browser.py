@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from featmagic.errors import FeatmagicError
 from featmagic.explore.terminal.layers import Entry
 from featmagic.explore.terminal.picture import Canvas, Picture, large, picture
-from featmagic.view import View
+from featmagic.options.view import View
+from featmagic.support.errors import FeatmagicError
 
 _KEPT = 6  # pictures, so that going back is at once
 

@@ -46,7 +46,7 @@ def composed(browser: Browser, columns: int, rows: int) -> list[StyleAndTextTupl
         >>> import torch
         >>> from featmagic.activations import Activation
         >>> from featmagic.explore.terminal.layers import entries
-        >>> from featmagic.view import View
+        >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
         >>> browser = Browser(entries([(relu, ())], View()), View(), 0)
         >>> lines = composed(browser, 70, 8)

@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from featmagic.activations import Activation
-from featmagic.caption import percent
-from featmagic.errors import printable
 from featmagic.health import Health
+from featmagic.options.view import View
 from featmagic.overview import Frame, overview
-from featmagic.table import shortened
-from featmagic.view import View
+from featmagic.support.text import percent, printable, truncate
 
 _SHORTEST = 8  # letters that a layer's name has, if it is so long
 _HEAD = ("layer", "class", "shape", "dead")
@@ -124,7 +122,7 @@ def _with_alarm(layer: Entry) -> Entry:
 
 def _cell(text: str, width: int, column: int, width_of: Callable[[str], int]) -> str:
     """A text in its column: figures end at its right, all else begins at its left."""
-    text = shortened(text, width)
+    text = truncate(text, width)
     while width_of(text) > width:  # letters of two columns
         text = text[:-1]
     blanks = " " * (width - width_of(text))

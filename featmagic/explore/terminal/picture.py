@@ -10,14 +10,15 @@ from featmagic.axes import LayoutMismatch, axes_of
 from featmagic.caption import figures
 from featmagic.colour import choose
 from featmagic.drawing import drawing_of
-from featmagic.errors import FeatmagicError, printable
 from featmagic.explore.terminal.grid import Grid
 from featmagic.measure import measure
 from featmagic.norms import Colours
+from featmagic.options.view import View
 from featmagic.preparing import Prepared, Wordy, prepared
 from featmagic.render.terminal import terminal_room
 from featmagic.room import Room, arrange
-from featmagic.view import View
+from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import printable
 
 # Where not all tiles fit the screen, large planes are made smaller: up to four in a row, as long as
 # each has so many columns. One can be shown large.

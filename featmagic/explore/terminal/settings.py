@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from featmagic.colormaps import DIVERGING, SEQUENTIAL
 from featmagic.explore.terminal.browser import Browser
-from featmagic.view import View
+from featmagic.options.colormaps import DIVERGING, SEQUENTIAL
+from featmagic.options.view import View
 
 _MAPS = (None, SEQUENTIAL, "magma", "cividis", "gray", DIVERGING, "coolwarm")
 _SORTS = {f.name: f.metadata["metavar"].split("|") for f in fields(View)}["sort"]

@@ -24,7 +24,7 @@ from featmagic.explore.terminal.finding import type_in
 from featmagic.explore.terminal.framed import forget
 from featmagic.explore.terminal.keys import ALWAYS, FINDING, HELPING, KEYS, Key
 from featmagic.explore.terminal.layers import Entry
-from featmagic.view import View
+from featmagic.options.view import View
 
 _DEPTHS = {0: ColorDepth.DEPTH_1_BIT, 256: ColorDepth.DEPTH_8_BIT, 2**24: ColorDepth.DEPTH_24_BIT}
 _PATIENCE = 0.05  # seconds after Escape, in which what follows makes it an arrow key

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from featmagic.display import wrapped
 from featmagic.explore.terminal.browser import Browser
 from featmagic.explore.terminal.finding import found
 from featmagic.explore.terminal.picture import statistics
+from featmagic.support.text import wrap
 
 
 def caption_lines(browser: Browser, columns: int, most: int) -> list[str]:
@@ -17,13 +17,13 @@ def caption_lines(browser: Browser, columns: int, most: int) -> list[str]:
         >>> import torch
         >>> from featmagic.activations import Activation
         >>> from featmagic.explore.terminal.layers import entries
-        >>> from featmagic.view import View
+        >>> from featmagic.options.view import View
         >>> fc = Activation("fc", "fc", "Linear", 1, torch.zeros(()))
         >>> browser = Browser(entries([(fc, ())], View()), View(), 256)
         >>> caption_lines(browser, 40, 2)
         ['fc  Linear  () float32 cpu', '  the single value 0']
     """
-    return wrapped(browser.shown.caption, columns).splitlines()[:most]
+    return wrap(browser.shown.caption, columns).splitlines()[:most]
 
 
 def status_lines(
@@ -35,7 +35,7 @@ def status_lines(
         >>> import torch
         >>> from featmagic.activations import Activation
         >>> from featmagic.explore.terminal.layers import entries
-        >>> from featmagic.view import View
+        >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
         >>> browser = Browser(entries([(relu, ())], View()), View(), 256)
         >>> print(*status_lines(browser, 80, 2), sep="|")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from featmagic.errors import FeatmagicError, did_you_mean
+from featmagic.support.errors import FeatmagicError, did_you_mean
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
 SEQUENTIAL = "viridis"
+
+
 DIVERGING = "RdBu_r"
 
 # "Diverging" in matplotlib's documentation of colour maps; matplotlib itself keeps no such list.
@@ -19,6 +21,8 @@ _DIVERGING_FAMILIES = frozenset((
     "PiYG", "PRGn", "BrBG", "PuOr", "RdGy", "RdBu", "RdYlBu", "RdYlGn", "Spectral", "coolwarm",
     "bwr", "seismic", "berlin", "managua", "vanimo",
 ))
+
+
 # fmt: on
 
 

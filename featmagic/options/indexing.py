@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from featmagic.errors import FeatmagicError
+from featmagic.support.errors import FeatmagicError
 
 _INDEX = r"-?\d{1,18}"
+
+
 _PART = re.compile(rf"{_INDEX}|({_INDEX})?:({_INDEX})?(:(-?0*[1-9]\d{{0,17}})?)?")
 
 

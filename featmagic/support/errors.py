@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Iterable
+
+from featmagic.support.text import printable
 
 
 class FeatmagicError(ValueError):
@@ -35,24 +36,3 @@ def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> str:
     folded = {one.casefold(): one for one in reversed(list(known))}
     near = difflib.get_close_matches(word.casefold(), list(folded), n=limit, cutoff=0.6)
     return f" Did you mean {' or '.join(folded[one] for one in near)}?" if near else ""
-
-
-def printable(text: str) -> str:
-    r"""`text` with control characters spelled out: a layer's name may hold anything.
-
-    Example:
-        >>> printable("a\x1b[2J")
-        'a\\x1b[2J'
-    """
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def say(text: str) -> None:
-    """Print a line; a letter that the output's encoding lacks becomes a question mark.
-
-    Example:
-        >>> say("0 … 1")
-        0 … 1
-    """
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding))

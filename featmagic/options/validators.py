@@ -13,9 +13,9 @@ from math import isfinite
 from operator import index
 from typing import Any
 
-from featmagic.colormaps import colormap, well_known
-from featmagic.errors import FeatmagicError, did_you_mean
-from featmagic.indices import is_truth
+from featmagic.options.colormaps import colormap, well_known
+from featmagic.options.indexing import is_truth
+from featmagic.support.errors import FeatmagicError, did_you_mean
 
 Check = Callable[[str, Any], Any]
 
@@ -101,6 +101,8 @@ def size_in_bytes(name: str, value: Any) -> int:
 
 
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d*)?(?:e\d)?)\s*([kmg]?b?)", re.IGNORECASE)
+
+
 _UNITS = {
     "": 1,
     "b": 1,
@@ -216,6 +218,8 @@ def size(name: str, value: Any) -> tuple[int, int]:
 
 
 _AXES = "NCHWDLTAQKS"
+
+
 LAYOUTS = ("NCHW", "NHWC", "NLC", "NCL", "NCW", "NCDHW")  # those most asked for
 
 

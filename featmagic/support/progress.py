@@ -7,7 +7,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Literal
 
-from featmagic.running import running_shell
+from featmagic.support.environment import running_shell
 
 PATIENCE = 1.0  # seconds without a bar
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, fields, replace
 from math import isclose
 from typing import Any
 
-from featmagic import checks
-from featmagic.checks import Check, choice, number, optional, whole
-from featmagic.errors import FeatmagicError, did_you_mean
-from featmagic.indices import all_or_indices, indices, is_truth, picked
+from featmagic.options import validators
+from featmagic.options.indexing import all_or_indices, indices, is_truth, picked
+from featmagic.options.validators import Check, choice, number, optional, whole
+from featmagic.support.errors import FeatmagicError, did_you_mean
 
 
 def _option(default: Any, metavar: str, help: str, check: Check, **kwargs: Any) -> Any:
@@ -89,7 +89,7 @@ class View:
         None,
         "NAME",
         "any matplotlib colormap; by default viridis, or RdBu_r centred on 0 for both signs",
-        optional(checks.colormap_name),
+        optional(validators.colormap_name),
     )
     scale: str | None = _option(
         None,
@@ -123,13 +123,13 @@ class View:
         "NCHW",
         "what the axes are, a letter each: NHWC, NLC (tokens), NCL (signals), NCW (a strip a "
         "channel), NCDHW ...; by default what the module says",
-        optional(checks.layout),
+        optional(validators.layout),
     )
     grid: tuple[int, int] | None = _option(
         None,
         "HxW",
         "the patches that tokens stand for; by default by the input",
-        optional(checks.size),
+        optional(validators.size),
     )
     prefix_tokens: int | None = _option(
         None, "N", "how many tokens stand before the patches: CLS, registers", optional(whole(0))
@@ -157,20 +157,24 @@ class View:
         None,
         "NAME",
         "components kept under this name, for colours that mean the same in several models",
-        optional(checks.word),
+        optional(validators.word),
     )
-    input: bool = _option(False, "", "the input image beside the grid", checks.flag, const=True)
+    input: bool = _option(False, "", "the input image beside the grid", validators.flag, const=True)
     mean: tuple[float, ...] | None = _option(
         None,
         "R,G,B",
         "what was subtracted from the input; by default ImageNet's, if it looks so",
-        optional(checks.numbers),
+        optional(validators.numbers),
     )
     std: tuple[float, ...] | None = _option(
-        None, "R,G,B", "what the input was divided by then", optional(checks.numbers)
+        None, "R,G,B", "what the input was divided by then", optional(validators.numbers)
     )
     overlay: bool = _option(
-        False, "", "the maps on the input, opaque where values are large", checks.flag, const=True
+        False,
+        "",
+        "the maps on the input, opaque where values are large",
+        validators.flag,
+        const=True,
     )
     alpha: float = _option(
         0.7, "A", "how opaque the largest value is on the input, 0 to 1", number(0, 1)
@@ -179,21 +183,21 @@ class View:
         False,
         "",
         "a film strip instead: one row a layer, with its state of health",
-        checks.flag,
+        validators.flag,
         const=True,
     )
     explore: bool = _option(
         False,
         "",
         "an explorer instead: click through layers and channels; in a terminal with keys",
-        checks.flag,
+        validators.flag,
         const=True,
     )
     max_bytes: int = _option(
         24_000_000,
         "SIZE",
         "how much an explorer may hold: beyond it maps are made smaller, or channels left out",
-        checks.size_in_bytes,
+        validators.size_in_bytes,
         written="24MB",
     )
     renderer: str = _option(
@@ -287,16 +291,24 @@ class View:
 
 
 _COLOURING = ("cmap", "scale", "vmin", "vmax", "center", "robust", "norm")
+
+
 _IN_AN_OVERVIEW = {
     *("overview", "renderer", "sample", "channels", "cmap"),
     *("layout", "grid", "prefix_tokens", "slice", "attn"),
 }
+
+
 _IN_AN_EXPLORER = {
     *("explore", "max_bytes", "renderer", "sample", "channels", "sort", "topk", "zoom"),
     *("cmap", "scale", "robust", "layout", "grid", "prefix_tokens", "slice", "attn"),
     *("mean", "std", "alpha"),
 }
+
+
 _NOT_IN_AN_EXPLORER = tuple(f.name for f in fields(View) if f.name not in _IN_AN_EXPLORER)
+
+
 _NOT_IN_AN_OVERVIEW = tuple(f.name for f in fields(View) if f.name not in _IN_AN_OVERVIEW)
 
 

@@ -1,0 +1,1 @@
+"""What everything may use: errors, text, the environment, progress."""

@@ -1,0 +1,146 @@
+"""Text as people read it: printable, wrapped, truncated, spoken, counted in bytes."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+
+def printable(text: str) -> str:
+    r"""`text` with control characters spelled out: a layer's name may hold anything.
+
+    Example:
+        >>> printable("a\x1b[2J")
+        'a\\x1b[2J'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def say(text: str) -> None:
+    """Print a line; a letter that the output's encoding lacks becomes a question mark.
+
+    Example:
+        >>> say("0 … 1")
+        0 … 1
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))
+
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(histogram: tuple[int, ...]) -> str:
+    """The shares of all values as blocks, the fullest part being the tallest.
+
+    Example:
+        >>> sparkline((1, 0, 3))
+        '▃▁█'
+    """
+    most = max(histogram, default=0) or 1
+    return "".join(BLOCKS[round(count / most * 7)] for count in histogram)
+
+
+def spoken(caption: str) -> str:
+    """A caption as a sentence to be heard, each line of an overview as one: for alt texts.
+
+    A screen reader spells out the blocks of a histogram one by one, and makes no pause at a gap.
+
+    Example:
+        >>> spoken("fc  Linear  (1, 5) float32 cpu · NC: 5 of 5 values · 0 █▁▁█ 2  mean 1")
+        'fc, Linear, (1, 5) float32 on cpu; NC: 5 of 5 values; from 0 to 2, mean 1.'
+    """
+    for pattern, words in _AS_SPOKEN.items():
+        caption = re.sub(pattern, words, caption)
+    return "\n".join(f"{line}." for line in caption.splitlines())
+
+
+_AS_SPOKEN = {
+    "≈ and histograms": "≈",
+    ", …": " and others",
+    rf"(?:from )?(\S+) (?:…|[{BLOCKS}]+) (\S+)": r"from \1 to \2",
+    r"(\) [a-z]+\d\w*) ([a-z]+(?::\d+)?)(?= · |$)": r"\1 on \2",  # dtype and device
+    " · ": "; ",
+    " {2,}": ", ",
+}
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1; little isn't nothing, and much isn't all.
+
+    Example:
+        >>> percent(0.001), percent(0.5)
+        ('< 1 %', '50 %')
+    """
+    if 0 < share < 0.01:
+        return "< 1 %"
+    return "> 99 %" if 0.99 < share < 1 else f"{share * 100:.0f} %"
+
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def format_bytes(count: int) -> str:
+    """So many bytes, in the unit that suits.
+
+    Example:
+        >>> format_bytes(802816)
+        '803 kB'
+    """
+    power = min(len(_UNITS) - 1, max(0, (len(str(count)) - 1) // 3))
+    value = count / 1000**power
+    return (
+        f"{value:.0f} {_UNITS[power]}"
+        if power == 0 or value >= 100
+        else f"{value:.3g} {_UNITS[power]}"
+    )
+
+
+def truncate(text: str, most: int) -> str:
+    """The text in so many letters: what is left out is in its middle.
+
+    Example:
+        >>> truncate("layer1.0.downsample.conv1", 12)
+        'layer1…conv1'
+    """
+    if len(text) <= most:
+        return text
+    before = most // 2
+    return text[:before] + "…" + text[len(text) - (most - before - 1) :]
+
+
+def wrap(caption: str, columns: int | None) -> str:
+    """The caption in lines of that many letters, broken between its parts, or behind commas.
+
+    Example:
+        >>> print(wrap("fc  Linear · 5 of 5 values · viridis", 30))
+        fc  Linear · 5 of 5 values
+          viridis
+    """
+    if columns is None:
+        return caption
+    lines = [""]
+    for part in caption.split(" · "):
+        longer = f"{lines[-1]} · {part}" if lines[-1] else part
+        if len(longer) <= columns or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(f"  {part}")
+    return "\n".join(
+        shorter
+        for line in lines
+        for shorter in ([line] if len(line) <= columns else _broken(line, columns))
+    )
+
+
+def _broken(line: str, columns: int) -> list[str]:
+    """A line that is too long all the same, broken behind commas; a line goes on indented."""
+    lines = [""]
+    for part in re.split(r"(?<=,) (?![^(]*\))|(?<=\S)  (?=\S)", line):  # not inside a shape
+        between = " " if lines[-1].endswith(",") else "  "
+        longer = f"{lines[-1]}{between}{part}" if lines[-1] else part
+        if len(longer) <= columns or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(f"    {part}")
+    return lines
