@@ -54,11 +54,11 @@ from turns import (
 )
 
 import featmagic
-from featmagic.activations import Activation
 from featmagic.drawing import draw
 from featmagic.mosaic import Mosaic, tile
 from featmagic.options.view import View
 from featmagic.palette import LEVELS, palette
+from featmagic.recording.records import Activation
 from featmagic.render.png import png
 from featmagic.room import PAGE, arrange
 from featmagic.shell.suggest import Known, suggest

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-from featmagic.activations import Activation
 from featmagic.drawing import draw
 from featmagic.options.view import View
+from featmagic.recording.records import Activation
 from featmagic.render.png import png
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from featmagic.activations import Activation, shape_of
-from featmagic.given import Given
 from featmagic.letters import letters_of, suffix_of
 from featmagic.options.view import View
+from featmagic.recording.inputs import Given
+from featmagic.recording.records import Activation, shape_of
 from featmagic.support.errors import FeatmagicError
 from featmagic.tokens import Tokens, tokens_of
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from featmagic.activations import Activation, shape_of
 from featmagic.measure import Measured
 from featmagic.norms import Colours
 from featmagic.options.view import View
+from featmagic.recording.records import Activation, shape_of
 from featmagic.room import Arrangement
 from featmagic.stack import Planes
 from featmagic.support.text import percent, printable, sparkline

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from torch import nn
 
-from featmagic.layers import select
 from featmagic.maps import FeatureMaps
-from featmagic.missing import never_seen, reasons
-from featmagic.modes import looking
-from featmagic.recorder import Recorder
+from featmagic.recording.diagnostics import missing_from, moved_line
+from featmagic.recording.eval_mode import looking
+from featmagic.recording.recorder import Recorder
+from featmagic.recording.selectors import select
 from featmagic.support.text import say
 
 
@@ -59,17 +58,3 @@ def capture(
             maps.missing = missing_from(recorder)
     if recorder.moved:
         say(moved_line(recorder))
-
-
-def missing_from(recorder: Recorder) -> dict[str, str]:
-    """The layers that gave nothing, each with the reason; before any pass, those that can't."""
-    if recorder.last is None:
-        return never_seen(recorder.selection) if recorder.leaves_compiled else {}
-    return reasons(recorder.selection, recorder.last)
-
-
-def moved_line(recorder: Recorder) -> str:
-    """What was moved to the model's device, in one line."""
-    moved: Counter[str] = recorder.moved
-    counts = ", ".join(f"{n} from {source}" for source, n in moved.items())
-    return f"Inputs moved to {recorder.device}: {counts}."

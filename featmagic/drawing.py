@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from featmagic.activations import Activation
 from featmagic.around import bars, ends, labels, longest_tick, shared_scale, strip, ticks
 from featmagic.caption import caption, drawn, figures, shown
 from featmagic.colour import choose, clipped, levels, paint
@@ -20,6 +19,7 @@ from featmagic.options.view import View
 from featmagic.overlay import overlaid
 from featmagic.palette import GAP, palette
 from featmagic.preparing import Prepared, Wordy, prepared_all
+from featmagic.recording.records import Activation
 from featmagic.reduction import RGB
 from featmagic.room import PAGE, Arrangement, Room, arrange
 from featmagic.shapes import letters_of

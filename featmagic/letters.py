@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from featmagic.activations import Activation
-from featmagic.given import Grid
-from featmagic.says import Says
-from featmagic.traits import Traits
+from featmagic.recording.inputs import Grid
+from featmagic.recording.layout_hints import Says, Traits
+from featmagic.recording.records import Activation
 
 Letters = tuple[str, tuple[str, ...]]  # one letter an axis; what was assumed
 

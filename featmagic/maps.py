@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from featmagic import files
-from featmagic.activations import Activation, Pass, shape_of
 from featmagic.display import show, show_film
 from featmagic.drawing import Drawing, draw_all
 from featmagic.explore.possible import why_no_widget
 from featmagic.explore.saved import save_page
 from featmagic.explore.terminal import browse
-from featmagic.named import missing_lines, named, why_missing
 from featmagic.options.view import View, for_pictures, usual_view, view_of
 from featmagic.overview import Film, overview
+from featmagic.recording.records import Activation, Pass, shape_of
+from featmagic.recording.selectors import missing_lines, named, why_missing
 from featmagic.render.figure import figure
 from featmagic.render.film import film_png
 from featmagic.render.png import png

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.activations import Activation
 from featmagic.axes import Axes, LayoutMismatch, axes_of
 from featmagic.band import Band, Stack, stack_of
 from featmagic.health import Health, Reading, bring, healths, read
@@ -20,6 +19,7 @@ from featmagic.options.indexing import picked
 from featmagic.options.view import View
 from featmagic.planes import planes, undrawable
 from featmagic.reals import real
+from featmagic.recording.records import Activation
 from featmagic.room import PAGE, Room
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.progress import Progress

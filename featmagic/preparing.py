@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.activations import Activation
 from featmagic.axes import LayoutMismatch, axes_of
 from featmagic.colour import scale_of
-from featmagic.given import image_of
 from featmagic.images import Images, images
 from featmagic.joining import form_of
 from featmagic.measure import Measured, measured_and_order
@@ -20,6 +18,8 @@ from featmagic.norms import check_norm
 from featmagic.options.view import View, spelled
 from featmagic.planes import planes, undrawable
 from featmagic.ranking import ranked
+from featmagic.recording.inputs import image_of
+from featmagic.recording.records import Activation
 from featmagic.reduction import RGB, as_rgb, reduced
 from featmagic.room import Room, most_columns
 from featmagic.stack import Planes

@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from featmagic.memory import Memory
 from featmagic.options.view import View
 from featmagic.order import correlations, similar
+from featmagic.recording.layer_cache import Memory
 from featmagic.stack import Planes
 from featmagic.support.errors import FeatmagicError
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from featmagic.components import Components, coordinates, principal
-from featmagic.memory import Memory
+from featmagic.recording.layer_cache import Memory
 from featmagic.stack import Planes
 from featmagic.support.errors import FeatmagicError
 

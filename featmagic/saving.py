@@ -8,12 +8,12 @@ from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
-from featmagic.activations import Activation
 from featmagic.arrays import valueless, write_arrays
 from featmagic.drawing import Drawing
 from featmagic.files import holds_arrays, targets, write_whole
 from featmagic.mosaic import Mosaic
 from featmagic.options.view import View, spelled
+from featmagic.recording.records import Activation
 from featmagic.render.figure import write_figure
 from featmagic.render.png import png
 from featmagic.support.errors import FeatmagicError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from featmagic.activations import shape_of
 from featmagic.health import SAMPLED, Health
 from featmagic.overview import Film, Frame
+from featmagic.recording.records import shape_of
 from featmagic.support.text import format_bytes, percent, printable, sparkline
 from featmagic.thumbnails import centres, maps_of
 
@@ -17,7 +17,7 @@ def caption(film: Film) -> str:
 
     Example:
         >>> import torch
-        >>> from featmagic.activations import Activation
+        >>> from featmagic.recording.records import Activation
         >>> from featmagic.overview import overview
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 0]], [[1, 3]]]]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isqrt
 
-from featmagic.given import Given, Grid
 from featmagic.options.view import View
+from featmagic.recording.inputs import Given, Grid
 from featmagic.support.errors import FeatmagicError
 
 # No model known has more tokens before those of the patches: CLS, registers, prompts.

@@ -25,9 +25,7 @@ from colour_vision import (
 )
 from PIL import Image
 
-from featmagic.activations import Activation
 from featmagic.drawing import draw
-from featmagic.given import Given
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL
 from featmagic.options.view import View
 from featmagic.overview import overview
@@ -43,12 +41,14 @@ from featmagic.palette import (
     QUIET,
     palette,
 )
+from featmagic.recording.inputs import Given
+from featmagic.recording.layout_hints import Traits
+from featmagic.recording.records import Activation
 from featmagic.render.figure import figure
 from featmagic.render.film import PITCH, TILES_LEFT, film_png, head_height
 from featmagic.render.film_terminal import film_lines
 from featmagic.render.png import png
 from featmagic.render.terminal import half_blocks, terminal_room
-from featmagic.traits import Traits
 
 STRANGE = {"NaN": nan, "inf": inf, "-inf": -inf}
 BAR, COLOUR_BAR, GAP_WIDE = 3, 23, 2  # pixels

@@ -11,9 +11,9 @@ from torch import nn
 
 import featmagic
 from featmagic.axes import axes_of
-from featmagic.layers import select
 from featmagic.options.view import View
-from featmagic.recorder import Recorder
+from featmagic.recording.recorder import Recorder
+from featmagic.recording.selectors import select
 
 
 def weights_by_hand(attention, query, key, masked=None):

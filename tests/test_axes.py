@@ -12,13 +12,13 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
-from featmagic.activations import Activation
 from featmagic.axes import LayoutMismatch, axes_of, layouts_for
-from featmagic.given import Given, given
-from featmagic.layers import select
-from featmagic.memory import memory_of
 from featmagic.options.view import View
-from featmagic.recorder import Recorder
+from featmagic.recording.inputs import Given, given
+from featmagic.recording.layer_cache import memory_of
+from featmagic.recording.recorder import Recorder
+from featmagic.recording.records import Activation
+from featmagic.recording.selectors import select
 from featmagic.support.errors import FeatmagicError
 
 
@@ -587,7 +587,7 @@ def test_a_layers_memory_stays_while_the_layer_does():
 
 
 def test_a_memory_is_gone_with_its_layer():
-    from featmagic.memory import _MEMORIES
+    from featmagic.recording.layer_cache import _MEMORIES
 
     gc.collect()
     before = len(_MEMORIES)

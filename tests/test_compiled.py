@@ -15,7 +15,7 @@ from torch import nn
 
 import featmagic
 from featmagic import FeatmagicError
-from featmagic.tree import CAN_RUN_EAGER
+from featmagic.recording.model_tree import CAN_RUN_EAGER
 
 needs_stance = pytest.mark.skipif(not CAN_RUN_EAGER, reason="this torch can't run compiled eagerly")
 

@@ -22,10 +22,10 @@ from networks import DNN, Block, hooks_on
 from torch import nn
 
 import featmagic
-from featmagic.layers import select
 from featmagic.options.colormaps import _WELL_KNOWN
 from featmagic.options.validators import words_taken
 from featmagic.options.view import View
+from featmagic.recording.selectors import select
 from featmagic.shell.complete import HAS_MATCHERS
 from featmagic.shell.leading import leads_to_module
 from featmagic.shell.namespace import find_model

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from featmagic.activations import Activation
 from featmagic.colour import choose, levels, paint
 from featmagic.drawing import draw
-from featmagic.given import Given
 from featmagic.measure import measure
 from featmagic.mosaic import tile
 from featmagic.options.view import View
 from featmagic.page import image, label_height
 from featmagic.palette import CONSTANT, GAP, INK, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
+from featmagic.recording.inputs import Given
+from featmagic.recording.records import Activation
 from featmagic.render.ascii import Letters
 from featmagic.render.encoding import encoded
 from featmagic.render.lines import text_of

@@ -23,7 +23,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
 import featmagic
-from featmagic.fields import NOTHING, Field, union
+from featmagic.recording.receptive_field.field import NOTHING, Field, union
 
 
 def fields_of(model, x, *layers, **kwargs):

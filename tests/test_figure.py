@@ -22,9 +22,9 @@ from PIL import Image
 from torch import nn
 
 import featmagic
-from featmagic.activations import Activation
 from featmagic.drawing import draw
 from featmagic.options.view import View, view_of
+from featmagic.recording.records import Activation
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -7,9 +7,9 @@ from networks import DNN, Block
 from torch import nn
 
 from featmagic import capture
-from featmagic.layers import select
+from featmagic.recording.model_tree import unwrap, walk
+from featmagic.recording.selectors import select
 from featmagic.support.errors import FeatmagicError
-from featmagic.tree import unwrap, walk
 
 
 @pytest.fixture(scope="module")

@@ -394,9 +394,9 @@ def test_showing_where_nothing_ran_says_so(shell):
 
 
 def test_a_picture_too_large_is_refused_in_one_line(shell):
-    from featmagic.activations import Activation
     from featmagic.drawing import draw
     from featmagic.options.view import View
+    from featmagic.recording.records import Activation
 
     big = Activation("cnn1", "cnn1", "Conv2d", 1, torch.zeros(1, 64, 112, 112))
     with pytest.raises(FeatmagicError, match="pixels is too large: 100 million are the most"):

@@ -17,11 +17,11 @@ from PIL import Image
 from torch import nn
 
 import featmagic
-from featmagic.activations import Activation
 from featmagic.health import PARTS, SAMPLED
 from featmagic.options.view import View
 from featmagic.overview import overview
 from featmagic.palette import CONSTANT, GAP, INK, MARK, NAN, NEGATIVE_INF, POSITIVE_INF
+from featmagic.recording.records import Activation
 from featmagic.render.film import PITCH, TILES_LEFT, TILES_TOP, film_png, head_height
 from featmagic.render.film_terminal import film_lines
 from featmagic.room import PAGE, Room

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from featmagic import capture
-from featmagic.activations import Activation
 from featmagic.drawing import draw, draw_all
-from featmagic.given import Given
-from featmagic.memory import Memory
 from featmagic.options.view import View
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN
+from featmagic.recording.inputs import Given
+from featmagic.recording.layer_cache import Memory
+from featmagic.recording.layout_hints import Traits
+from featmagic.recording.records import Activation
 from featmagic.room import Room
 from featmagic.support.errors import FeatmagicError
-from featmagic.traits import Traits
 
 
 def activation(tensor, key="conv", kind="Conv2d", **others):

@@ -24,7 +24,7 @@ def answer(source: Source, asked: Mapping[str, Any]) -> Answer:
 
     Example:
         >>> import torch
-        >>> from featmagic.activations import Activation
+        >>> from featmagic.recording.records import Activation
         >>> from featmagic.explore.source import source
         >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.tensor([[[[0.1, torch.inf]]]]))

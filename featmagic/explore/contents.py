@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from featmagic.activations import Activation
 from featmagic.explore.budget import Share, fits, limits, shares
 from featmagic.explore.pictures import picture
 from featmagic.explore.plates import Plate, plate
@@ -21,6 +20,7 @@ from featmagic.options.view import View
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.planes import undrawable
 from featmagic.preparing import check_used, fitting
+from featmagic.recording.records import Activation
 from featmagic.render.encoding import encoded
 from featmagic.support.errors import FeatmagicError
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from featmagic.activations import Activation
-from featmagic.given import image_of
 from featmagic.images import Images, images, resized
 from featmagic.mosaic import Pixels
 from featmagic.options.view import View
+from featmagic.recording.inputs import image_of
+from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError
 
 _LONGEST = 448  # pixels a side: more than an explorer has room for

@@ -80,7 +80,7 @@ def plate(one: Spread, sample: int = 0, shrink: int = 1, most: int | None = None
 
     Example:
         >>> import torch
-        >>> from featmagic.activations import Activation
+        >>> from featmagic.recording.records import Activation
         >>> from featmagic.explore.spread import spread
         >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.tensor([[[[1.0, 3.0]]]]))
@@ -187,7 +187,7 @@ def dead_in(one: Spread) -> tuple[int, int]:
 
     Example:
         >>> import torch
-        >>> from featmagic.activations import Activation
+        >>> from featmagic.recording.records import Activation
         >>> from featmagic.explore.spread import spread
         >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(1, 3, 2, 2))

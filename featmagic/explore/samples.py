@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from featmagic.activations import Activation
 from featmagic.explore.budget import Share, within
 from featmagic.explore.contents import Contents, image_text, plates_of
 from featmagic.explore.spread import spread
@@ -14,6 +13,7 @@ from featmagic.explore.telling import Json, plate_id, plate_text
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
 from featmagic.preparing import fitting
+from featmagic.recording.records import Activation
 from featmagic.support.progress import Progress
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.activations import Activation
 from featmagic.axes import Axes, axes_of
 from featmagic.joining import folded_width, form_of, joined
 from featmagic.options.view import View
 from featmagic.planes import planes
 from featmagic.ranking import ranked
+from featmagic.recording.records import Activation
 from featmagic.stack import Planes
 
 

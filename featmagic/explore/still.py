@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from featmagic.activations import Activation
 from featmagic.drawing import draw
 from featmagic.explore.contents import first_sample
 from featmagic.explore.page import Still
@@ -13,6 +12,7 @@ from featmagic.explore.spread import useful
 from featmagic.options.view import View, for_pictures
 from featmagic.planes import undrawable
 from featmagic.preparing import fitting
+from featmagic.recording.records import Activation
 from featmagic.render.png import png
 from featmagic.room import PAGE
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from featmagic.activations import Activation, shape_of
 from featmagic.explore.plates import Plate, dead_in
 from featmagic.explore.spread import Spread, samples_in
 from featmagic.options.view import View
 from featmagic.planes import undrawable
+from featmagic.recording.records import Activation, shape_of
 
 Json = dict[str, Any]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from featmagic.recording.model_tree import unwrap
 from featmagic.shell.typed import Step, steps_of
-from featmagic.tree import unwrap
 
 
 def layer_at(head: str, model: nn.Module, expression: str) -> nn.Module:

@@ -39,10 +39,10 @@ class Look:
         expression, layers, name = self._what()
         model = find_model(expression, self._namespace)  # before torch is loaded for nothing
 
-        from featmagic.layers import leaves, select
         from featmagic.maps import FeatureMaps
-        from featmagic.modes import looking
-        from featmagic.recorder import Recorder
+        from featmagic.recording.eval_mode import looking
+        from featmagic.recording.recorder import Recorder
+        from featmagic.recording.selectors import leaves, select
         from featmagic.screen import screen
 
         screen(self._line.view.renderer)  # what can't be shown is said before the cell runs
@@ -89,8 +89,7 @@ class Look:
             raise
 
     def _finish(self, error: BaseException | None) -> None:
-        from featmagic.capturing import missing_from, moved_line
-        from featmagic.missing import failing_layer
+        from featmagic.recording.diagnostics import failing_layer, missing_from, moved_line
 
         maps, recorder = self._maps, self._recorder
         if recorder.last is None:
@@ -119,7 +118,7 @@ class Look:
         """
         if self._line.inputs is None:
             return None
-        from featmagic.explore.rerun import inputs_of
+        from featmagic.recording.rerun import inputs_of
         from featmagic.support.environment import runs_widgets
 
         if not runs_widgets():

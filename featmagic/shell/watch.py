@@ -15,9 +15,9 @@ from featmagic.support.text import printable, say
 if TYPE_CHECKING:
     from torch import nn
 
-    from featmagic.activations import Pass
     from featmagic.maps import FeatureMaps
-    from featmagic.recorder import Recorder
+    from featmagic.recording.recorder import Recorder
+    from featmagic.recording.records import Pass
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Running:
 
     def failure(self) -> str:
         """Which layer failed, by the traceback that IPython has just shown."""
-        from featmagic.missing import failing_layer
+        from featmagic.recording.diagnostics import failing_layer
 
         error = getattr(sys, "last_value", None)
         if error is None or error is self.error_before:
@@ -64,10 +64,10 @@ class Watch:
         Raises:
             FeatmagicError: it stands for none, or a layer isn't there.
         """
-        from featmagic.capturing import missing_from
-        from featmagic.layers import select
         from featmagic.maps import FeatureMaps
-        from featmagic.recorder import Recorder
+        from featmagic.recording.diagnostics import missing_from
+        from featmagic.recording.recorder import Recorder
+        from featmagic.recording.selectors import select
 
         model = find_model(self.expression, namespace)
         listed_by = f"%hook {self.expression}"
@@ -101,7 +101,7 @@ class Watch:
             self._report(running, namespace)
 
     def _report(self, running: Running, namespace: Namespace) -> None:
-        from featmagic.capturing import missing_from
+        from featmagic.recording.diagnostics import missing_from
 
         recorder = running.recorder
         if recorder.last is None:

@@ -13,11 +13,11 @@ import matplotlib
 import numpy as np
 import torch
 
-from featmagic.activations import Activation
 from featmagic.explore.contents import contents
-from featmagic.given import Given
 from featmagic.options.view import View
 from featmagic.palette import LEVELS
+from featmagic.recording.inputs import Given
+from featmagic.recording.records import Activation
 
 PAGE = """\
 <!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from featmagic.activations import Activation
 from featmagic.display import show
 from featmagic.drawing import draw_all
 from featmagic.options.view import View
+from featmagic.recording.records import Activation
 from featmagic.screen import Screen
 from featmagic.support.environment import is_terminal, known_colours
 from featmagic.support.text import say

@@ -35,7 +35,7 @@ class Browser:
 
     Example:
         >>> import torch
-        >>> from featmagic.activations import Activation
+        >>> from featmagic.recording.records import Activation
         >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
         >>> browser = Browser([Entry(conv, (), ("conv", "Conv2d", "1×9×8×8", ""))], View(), 256)
         >>> browser.choose(100)

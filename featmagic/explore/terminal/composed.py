@@ -44,7 +44,7 @@ def composed(browser: Browser, columns: int, rows: int) -> list[StyleAndTextTupl
 
     Example:
         >>> import torch
-        >>> from featmagic.activations import Activation
+        >>> from featmagic.recording.records import Activation
         >>> from featmagic.explore.terminal.layers import entries
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from featmagic.activations import Activation
 from featmagic.health import Health
 from featmagic.options.view import View
 from featmagic.overview import Frame, overview
+from featmagic.recording.records import Activation
 from featmagic.support.text import percent, printable, truncate
 
 _SHORTEST = 8  # letters that a layer's name has, if it is so long

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 
-from featmagic.activations import Activation
 from featmagic.axes import LayoutMismatch, axes_of
 from featmagic.caption import figures
 from featmagic.colour import choose
@@ -15,6 +14,7 @@ from featmagic.measure import measure
 from featmagic.norms import Colours
 from featmagic.options.view import View
 from featmagic.preparing import Prepared, Wordy, prepared
+from featmagic.recording.records import Activation
 from featmagic.render.terminal import terminal_room
 from featmagic.room import Room, arrange
 from featmagic.support.errors import FeatmagicError

@@ -15,7 +15,7 @@ def caption_lines(browser: Browser, columns: int, most: int) -> list[str]:
 
     Example:
         >>> import torch
-        >>> from featmagic.activations import Activation
+        >>> from featmagic.recording.records import Activation
         >>> from featmagic.explore.terminal.layers import entries
         >>> from featmagic.options.view import View
         >>> fc = Activation("fc", "fc", "Linear", 1, torch.zeros(()))
@@ -33,7 +33,7 @@ def status_lines(
 
     Example:
         >>> import torch
-        >>> from featmagic.activations import Activation
+        >>> from featmagic.recording.records import Activation
         >>> from featmagic.explore.terminal.layers import entries
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))

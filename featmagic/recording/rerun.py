@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from featmagic.activations import Pass
-from featmagic.layers import Selection, select
-from featmagic.modes import looking
-from featmagic.recorder import Recorder
+from featmagic.recording.eval_mode import looking
+from featmagic.recording.recorder import Recorder
+from featmagic.recording.records import Pass
+from featmagic.recording.selectors import Selection, select
 from featmagic.support.errors import FeatmagicError
 
 

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from featmagic.recording.model_tree import unwrap
 from featmagic.support.text import printable
-from featmagic.tree import unwrap
 
 _FORWARD = nn.MultiheadAttention.forward
+
+
 _SIGNATURE = inspect.signature(_FORWARD)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from featmagic.tree import CAN_RUN_EAGER
+from featmagic.recording.model_tree import CAN_RUN_EAGER
 
 
 @contextmanager
@@ -53,6 +53,8 @@ class _Held:
 
 
 _held: dict[int, _Held] = {}
+
+
 _lock = threading.RLock()
 
 

@@ -11,15 +11,18 @@ from typing import Any
 
 from torch import nn
 
-from featmagic.activations import Pass, layers_of
-from featmagic.attention import asks, completed
-from featmagic.calls import calls_of, in_backward, is_replica, outermost
-from featmagic.given import given, image_in
-from featmagic.hooks import Compilations, Hook, remove
-from featmagic.inputs import device_of, moved_to
-from featmagic.layers import Selection
-from featmagic.tracing import Constants, Trace, constants_of, hide
-from featmagic.tree import (
+from featmagic.recording.attention import asks, completed
+from featmagic.recording.hooks import (
+    Compilations,
+    Hook,
+    calls_of,
+    in_backward,
+    is_replica,
+    outermost,
+    remove,
+)
+from featmagic.recording.inputs import device_of, given, image_in, moved_to
+from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
     ROOT,
     ancestors,
@@ -29,6 +32,9 @@ from featmagic.tree import (
     unwrap,
     walk,
 )
+from featmagic.recording.receptive_field.tracer import Constants, Trace, constants_of, hide
+from featmagic.recording.records import Pass, layers_of
+from featmagic.recording.selectors import Selection
 
 
 class Recorder:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from featmagic.fields import Field, union
+from featmagic.recording.receptive_field.field import Field, union
 
 # A rule is given the result's sight, then the function's arguments, with sights in the place of
 # tensors; it gives None where it can't tell, and may raise where it isn't made for them.
 Rule = Callable[..., "Field | None"]
+
+
 # The rule, if the function has one; what the function was called with.
 Made = tuple["Rule | None", Sequence[Any], Mapping[str, Any]]
 

@@ -11,27 +11,45 @@ import torch
 from torch import Tensor, nn, overrides
 from torch.overrides import TorchFunctionMode
 
-from featmagic.fields import NOTHING, Field
-from featmagic.functions import rule_of
-from featmagic.sights import Sight, sights_in
-from featmagic.tree import CAN_RUN_EAGER, is_compiled
+from featmagic.recording.model_tree import CAN_RUN_EAGER, is_compiled
+from featmagic.recording.receptive_field.field import NOTHING, Field
+from featmagic.recording.receptive_field.graph import Sight, sights_in
+from featmagic.recording.receptive_field.rules import rule_of
 
 # They take another path, which gives other last bits, while any mode is on.
 _FAST_PATHS = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
+
+
 _any: Any = Tensor
+
+
 _stack: Any = overrides
+
+
 _QUIET = frozenset({Tensor.dim, Tensor.size, _any.shape.__get__})
+
+
 # After these, values may change while the tensor's version does not.
 _OPENING = frozenset(
     {_any.data.__get__, _any.data.__set__, Tensor.numpy, Tensor.__array__, Tensor.untyped_storage,
      Tensor.set_, Tensor.__dlpack__}
 )  # fmt: skip
+
+
 # Modes of the user's, and of looks around this one, see nothing of the work done here.
 _unseen: Any = torch._C.DisableTorchFunction
+
+
 # What they return, others fill.
 _EMPTY = frozenset({torch.empty_like, Tensor.new_empty, Tensor.new_empty_strided})
+
+
 _PLAIN = frozenset({int, float, bool, str, type(None)})
+
+
 _UNKNOWN = Sight(())
+
+
 _is_wrapped: Any = torch._C._functorch.is_functorch_wrapped_tensor
 
 

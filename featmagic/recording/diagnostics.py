@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import TracebackType
 
 from torch import fx, nn
 
-from featmagic.activations import Pass
-from featmagic.layers import Selection
-from featmagic.support.text import printable
-from featmagic.tree import (
+from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
     ROOT,
     ancestors,
@@ -19,13 +17,17 @@ from featmagic.tree import (
     unwrap,
     walk,
 )
+from featmagic.recording.recorder import Recorder
+from featmagic.recording.records import Pass
+from featmagic.recording.selectors import Selection
+from featmagic.support.text import printable
 
 
 def reasons(selection: Selection, last: Pass) -> dict[str, str]:
     """The layers that were asked for and have no activation in the pass, each with the reason.
 
     Example:
-        >>> from featmagic.layers import select
+        >>> from featmagic.recording.selectors import select
         >>> reasons(select(nn.Sequential(nn.ModuleList()), ["0"]), Pass())
         {'0': 'a ModuleList only holds other modules and has no forward of its own'}
     """
@@ -50,7 +52,7 @@ def never_seen(selection: Selection) -> dict[str, str]:
     """The layers that will give nothing, should compiled code stay compiled; known before a pass.
 
     Example:
-        >>> from featmagic.layers import select
+        >>> from featmagic.recording.selectors import select
         >>> never_seen(select(nn.Sequential(nn.ReLU()), ["0"]))
         {}
     """
@@ -113,3 +115,17 @@ def _is_one_program(module: nn.Module) -> bool:
     return isinstance(inner, fx.GraphModule) and not any(
         node.op == "call_module" and "guard" not in str(node.target) for node in inner.graph.nodes
     )
+
+
+def missing_from(recorder: Recorder) -> dict[str, str]:
+    """The layers that gave nothing, each with the reason; before any pass, those that can't."""
+    if recorder.last is None:
+        return never_seen(recorder.selection) if recorder.leaves_compiled else {}
+    return reasons(recorder.selection, recorder.last)
+
+
+def moved_line(recorder: Recorder) -> str:
+    """What was moved to the model's device, in one line."""
+    moved: Counter[str] = recorder.moved
+    counts = ", ".join(f"{n} from {source}" for source, n in moved.items())
+    return f"Inputs moved to {recorder.device}: {counts}."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
 from typing import Any
 
 import torch
@@ -103,3 +104,33 @@ class Compilations:
 def _handler() -> Any:
     module = sys.modules.get("torch._dynamo.callback")
     return module.callback_handler if module else None
+
+
+def is_replica(module: nn.Module) -> bool:
+    """Whether DataParallel made the module, to run it in a thread as a part of a pass."""
+    return bool(getattr(module, "_is_replica", False))
+
+
+def in_backward() -> bool:
+    """Whether autograd is running: what a checkpoint computes again there is not a call."""
+    return bool(torch._C._current_graph_task_id() != -1)
+
+
+def calls() -> Iterator[nn.Module]:
+    """The modules whose calls are under way in this thread, the innermost first."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code is nn.Module._call_impl.__code__:
+            yield frame.f_locals["self"]
+        frame = frame.f_back
+
+
+def calls_of(module: nn.Module) -> int:
+    """How many calls of `module` are under way: an error leaves a count of ours too high."""
+    return sum(called is module for called in calls())
+
+
+def outermost(modules: set[int]) -> nn.Module | None:
+    """The outermost of the modules, given by their ids, whose call is under way."""
+    parts = [called for called in calls() if id(called) in modules]
+    return parts[-1] if parts else None

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
-from featmagic.attention import Completed
-from featmagic.fields import NOTHING, Field
-from featmagic.given import Given
-from featmagic.memory import Memory, memory_of
-from featmagic.nested import copied, tensors_in
-from featmagic.sights import Sight
+from featmagic.recording.attention import Completed
+from featmagic.recording.inputs import Given
+from featmagic.recording.layer_cache import Memory, memory_of
+from featmagic.recording.layout_hints import Traits, traits_of
+from featmagic.recording.model_tree import unwrap
+from featmagic.recording.pytree import copied, tensors_in
+from featmagic.recording.receptive_field.field import NOTHING, Field
+from featmagic.recording.receptive_field.graph import Sight
+from featmagic.recording.receptive_field.tracer import Trace
 from featmagic.support.text import printable
-from featmagic.tracing import Trace
-from featmagic.traits import Traits, traits_of
-from featmagic.tree import unwrap
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,16 @@ Rows and columns are the last two axes of whatever has a field that is not the s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
-from featmagic.fields import NOTHING, Field, Pair, union
-from featmagic.sights import Sight, sights_in
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from featmagic.recording.receptive_field.field import NOTHING, Field, Pair, union
+from featmagic.recording.receptive_field.graph import Rule, Sight, sights_in
 
 
 def elementwise(output: Sight, *args: Any, **kwargs: Any) -> Field | None:
@@ -189,3 +195,76 @@ def _pair(value: Any) -> Pair:
         return value, value
     sides = tuple(value)
     return (sides[0], sides[0]) if len(sides) == 1 else (sides[0], sides[1])
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_ELEMENTWISE = _names("""
+    relu relu6 hardtanh hardswish hardsigmoid silu gelu elu selu celu leaky_relu rrelu mish sigmoid
+    tanh logsigmoid softplus softsign tanhshrink hardshrink softshrink threshold prelu
+    dropout dropout2d alpha_dropout feature_dropout feature_alpha_dropout
+    abs neg exp log log1p expm1 sqrt rsqrt square reciprocal sign sin cos erf floor ceil round
+    clamp clip nan_to_num positive bernoulli
+    add sub mul div pow true_divide maximum minimum where lerp addcmul addcdiv rsub
+    gt ge lt le eq ne logical_and logical_or logical_not
+    clone detach contiguous to float half double bfloat16 type type_as cpu cuda
+    local_response_norm
+""")
+
+
+_OPERATORS = _names("add radd sub rsub mul rmul truediv rtruediv div rdiv pow rpow neg abs pos")
+
+_RULES: dict[Rule, Iterable[str]] = {
+    elementwise: [
+        *_ELEMENTWISE,
+        *(f"{name}_" for name in _ELEMENTWISE),
+        *(f"__{name}__" for name in _OPERATORS),
+        *(f"__i{name}__" for name in _OPERATORS),
+    ],
+    norm: ["group_norm", "instance_norm"],
+    convolution: ["conv2d"],
+    pool: ["max_pool2d", "max_pool2d_with_indices"],
+    average_pool: ["avg_pool2d"],
+    power_pool: ["lp_pool2d"],
+    adaptive_pool: [
+        "adaptive_avg_pool2d", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices"
+    ],
+    pad: ["pad"],
+    joined: ["cat", "concat", "concatenate"],
+    reduced: ["mean", "sum", "amax", "amin", "max", "min"],
+    along: ["softmax", "log_softmax", "glu"],
+    parts: ["chunk", "split", "tensor_split"],
+    picked: ["narrow", "select", "index_select"],
+    item: ["__getitem__"],
+    reshaped: ["view", "reshape", "unflatten", "flatten"],
+    swapped: ["transpose", "swapaxes"],
+    permuted: ["permute"],
+    lengthened: ["unsqueeze"],
+}  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _by_function() -> dict[Any, Rule]:
+    """A rule for each function that has one, wherever it is found."""
+    holders = (functional, torch, Tensor, torch._C._nn)
+    found = {
+        getattr(holder, name): rule
+        for rule, names in _RULES.items()
+        for name in names
+        for holder in holders
+        if hasattr(holder, name)
+    }
+    # torch.batch_norm has its arguments in another order; nobody calls it.
+    return found | {functional.batch_norm: batch_norm}
+
+
+def rule_of(function: object) -> Rule | None:
+    """The rule for a function of torch's, or None.
+
+    Example:
+        >>> rule_of(torch.conv2d).__name__, rule_of(torch.sort)
+        ('convolution', None)
+    """
+    return _by_function().get(function)

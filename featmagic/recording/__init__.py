@@ -1,0 +1,1 @@
+"""What a pass gave: hooks on, passes in, hooks off."""
