@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from featmagic.colour import levels, paint
-from featmagic.joining import folded_width
 from featmagic.mosaic import Scale, Strip
 from featmagic.norms import Colours, middle_of
+from featmagic.planes.heat_map import folded_width
 from featmagic.preparing import Prepared
 from featmagic.room import Arrangement, step_of_labels
 from featmagic.shapes import letters_of

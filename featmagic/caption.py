@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from featmagic.measure import Measured
 from featmagic.norms import Colours
 from featmagic.options.view import View
+from featmagic.planes.planes import Planes
+from featmagic.planes.statistics import Measured
 from featmagic.recording.records import Activation, shape_of
 from featmagic.room import Arrangement
-from featmagic.stack import Planes
 from featmagic.support.text import percent, printable, sparkline
 
 
@@ -48,7 +48,7 @@ def figures(measured: Measured, planes: Planes) -> str:
 
     Example:
         >>> import torch
-        >>> from featmagic.measure import measure
+        >>> from featmagic.planes.statistics import measure
         >>> values = torch.tensor([[[0.0, 2.0]]])
         >>> figures(measure(values), Planes(values[None], (0,), 1, "channels"))
         '0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %'

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.measure import Measured
 from featmagic.norms import Colours, Ends, normed
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.options.view import View
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
-from featmagic.reals import exactly
+from featmagic.planes.dtypes import exactly
+from featmagic.planes.statistics import Measured
 
 
 def scale_of(view: View, form: str = "tiles") -> str:
@@ -50,7 +50,7 @@ def choose(
         shown: all layers that share the range, where `scale` is `all`.
 
     Example:
-        >>> from featmagic.measure import measure
+        >>> from featmagic.planes.statistics import measure
         >>> choose(measure(torch.tensor([[[-1.0, 3.0]]])), View()).high
         array([3.])
     """
@@ -97,7 +97,7 @@ def clipped(values: Tensor, colours: Colours, measured: Measured) -> int:
     """How many finite values of planes `(P, H, W)` lie outside of their plane's range.
 
     Example:
-        >>> from featmagic.measure import measure
+        >>> from featmagic.planes.statistics import measure
         >>> values = torch.tensor([[[0.0, 5.0]]])
         >>> clipped(values, choose(measure(values), View(vmax=3.0)), measure(values))
         1
@@ -115,7 +115,7 @@ def levels(values: Tensor, colours: Colours) -> Tensor:
     """Where planes `(P, H, W)` lie in their ranges: 0 to `LEVELS` - 1, beyond where they do.
 
     Example:
-        >>> from featmagic.measure import measure
+        >>> from featmagic.planes.statistics import measure
         >>> flat = torch.tensor([[[0.0, 0.5, 1.0]]])
         >>> levels(flat, choose(measure(flat), View())).tolist()
         [[[0.0, 123.5, 247.0]]]
@@ -150,7 +150,7 @@ def paint(found: Tensor, colours: Colours, measured: Measured, *, hatch: bool = 
     hatch on the value's own colour are darker ones, as that may be as light as they.
 
     Example:
-        >>> from featmagic.measure import measure
+        >>> from featmagic.planes.statistics import measure
         >>> flat = torch.tensor([[[0.0, 1.0]]])
         >>> colours = choose(measure(flat), View())
         >>> paint(levels(flat, colours), colours, measure(flat))

@@ -7,10 +7,10 @@ from dataclasses import replace
 from torch import Tensor, uint8
 from torch.nn.functional import avg_pool2d
 
-from featmagic.joining import shrunk
 from featmagic.mosaic import Mosaic, tile
 from featmagic.palette import NAN
-from featmagic.reduction import RGB
+from featmagic.planes.heat_map import shrunk
+from featmagic.planes.reduction import RGB
 from featmagic.room import Arrangement
 from featmagic.shapes import letters_of
 

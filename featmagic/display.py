@@ -7,9 +7,10 @@ from textwrap import fill
 from typing import Any
 
 from featmagic.drawing import Drawing
-from featmagic.mosaic import Mosaic, Pixels, upper_rows
+from featmagic.mosaic import Mosaic, upper_rows
 from featmagic.overview import Film
 from featmagic.page import image, rows_within
+from featmagic.planes.dtypes import Pixels
 from featmagic.render.ascii import Letters
 from featmagic.render.encoding import encoded
 from featmagic.render.film import image as film_image

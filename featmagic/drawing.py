@@ -11,16 +11,17 @@ from featmagic.around import bars, ends, labels, longest_tick, shared_scale, str
 from featmagic.caption import caption, drawn, figures, shown
 from featmagic.colour import choose, clipped, levels, paint
 from featmagic.coloured import coloured
-from featmagic.images import fitted, resized
-from featmagic.joining import joined, shrunk, size_of
-from featmagic.mosaic import Mosaic, Pixels, tile
+from featmagic.mosaic import Mosaic, tile
 from featmagic.norms import Colours
 from featmagic.options.view import View
 from featmagic.overlay import overlaid
 from featmagic.palette import GAP, palette
+from featmagic.planes.dtypes import Pixels
+from featmagic.planes.heat_map import joined, shrunk, size_of
+from featmagic.planes.input_image import fitted, resized
+from featmagic.planes.reduction import RGB
 from featmagic.preparing import Prepared, Wordy, prepared_all
 from featmagic.recording.records import Activation
-from featmagic.reduction import RGB
 from featmagic.room import PAGE, Arrangement, Room, arrange
 from featmagic.shapes import letters_of
 from featmagic.support.progress import Progress

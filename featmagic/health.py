@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.reals import real
+from featmagic.planes.dtypes import real
 
 PARTS = 16  # of the histogram
 SAMPLED = 1024  # values of a layer at most, from which shares are told

@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, cat
 
 from featmagic.palette import GAP
+from featmagic.planes.dtypes import Pixels
 from featmagic.room import Arrangement
 from featmagic.shapes import draw_shapes
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.measure import Measured
 from featmagic.options.view import View
-from featmagic.reals import exactly
+from featmagic.planes.dtypes import exactly
+from featmagic.planes.statistics import Measured
 from featmagic.support.errors import FeatmagicError
 
 Ends = NDArray[np.float64]
@@ -77,7 +77,7 @@ def check_norm(measured: Measured, view: View, key: str) -> None:
         FeatmagicError: `--norm log` with no value above 0, or a range that doesn't begin there.
 
     Example:
-        >>> from featmagic.measure import measure
+        >>> from featmagic.planes.statistics import measure
         >>> check_norm(measure(torch.ones(1, 1, 2)), View(norm="log"), "relu")
     """
     if view.norm != "log":

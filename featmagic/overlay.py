@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from featmagic.mosaic import Mosaic, Pixels, shaped
+from featmagic.mosaic import Mosaic, shaped
 from featmagic.norms import Colours
 from featmagic.palette import GAP, LEVELS
+from featmagic.planes.dtypes import Pixels
 
 
 def overlaid(

@@ -11,14 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.axes import Axes, LayoutMismatch, axes_of
 from featmagic.band import Band, Stack, stack_of
 from featmagic.health import Health, Reading, bring, healths, read
-from featmagic.mosaic import Pixels
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
-from featmagic.planes import planes, undrawable
-from featmagic.reals import real
+from featmagic.planes.dtypes import Pixels, real, undrawable
+from featmagic.planes.layout import Axes, LayoutMismatch, axes_of
+from featmagic.planes.planes import planes
 from featmagic.recording.records import Activation
 from featmagic.room import PAGE, Room
 from featmagic.support.errors import FeatmagicError

@@ -8,8 +8,9 @@ import numpy as np
 
 from featmagic.framing import CELL, Frame, frame_of, label_height
 from featmagic.glyphs import DIGIT, LETTER, LINE, write
-from featmagic.mosaic import Mosaic, Pixels, Strip, shaped
+from featmagic.mosaic import Mosaic, Strip, shaped
 from featmagic.palette import GAP, INK, LEVELS
+from featmagic.planes.dtypes import Pixels
 from featmagic.room import PAGE
 from featmagic.shapes import KINDS, draw_shapes_of_cells, shape
 

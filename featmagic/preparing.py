@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.axes import LayoutMismatch, axes_of
 from featmagic.colour import scale_of
-from featmagic.images import Images, images
-from featmagic.joining import form_of
-from featmagic.measure import Measured, measured_and_order
 from featmagic.norms import check_norm
-from featmagic.options.view import View, spelled
-from featmagic.planes import planes, undrawable
-from featmagic.ranking import ranked
+from featmagic.options.view import View
+from featmagic.planes.dtypes import undrawable
+from featmagic.planes.heat_map import form_of
+from featmagic.planes.input_image import Images, images
+from featmagic.planes.layout import axes_of, check_used, fitting
+from featmagic.planes.planes import Planes, planes
+from featmagic.planes.ranking import ranked
+from featmagic.planes.reduction import RGB, as_rgb, reduced
+from featmagic.planes.statistics import Asked, Measured, measured_and_order
 from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
-from featmagic.reduction import RGB, as_rgb, reduced
 from featmagic.room import Room, most_columns
-from featmagic.stack import Planes
-from featmagic.statistics import Asked
-from featmagic.support.errors import FeatmagicError
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,43 +225,8 @@ def prepared_all(
     return done
 
 
-def fitting(activation: Activation, view: View, layers: int) -> View:
-    """The view, without a layout that is for other layers."""
-    if view.layout is None or layers == 1 or undrawable(activation.tensor):
-        return view
-    try:
-        axes_of(activation, view)
-    except LayoutMismatch:
-        return replace(view, layout=None)
-    return view
-
-
-_DEFAULTS = View()
-_USES = {
-    "layout": "no layer shown has as many axes",
-    "grid": "no tokens are shown",
-    "prefix_tokens": "no tokens are shown",
-    "slice": "no volume is shown",
-    "attn": "no attention weights are shown",
-    "overlay": "no layer shown lies over the input image",
-}
-
-
 def _check_used(done: list[Prepared], view: View) -> None:
     used = {option for one in done for option in one.stack.used}
     used |= {"overlay"} if any(one.stack.spatial for one in done) else set()
     used |= {"layout"} if any(one.view.layout for one in done) else set()
     check_used(used, view)
-
-
-def check_used(used: Collection[str], view: View) -> None:
-    """Refuse an option that none of the layers has a use for.
-
-    Example:
-        >>> check_used({"grid"}, View(slice="mip"))
-        Traceback (most recent call last):
-        featmagic.errors.FeatmagicError: --slice has nothing to act on: no volume is shown.
-    """
-    for option, why in _USES.items():
-        if getattr(view, option) != getattr(_DEFAULTS, option) and option not in used:
-            raise FeatmagicError(f"--{spelled(option)} has nothing to act on: {why}.")

@@ -14,12 +14,12 @@ from torch.nn.functional import avg_pool2d
 from featmagic.band import Stack
 from featmagic.colour import levels, paint
 from featmagic.health import Row, bring
-from featmagic.measure import Measured
-from featmagic.mosaic import Pixels
 from featmagic.norms import Colours
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, colormap, is_diverging
 from featmagic.options.view import View
 from featmagic.palette import LEVELS, palette
+from featmagic.planes.dtypes import Pixels
+from featmagic.planes.statistics import Measured
 
 HALF = LEVELS // 2  # where the levels of the second colour map begin
 

@@ -10,8 +10,8 @@ from networks import hooks_on
 from torch import nn
 
 import featmagic
-from featmagic.axes import axes_of
 from featmagic.options.view import View
+from featmagic.planes.layout import axes_of
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
 

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
-from featmagic.axes import LayoutMismatch, axes_of, layouts_for
 from featmagic.options.view import View
+from featmagic.planes.layout import LayoutMismatch, axes_of, layouts_for
 from featmagic.recording.inputs import Given, given
 from featmagic.recording.layer_cache import memory_of
 from featmagic.recording.recorder import Recorder

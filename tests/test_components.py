@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch.nn import functional
 
-from featmagic.components import coordinates, principal
+from featmagic.planes.pca import coordinates, principal
 
 
 def exact(points, count=3):

@@ -17,11 +17,11 @@ from PIL import Image
 
 from featmagic.colour import choose, levels, paint
 from featmagic.drawing import draw
-from featmagic.measure import measure
 from featmagic.mosaic import tile
 from featmagic.options.view import View
 from featmagic.page import image, label_height
 from featmagic.palette import CONSTANT, GAP, INK, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
+from featmagic.planes.statistics import measure
 from featmagic.recording.inputs import Given
 from featmagic.recording.records import Activation
 from featmagic.render.ascii import Letters

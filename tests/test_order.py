@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch.nn import functional
 
-from featmagic.order import correlations, near_duplicates, similar
+from featmagic.planes.similarity import correlations, near_duplicates, similar
 
 
 def gratings(count):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from featmagic.axes import Axes
-from featmagic.joining import joined, shrunk
 from featmagic.options.view import View
-from featmagic.planes import planes as planes_of
-from featmagic.planes import undrawable
+from featmagic.planes.dtypes import undrawable
+from featmagic.planes.heat_map import joined, shrunk
+from featmagic.planes.layout import Axes
+from featmagic.planes.planes import planes as planes_of
 from featmagic.support.errors import FeatmagicError
 
 LAYOUTS = ["", "C", "NC", "CHW", "NCHW", "NCDHW"]

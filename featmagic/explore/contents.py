@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from featmagic.explore.budget import Share, fits, limits, shares
-from featmagic.explore.pictures import picture
 from featmagic.explore.plates import Plate, plate
 from featmagic.explore.spread import Spread, samples_in, spread
 from featmagic.explore.telling import Json, layer_text, plate_id
@@ -18,8 +17,9 @@ from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
-from featmagic.planes import undrawable
-from featmagic.preparing import check_used, fitting
+from featmagic.planes.dtypes import undrawable
+from featmagic.planes.input_image import picture
+from featmagic.planes.layout import check_used, fitting
 from featmagic.recording.records import Activation
 from featmagic.render.encoding import encoded
 from featmagic.support.errors import FeatmagicError

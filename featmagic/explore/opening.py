@@ -12,7 +12,7 @@ from featmagic.explore.spread import useful
 from featmagic.explore.telling import HEALTHY, Json
 from featmagic.explore.widget import Explorer
 from featmagic.options.view import View, for_pictures
-from featmagic.preparing import fitting
+from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
 from featmagic.recording.rerun import Inputs, inputs_of
 from featmagic.support.environment import running_shell

@@ -6,41 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from featmagic.colour import levels, paint
 from featmagic.explore.spread import Spread
-from featmagic.joining import shrunk
-from featmagic.measure import Measured
-from featmagic.mosaic import Pixels
 from featmagic.norms import Colours
 from featmagic.palette import GAP
-from featmagic.reals import exactly
+from featmagic.planes.dtypes import Pixels, exactly
+from featmagic.planes.heat_map import shrunk
+from featmagic.planes.statistics import Figures, Measured, Row, figures_of
 from featmagic.render.encoding import grey
-
-Row = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What each plane holds, `(P,)` each; infinities and NaN are counted and left out of the rest.
-
-    Attributes:
-        low, high: the range; inf and -inf where no value is finite.
-        mean, std, absmean: mean, deviation, and mean of the magnitudes.
-        zeros: the share of values that are 0, 0 to 1.
-        nan, inf: how many values are not a number, and infinite.
-    """
-
-    low: Row
-    high: Row
-    mean: Row
-    std: Row
-    absmean: Row
-    zeros: Row
-    nan: Row
-    inf: Row
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,66 +78,6 @@ def plate(one: Spread, sample: int = 0, shrink: int = 1, most: int | None = None
         figures=figures,
         prefix=prefix,
     )
-
-
-def figures_of(values: Tensor, padding: int = 0) -> Figures:
-    """What each of the planes `(P, H, W)` holds, in one transfer; padding is left out.
-
-    Example:
-        >>> figures_of(torch.tensor([[[0.0, 2.0]]])).zeros
-        array([0.5])
-    """
-    rows = values.flatten(1)
-    rows = rows[:, : rows.shape[1] - padding]
-    low, high = rows.amin(1), rows.amax(1)
-    mean, spread, absmean, zeros = _shares(rows)
-    spread = spread.where(low < high, 0)  # what rounding leaves of it where all values are the same
-    span = high - low
-    plain = torch.isfinite(span) & torch.isfinite(spread) & torch.isfinite(absmean)
-    plain &= (span >= _SMALL) | (span == 0)
-    brought = _brought([low, high, mean, spread, absmean, zeros, plain])
-    if not brought[-1].all():
-        return _finite_figures(exactly(rows))
-    return Figures(*brought[:6], *np.zeros((2, len(rows))))
-
-
-_SMALL = 1e-15  # squares of smaller spans are out of float32's reach
-
-
-def _shares(rows: Tensor) -> list[Tensor]:
-    """Mean, deviation, mean magnitude and the share of zeros of each row."""
-    size = rows.shape[1]
-    mean = rows.mean(1)
-    spread = torch.linalg.vector_norm(rows - mean[:, None], 2, dim=1) / size**0.5
-    absmean = torch.linalg.vector_norm(rows, 1, dim=1) / size
-    return [mean, spread, absmean, 1 - torch.linalg.vector_norm(rows, 0, dim=1) / size]
-
-
-def _finite_figures(rows: Tensor) -> Figures:
-    """The same of rows with values that aren't finite; float64."""
-    finite = torch.isfinite(rows)
-    count = finite.sum(1).clamp(min=1)
-    low = rows.where(finite, torch.inf).amin(1)
-    high = rows.where(finite, -torch.inf).amax(1)
-    # In parts of the largest magnitude: sums and squares of the others could be out of reach.
-    most = rows.where(finite, 0).abs().amax(1, keepdim=True)
-    most = most.where(most > 0, 1)
-    some = rows.where(finite, 0) / most
-    mean = some.sum(1, keepdim=True) / count[:, None]
-    spread = ((some - mean).where(finite, 0).square().sum(1) / count).sqrt()
-    spread = spread.where(low < high, 0)
-    whole = [each * most[:, 0] for each in (mean[:, 0], spread, some.abs().sum(1) / count)]
-    parts = [
-        *(low, high, *whole),
-        *((rows == 0).sum(1) / rows.shape[1], rows.isnan().sum(1), rows.isinf().sum(1)),
-    ]
-    return Figures(*_brought(parts))
-
-
-def _brought(parts: list[Tensor]) -> list[Row]:
-    kind = torch.float32 if parts[0].device.type == "mps" else torch.float64
-    together: Row = torch.stack([part.to(kind) for part in parts]).cpu().double().numpy()
-    return list(together)
 
 
 def _coded(values: Tensor, figures: Figures, padding: int, shrink: int) -> Pixels:

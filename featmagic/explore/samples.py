@@ -12,7 +12,7 @@ from featmagic.explore.spread import spread
 from featmagic.explore.telling import Json, plate_id, plate_text
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
-from featmagic.preparing import fitting
+from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
 from featmagic.support.progress import Progress
 

@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor, strided
 
 from featmagic.explore.contents import Contents, contents, image_text, plates_of
-from featmagic.explore.plates import figures_of
 from featmagic.explore.spread import Spread, spread
 from featmagic.explore.telling import Json, plate_text
 from featmagic.options.view import View
-from featmagic.preparing import fitting
+from featmagic.planes.layout import fitting
+from featmagic.planes.statistics import figures_of
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
 from featmagic.support.text import printable

@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.axes import Axes, axes_of
-from featmagic.joining import folded_width, form_of, joined
 from featmagic.options.view import View
-from featmagic.planes import planes
-from featmagic.ranking import ranked
+from featmagic.planes.heat_map import folded_width, form_of, joined
+from featmagic.planes.layout import Axes, axes_of
+from featmagic.planes.planes import Planes, planes
+from featmagic.planes.ranking import ranked
 from featmagic.recording.records import Activation
-from featmagic.stack import Planes
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from featmagic.explore.contents import first_sample
 from featmagic.explore.page import Still
 from featmagic.explore.spread import useful
 from featmagic.options.view import View, for_pictures
-from featmagic.planes import undrawable
-from featmagic.preparing import fitting
+from featmagic.planes.dtypes import undrawable
+from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
 from featmagic.render.png import png
 from featmagic.room import PAGE

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from featmagic.explore.plates import Plate, dead_in
 from featmagic.explore.spread import Spread, samples_in
 from featmagic.options.view import View
-from featmagic.planes import undrawable
+from featmagic.planes.dtypes import undrawable
 from featmagic.recording.records import Activation, shape_of
 
 Json = dict[str, Any]

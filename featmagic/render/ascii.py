@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from featmagic.mosaic import Mosaic, Pixels, enlarged
+from featmagic.mosaic import Mosaic, enlarged
 from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
+from featmagic.planes.dtypes import Pixels
 from featmagic.shapes import LETTERS
 
 RAMP = ".:-=+*#%@"  # from the low end to the high end; blanks are gaps

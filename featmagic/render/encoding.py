@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from featmagic.mosaic import Pixels
+from featmagic.planes.dtypes import Pixels
 
 _SUB, _UP = 1, 2  # a line as the difference from the pixels on the left, or from the line above
 _BLOCK = 256  # lines of pixels at once, for the memory's sake

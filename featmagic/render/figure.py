@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from featmagic.mosaic import Mosaic, Pixels
+from featmagic.mosaic import Mosaic
+from featmagic.planes.dtypes import Pixels
 from featmagic.render.colour_bar import colour_bar
 from featmagic.render.lettering import Lettering, in_lines
 from featmagic.render.sheet import EDGE, Sheet, sheet, strip_pixels, tile_pixels

@@ -10,9 +10,9 @@ import numpy as np
 from featmagic.band import Band, laid_out
 from featmagic.glyphs import LETTER
 from featmagic.health import PARTS, Health
-from featmagic.mosaic import Pixels
 from featmagic.overview import Film, Frame
 from featmagic.palette import CONSTANT, GAP, INK, NAN, POSITIVE_INF, QUIET
+from featmagic.planes.dtypes import Pixels
 from featmagic.render.encoding import encoded
 from featmagic.render.loud import boxed, draw_bar, draw_frames, shaped
 from featmagic.render.typesetting import Text, write_all

@@ -9,9 +9,10 @@ import numpy as np
 
 from featmagic.band import laid_out
 from featmagic.health import Health
-from featmagic.mosaic import Mosaic, Pixels
+from featmagic.mosaic import Mosaic
 from featmagic.overview import Film, Frame
 from featmagic.palette import GAP
+from featmagic.planes.dtypes import Pixels
 from featmagic.render.ascii import Letters
 from featmagic.render.lines import text_of
 from featmagic.render.terminal import Blocks

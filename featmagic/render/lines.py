@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from featmagic.mosaic import Mosaic, Pixels
+from featmagic.mosaic import Mosaic
 from featmagic.palette import GAP, LEVELS
+from featmagic.planes.dtypes import Pixels
 
 
 class Ink(Protocol):

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from featmagic.glyphs import LETTER, LINE
-from featmagic.mosaic import Pixels
 from featmagic.palette import INK, MARK, NAN, POSITIVE_INF
+from featmagic.planes.dtypes import Pixels
 from featmagic.render.typesetting import Text
 from featmagic.shapes import draw_shapes, letters_of
 

@@ -8,8 +8,9 @@ from math import ceil
 
 import numpy as np
 
-from featmagic.mosaic import Mosaic, Pixels, Strip, shaped
+from featmagic.mosaic import Mosaic, Strip, shaped
 from featmagic.palette import CONSTANT, GAP
+from featmagic.planes.dtypes import Pixels
 from featmagic.shapes import draw_shapes_of_cells
 
 EDGE = 6  # pixels around everything

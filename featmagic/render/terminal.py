@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featmagic.mosaic import Mosaic, Pixels, enlarged
+from featmagic.mosaic import Mosaic, enlarged
 from featmagic.palette import GAP
+from featmagic.planes.dtypes import Pixels
 from featmagic.render.lines import text_of
 from featmagic.render.marked import full_cell, inks, marked_cell
 from featmagic.room import Room

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featmagic.glyphs import LETTER, glyphs
-from featmagic.mosaic import Pixels
+from featmagic.planes.dtypes import Pixels
 
 Text = tuple[str, int, int, int]  # what, top, left, colour
 

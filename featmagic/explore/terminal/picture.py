@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 
-from featmagic.axes import LayoutMismatch, axes_of
 from featmagic.caption import figures
 from featmagic.colour import choose
 from featmagic.drawing import drawing_of
 from featmagic.explore.terminal.grid import Grid
-from featmagic.measure import measure
 from featmagic.norms import Colours
 from featmagic.options.view import View
+from featmagic.planes.layout import LayoutMismatch, axes_of
+from featmagic.planes.statistics import measure
 from featmagic.preparing import Prepared, Wordy, prepared
 from featmagic.recording.records import Activation
 from featmagic.render.terminal import terminal_room

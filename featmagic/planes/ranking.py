@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from featmagic.options.view import View
-from featmagic.order import correlations, similar
+from featmagic.planes.planes import Planes
+from featmagic.planes.similarity import correlations, similar
 from featmagic.recording.layer_cache import Memory
-from featmagic.stack import Planes
 from featmagic.support.errors import FeatmagicError
 
 

@@ -8,11 +8,17 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from featmagic.reals import exactly
+from featmagic.planes.dtypes import exactly
 
 _SMALL = 128  # the largest matrix of inner products that is made right away
+
+
 _BLOCK = 8  # directions to look for at once, at the least
+
+
 _MOST = 256  # directions to look among before the exact way is quicker
+
+
 _AT_ONCE = 2**17  # values to copy as float64 at once
 
 

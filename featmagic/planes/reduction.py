@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from featmagic.components import Components, coordinates, principal
+from featmagic.planes.pca import Components, coordinates, principal
+from featmagic.planes.planes import Planes
 from featmagic.recording.layer_cache import Memory
-from featmagic.stack import Planes
 from featmagic.support.errors import FeatmagicError
 
 # Bases that were named, for several models; those without a name are kept with their layer.

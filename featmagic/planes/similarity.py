@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _PASSES = 4  # of improvements: the first brings most
+
+
 _GAIN = 1e-4  # in correlation, the least that is worth a change
 
 
@@ -69,6 +71,8 @@ def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
 
 
 _LARGE = 1024  # values, from which on a part of them is worth a look first
+
+
 _PART = 8  # one of so many values
 
 

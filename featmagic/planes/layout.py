@@ -1,27 +1,172 @@
-"""From what a module says and the shape of what it returned to a letter for each axis."""
+"""Which axis of an activation is what."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
 import torch
 
-from featmagic.recording.inputs import Grid
+from featmagic.options.view import View, spelled
+from featmagic.planes.dtypes import undrawable
+from featmagic.planes.patch_grid import Tokens, tokens_of
+from featmagic.recording.inputs import Given, Grid
 from featmagic.recording.layout_hints import Says, Traits
-from featmagic.recording.records import Activation
+from featmagic.recording.records import Activation, shape_of
+from featmagic.support.errors import FeatmagicError
+
+_LAYOUTS = {
+    1: ("C", "L"),
+    2: ("NC", "LC", "CL", "HW", "QK"),
+    3: ("CHW", "HWC", "NLC", "NCL", "NCW", "LNC", "NHW", "NQK", "AQK", "SNC"),
+    4: ("NCHW", "NHWC", "CDHW", "DHWC", "NAQK"),
+    5: ("NCDHW", "NDHWC", "NDCHW"),
+}
+
+
+class LayoutMismatch(FeatmagicError):
+    """A layout with more or fewer axes than the activation has."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the axes of an activation are.
+
+    Attributes:
+        letters: one a dimension: N batch, C channels, features or units, H height, W width, D depth
+            or time of a volume, L length, time or tokens, A attention heads, Q queries, K keys,
+            S stacked states (layers x directions).
+        words: what was assumed or couldn't be told, for the caption.
+        grid: the patch grid (height, width) that the tokens, or the keys, lie on.
+        prefix: the names of the tokens before those of the grid: "CLS", "R1", "R2" and so on.
+        signed: centred on 0 whatever the values.
+    """
+
+    letters: str
+    words: tuple[str, ...] = ()
+    grid: tuple[int, int] | None = None
+    prefix: tuple[str, ...] = ()
+    signed: bool = False
+
+
+def axes_of(activation: Activation, view: View) -> Axes:
+    """What the axes of the activation are: by the view's layout, else by the module it came from.
+
+    Raises:
+        LayoutMismatch: the view's layout has another number of axes.
+        FeatmagicError: its grid or its number of prefix tokens doesn't fit.
+
+    Example:
+        >>> from torch import zeros
+        >>> axes_of(Activation("act", "act", "ReLU", 1, zeros(5, 8, 8)), View()).words
+        ('CHW assumed',)
+        >>> axes_of(Activation("act", "act", "ReLU", 1, zeros(5, 8, 8)), View(layout="NLC")).letters
+        'NLC'
+    """
+    letters, words = letters_of(activation)
+    if view.layout is not None:
+        letters, words = _laid_out(activation, view.layout), ()
+    tokens = _tokens(activation, view, letters)
+    signed = bool(activation.traits.recurrent)
+    return Axes(letters, (*words, *tokens.words), tokens.grid, tokens.prefix, signed)
+
+
+def layouts_for(rank: int) -> tuple[str, ...]:
+    """The layouts that would fit a tensor of so many axes, the most usual first.
+
+    Example:
+        >>> layouts_for(5)
+        ('NCDHW', 'NDHWC', 'NDCHW')
+    """
+    return _LAYOUTS.get(rank, ())
+
+
+def _laid_out(activation: Activation, layout: str) -> str:
+    rank = activation.tensor.dim()
+    if len(layout) != rank:
+        axes, those = f"{rank} ax{'i' if rank == 1 else 'e'}s", ", ".join(layouts_for(rank))
+        raise LayoutMismatch(
+            f"{activation.key} has {axes} {shape_of(activation.tensor)}, and layout {layout} has "
+            f"{len(layout)}. These would fit: {those}."
+        )
+    return layout.replace("T", "D" if "H" in layout and "W" in layout else "L")
+
+
+def _tokens(activation: Activation, view: View, letters: str) -> Tokens:
+    """Where the tokens, or the keys of attention, lie."""
+    axis = "K" if "K" in letters else "L"
+    wanted = view.grid is not None or view.prefix_tokens is not None
+    is_tokens = axis == "K" or letters in ("NLC", "LC", "LNC") or ("L" in letters and wanted)
+    if not is_tokens or activation.traits.recurrent:
+        return Tokens()
+    shape = activation.tensor.shape
+    batch = shape[letters.index("N")] if "N" in letters else 1
+    of_text = activation.traits.text or "'text" in suffix_of(activation)
+    given = Given() if of_text else activation.given
+    return tokens_of(shape[letters.index(axis)], batch, given, view, activation.key)
+
+
+def fitting(activation: Activation, view: View, layers: int) -> View:
+    """The view, without a layout that is for other layers."""
+    if view.layout is None or layers == 1 or undrawable(activation.tensor):
+        return view
+    try:
+        axes_of(activation, view)
+    except LayoutMismatch:
+        return replace(view, layout=None)
+    return view
+
+
+_DEFAULTS = View()
+
+
+_USES = {
+    "layout": "no layer shown has as many axes",
+    "grid": "no tokens are shown",
+    "prefix_tokens": "no tokens are shown",
+    "slice": "no volume is shown",
+    "attn": "no attention weights are shown",
+    "overlay": "no layer shown lies over the input image",
+}
+
+
+def check_used(used: Collection[str], view: View) -> None:
+    """Refuse an option that none of the layers has a use for.
+
+    Example:
+        >>> check_used({"grid"}, View(slice="mip"))
+        Traceback (most recent call last):
+        featmagic.errors.FeatmagicError: --slice has nothing to act on: no volume is shown.
+    """
+    for option, why in _USES.items():
+        if getattr(view, option) != getattr(_DEFAULTS, option) and option not in used:
+            raise FeatmagicError(f"--{spelled(option)} has nothing to act on: {why}.")
+
 
 Letters = tuple[str, tuple[str, ...]]  # one letter an axis; what was assumed
 
 _UNKNOWN = ("", "C", "NC", "CHW", "NCHW", "NCDHW")
+
+
 _LAST = {2: "NC", 3: "NLC", 4: "NHWC", 5: "NDHWC"}
+
+
 _FIRST: dict[int, dict[int, str]] = {  # by the number of spatial axes
     0: {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCDHW"},
     1: {2: "CL", 3: "NCL"},
     2: {3: "CHW", 4: "NCHW"},
     3: {4: "CDHW", 5: "NCDHW"},
 }
+
+
 # Where features may also be that a composite has moved by itself, as from pixels to tokens.
 _MOVED = {2: ("NC",), 3: ("NLC", "NCL"), 4: ("NCHW",), 5: ("NCDHW",)}
+
+
 # What fields of Hugging Face's outputs hold.
 _FIELDS = {"attentions'": "NAQK", "reshaped_hidden_states'": "NCHW", "feature_maps'": "NCHW"}
+
+
 _STATES = {"[1]": "hidden state", "[1][0]": "hidden state", "[1][1]": "cell state"}
 
 

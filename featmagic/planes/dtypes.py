@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+
+def undrawable(tensor: Tensor) -> str | None:
+    """Why there is no picture of the tensor, or None.
+
+    Example:
+        >>> undrawable(torch.zeros(1, 0, 4, 4))
+        'empty, no picture'
+    """
+    if tensor.is_meta or type(tensor).__name__ == "FakeTensor":
+        return "no values on the meta device, no picture"
+    if tensor.is_nested:
+        return "a nested tensor, no picture"
+    if "float4" in str(tensor.dtype):
+        return "two values to a byte, no picture"
+    if tensor.numel() == 0:
+        return "empty, no picture"
+    if tensor.dim() == 0:
+        return f"the single value {tensor.item():.4g}"
+    if tensor.dim() > 5:
+        return f"{tensor.dim()} axes, no picture"
+    return None
 
 
 def real(values: Tensor) -> tuple[Tensor, tuple[str, ...]]:
@@ -45,3 +69,6 @@ def real_rows(stack: Tensor, indices: list[int]) -> tuple[Tensor, tuple[str, ...
 def exactly(values: Tensor) -> Tensor:
     """The values as float64, on the CPU where their device has none (MPS)."""
     return (values.cpu() if values.device.type == "mps" else values).double()
+
+
+Pixels = NDArray[np.uint8]
