@@ -54,13 +54,14 @@ from turns import (
 )
 
 import featmagic
-from featmagic.drawing import draw
-from featmagic.mosaic import Mosaic, tile
+from featmagic.grid.arrange import arrange
+from featmagic.grid.draw import draw
 from featmagic.options.view import View
-from featmagic.palette import LEVELS, palette
 from featmagic.recording.records import Activation
-from featmagic.render.png import png
-from featmagic.room import PAGE, arrange
+from featmagic.render.image import png
+from featmagic.render.mosaic import Mosaic, tile
+from featmagic.render.palette import LEVELS, palette
+from featmagic.render.viewport import PAGE
 from featmagic.shell.suggest import Known, suggest
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from featmagic.drawing import draw
+from featmagic.grid.draw import draw
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
-from featmagic.render.png import png
+from featmagic.render.image import png
 
 
 def peak(shape: tuple[int, ...]) -> dict[str, int]:

@@ -8,9 +8,9 @@ from math import ceil
 import numpy as np
 from torch import Tensor
 
-from featmagic.palette import GAP
 from featmagic.planes.dtypes import Pixels
 from featmagic.planes.heat_map import joined
+from featmagic.render.palette import GAP
 
 _SPARE = 16  # a side with more than so many values to a pixel is thinned before they are averaged
 

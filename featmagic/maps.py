@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from featmagic import files
-from featmagic.display import show, show_film
-from featmagic.drawing import Drawing, draw_all
-from featmagic.explore.possible import why_no_widget
+from featmagic.display import show_film
 from featmagic.explore.saved import save_page
 from featmagic.explore.terminal import browse
+from featmagic.files import paths
+from featmagic.files.arrays import check_whole, overview_target, save_arrays
+from featmagic.grid.draw import Drawing, draw_all
+from featmagic.grid.show import save_pictures, show
 from featmagic.options.view import View, for_pictures, usual_view, view_of
 from featmagic.overview import Film, overview
 from featmagic.recording.records import Activation, Pass, shape_of
 from featmagic.recording.selectors import missing_lines, named, why_missing
 from featmagic.render.figure import figure
 from featmagic.render.film import film_png
-from featmagic.render.png import png
-from featmagic.saving import check_whole, overview_target, save_arrays, save_pictures
-from featmagic.screen import Screen, screen
+from featmagic.render.image import png
+from featmagic.render.target import Screen, screen, why_no_widget
 from featmagic.support.environment import configured, name_of, running_shell, runs_widgets
 from featmagic.support.errors import FeatmagicError, MissingMap
 from featmagic.support.text import printable, say
@@ -241,7 +241,7 @@ class FeatureMaps(Mapping[str, Tensor]):
             FeatmagicError: no such key, option, suffix or folder, nothing to draw, an option of
                 pictures for tensors, or a file that is there already.
         """
-        if files.holds_page(path):
+        if paths.holds_page(path):
             how = _of_a_page(view)
         else:
             check_whole(path, view_of(**view))
@@ -254,12 +254,12 @@ class FeatureMaps(Mapping[str, Tensor]):
         """`save`, with a `View` made before, of which tensors take no notice."""
         activations = self._named(layers)
         targets = self.targets(path, layers, view, overwrite=overwrite)
-        if view.overview and not files.holds_arrays(targets[0]):
+        if view.overview and not paths.holds_arrays(targets[0]):
             picture = film_png(self._film(activations, view))
-            return files.write_whole({targets[0]: lambda beside: beside.write_bytes(picture)})
-        if files.holds_arrays(targets[0]):
+            return paths.write_whole({targets[0]: lambda beside: beside.write_bytes(picture)})
+        if paths.holds_arrays(targets[0]):
             return save_arrays(targets[0], activations, named=bool(layers))
-        if files.holds_page(targets[0]):
+        if paths.holds_page(targets[0]):
             wanted = self._with_facts(activations)
             name, calls = name_of(self, "feature_maps"), self._pass.calls
             return save_page(targets[0], wanted, view, calls=calls, maps=name)
@@ -277,9 +277,9 @@ class FeatureMaps(Mapping[str, Tensor]):
         keys = [activation.key for activation in self._named(layers)]
         if not keys:
             raise FeatmagicError("Nothing to save: no pass of the model has run yet.")
-        if view.overview and not files.holds_arrays(Path(path)):
+        if view.overview and not paths.holds_arrays(Path(path)):
             return [overview_target(path, overwrite=overwrite)]
-        return files.targets(path, keys, overwrite=overwrite)
+        return paths.targets(path, keys, overwrite=overwrite)
 
     def begin(self, run: Pass) -> None:
         """Hold a pass in place of the last one; it goes on filling as the model runs."""

@@ -19,7 +19,7 @@ from featmagic.planes.dtypes import Pixels, real, undrawable
 from featmagic.planes.layout import Axes, LayoutMismatch, axes_of
 from featmagic.planes.planes import planes
 from featmagic.recording.records import Activation
-from featmagic.room import PAGE, Room
+from featmagic.render.viewport import PAGE, Room
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.progress import Progress
 from featmagic.thumbnails import centres, grouped, painted, two_maps, with_finite_ends

@@ -29,7 +29,7 @@ def pulled(maps: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
         >>> pulled({"fc": torch.tensor([0.5]).bfloat16()})
         {'fc': array([0.5], dtype=float32)}
     """
-    from featmagic.arrays import as_arrays
+    from featmagic.files.arrays import as_arrays
 
     return as_arrays(maps)
 

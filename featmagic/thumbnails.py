@@ -12,14 +12,13 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from featmagic.band import Stack
-from featmagic.colour import levels, paint
 from featmagic.health import Row, bring
-from featmagic.norms import Colours
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, colormap, is_diverging
 from featmagic.options.view import View
-from featmagic.palette import LEVELS, palette
 from featmagic.planes.dtypes import Pixels
 from featmagic.planes.statistics import Measured
+from featmagic.render.color import Colours, levels, paint
+from featmagic.render.palette import LEVELS, palette
 
 HALF = LEVELS // 2  # where the levels of the second colour map begin
 

@@ -12,8 +12,8 @@ from expected import possible_colours, wrong_pixels
 from PIL import Image
 from scipy import ndimage
 
-from featmagic.glyphs import DIGIT, LETTER, glyphs
-from featmagic.palette import CONSTANT, GAP, INK, palette
+from featmagic.render.font import DIGIT, LETTER, glyphs
+from featmagic.render.palette import CONSTANT, GAP, INK, palette
 
 COLOURS = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
 LABEL, BETWEEN = 9, 2  # pixels: a tile's label, the gap between two tiles

@@ -25,11 +25,19 @@ from colour_vision import (
 )
 from PIL import Image
 
-from featmagic.drawing import draw
+from featmagic.grid.draw import draw
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL
 from featmagic.options.view import View
 from featmagic.overview import overview
-from featmagic.palette import (
+from featmagic.recording.inputs import Given
+from featmagic.recording.layout_hints import Traits
+from featmagic.recording.records import Activation
+from featmagic.render.figure import figure
+from featmagic.render.film import PITCH, TILES_LEFT, film_png, head_height
+from featmagic.render.film_terminal import film_lines
+from featmagic.render.half_blocks import half_blocks
+from featmagic.render.image import png
+from featmagic.render.palette import (
     CONSTANT,
     GAP,
     INK,
@@ -41,14 +49,7 @@ from featmagic.palette import (
     QUIET,
     palette,
 )
-from featmagic.recording.inputs import Given
-from featmagic.recording.layout_hints import Traits
-from featmagic.recording.records import Activation
-from featmagic.render.figure import figure
-from featmagic.render.film import PITCH, TILES_LEFT, film_png, head_height
-from featmagic.render.film_terminal import film_lines
-from featmagic.render.png import png
-from featmagic.render.terminal import half_blocks, terminal_room
+from featmagic.render.viewport import terminal_room
 
 STRANGE = {"NaN": nan, "inf": inf, "-inf": -inf}
 BAR, COLOUR_BAR, GAP_WIDE = 3, 23, 2  # pixels

@@ -15,21 +15,29 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from featmagic.colour import choose, levels, paint
-from featmagic.drawing import draw
-from featmagic.mosaic import tile
+from featmagic.grid.arrange import arrange
+from featmagic.grid.draw import draw
 from featmagic.options.view import View
-from featmagic.page import image, label_height
-from featmagic.palette import CONSTANT, GAP, INK, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.planes.statistics import measure
 from featmagic.recording.inputs import Given
 from featmagic.recording.records import Activation
 from featmagic.render.ascii import Letters
-from featmagic.render.encoding import encoded
-from featmagic.render.lines import text_of
-from featmagic.render.png import png
-from featmagic.render.terminal import terminal_room
-from featmagic.room import PAGE, Arrangement, Room, arrange
+from featmagic.render.color import choose, levels, paint
+from featmagic.render.image import image, label_height, png
+from featmagic.render.mosaic import tile
+from featmagic.render.palette import (
+    CONSTANT,
+    GAP,
+    INK,
+    LEVELS,
+    NAN,
+    NEGATIVE_INF,
+    POSITIVE_INF,
+    palette,
+)
+from featmagic.render.png import encoded
+from featmagic.render.text import text_of
+from featmagic.render.viewport import PAGE, Arrangement, Room, terminal_room
 from featmagic.support.errors import FeatmagicError
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 from torch import nn
 
 import featmagic
-from featmagic.drawing import draw
+from featmagic.grid.draw import draw
 from featmagic.options.view import View, view_of
 from featmagic.recording.records import Activation
 

@@ -18,11 +18,11 @@ from torch import nn
 
 import featmagic
 from featmagic import FeatmagicError
-from featmagic.drawing import draw
-from featmagic.files import targets, write_whole
+from featmagic.files.paths import targets, write_whole
+from featmagic.grid.draw import draw
 from featmagic.options.view import View
-from featmagic.page import image
 from featmagic.recording.records import Activation
+from featmagic.render.image import image
 
 
 class Gives(nn.Module):

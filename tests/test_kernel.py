@@ -29,7 +29,7 @@ from streams import joined
 from tiles import as_shown, tiles_in
 from versions import COMMAND, NUMBERS_CELLS
 
-from featmagic.glyphs import LINE
+from featmagic.render.font import LINE
 
 HERE = Path(__file__).parent
 SECONDS = 120  # a kernel that is silent for so long is stuck

@@ -394,7 +394,7 @@ def test_showing_where_nothing_ran_says_so(shell):
 
 
 def test_a_picture_too_large_is_refused_in_one_line(shell):
-    from featmagic.drawing import draw
+    from featmagic.grid.draw import draw
     from featmagic.options.view import View
     from featmagic.recording.records import Activation
 

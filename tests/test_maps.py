@@ -16,10 +16,10 @@ from torch import nn
 
 import featmagic
 from featmagic import FeatmagicError, FeatureMaps
-from featmagic.drawing import draw
+from featmagic.grid.draw import draw
 from featmagic.options.view import View
-from featmagic.page import image
 from featmagic.recording.records import Activation
+from featmagic.render.image import image
 
 
 @pytest.fixture

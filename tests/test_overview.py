@@ -20,11 +20,11 @@ import featmagic
 from featmagic.health import PARTS, SAMPLED
 from featmagic.options.view import View
 from featmagic.overview import overview
-from featmagic.palette import CONSTANT, GAP, INK, MARK, NAN, NEGATIVE_INF, POSITIVE_INF
 from featmagic.recording.records import Activation
 from featmagic.render.film import PITCH, TILES_LEFT, TILES_TOP, film_png, head_height
 from featmagic.render.film_terminal import film_lines
-from featmagic.room import PAGE, Room
+from featmagic.render.palette import CONSTANT, GAP, INK, MARK, NAN, NEGATIVE_INF, POSITIVE_INF
+from featmagic.render.viewport import PAGE, Room
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import format_bytes
 from featmagic.table import caption

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from featmagic import capture
-from featmagic.drawing import draw, draw_all
+from featmagic.grid.draw import draw, draw_all
 from featmagic.options.view import View
-from featmagic.palette import CONSTANT, GAP, LEVELS, NAN
 from featmagic.recording.inputs import Given
 from featmagic.recording.layer_cache import Memory
 from featmagic.recording.layout_hints import Traits
 from featmagic.recording.records import Activation
-from featmagic.room import Room
+from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN
+from featmagic.render.viewport import Room
 from featmagic.support.errors import FeatmagicError
 
 

@@ -21,7 +21,7 @@ SETUP = """\
 import asyncio, time
 import expected, torch, featmagic
 from featmagic.explore.terminal import browse, picture
-from featmagic.screen import screen
+from featmagic.render.target import screen
 from featmagic.options.view import View
 model, x = expected.model_and_images()
 image = x[500].unsqueeze(0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from featmagic.palette import INK, palette
+from featmagic.render.palette import INK, palette
 
 BAR = 3  # pixels under a tile, for its strength
 

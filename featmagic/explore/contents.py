@@ -16,12 +16,12 @@ from featmagic.explore.telling import Json, layer_text, plate_id
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
-from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.input_image import picture
 from featmagic.planes.layout import check_used, fitting
 from featmagic.recording.records import Activation
-from featmagic.render.encoding import encoded
+from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
+from featmagic.render.png import encoded
 from featmagic.support.errors import FeatmagicError
 
 CMAPS = (SEQUENTIAL, "magma", "cividis", "gray", DIVERGING, "coolwarm", "PuOr_r")

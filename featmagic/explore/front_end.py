@@ -25,7 +25,7 @@ def marked(png: bytes, name: str) -> bytes:
 
     Example:
         >>> import numpy as np
-        >>> from featmagic.render.encoding import grey
+        >>> from featmagic.render.png import grey
         >>> png = marked(grey(np.zeros((1, 1), np.uint8)), "a1")
         >>> png[-29:-16]
         b'tEXtwidget\x00a1'

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from featmagic.display import picture_of
-from featmagic.drawing import draw
 from featmagic.explore.source import Source, source
 from featmagic.explore.spread import useful
 from featmagic.explore.telling import HEALTHY, Json
 from featmagic.explore.widget import Explorer
+from featmagic.grid.draw import draw
 from featmagic.options.view import View, for_pictures
 from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
 from featmagic.recording.rerun import Inputs, inputs_of
+from featmagic.render.mime_bundle import picture_of
 from featmagic.support.environment import running_shell
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import spoken

@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.colour import levels, paint
 from featmagic.explore.spread import Spread
-from featmagic.norms import Colours
-from featmagic.palette import GAP
 from featmagic.planes.dtypes import Pixels, exactly
 from featmagic.planes.heat_map import shrunk
 from featmagic.planes.statistics import Figures, Measured, Row, figures_of
-from featmagic.render.encoding import grey
+from featmagic.render.color import Colours, levels, paint
+from featmagic.render.palette import GAP
+from featmagic.render.png import grey
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from featmagic.explore.contents import contents
 from featmagic.explore.page import page
 from featmagic.explore.samples import with_samples
 from featmagic.explore.still import Wanted, still
-from featmagic.files import write_whole
+from featmagic.files.paths import write_whole
 from featmagic.options.view import View
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from featmagic.drawing import draw
 from featmagic.explore.contents import first_sample
 from featmagic.explore.page import Still
 from featmagic.explore.spread import useful
+from featmagic.grid.draw import draw
 from featmagic.options.view import View, for_pictures
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
-from featmagic.render.png import png
-from featmagic.room import PAGE
+from featmagic.render.image import png
+from featmagic.render.viewport import PAGE
 
 Wanted = Sequence[tuple[Activation, tuple[str, ...]]]
 

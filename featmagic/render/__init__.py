@@ -1,1 +1,1 @@
-"""A mosaic as bytes, as text or as a figure: one function each."""
+"""Documents become pixels, text, a Figure, a MIME bundle: a mosaic as a reader sees it."""

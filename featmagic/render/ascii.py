@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from featmagic.mosaic import Mosaic, enlarged
-from featmagic.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
 from featmagic.planes.dtypes import Pixels
-from featmagic.shapes import LETTERS
+from featmagic.render.mosaic import Mosaic, enlarged
+from featmagic.render.non_finite_marks import LETTERS
+from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
 
 RAMP = ".:-=+*#%@"  # from the low end to the high end; blanks are gaps
 # A dead channel is framed and hatched in slashes.

@@ -8,15 +8,14 @@ from typing import TypeGuard
 import numpy as np
 
 from featmagic.band import Band, laid_out
-from featmagic.glyphs import LETTER
 from featmagic.health import PARTS, Health
 from featmagic.overview import Film, Frame
-from featmagic.palette import CONSTANT, GAP, INK, NAN, POSITIVE_INF, QUIET
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.encoding import encoded
+from featmagic.render.font import LETTER, Text, write_all
 from featmagic.render.loud import boxed, draw_bar, draw_frames, shaped
-from featmagic.render.typesetting import Text, write_all
-from featmagic.room import PAGE
+from featmagic.render.palette import CONSTANT, GAP, INK, NAN, POSITIVE_INF, QUIET
+from featmagic.render.png import encoded
+from featmagic.render.viewport import PAGE
 from featmagic.support.text import format_bytes, truncate
 from featmagic.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from featmagic.band import laid_out
 from featmagic.health import Health
-from featmagic.mosaic import Mosaic
 from featmagic.overview import Film, Frame
-from featmagic.palette import GAP
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.ascii import Letters
-from featmagic.render.lines import text_of
-from featmagic.render.terminal import Blocks
+from featmagic.render.half_blocks import Blocks
+from featmagic.render.mosaic import Mosaic
+from featmagic.render.palette import GAP
+from featmagic.render.text import text_of
 from featmagic.support.text import format_bytes, sparkline, truncate
 from featmagic.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
 

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from featmagic.glyphs import LETTER, LINE
-from featmagic.palette import INK, MARK, NAN, POSITIVE_INF
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.typesetting import Text
-from featmagic.shapes import draw_shapes, letters_of
+from featmagic.render.font import LETTER, LINE, Text
+from featmagic.render.non_finite_marks import draw_shapes, letters_of
+from featmagic.render.palette import INK, MARK, NAN, POSITIVE_INF
 
 _BAR = 4  # pixels a bar is wide
 

@@ -43,7 +43,7 @@ class Look:
         from featmagic.recording.eval_mode import looking
         from featmagic.recording.recorder import Recorder
         from featmagic.recording.selectors import leaves, select
-        from featmagic.screen import screen
+        from featmagic.render.target import screen
 
         screen(self._line.view.renderer)  # what can't be shown is said before the cell runs
         if (self._line.view.overview or self._line.view.explore) and not layers:
@@ -150,8 +150,8 @@ def _checked(saving: Saving | None, paths: list[str]) -> Saving | None:
     """
     if saving is None:
         return None
-    from featmagic.files import holds_arrays, targets
-    from featmagic.saving import overview_target
+    from featmagic.files.arrays import overview_target
+    from featmagic.files.paths import holds_arrays, targets
 
     if saving.view.overview and not holds_arrays(Path(saving.path)):
         overview_target(saving.path, overwrite=saving.overwrite)
@@ -162,7 +162,7 @@ def _checked(saving: Saving | None, paths: list[str]) -> Saving | None:
 
 def save(maps: FeatureMaps, layers: tuple[str, ...], saving: Saving) -> None:
     """Save what was shown, and say where it is."""
-    from featmagic.saving import saved_line
+    from featmagic.files.arrays import saved_line
 
     written = maps.save_view(saving.path, layers, saving.view, overwrite=saving.overwrite)
     say(saved_line(written))

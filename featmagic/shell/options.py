@@ -228,7 +228,7 @@ def _views(found: argparse.Namespace, usual: Mapping[str, Any]) -> tuple[View, S
         if found.overwrite:
             raise FeatmagicError("--overwrite goes with --save PATH: nothing else is written.")
         return usual_view(given, usual), None
-    from featmagic.files import holds_page  # where something is saved: to load fast
+    from featmagic.files.paths import holds_page  # where something is saved: to load fast
 
     of_page: dict[str, Any] = {}
     if (page := holds_page(found.save)) and "explore" not in given and "max_bytes" in given:

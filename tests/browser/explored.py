@@ -15,9 +15,9 @@ import torch
 
 from featmagic.explore.contents import contents
 from featmagic.options.view import View
-from featmagic.palette import LEVELS
 from featmagic.recording.inputs import Given
 from featmagic.recording.records import Activation
+from featmagic.render.palette import LEVELS
 
 PAGE = """\
 <!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -18,7 +18,7 @@ import nbformat
 import numpy as np
 from PIL import Image
 
-from featmagic.palette import GAP, palette
+from featmagic.render.palette import GAP, palette
 
 TESTS = Path(__file__).parents[1]
 SECONDS = 120  # what is silent for so long is stuck, on a slow machine too

@@ -23,7 +23,7 @@ from explored import (
 from front_ends import contrast
 from playwright.sync_api import expect
 
-from featmagic.palette import CONSTANT, GAP, NAN, NEGATIVE_INF, POSITIVE_INF, palette
+from featmagic.render.palette import CONSTANT, GAP, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 
 OTHERS = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
 STRANGE_KEY = '<img src=x onerror="hacked = 1">'

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from featmagic.display import show
-from featmagic.drawing import draw_all
+from featmagic.grid.draw import draw_all
+from featmagic.grid.show import show
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
-from featmagic.screen import Screen
+from featmagic.render.target import Screen
 from featmagic.support.environment import is_terminal, known_colours
 from featmagic.support.text import say
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from featmagic.mosaic import Mosaic
 from featmagic.render.ascii import Letters
-from featmagic.render.lines import text_of
-from featmagic.render.terminal import Blocks
+from featmagic.render.half_blocks import Blocks
+from featmagic.render.mosaic import Mosaic
+from featmagic.render.text import text_of
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Grid:
 
     Example:
         >>> import torch
-        >>> from featmagic.mosaic import tile
-        >>> from featmagic.room import Arrangement
+        >>> from featmagic.render.mosaic import tile
+        >>> from featmagic.render.viewport import Arrangement
         >>> tiles = torch.tensor([[[0, 120, 247]], [[247, 253, 0]]]).byte()
         >>> grid = Grid(tile(tiles, ("0", "1"), bytes(768), Arrangement(2, 1, 1)), 0, 80)
         >>> grid.height, grid.line(1), grid.place(1)

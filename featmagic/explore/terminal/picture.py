@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 
-from featmagic.caption import figures
-from featmagic.colour import choose
-from featmagic.drawing import drawing_of
 from featmagic.explore.terminal.grid import Grid
-from featmagic.norms import Colours
+from featmagic.grid.arrange import arrange
+from featmagic.grid.caption import figures
+from featmagic.grid.draw import drawing_of
+from featmagic.grid.prepare import Prepared, Wordy, prepared
 from featmagic.options.view import View
 from featmagic.planes.layout import LayoutMismatch, axes_of
 from featmagic.planes.statistics import measure
-from featmagic.preparing import Prepared, Wordy, prepared
 from featmagic.recording.records import Activation
-from featmagic.render.terminal import terminal_room
-from featmagic.room import Room, arrange
+from featmagic.render.color import Colours, choose
+from featmagic.render.viewport import Room, terminal_room
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable
 

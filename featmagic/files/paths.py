@@ -15,7 +15,11 @@ from featmagic.support.errors import FeatmagicError, did_you_mean
 from featmagic.support.text import printable
 
 ARRAYS = (".npz", ".safetensors")
+
+
 PAGE = ".html"
+
+
 SUFFIXES = (".png", ".svg", ".pdf", PAGE, *ARRAYS)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from featmagic.norms import Colours
+from featmagic.grid.prepare import Prepared
 from featmagic.options.view import View
 from featmagic.planes.planes import Planes
+from featmagic.planes.reduction import RGB
 from featmagic.planes.statistics import Measured
 from featmagic.recording.records import Activation, shape_of
-from featmagic.room import Arrangement
+from featmagic.render.color import Colours, clipped
+from featmagic.render.viewport import Arrangement
 from featmagic.support.text import percent, printable, sparkline
 
 
@@ -126,3 +128,29 @@ def drawn(
     if view.zoom is not None and arrangement.zoom < view.zoom:
         words += f", zoom {arrangement.zoom}: no room for more"
     return words
+
+
+def how_drawn(ready: Prepared, colours: Colours, arrangement: Arrangement | None) -> str:
+    """Colours, ranges, what lies outside of them, and what was done to the input."""
+    if ready.rgb is not None:
+        words = [_components(ready.rgb)]
+    else:
+        values = ready.stack.values.flatten(0, 1)
+        tiles = len(values) if ready.form == "tiles" else len(ready.stack.values)
+        words = [drawn(colours, ready.stack, tiles, arrangement, ready.view)]
+        if outside := clipped(values, colours, ready.measured):
+            words.append(f"{outside} clipped")
+    if ready.overlays:
+        words.append(f"on the input, alpha {ready.view.alpha:g}")
+    return ", ".join([*words, *([ready.images.words] if ready.images else [])])
+
+
+def _components(rgb: RGB) -> str:
+    if not rgb.count:
+        return "no principal component: all positions alike, or none finite"
+    colours = ", ".join(("red", "green", "blue")[: rgb.count])
+    words = f"{rgb.count} principal component{'s' * (rgb.count > 1)} as {colours}"
+    if not rgb.kept:
+        return words
+    clipped = f", {rgb.clipped} clipped" if rgb.clipped else ""
+    return f"{words}, basis of an earlier look{clipped}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
-from featmagic.render.terminal import terminal_room
-from featmagic.room import PAGE, Room
+from featmagic.render.viewport import PAGE, Room, terminal_room
 from featmagic.support.environment import (
     colours_of,
     is_engine,
@@ -112,3 +112,19 @@ def _window(lines: int) -> tuple[int | None, int | None]:
         return None, None
     _, _, width, height = struct.unpack("HHHH", size)
     return width or None, height // lines or None
+
+
+def why_no_widget(where: Screen) -> str:
+    """Why what a kernel sends can be no explorer here; nothing, where it can.
+
+    Example:
+        >>> why_no_widget(Screen("none", 80))
+        '--renderer none is for grids'
+    """
+    if where.engine:
+        return "an engine of ipyparallel has no widgets at its clients"
+    if where.renderer != "png":
+        return f"--renderer {where.renderer} is for grids"
+    if find_spec("anywidget") is None:
+        return "a package isn't here: pip install anywidget"
+    return ""

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from featmagic.mosaic import Mosaic
-from featmagic.palette import GAP, LEVELS
 from featmagic.planes.dtypes import Pixels
+from featmagic.render.mosaic import Mosaic
+from featmagic.render.palette import GAP, LEVELS
 
 
 class Ink(Protocol):
@@ -78,9 +78,9 @@ def text_of(mosaic: Mosaic, ink: Ink, columns: int) -> Lines:
 
     Example:
         >>> import torch
-        >>> from featmagic.mosaic import tile
+        >>> from featmagic.render.mosaic import tile
         >>> from featmagic.render.ascii import Letters
-        >>> from featmagic.room import Arrangement
+        >>> from featmagic.render.viewport import Arrangement
         >>> tiles = torch.tensor([[[0, 120, 247]], [[247, 253, 0]]]).byte()
         >>> mosaic = tile(tiles, ("0", "1"), bytes(768), Arrangement(2, 1, 1))
         >>> text_of(mosaic, Letters(mosaic), 80).all()

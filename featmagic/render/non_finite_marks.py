@@ -7,9 +7,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from featmagic.palette import MARK, NAN, NEGATIVE_INF, POSITIVE_INF
+from featmagic.render.palette import MARK, NAN, NEGATIVE_INF, POSITIVE_INF
 
 LETTERS = {NAN: "×", POSITIVE_INF: "↑", NEGATIVE_INF: "↓"}
+
+
 KINDS = {letter: kind for kind, letter in LETTERS.items()}
 
 

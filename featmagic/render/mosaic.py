@@ -8,10 +8,10 @@ from math import ceil
 import numpy as np
 from torch import Tensor, cat
 
-from featmagic.palette import GAP
 from featmagic.planes.dtypes import Pixels
-from featmagic.room import Arrangement
-from featmagic.shapes import draw_shapes
+from featmagic.render.non_finite_marks import draw_shapes
+from featmagic.render.palette import GAP
+from featmagic.render.viewport import Arrangement
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def shaped(mosaic: Mosaic) -> Pixels:
     Example:
         >>> import torch
         >>> from dataclasses import replace
-        >>> from featmagic.palette import MARK, NAN
+        >>> from featmagic.render.palette import MARK, NAN
         >>> one = tile(torch.full((1, 1, 1), NAN).byte(), ("0",), bytes(768), Arrangement(1, 3, 1))
         >>> np.unique(shaped(replace(one, strange=("×",)))).tolist() == [NAN, MARK]
         True

@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.colour import scale_of
-from featmagic.norms import check_norm
 from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.heat_map import form_of
@@ -22,7 +20,8 @@ from featmagic.planes.reduction import RGB, as_rgb, reduced
 from featmagic.planes.statistics import Asked, Measured, measured_and_order
 from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
-from featmagic.room import Room, most_columns
+from featmagic.render.color import check_norm, scale_of
+from featmagic.render.viewport import Room, most_columns
 
 
 @dataclass(frozen=True, eq=False)

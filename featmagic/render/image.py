@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
 
-from featmagic.framing import CELL, Frame, frame_of, label_height
-from featmagic.glyphs import DIGIT, LETTER, LINE, write
-from featmagic.mosaic import Mosaic, Strip, shaped
-from featmagic.palette import GAP, INK, LEVELS
 from featmagic.planes.dtypes import Pixels
-from featmagic.room import PAGE
-from featmagic.shapes import KINDS, draw_shapes_of_cells, shape
+from featmagic.render.font import DIGIT, LETTER, LINE, write
+from featmagic.render.mosaic import Mosaic, Strip, shaped
+from featmagic.render.non_finite_marks import KINDS, draw_shapes_of_cells, shape
+from featmagic.render.palette import GAP, INK, LEVELS
+from featmagic.render.png import encoded
+from featmagic.render.viewport import PAGE
 
 _COLOUR_BAR = 180  # pixels, where there is room
+
+
 _FIGURES = LINE + 12  # pixels below the tiles, for the colours' figures
 
 
@@ -28,8 +31,8 @@ def image(mosaic: Mosaic, gap: int = PAGE.gap) -> Pixels:
 
     Example:
         >>> import torch
-        >>> from featmagic.mosaic import tile
-        >>> from featmagic.room import Arrangement
+        >>> from featmagic.render.mosaic import tile
+        >>> from featmagic.render.viewport import Arrangement
         >>> tiles = torch.zeros(2, 8, 8).byte()
         >>> image(tile(tiles, ("0", "1"), bytes(768), Arrangement(2, 3, 1))).shape
         (37, 54)
@@ -65,8 +68,8 @@ def rows_within(mosaic: Mosaic, height: int, gap: int = PAGE.gap) -> int:
 
     Example:
         >>> import torch
-        >>> from featmagic.mosaic import tile
-        >>> from featmagic.room import Arrangement
+        >>> from featmagic.render.mosaic import tile
+        >>> from featmagic.render.viewport import Arrangement
         >>> tiles = torch.zeros(4, 8, 8).byte()
         >>> rows_within(tile(tiles, tuple("0123"), bytes(768), Arrangement(1, 3, 1)), 80)
         2
@@ -154,3 +157,122 @@ def _draw_colours(canvas: Pixels, ends: tuple[str, ...], left: int) -> None:
     canvas[2:9, left : left + width] = np.linspace(0, LEVELS - 1, width).round().astype(np.uint8)
     for text, place in zip(ends, (0.0, 0.5, 1.0), strict=True):
         write(canvas, text, 11, left + round(place * (width - LETTER * len(text))))
+
+
+def png(mosaic: Mosaic) -> bytes:
+    """An opaque PNG, enlarged by whole numbers; a pixel is a CSS pixel.
+
+    With an 8-bit palette; in RGB where tiles are RGB or an input image stands beside them.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.render.mosaic import tile
+        >>> from featmagic.render.viewport import Arrangement
+        >>> png(tile(torch.zeros(1, 2, 2).byte(), ("0",), bytes(768), Arrangement(1, 1, 1)))[1:4]
+        b'PNG'
+    """
+    return encoded(image(mosaic), mosaic.palette)
+
+
+CELL = 9  # pixels a prefix token's line is tall
+
+
+_LABEL = 9  # pixels a label takes above its tile
+
+
+_MARK = 7  # pixels a mark above a tile is tall and wide, where the tile is
+
+
+_SMALLEST_MARK = 3
+
+
+_BAR = 3  # pixels a bar takes under its tile: two, and one apart from it
+
+
+_WIDEST_CELL = 12
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where everything stands, in pixels.
+
+    Attributes:
+        left, top: of the first tile's labels.
+        tall, wide: from one tile to the next.
+        label: how tall what stands above a tile is: its label, and marks.
+        mark: how tall and wide a mark is; `beside`: how far right the first one stands.
+        width: of everything.
+        cell: how wide a prefix token's cell is; `lines`: how many lines of cells each has.
+    """
+
+    left: int
+    top: int
+    tall: int
+    wide: int
+    label: int
+    mark: int
+    beside: int
+    width: int
+    cell: int
+    lines: int
+
+
+def frame_of(mosaic: Mosaic, gap: int) -> Frame:
+    """Where everything stands, with gaps so wide.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.render.mosaic import tile
+        >>> from featmagic.render.viewport import Arrangement
+        >>> tiles = torch.zeros(2, 8, 8).byte()
+        >>> frame = frame_of(tile(tiles, ("0", "1"), bytes(768), Arrangement(2, 3, 1)), 2)
+        >>> frame.width, frame.wide
+        (54, 26)
+    """
+    height, ncols, width = mosaic.indices.shape[1:4]
+    label = label_height(mosaic)
+    mark, beside_label = _marks(mosaic, label)
+    if mosaic.strange and not beside_label:
+        label += mark + 1  # a line of their own
+    tall = label + height * mosaic.zoom + _BAR * bool(mosaic.bars) + gap
+    wide = width * mosaic.zoom + gap
+    beside = max((one.shape[1] + gap for one in mosaic.inputs), default=0)
+    margin = max((LETTER * len(text) + 4 for *_, text in mosaic.ticks), default=0)
+    left = gap + beside + margin
+    full = left + ncols * wide
+    if mosaic.ends:
+        full = max(full, left + LETTER * (sum(map(len, mosaic.ends)) + 4) + gap)
+    cell, lines, top = 0, 0, gap
+    if mosaic.strip:
+        name = LETTER * max(map(len, mosaic.strip.names)) + 4
+        count = mosaic.strip.indices.shape[1]
+        full = max(full, left + name + min(count, 32) * 4)
+        across = full - left - name - gap
+        cell = max(2, min(_WIDEST_CELL, across // count))
+        lines = ceil(count * cell / max(cell, across))
+        top += len(mosaic.strip.names) * (lines * CELL + 1) + gap
+    return Frame(left, top, tall, wide, label, mark, beside_label, full, cell, lines)
+
+
+def label_height(mosaic: Mosaic) -> int:
+    """How tall the strip for labels is; 0 where they have no room.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.render.mosaic import tile
+        >>> from featmagic.render.viewport import Arrangement
+        >>> one = torch.zeros(1, 2, 2).byte()
+        >>> label_height(tile(one, ("0",), bytes(768), Arrangement(1, 1, 1)))
+        0
+    """
+    longest = LETTER * max(map(len, mosaic.labels), default=0)
+    return _LABEL if 0 < longest <= mosaic.tile_size[1] * mosaic.zoom else 0
+
+
+def _marks(mosaic: Mosaic, label: int) -> tuple[int, int]:
+    """How large a mark is, and how far right behind a label; 0 where there is no room for all."""
+    most = max(map(len, mosaic.strange), default=0)
+    width = mosaic.tile_size[1] * mosaic.zoom
+    mark = max(_SMALLEST_MARK, min(_MARK, width))
+    behind = LETTER * max(map(len, mosaic.labels), default=0) + 2
+    return mark, behind if label and behind + most * mark <= width else 0

@@ -8,45 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featmagic.mosaic import Mosaic, enlarged
-from featmagic.palette import GAP
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.lines import text_of
-from featmagic.render.marked import full_cell, inks, marked_cell
-from featmagic.room import Room
-from featmagic.shapes import LETTERS
+from featmagic.render.mosaic import Mosaic, enlarged
+from featmagic.render.non_finite_marks import LETTERS
+from featmagic.render.palette import GAP
+from featmagic.render.text import text_of
 from featmagic.support.text import BLOCKS
 
-AROUND = 6  # lines of a screen for a caption, labels, figures and the next prompt
-
 _RESET = "\x1b[0m"
-
-
-def terminal_room(columns: int, lines: int | None = None) -> Room:
-    """The room in a terminal: a value is as wide as a cell and half as tall.
-
-    Args:
-        columns: of the terminal.
-        lines: of its screen, where it has one: a tile is no taller, with its caption.
-
-    Example:
-        >>> terminal_room(80, 24).height
-        36
-    """
-    return Room(
-        width=max(8, columns - 1),
-        gap=1,
-        smallest=8,
-        largest=24,
-        columns=2,
-        narrowest=12,
-        line=4,
-        letter=1,
-        beside=32,
-        on_image=24,
-        strict=True,
-        height=lines and max(8, 2 * (lines - AROUND)),
-    )
 
 
 def half_blocks(mosaic: Mosaic, colours: int, columns: int = 1000) -> str:
@@ -59,8 +28,8 @@ def half_blocks(mosaic: Mosaic, colours: int, columns: int = 1000) -> str:
 
     Example:
         >>> import torch
-        >>> from featmagic.mosaic import tile
-        >>> from featmagic.room import Arrangement
+        >>> from featmagic.render.mosaic import tile
+        >>> from featmagic.render.viewport import Arrangement
         >>> one = tile(torch.zeros(1, 2, 1).byte(), ("",), bytes(768), Arrangement(1, 1, 1))
         >>> half_blocks(one, 256)
         '\x1b[38;5;16;48;5;16m▀\x1b[0m'
@@ -150,3 +119,46 @@ def _xterm_colours() -> NDArray[np.int64]:
     cube = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
     greys = np.repeat(np.arange(8, 248, 10)[:, None], 3, 1)
     return np.concatenate([cube, greys])
+
+
+_INK_ON = 256  # behind the codes of the palette are those of what is read on each of its colours
+
+
+def marked_cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
+    r"""The colour code and the letter of a cell of two values, one of which is no number.
+
+    The other value's colour is the letter's ground. Which of both is above is not told.
+
+    Args:
+        above: a palette index.
+        below: another.
+        codes: of the palette's 256 colours, then those of `inks`.
+
+    Example:
+        >>> from featmagic.render.palette import NAN
+        >>> marked_cell(NAN, 7, [f"5;{index % 256}" for index in range(512)])
+        ('\x1b[38;5;7;48;5;7m', '×')
+    """
+    kind, ground = (above, below) if above in LETTERS else (below, above)
+    if ground == GAP:
+        return f"\x1b[0;38;{codes[kind]}m", LETTERS[kind]
+    return f"\x1b[38;{codes[_INK_ON + ground]};48;{codes[ground]}m", LETTERS[kind]
+
+
+def full_cell(index: int, codes: list[str]) -> str:
+    """A cell of one value."""
+    if index not in LETTERS:
+        return f"\x1b[38;{codes[index]}m█"
+    code, letter = marked_cell(index, index, codes)
+    return f"{code}{letter}{_RESET}"
+
+
+def inks(rgb: NDArray[np.uint8], black_and_white: list[str]) -> list[str]:
+    """For each colour of `(n, 3)` the code of what stands out more on it (WCAG's formula).
+
+    Example:
+        >>> inks(np.array([[255, 255, 0], [90, 0, 90]], np.uint8), ["black", "white"])
+        ['black', 'white']
+    """
+    dark = (rgb / 255) ** 2.2 @ np.array([0.2126, 0.7152, 0.0722]) < 0.179
+    return [black_and_white[which] for which in dark.astype(int).tolist()]

@@ -11,6 +11,8 @@ from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, colormap
 # Palette: 0 to LEVELS - 1 is the colour map, then the colours that mean something else.
 # An even number: a film has two maps, of half as many each.
 LEVELS = 248
+
+
 GAP, INK, CONSTANT, NAN, POSITIVE_INF, NEGATIVE_INF, MARK, QUIET = range(LEVELS, 256)
 
 

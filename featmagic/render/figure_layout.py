@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featmagic.mosaic import Mosaic, Strip, shaped
-from featmagic.palette import CONSTANT, GAP
 from featmagic.planes.dtypes import Pixels
-from featmagic.shapes import draw_shapes_of_cells
+from featmagic.render.mosaic import Mosaic, Strip, shaped
+from featmagic.render.non_finite_marks import draw_shapes_of_cells
+from featmagic.render.palette import CONSTANT, GAP
+
+if TYPE_CHECKING:
+    from matplotlib.font_manager import FontProperties
 
 EDGE = 6  # pixels around everything
+
+
 _GAP = 4
+
+
 _LABEL = 10  # pixels a label takes above its tile
+
+
 _BAR = 4  # pixels a bar takes under its tile
+
+
 _LINE = 8  # pixels a prefix token's line is tall
+
+
 _WIDEST_CELL = 12
+
+
 _NARROWEST = 360  # a sheet with words on it
 
 
@@ -61,8 +78,8 @@ def sheet(mosaic: Mosaic, width_of: Callable[[str], float]) -> Sheet:
 
     Example:
         >>> import torch
-        >>> from featmagic.mosaic import tile
-        >>> from featmagic.room import Arrangement
+        >>> from featmagic.render.mosaic import tile
+        >>> from featmagic.render.viewport import Arrangement
         >>> tiles = torch.zeros(4, 8, 8).byte()
         >>> made = sheet(tile(tiles, tuple("0123"), bytes(768), Arrangement(2, 3, 1)), len)
         >>> made.wide, made.tall, made.left
@@ -108,8 +125,8 @@ def tile_pixels(mosaic: Mosaic, sheet: Sheet) -> Pixels:
 
     Example:
         >>> import torch
-        >>> from featmagic.mosaic import tile
-        >>> from featmagic.room import Arrangement
+        >>> from featmagic.render.mosaic import tile
+        >>> from featmagic.render.viewport import Arrangement
         >>> one = tile(torch.zeros(1, 2, 2).byte(), ("",), bytes(768), Arrangement(1, 1, 1))
         >>> tile_pixels(one, globals()["sheet"](one, len))[0].tolist()
         [[0, 0, 0, 255], [0, 0, 0, 255], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
@@ -149,3 +166,72 @@ def _opaque(mosaic: Mosaic) -> Pixels:
     colours[GAP] = 0
     colours[CONSTANT, :3] = 118, 124, 134  # on white paper; the page's own would be too pale
     return colours
+
+
+class Lettering:
+    """Texts for one figure, in its user's fonts.
+
+    Names from a model are in them: no letter of theirs is markup, neither mathtext's nor TeX's.
+    """
+
+    def __init__(self, renderer: Any) -> None:
+        self._renderer = renderer
+
+    def look(self, size: float) -> dict[str, Any]:
+        """The keyword arguments of a text of that size, in points."""
+        font = self._font(size)
+        return {"fontproperties": font, "color": "black", "usetex": False, "parse_math": False}
+
+    def width(self, text: str, size: float) -> float:
+        """How many pixels wide the text is."""
+        font = self._font(size)
+        width: float = self._renderer.get_text_width_height_descent(text, font, ismath=False)[0]
+        return width
+
+    def spelled(self, text: str) -> str:
+        """The text, with letters that no font has spelled out."""
+        strange = {letter for letter in text if not letter.isascii() and self._lacks(letter)}
+        return "".join(c.encode("unicode_escape").decode() if c in strange else c for c in text)
+
+    def _lacks(self, letter: str) -> bool:
+        # matplotlib says in a warning which letters its fonts lack, and nowhere else.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.width(letter, 8)
+        return bool(caught)
+
+    def _font(self, size: float) -> FontProperties:
+        import matplotlib
+        from matplotlib.font_manager import FontProperties
+
+        # The last one has the blocks of the histogram, which a font for a script may lack.
+        return FontProperties(
+            family=[*matplotlib.rcParams["font.family"], "DejaVu Sans"], size=size
+        )
+
+
+def in_lines(text: str, room: float, width: Callable[[str], float]) -> list[str]:
+    """The text in lines no wider than `room`, broken at spaces, or inside a word too long for one.
+
+    Example:
+        >>> in_lines("one two  threefour", 6, len)
+        ['one', 'two', 'threef', 'our']
+    """
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if width(longer) <= room:
+            lines[-1] = longer
+            continue
+        lines[-1] = lines[-1].rstrip()
+        lines += _pieces(word, room, width)
+    return [line for line in lines if line]
+
+
+def _pieces(word: str, room: float, width: Callable[[str], float]) -> list[str]:
+    pieces = [""]
+    for letter in word:
+        if pieces[-1] and width(pieces[-1] + letter) > room:
+            pieces.append("")
+        pieces[-1] += letter
+    return pieces

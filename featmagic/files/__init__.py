@@ -1,0 +1,1 @@
+"""Which files may be written, and how: whole or not at all."""

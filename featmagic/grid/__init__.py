@@ -1,0 +1,1 @@
+"""One layer at a time, in five stages: prepare, arrange, compose, caption, draw."""

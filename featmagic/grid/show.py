@@ -1,0 +1,118 @@
+"""Drawings on the target, and in files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from textwrap import fill
+
+from featmagic.files.arrays import check_some
+from featmagic.files.paths import write_whole
+from featmagic.grid.draw import Drawing
+from featmagic.render.ascii import Letters
+from featmagic.render.figure import write_figure
+from featmagic.render.half_blocks import Blocks
+from featmagic.render.image import image, png, rows_within
+from featmagic.render.mime_bundle import bundle, publish, tell
+from featmagic.render.mosaic import Mosaic, upper_rows
+from featmagic.render.target import Screen
+from featmagic.render.text import Lines, text_of
+from featmagic.render.viewport import Room
+from featmagic.support.text import wrap
+
+
+def show(drawing: Drawing, screen: Screen, rows: int | None = None) -> None:
+    """Show the caption, then the mosaic: a PNG in a notebook, half blocks in a terminal.
+
+    Where there is neither a terminal nor colour, the caption alone.
+
+    Args:
+        drawing: made for the screen's room.
+        screen: where to.
+        rows: of tiles at most, 0 for all; None for as many as fit a terminal's screen.
+
+    Example:
+        >>> from featmagic.render.target import Screen
+        >>> show(Drawing("fc  Linear", None), Screen("none", 80))
+        fc  Linear
+    """
+    text = wrap(drawing.caption, screen.columns)
+    tell(text, screen)
+    if drawing.mosaic is None or screen.room is None:
+        return
+    there = len(drawing.mosaic.indices)
+    shown = min(rows or there, there)
+    if screen.renderer == "png":
+        # A terminal at the other end shows the picture's text: the caption is above it already.
+        words = _short(drawing.caption) if screen.engine else drawing.caption
+        if rows is None and screen.line and screen.lines:
+            lines_left = screen.lines - len(text.splitlines()) - _BELOW
+            shown = rows_within(drawing.mosaic, lines_left * screen.line)
+        mosaic = upper_rows(drawing.mosaic, shown)
+        publish(*bundle(image(mosaic), mosaic.palette, words, drawing.caption))
+    else:
+        lines = _in_letters(drawing.mosaic, screen, screen.room)
+        if rows is None and screen.lines is not None:
+            left = screen.lines - len(text.splitlines()) - _BELOW
+            shown = lines.fitting(left)
+            if shown < there:
+                shown = lines.fitting(left - _hint(there - 1, screen).count("\n"))
+        tell("\n".join(lines.first(shown)) + "\n" * (shown == there), screen)
+    if more := there - shown:
+        tell(_hint(more, screen), screen)
+
+
+def _hint(more: int, screen: Screen) -> str:
+    """How to see the rows of tiles that are left out; below it a line apart from what follows."""
+    row = "1 row" if more == 1 else f"{more} rows"
+    text = f"{row} of tiles more: --rows 0 shows all, --max and --channels fewer."
+    columns = screen.columns or len(text)
+    return fill(text, columns, subsequent_indent="  ", break_on_hyphens=False) + "\n"
+
+
+def _short(caption: str) -> str:
+    return f"{caption.partition(' · ')[0]} · as a picture"
+
+
+# Lines of a terminal's screen for what comes below a grid: an empty line, and the next prompt.
+_BELOW = 3
+
+
+def _in_letters(mosaic: Mosaic, screen: Screen, room: Room) -> Lines:
+    ink = Letters(mosaic) if screen.renderer == "ascii" else Blocks(mosaic, screen.colours)
+    return text_of(mosaic, ink, room.width)
+
+
+def save_pictures(
+    places: Sequence[Path], drawings: Sequence[Drawing], *, named: bool
+) -> list[Path]:
+    """Write a picture for each drawing that has one.
+
+    Args:
+        places: a file for each drawing.
+        drawings: what to write.
+        named: whether the layers were asked for one by one: each has to have a picture then.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        FeatmagicError: nothing to draw, or a file that can't be written.
+    """
+    writers: dict[Path, Callable[[Path], object]] = {}
+    without = []
+    for target, drawing in zip(places, drawings, strict=True):
+        if drawing.mosaic is None:
+            without.append(drawing.caption)
+        else:
+            writers[target] = partial(_write, drawing.mosaic, drawing.caption, target.suffix)
+    check_some("Nothing to draw", without, some=bool(writers) and not named)
+    return write_whole(writers)
+
+
+def _write(mosaic: Mosaic, caption: str, suffix: str, path: Path) -> None:
+    if suffix.lower() == ".png":
+        path.write_bytes(png(mosaic))
+    else:
+        write_figure(mosaic, caption, path, suffix.lower().removeprefix("."))
