@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from featmagic.display import show_film
 from featmagic.explore.saved import save_page
 from featmagic.explore.terminal import browse
 from featmagic.files import paths
-from featmagic.files.arrays import check_whole, overview_target, save_arrays
+from featmagic.files.arrays import check_whole, save_arrays
 from featmagic.grid.draw import Drawing, draw_all
 from featmagic.grid.show import save_pictures, show
 from featmagic.options.view import View, for_pictures, usual_view, view_of
-from featmagic.overview import Film, overview
+from featmagic.overview.filmstrip import Film, overview
+from featmagic.overview.image import film_png
+from featmagic.overview.show import overview_target, show_film
+from featmagic.overview.table import caption as film_text
 from featmagic.recording.records import Activation, Pass, shape_of
 from featmagic.recording.selectors import missing_lines, named, why_missing
 from featmagic.render.figure import figure
-from featmagic.render.film import film_png
 from featmagic.render.image import png
 from featmagic.render.target import Screen, screen, why_no_widget
 from featmagic.support.environment import configured, name_of, running_shell, runs_widgets
 from featmagic.support.errors import FeatmagicError, MissingMap
 from featmagic.support.text import printable, say
-from featmagic.table import caption as film_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

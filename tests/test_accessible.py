@@ -28,13 +28,13 @@ from PIL import Image
 from featmagic.grid.draw import draw
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL
 from featmagic.options.view import View
-from featmagic.overview import overview
+from featmagic.overview.filmstrip import overview
+from featmagic.overview.image import PITCH, TILES_LEFT, film_png, head_height
+from featmagic.overview.text import film_lines
 from featmagic.recording.inputs import Given
 from featmagic.recording.layout_hints import Traits
 from featmagic.recording.records import Activation
 from featmagic.render.figure import figure
-from featmagic.render.film import PITCH, TILES_LEFT, film_png, head_height
-from featmagic.render.film_terminal import film_lines
 from featmagic.render.half_blocks import half_blocks
 from featmagic.render.image import png
 from featmagic.render.palette import (

@@ -181,10 +181,9 @@ def interrupting(monkeypatch, module, name, at):
 
 
 def test_an_interrupted_overview_shows_the_layers_it_has(monkeypatch, capsys):
-    from featmagic import overview
 
     maps = captured(10)
-    interrupting(monkeypatch, overview, "_seen", at=5)
+    interrupting(monkeypatch, filmstrip, "_seen", at=5)
 
     with pytest.raises(KeyboardInterrupt):
         maps.show(overview=True)
@@ -205,10 +204,9 @@ def test_an_interrupt_of_the_last_layer_is_an_interrupt_too(monkeypatch, capsys)
 
 
 def test_an_interrupted_picture_is_no_picture(monkeypatch, tmp_path):
-    from featmagic import overview
 
     maps = captured(10)
-    interrupting(monkeypatch, overview, "_seen", at=5)
+    interrupting(monkeypatch, filmstrip, "_seen", at=5)
 
     with pytest.raises(KeyboardInterrupt):
         maps.save(tmp_path / "film.png", overview=True)

@@ -17,18 +17,18 @@ from PIL import Image
 from torch import nn
 
 import featmagic
-from featmagic.health import PARTS, SAMPLED
 from featmagic.options.view import View
-from featmagic.overview import overview
+from featmagic.overview.filmstrip import overview
+from featmagic.overview.health import PARTS, SAMPLED
+from featmagic.overview.image import PITCH, TILES_LEFT, TILES_TOP, film_png, head_height
+from featmagic.overview.table import caption
+from featmagic.overview.text import film_lines
+from featmagic.overview.thumbnails import HALF
 from featmagic.recording.records import Activation
-from featmagic.render.film import PITCH, TILES_LEFT, TILES_TOP, film_png, head_height
-from featmagic.render.film_terminal import film_lines
 from featmagic.render.palette import CONSTANT, GAP, INK, MARK, NAN, NEGATIVE_INF, POSITIVE_INF
 from featmagic.render.viewport import PAGE, Room
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import format_bytes
-from featmagic.table import caption
-from featmagic.thumbnails import HALF
 
 SIDE, WIDE = 28, 30  # a tile's side, and from one to the next
 

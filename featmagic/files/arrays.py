@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.files.paths import holds_arrays, targets, write_whole
+from featmagic.files.paths import holds_arrays, write_whole
 from featmagic.options.view import View, spelled
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError
@@ -198,22 +198,6 @@ def check_whole(path: str | os.PathLike[str], view: View) -> None:
         have = "have" if len(asked) > 1 else "has"
         suffix = Path(path).suffix
         raise FeatmagicError(f"{suffix} holds whole tensors: {', '.join(asked)} {have} no place.")
-
-
-def overview_target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
-    """The file that an overview would be written to.
-
-    Raises:
-        FeatmagicError: as for any picture, or a suffix that isn't .png.
-
-    Example:
-        >>> overview_target("overview.png", overwrite=True).name
-        'overview.png'
-    """
-    (target,) = targets(path, ["overview"], overwrite=overwrite)
-    if target.suffix.lower() != ".png":
-        raise FeatmagicError(f"An overview is saved as .png, not '{target.name}'.")
-    return target
 
 
 def save_arrays(target: Path, activations: Sequence[Activation], *, named: bool) -> list[Path]:

@@ -150,8 +150,8 @@ def _checked(saving: Saving | None, paths: list[str]) -> Saving | None:
     """
     if saving is None:
         return None
-    from featmagic.files.arrays import overview_target
     from featmagic.files.paths import holds_arrays, targets
+    from featmagic.overview.show import overview_target
 
     if saving.view.overview and not holds_arrays(Path(saving.path)):
         overview_target(saving.path, overwrite=saving.overwrite)

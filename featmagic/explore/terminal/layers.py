@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from featmagic.health import Health
 from featmagic.options.view import View
-from featmagic.overview import Frame, overview
+from featmagic.overview.filmstrip import Frame, overview
+from featmagic.overview.health import Health
 from featmagic.recording.records import Activation
 from featmagic.support.text import percent, printable, truncate
 

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from featmagic.overview import Film
-from featmagic.render.film import image as film_image
-from featmagic.render.film_terminal import film_lines
+import os
+from pathlib import Path
+
+from featmagic.files.paths import targets
+from featmagic.overview.filmstrip import Film
+from featmagic.overview.image import image as film_image
+from featmagic.overview.table import alarms, head
+from featmagic.overview.table import caption as film_text
+from featmagic.overview.text import film_lines
 from featmagic.render.mime_bundle import bundle, publish, tell
 from featmagic.render.target import Screen
+from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import wrap
-from featmagic.table import alarms, head
-from featmagic.table import caption as film_text
+
+
+def overview_target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
+    """The file that an overview would be written to.
+
+    Raises:
+        FeatmagicError: as for any picture, or a suffix that isn't .png.
+
+    Example:
+        >>> overview_target("overview.png", overwrite=True).name
+        'overview.png'
+    """
+    (target,) = targets(path, ["overview"], overwrite=overwrite)
+    if target.suffix.lower() != ".png":
+        raise FeatmagicError(f"An overview is saved as .png, not '{target.name}'.")
+    return target
 
 
 def show_film(film: Film, screen: Screen) -> None:
     """Show an overview: one PNG in a notebook, half blocks in a terminal, else the table as text.
 
     Example:
-        >>> from featmagic.overview import overview
+        >>> from featmagic.overview.filmstrip import overview
         >>> from featmagic.render.target import Screen
         >>> from featmagic.options.view import View
         >>> show_film(overview([], View(), None), Screen("none", 80))

@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeGuard
 
 import numpy as np
 
-from featmagic.band import Band, laid_out
-from featmagic.health import PARTS, Health
-from featmagic.overview import Film, Frame
+from featmagic.overview.filmstrip import Film, Frame
+from featmagic.overview.health import PARTS, Health
+from featmagic.overview.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
+from featmagic.overview.thumbnails import Band, laid_out
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.font import LETTER, Text, write_all
-from featmagic.render.loud import boxed, draw_bar, draw_frames, shaped
-from featmagic.render.palette import CONSTANT, GAP, INK, NAN, POSITIVE_INF, QUIET
+from featmagic.render.font import LETTER, LINE, Text, write_all
+from featmagic.render.non_finite_marks import draw_shapes, letters_of
+from featmagic.render.palette import CONSTANT, GAP, INK, MARK, NAN, POSITIVE_INF, QUIET
 from featmagic.render.png import encoded
 from featmagic.render.viewport import PAGE
 from featmagic.support.text import format_bytes, truncate
-from featmagic.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
 
 PITCH = 30  # pixels from one layer to the next
+
+
 TILES_LEFT, TILES_TOP = 184, 1
+
+
 _LINE = 14  # pixels from one line of text to the next
+
+
 _NAMES, _NAMES_WIDE = 8, 28  # pixels, letters
+
+
 _BARS, _BAR, _TALLEST = 428, 4, 26
+
+
 _RANGES, _RANGES_WIDE = 499, 21
+
+
 _SHARES = 627
+
+
 _SIZES_END = 756
+
+
 _MOST = (PAGE.width - _NAMES) // LETTER
+
+
 _EMPTY = Health()
 
 
@@ -35,7 +53,7 @@ def image(film: Film) -> Pixels:
     """The film, `(H, W)` indices of its palette: a row of `PITCH` pixels each layer, below a head.
 
     Example:
-        >>> from featmagic.overview import overview
+        >>> from featmagic.overview.filmstrip import overview
         >>> from featmagic.options.view import View
         >>> image(overview([], View())).shape
         (22, 760)
@@ -65,7 +83,7 @@ def film_png(film: Film) -> bytes:
     """The film as a PNG with an 8-bit palette; a pixel is a CSS pixel.
 
     Example:
-        >>> from featmagic.overview import overview
+        >>> from featmagic.overview.filmstrip import overview
         >>> from featmagic.options.view import View
         >>> film_png(overview([], View()))[1:4]
         b'PNG'
@@ -156,3 +174,73 @@ def _draw_tiles(there: Pixels, values: Pixels, frame: Frame, band: Band) -> None
         there[1 : 1 + height, 1 : 1 + width] = tiles[0]
     if strange:
         draw_frames(there, values, (height, width), pitch)
+
+
+def boxed(canvas: Pixels, texts: Iterable[Text]) -> list[Text]:
+    """The texts, those in a loud colour as dark letters; a box of that colour is drawn for them.
+
+    Example:
+        >>> canvas = np.zeros((13, 9), np.uint8)
+        >>> boxed(canvas, [("1", 1, 2, NAN)]) == [("1", 1, 2, MARK)]
+        True
+        >>> bool((canvas[:12] == NAN).all())
+        True
+    """
+    made = []
+    for words, top, left, colour in texts:
+        loud = colour in (NAN, POSITIVE_INF)
+        if loud:
+            canvas[top - 1 : top + LINE, left - 2 : left + LETTER * len(words) + 1] = colour
+        made.append((words, top, left, MARK if loud else colour))
+    return made
+
+
+def draw_bar(row: Pixels, colour: int) -> None:
+    """A bar of shapes at the left of a row.
+
+    Example:
+        >>> row = np.zeros((30, 8), np.uint8)
+        >>> draw_bar(row, NAN)
+        >>> row[3:5, :5].tolist() == [[MARK, NAN, NAN, MARK, 0]] * 2
+        True
+    """
+    shapes = np.full((1, (len(row) - 1) // _BAR, 1, 1), colour, np.uint8)
+    bar = row[None, : shapes.size * _BAR, None, :_BAR]
+    bar[:] = colour
+    draw_shapes(bar, shapes, _BAR)
+
+
+def shaped(tiles: Pixels, values: Pixels) -> Pixels:
+    """Enlarged tiles `(n, h, w)` with a shape on what is no number, where values are squares.
+
+    Example:
+        >>> one = np.full((1, 1, 1), NAN, np.uint8)
+        >>> int((shaped(one.repeat(4, 1).repeat(4, 2), one) == MARK).sum())
+        8
+    """
+    count, height, width = values.shape
+    zoom = tiles.shape[1] // height
+    if tiles.shape == (count, height * zoom, width * zoom):
+        draw_shapes(tiles[:, :, None], values[:, :, None], zoom)
+    return tiles
+
+
+def draw_frames(there: Pixels, values: Pixels, size: tuple[int, int], pitch: int) -> None:
+    """A frame around each tile that holds what is no number.
+
+    Args:
+        there: from a pixel above and left of the first tile on.
+        values: `(n, h, w)`, the tiles as they came.
+        size: how tall and wide each is drawn.
+        pitch: how far it is from one to the next.
+
+    Example:
+        >>> there = np.zeros((3, 3), np.uint8)
+        >>> draw_frames(there, np.full((1, 1, 1), NAN, np.uint8), (1, 1), 2)
+        >>> int((there == INK).sum())
+        8
+    """
+    for place, letters in enumerate(letters_of(values[:, :, None])):
+        if letters:
+            frame = there[: size[0] + 2, place * pitch : place * pitch + size[1] + 2]
+            frame[[0, -1]], frame[:, [0, -1]] = INK, INK

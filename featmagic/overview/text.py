@@ -7,9 +7,10 @@ from unicodedata import east_asian_width
 
 import numpy as np
 
-from featmagic.band import laid_out
-from featmagic.health import Health
-from featmagic.overview import Film, Frame
+from featmagic.overview.filmstrip import Film, Frame
+from featmagic.overview.health import Health
+from featmagic.overview.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
+from featmagic.overview.thumbnails import laid_out
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.ascii import Letters
 from featmagic.render.half_blocks import Blocks
@@ -17,9 +18,10 @@ from featmagic.render.mosaic import Mosaic
 from featmagic.render.palette import GAP
 from featmagic.render.text import text_of
 from featmagic.support.text import format_bytes, sparkline, truncate
-from featmagic.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
 
 _SHORTEST = 12  # letters that a layer's name has, if it is so long
+
+
 _LOUD, _RESET = "\x1b[1;95m", "\x1b[0m"  # bold, bright magenta
 
 
@@ -32,7 +34,7 @@ def film_lines(film: Film, colours: int, columns: int) -> str:
         columns: of the terminal that may be used.
 
     Example:
-        >>> from featmagic.overview import overview
+        >>> from featmagic.overview.filmstrip import overview
         >>> from featmagic.options.view import View
         >>> film_lines(overview([], View()), 256, 80)
         '0 layers · 0 B of activations · no NaN, no inf'

@@ -11,10 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.band import Band, Stack, stack_of
-from featmagic.health import Health, Reading, bring, healths, read
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
+from featmagic.overview.health import Health, Reading, bring, healths, read
+from featmagic.overview.thumbnails import (
+    Band,
+    Stack,
+    centres,
+    grouped,
+    painted,
+    stack_of,
+    two_maps,
+    with_finite_ends,
+)
 from featmagic.planes.dtypes import Pixels, real, undrawable
 from featmagic.planes.layout import Axes, LayoutMismatch, axes_of
 from featmagic.planes.planes import planes
@@ -22,10 +31,13 @@ from featmagic.recording.records import Activation
 from featmagic.render.viewport import PAGE, Room
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.progress import Progress
-from featmagic.thumbnails import centres, grouped, painted, two_maps, with_finite_ends
 
 _PAGE_BAND = Band(side=28, gap=2)
+
+
 _TERMINAL_SIDE = 6  # three lines of half blocks
+
+
 BESIDE = 24  # letters beside the tiles in a terminal
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from featmagic.health import SAMPLED, Health
-from featmagic.overview import Film, Frame
+from featmagic.overview.filmstrip import Film, Frame
+from featmagic.overview.health import SAMPLED, Health
+from featmagic.overview.thumbnails import centres, maps_of
 from featmagic.recording.records import shape_of
 from featmagic.support.text import format_bytes, percent, printable, sparkline
-from featmagic.thumbnails import centres, maps_of
 
 
 def caption(film: Film) -> str:
@@ -18,7 +18,7 @@ def caption(film: Film) -> str:
     Example:
         >>> import torch
         >>> from featmagic.recording.records import Activation
-        >>> from featmagic.overview import overview
+        >>> from featmagic.overview.filmstrip import overview
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 0]], [[1, 3]]]]))
         >>> print(caption(overview([(relu, ())], View())).splitlines()[-1])

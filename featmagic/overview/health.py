@@ -14,7 +14,11 @@ from torch import Tensor
 from featmagic.planes.dtypes import real
 
 PARTS = 16  # of the histogram
+
+
 SAMPLED = 1024  # values of a layer at most, from which shares are told
+
+
 _AS_THEY_ARE = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 Row = NDArray[np.float64]
