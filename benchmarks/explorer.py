@@ -18,7 +18,7 @@ from turns import Effort, Row, milliseconds, said, timed
 
 import featmagic
 from featmagic import FeatureMaps
-from featmagic.explore.contents import contents
+from featmagic.explorer.document import contents
 from featmagic.options.view import View
 
 SIX = ("conv1", "layer1.0", "layer1.1", "layer2", "layer3", "layer4")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import featmagic
-from featmagic.explore.contents import Contents
+from featmagic.explorer.document import Contents
 
 # Tells when the frame is on its way in which the first channel was drawn: two frames later.
 FIRST_PAINT = """

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from featmagic.explore.saved import save_page
-from featmagic.explore.terminal import browse
+from featmagic.explorer.html.save import save_page
+from featmagic.explorer.terminal.open import browse
 from featmagic.files import paths
 from featmagic.files.arrays import check_whole, save_arrays
 from featmagic.grid.draw import Drawing, draw_all
@@ -33,7 +33,7 @@ from featmagic.support.text import printable, say
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from featmagic.explore.widget import Explorer
+    from featmagic.explorer.widget import Explorer
 
 
 class FeatureMaps(Mapping[str, Tensor]):
@@ -137,7 +137,7 @@ class FeatureMaps(Mapping[str, Tensor]):
             self._show(layers, for_pictures(view), where)
             say(f"Shown without an explorer: {reason}.")
         else:
-            from featmagic.explore.opening import show_explorer  # anywidget takes its time
+            from featmagic.explorer.open import show_explorer  # anywidget takes its time
 
             explorer = self.explore_view(layers, view, model=model, inputs=inputs)
             if explorer is not None:
@@ -174,7 +174,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         """`explore`, with a `View` made before."""
         activations = self._named(layers)
         if runs_widgets():
-            from featmagic.explore.opening import explorer
+            from featmagic.explorer.open import explorer
 
             name = name_of(self, "feature_maps")
             return explorer(activations, view, self._pass.calls, name, model, inputs)

@@ -316,7 +316,7 @@ def test_without_anywidget_there_are_grids_and_a_line_says_why(kernel):
     ran = kernel.run(
         "import sys\nsys.modules['anywidget'] = None\n"
         "import importlib.util as util\nfind = util.find_spec\n"
-        "import featmagic.explore.possible as possible\n"
+        "import featmagic.render.target as possible\n"
         "possible.find_spec = lambda name: None if name == 'anywidget' else find(name)"
     )
     try:

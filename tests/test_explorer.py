@@ -20,7 +20,7 @@ from nbconvert import HTMLExporter
 from PIL import Image
 from tiles import as_shown, tiles_in
 
-from featmagic.explore.front_end import VIEW
+from featmagic.explorer.widget import VIEW
 
 HERE = Path(__file__).parent
 SECONDS = 120
@@ -509,7 +509,7 @@ def test_other_front_ends_are_given_the_widget_beside_the_grid(front, values):
 
 
 def test_a_cell_may_show_it_as_a_magic_does(front):
-    code = "from featmagic.explore.opening import show_explorer\n"
+    code = "from featmagic.explorer.open import show_explorer\n"
     (output,) = front.good(f"{code}show_explorer(feature_maps.explore())")
     assert output.output_type == "display_data"
     assert set(output.data) == {"image/png", "text/plain"}
@@ -815,7 +815,7 @@ def test_what_is_not_explored_imports_no_widgets():
     code = (
         "from IPython.core.interactiveshell import InteractiveShell\n"
         "import sys\nip = InteractiveShell()\nip.run_line_magic('load_ext', 'featmagic')\n"
-        "import featmagic.maps, featmagic.capturing\n"
+        "import featmagic.feature_maps, featmagic.api\n"
         "print('anywidget' in sys.modules, 'ipywidgets' in sys.modules)"
     )
     assert plain(code).splitlines()[-1] == "False False"

@@ -5,7 +5,7 @@ from importlib.resources import files
 import pytest
 
 SCRIPT, STYLES = (
-    files("featmagic.explore").joinpath(name).read_bytes()
+    (files("featmagic.explorer") / "static" / name).read_bytes()
     for name in ("explorer.js", "explorer.css")
 )
 

@@ -181,6 +181,7 @@ def interrupting(monkeypatch, module, name, at):
 
 
 def test_an_interrupted_overview_shows_the_layers_it_has(monkeypatch, capsys):
+    from featmagic.overview import filmstrip
 
     maps = captured(10)
     interrupting(monkeypatch, filmstrip, "_seen", at=5)
@@ -204,6 +205,7 @@ def test_an_interrupt_of_the_last_layer_is_an_interrupt_too(monkeypatch, capsys)
 
 
 def test_an_interrupted_picture_is_no_picture(monkeypatch, tmp_path):
+    from featmagic.overview import filmstrip
 
     maps = captured(10)
     interrupting(monkeypatch, filmstrip, "_seen", at=5)

@@ -11,7 +11,7 @@ import pytest
 from pages import Saved, hash_of
 from PIL import Image
 
-from featmagic.explore.page import Still, page
+from featmagic.explorer.html.page import Still, page
 
 WICKED = [
     "</script><script>alert(1)</script>",

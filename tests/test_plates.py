@@ -14,8 +14,8 @@ from PIL import Image
 from torch import nn
 
 import featmagic
-from featmagic.explore.budget import OF_A_PLANE, shares
-from featmagic.explore.contents import contents
+from featmagic.explorer.budget import OF_A_PLANE, shares
+from featmagic.explorer.document import contents
 from featmagic.options.view import View
 from featmagic.support.errors import FeatmagicError
 

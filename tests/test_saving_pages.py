@@ -11,7 +11,7 @@ from torch import nn
 
 import featmagic
 from featmagic import FeatmagicError
-from featmagic.explore import saved as saving
+from featmagic.explorer.html import save as saving
 
 
 @pytest.fixture

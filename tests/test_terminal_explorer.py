@@ -20,7 +20,8 @@ ROWS, COLUMNS = 40, 130
 SETUP = """\
 import asyncio, time
 import expected, torch, featmagic
-from featmagic.explore.terminal import browse, picture
+from featmagic.explorer.terminal import preview
+from featmagic.explorer.terminal.open import browse
 from featmagic.render.target import screen
 from featmagic.options.view import View
 model, x = expected.model_and_images()

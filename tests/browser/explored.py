@@ -13,7 +13,7 @@ import matplotlib
 import numpy as np
 import torch
 
-from featmagic.explore.contents import contents
+from featmagic.explorer.document import contents
 from featmagic.options.view import View
 from featmagic.recording.inputs import Given
 from featmagic.recording.records import Activation
@@ -95,7 +95,7 @@ def _data(png):
 
 def written(path, text, images):
     """The page of those contents, in a file."""
-    own = files("featmagic.explore")
+    own = files("featmagic.explorer") / "static"
     held = json.dumps({"contents": text, "bytes": images}).replace("<", "\\u003c")
     script = json.dumps(own.joinpath("explorer.js").read_text("utf-8")).replace("<", "\\u003c")
     style = own.joinpath("explorer.css").read_text("utf-8")

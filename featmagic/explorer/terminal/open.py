@@ -47,8 +47,8 @@ def browse(wanted: Wanted, view: View, where: Screen) -> None:
         say(f"Shown without an explorer: {reason}.")
         return
     # prompt_toolkit takes a while to import: only where it is used.
-    from featmagic.explore.terminal.layers import entries
-    from featmagic.explore.terminal.window import explore
+    from featmagic.explorer.terminal.app import explore
+    from featmagic.explorer.terminal.layer_table import entries
 
     try:
         explore(entries(wanted, view), replace(_ordinary(view), max=0), _colours(where))

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from prompt_toolkit.formatted_text import ANSI, to_formatted_text
 from prompt_toolkit.formatted_text.base import OneStyleAndTextTuple, StyleAndTextTuples
 from prompt_toolkit.utils import get_cwidth
 
-from featmagic.explore.terminal.browser import Browser
-from featmagic.explore.terminal.framed import cut, framed, parsed
-from featmagic.explore.terminal.grid import Place
-from featmagic.explore.terminal.keys import help_lines
-from featmagic.explore.terminal.layers import Table, table
-from featmagic.explore.terminal.picture import Canvas
-from featmagic.explore.terminal.words import caption_lines, status_lines
+from featmagic.explorer.terminal.actions import found
+from featmagic.explorer.terminal.keymap import help_lines
+from featmagic.explorer.terminal.layer_table import Table, table
+from featmagic.explorer.terminal.preview import Canvas, Place, statistics
+from featmagic.explorer.terminal.state import Browser
+from featmagic.support.text import wrap
 
 _MARKER, _NO_MARKER = "> ", "  "
+
+
 _LEFT = 20  # columns that the layers have at most on a narrow screen
+
+
 _LOUD = "bold ansimagenta"
 
 
@@ -45,7 +50,7 @@ def composed(browser: Browser, columns: int, rows: int) -> list[StyleAndTextTupl
     Example:
         >>> import torch
         >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explore.terminal.layers import entries
+        >>> from featmagic.explorer.terminal.layer_table import entries
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
         >>> browser = Browser(entries([(relu, ())], View()), View(), 0)
@@ -166,3 +171,154 @@ def _help(browser: Browser, columns: int, rows: int) -> list[StyleAndTextTuples]
     lines = help_lines()
     browser.first = max(0, min(browser.first, len(lines) - rows))
     return [[("", f" {cut(line, columns - 1)}")] for line in lines[browser.first :]]
+
+
+_FRAME = "ansigreen"
+
+
+def framed(
+    line: tuple[OneStyleAndTextTuple, ...],
+    number: int,
+    place: Place | None,
+    columns: int,
+    *,
+    letters: bool,
+) -> StyleAndTextTuples:
+    """A line of the grid, with what frames the chosen channel: beside it, never on it.
+
+    Args:
+        line: its cells.
+        number: which line it is.
+        place: where the chosen channel stands, if one is chosen.
+        columns: there are for it, with a blank before it.
+        letters: whether the frame is of plain letters.
+
+    Example:
+        >>> line = framed(parsed("ab cd"), 1, Place(1, 3, 1, 2, True), 9, letters=True)
+        >>> "".join(text for _, text, *_ in line)
+        ' ab[cd]'
+    """
+    cells: StyleAndTextTuples = [("", " "), *line]
+    if place is not None and place.top - place.labelled <= number < place.top + place.height:
+        right = place.left + place.width + 1
+        cells += [("", " ")] * (right + 1 - len(cells))
+        before, after = ("[", "]") if letters else ("█", "█")
+        if number < place.top:
+            label = cells[place.left : right + 1]
+            cells[place.left : right + 1] = [(f"{_FRAME} reverse", cell[1]) for cell in label]
+        else:
+            cells[place.left], cells[right] = (_FRAME, before), (_FRAME, after)
+    return cells[:columns]
+
+
+@lru_cache(maxsize=256)
+def parsed(text: str) -> tuple[OneStyleAndTextTuple, ...]:
+    r"""A line's cells, a letter each with its style.
+
+    Example:
+        >>> parsed("\x1b[38;5;196m▀")
+        (('#ff0000', '▀'),)
+    """
+    return tuple(to_formatted_text(ANSI(text)))
+
+
+def forget() -> None:
+    """Let go of the lines that were drawn.
+
+    Example:
+        >>> forget()
+    """
+    parsed.cache_clear()
+
+
+def cut(text: str, columns: int) -> str:
+    """The text without its end, where that has no room.
+
+    Example:
+        >>> cut("layer1.0.conv1", 8)
+        'layer1.…'
+    """
+    if get_cwidth(text) <= columns:
+        return text
+    while text and get_cwidth(text) >= columns:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def caption_lines(browser: Browser, columns: int, most: int) -> list[str]:
+    """The caption in so many lines; what has no room is left out.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.recording.records import Activation
+        >>> from featmagic.explorer.terminal.layer_table import entries
+        >>> from featmagic.options.view import View
+        >>> fc = Activation("fc", "fc", "Linear", 1, torch.zeros(()))
+        >>> browser = Browser(entries([(fc, ())], View()), View(), 256)
+        >>> caption_lines(browser, 40, 2)
+        ['fc  Linear  () float32 cpu', '  the single value 0']
+    """
+    return wrap(browser.shown.caption, columns).splitlines()[:most]
+
+
+def status_lines(
+    browser: Browser, columns: int, most: int, width_of: Callable[[str], int] = len
+) -> list[str]:
+    """The chosen channel's figures and every setting, in as few lines as they fit.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.recording.records import Activation
+        >>> from featmagic.explorer.terminal.layer_table import entries
+        >>> from featmagic.options.view import View
+        >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
+        >>> browser = Browser(entries([(relu, ())], View()), View(), 256)
+        >>> print(*status_lines(browser, 80, 2), sep="|")
+        channel 0 of 2: 0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %|viridis (auto) · scale channel · sort index · zoom 12 (auto) · ? keys · q quit
+    """  # noqa: E501
+    groups = _groups(browser)
+    lines = list(_packed([part for group in groups for part in group], columns, width_of))
+    if len(lines) > 1:
+        lines = [line for group in groups for line in _packed(group, columns, width_of)]
+    return lines if len(lines) <= most else [*lines[: most - 1], " · ".join(lines[most - 1 :])]
+
+
+def _groups(browser: Browser) -> list[list[str]]:
+    """What is said: what is of one group stands in a line of its own where not all fits in one."""
+    if browser.mode == "find":
+        count = f"{len(found(browser))} of {len(browser.layers)} layers"
+        return [[f"/{browser.typed}_", count, "down the next", "Enter takes it", "Escape back"]]
+    if browser.message:
+        return [[browser.message, "? keys"]]
+    if browser.mode == "help":
+        return [["any key: back", "q quit"]]
+    figures = statistics(browser.picture, browser.tile)
+    settings = [*_settings(browser), "? keys", "q quit"]
+    return [[figures], settings] if figures else [settings]
+
+
+def _settings(browser: Browser) -> Iterator[str]:
+    view, picture = browser.view, browser.picture
+    if picture.colours:
+        yield picture.colours.cmap + " (auto)" * (view.cmap is None)
+    yield f"scale {browser.scale}"
+    if view.robust is not None:
+        yield f"robust {view.robust:g} %"
+    yield f"sort {view.sort}" + (f", top {view.topk}" if view.topk else "")
+    if picture.grid:
+        yield f"zoom {picture.grid.zoom}{' (auto)' * (view.zoom is None)}"
+    if picture.samples > 1:
+        yield f"sample {int(view.sample) % picture.samples} of {picture.samples}"
+
+
+def _packed(parts: Sequence[str], columns: int, width_of: Callable[[str], int]) -> Iterator[str]:
+    """The parts in lines of so many letters, set apart by dots."""
+    line = ""
+    for part in parts:
+        longer = f"{line} · {part}" if line else part
+        if line and width_of(longer) > columns:
+            yield line
+            line = part
+        else:
+            line = longer
+    yield line

@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from featmagic.explore.budget import Share, within
-from featmagic.explore.contents import Contents, image_text, plates_of
-from featmagic.explore.spread import spread
-from featmagic.explore.telling import Json, plate_id, plate_text
+from featmagic.explorer.budget import Share, within
+from featmagic.explorer.document import Contents, Json, image_text, plate_id, plate_text, plates_of
+from featmagic.explorer.planes import spread
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
 from featmagic.planes.layout import fitting

@@ -18,15 +18,16 @@ from prompt_toolkit.layout import Layout, UIContent, UIControl, Window
 from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.output.defaults import create_output
 
-from featmagic.explore.terminal.browser import Browser
-from featmagic.explore.terminal.composed import composed
-from featmagic.explore.terminal.finding import type_in
-from featmagic.explore.terminal.framed import forget
-from featmagic.explore.terminal.keys import ALWAYS, FINDING, HELPING, KEYS, Key
-from featmagic.explore.terminal.layers import Entry
+from featmagic.explorer.terminal.actions import type_in
+from featmagic.explorer.terminal.keymap import ALWAYS, FINDING, HELPING, KEYS, Key
+from featmagic.explorer.terminal.layer_table import Entry
+from featmagic.explorer.terminal.screen import composed, forget
+from featmagic.explorer.terminal.state import Browser
 from featmagic.options.view import View
 
 _DEPTHS = {0: ColorDepth.DEPTH_1_BIT, 256: ColorDepth.DEPTH_8_BIT, 2**24: ColorDepth.DEPTH_24_BIT}
+
+
 _PATIENCE = 0.05  # seconds after Escape, in which what follows makes it an arrow key
 
 

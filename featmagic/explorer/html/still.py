@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from featmagic.explore.contents import first_sample
-from featmagic.explore.page import Still
-from featmagic.explore.spread import useful
+from featmagic.explorer.document import first_sample
+from featmagic.explorer.html.page import Still
+from featmagic.explorer.planes import useful
 from featmagic.grid.draw import draw
 from featmagic.options.view import View, for_pictures
 from featmagic.planes.dtypes import undrawable

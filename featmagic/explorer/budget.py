@@ -10,6 +10,8 @@ from typing import Any
 from featmagic.support.text import format_bytes
 
 OF_A_PLANE = 120  # bytes of text: its channel, range and statistics
+
+
 _LEAST = 7  # values a side, below which channels are left out instead
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.explore.spread import Spread
+from featmagic.explorer.planes import Spread
 from featmagic.planes.dtypes import Pixels, exactly
 from featmagic.planes.heat_map import shrunk
 from featmagic.planes.statistics import Figures, Measured, Row, figures_of
@@ -55,7 +55,7 @@ def plate(one: Spread, sample: int = 0, shrink: int = 1, most: int | None = None
     Example:
         >>> import torch
         >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explore.spread import spread
+        >>> from featmagic.explorer.planes import spread
         >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.tensor([[[[1.0, 3.0]]]]))
         >>> made = plate(spread(act, View(layout="NCHW")))
@@ -102,7 +102,7 @@ def dead_in(one: Spread) -> tuple[int, int]:
     Example:
         >>> import torch
         >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explore.spread import spread
+        >>> from featmagic.explorer.planes import spread
         >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(1, 3, 2, 2))
         >>> dead_in(spread(act, View(layout="NCHW")))

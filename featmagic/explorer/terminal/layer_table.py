@@ -12,7 +12,11 @@ from featmagic.recording.records import Activation
 from featmagic.support.text import percent, printable, truncate
 
 _SHORTEST = 8  # letters that a layer's name has, if it is so long
+
+
 _HEAD = ("layer", "class", "shape", "dead")
+
+
 # Columns in the order in which they go where there is no room, and the letters of a name that are
 # worth more than each.
 _FIRST_TO_GO = {1: 2 * _SHORTEST, 2: 2 * _SHORTEST, 3: _SHORTEST}

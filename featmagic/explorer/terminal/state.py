@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from featmagic.explore.terminal.layers import Entry
-from featmagic.explore.terminal.picture import Canvas, Picture, large, picture
+from featmagic.explorer.terminal.layer_table import Entry
+from featmagic.explorer.terminal.preview import Canvas, Picture, large, picture
 from featmagic.options.view import View
 from featmagic.support.errors import FeatmagicError
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from torch import Tensor, strided
 
-from featmagic.explore.contents import Contents, contents, image_text, plates_of
-from featmagic.explore.spread import Spread, spread
-from featmagic.explore.telling import Json, plate_text
+from featmagic.explorer.document import Contents, Json, contents, image_text, plate_text, plates_of
+from featmagic.explorer.planes import Spread, spread
 from featmagic.options.view import View
 from featmagic.planes.layout import fitting
 from featmagic.planes.statistics import figures_of

@@ -67,6 +67,8 @@ _POLICY = (
     "img-src data:; base-uri 'none'; form-action 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
+
+
 _BEFORE = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -90,6 +92,8 @@ _BEFORE = """\
 </main>
 <script type="application/json" id="featmagic-contents">{contents}</script>
 <script type="application/json" id="featmagic-bytes">"""
+
+
 _AFTER = """</script>
 <script type="module">{script}</script>
 </body>
@@ -98,8 +102,14 @@ _AFTER = """</script>
 
 
 def _own(name: str) -> str:
-    """A file beside this one, with line ends as an HTML parser leaves them: they are hashed."""
-    return files(__package__).joinpath(name).read_bytes().decode().replace("\r\n", "\n")
+    """A file of `static/`, with line ends as an HTML parser leaves them: they are hashed."""
+    return (
+        files("featmagic.explorer")
+        .joinpath("static", name)
+        .read_bytes()
+        .decode()
+        .replace("\r\n", "\n")
+    )
 
 
 def _hash(text: str) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from featmagic.explore.contents import contents
-from featmagic.explore.page import page
-from featmagic.explore.samples import with_samples
-from featmagic.explore.still import Wanted, still
+from featmagic.explorer.document import contents
+from featmagic.explorer.html.more_samples import with_samples
+from featmagic.explorer.html.page import page
+from featmagic.explorer.html.still import Wanted, still
 from featmagic.files.paths import write_whole
 from featmagic.options.view import View
 

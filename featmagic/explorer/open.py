@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from featmagic.explore.source import Source, source
-from featmagic.explore.spread import useful
-from featmagic.explore.telling import HEALTHY, Json
-from featmagic.explore.widget import Explorer
+from featmagic.explorer.document import HEALTHY, Json
+from featmagic.explorer.planes import useful
+from featmagic.explorer.session import Source, source
+from featmagic.explorer.widget import Explorer
 from featmagic.grid.draw import draw
 from featmagic.options.view import View, for_pictures
 from featmagic.planes.layout import fitting

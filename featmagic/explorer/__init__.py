@@ -1,0 +1,1 @@
+"""The interactive view of layers and channels, in notebooks, pages and terminals."""

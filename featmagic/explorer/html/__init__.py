@@ -1,0 +1,1 @@
+"""The explorer as one HTML file that runs by itself and fetches nothing."""

@@ -1,0 +1,1 @@
+"""The explorer in a terminal: the layers as a table, one layer as a grid, keys to move."""
