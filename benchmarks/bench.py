@@ -56,13 +56,13 @@ from turns import (
 import featmagic
 from featmagic.grid.arrange import arrange
 from featmagic.grid.draw import draw
+from featmagic.ipython.completion.suggest import Known, suggest
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
 from featmagic.render.image import png
 from featmagic.render.mosaic import Mosaic, tile
 from featmagic.render.palette import LEVELS, palette
 from featmagic.render.viewport import PAGE
-from featmagic.shell.suggest import Known, suggest
 
 
 @dataclass(frozen=True)

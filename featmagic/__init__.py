@@ -16,8 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from featmagic.capturing import capture
-    from featmagic.maps import FeatureMaps
+    from featmagic.api import capture
+    from featmagic.feature_maps import FeatureMaps
     from featmagic.options.view import View
     from featmagic.support.errors import FeatmagicError
 
@@ -25,9 +25,9 @@ __version__ = "0.1.0"
 __all__ = ["FeatmagicError", "FeatureMaps", "View", "capture"]
 
 _HOMES = {
-    "capture": "capturing",
+    "capture": "api",
     "FeatmagicError": "support.errors",
-    "FeatureMaps": "maps",
+    "FeatureMaps": "feature_maps",
     "View": "options.view",
 }
 
@@ -47,13 +47,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext featmagic`."""
-    from featmagic.shell.extension import load
+    from featmagic.ipython.extension import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """`%unload_ext featmagic`: leaves nothing of ours in the shell."""
-    from featmagic.shell.extension import unload
+    from featmagic.ipython.extension import unload
 
     unload(shell)

@@ -14,8 +14,8 @@ from torch import nn
 from versions import COMMAND
 
 from featmagic import FeatmagicError
+from featmagic.ipython.parser import options_of
 from featmagic.options.view import View
-from featmagic.shell.options import options_of
 
 
 def line_of(error):

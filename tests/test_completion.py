@@ -22,16 +22,16 @@ from networks import DNN, Block, hooks_on
 from torch import nn
 
 import featmagic
+from featmagic.ipython.completion.matcher import HAS_MATCHERS
+from featmagic.ipython.completion.static_lookup import leads_to_module
+from featmagic.ipython.completion.suggest import Known, suggest
+from featmagic.ipython.namespace import find_model
+from featmagic.ipython.parser import options_of, parse_hook
+from featmagic.ipython.tokenizer import typed_words
 from featmagic.options.colormaps import _WELL_KNOWN
 from featmagic.options.validators import words_taken
 from featmagic.options.view import View
 from featmagic.recording.selectors import select
-from featmagic.shell.complete import HAS_MATCHERS
-from featmagic.shell.leading import leads_to_module
-from featmagic.shell.namespace import find_model
-from featmagic.shell.options import options_of, parse_hook
-from featmagic.shell.suggest import Known, suggest
-from featmagic.shell.words import typed_words
 
 HERE = Path(__file__).parent
 SECONDS = 120  # a kernel or terminal that is silent for so long is stuck
@@ -793,7 +793,7 @@ def test_an_unloaded_extension_completes_nothing_and_a_reloaded_one_once(tab, sh
 
 
 def test_the_models_own_key_is_a_dot_and_dots_in_brackets_part_nothing():
-    from featmagic.shell.typed import segments
+    from featmagic.ipython.completion.fragment import segments
 
     keys = [".", ".['hidden']", "enc['a.b']", "enc.conv"]
     assert [tuple(found) for found in segments(keys, "")] == [

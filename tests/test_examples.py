@@ -17,8 +17,8 @@ from nbclient import NotebookClient
 from nbconvert import ScriptExporter
 from PIL import Image
 
+from featmagic.ipython.manual import LINE_OPTIONS, explained, what
 from featmagic.options.view import View
-from featmagic.shell.manual import LINE_OPTIONS, explained, what
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

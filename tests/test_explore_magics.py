@@ -13,9 +13,9 @@ from torch import nn
 
 import featmagic
 from featmagic import FeatmagicError
+from featmagic.ipython.completion.suggest import Known, suggest
+from featmagic.ipython.parser import parse_again, parse_look
 from featmagic.options.view import View
-from featmagic.shell.options import parse_again, parse_look
-from featmagic.shell.suggest import Known, suggest
 
 HERE = Path(__file__).parent
 SECONDS = 120  # a kernel that is silent for so long is stuck
@@ -179,7 +179,7 @@ def test_nothing_captured_is_said_as_for_grids(model, capsys):
 
 
 def test_the_manual_explains_the_options(shell):
-    from featmagic.shell.manual import FEATUREMAPS
+    from featmagic.ipython.manual import FEATUREMAPS
 
     for option in ("--explore", "--max-bytes SIZE", "--inputs NAME", ".html"):
         assert option in FEATUREMAPS

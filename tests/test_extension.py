@@ -101,9 +101,10 @@ def test_what_only_tab_needs_is_imported_by_the_first_tab():
         "from IPython.core.interactiveshell import InteractiveShell\n"
         "ip = InteractiveShell()\n"
         "ip.Completer.use_jedi = False\n"
+        "here = 'featmagic.ipython.completion'\n"
         "def there():\n"
-        "    names = ('typed', 'held', 'leading', 'below', 'candidates', 'suggest')\n"
-        "    return [name for name in names if f'featmagic.shell.{name}' in sys.modules]\n"
+        "    names = ('fragment', 'static_lookup', 'children', 'candidates', 'suggest')\n"
+        "    return [name for name in names if f'{here}.{name}' in sys.modules]\n"
         "ip.run_line_magic('load_ext', 'featmagic')\n"
         "print('loaded', *there())\n"
         "with provisionalcompleter():\n"
@@ -111,7 +112,15 @@ def test_what_only_tab_needs_is_imported_by_the_first_tab():
         "print('Tab', *[one.text for one in found], *there())"
     )
     words = run_python(program)
-    assert words == ["loaded", "Tab", "--into", "typed", "held", "leading", "candidates", "suggest"]
+    assert words == [
+        "loaded",
+        "Tab",
+        "--into",
+        "fragment",
+        "static_lookup",
+        "candidates",
+        "suggest",
+    ]
 
 
 def test_plain_python_needs_no_ipython_and_no_pyplot():

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from featmagic.ipython.manual import explained, options_of_view, what
+from featmagic.ipython.parser import parse_again, parse_hook, parse_look
+from featmagic.ipython.tokenizer import split_statement, words_of
 from featmagic.options.view import View, view_of
-from featmagic.shell.manual import explained, options_of_view, what
-from featmagic.shell.options import parse_again, parse_hook, parse_look
-from featmagic.shell.words import split_statement, words_of
 from featmagic.support.errors import FeatmagicError
 
 

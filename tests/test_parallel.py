@@ -316,7 +316,7 @@ def test_where_there_is_no_engine_ipyparallel_is_left_alone(shell):
     shell.run("%%featuremaps model cnn1\nmodel(x);")
     assert not [key for key in can_map if "featmagic" in str(key)]
     program = (
-        "import sys, featmagic.pulling, featmagic.shell.extension\n"
+        "import sys, featmagic.ipython.ipyparallel, featmagic.ipython.extension\n"
         "print(*[name for name in ('ipyparallel', 'torch') if name in sys.modules])"
     )
     assert printed_by("-c", program) == "\n"

@@ -186,7 +186,7 @@ def test_what_is_for_the_screen_has_no_use_in_a_picture(looked, method, name):
 
 
 def test_the_settings_are_views_fields():
-    from featmagic.shell.settings import FeatMagic
+    from featmagic.ipython.config import FeatMagic
 
     defaults = {name: trait.default_value for name, trait in FeatMagic.class_traits().items()}
     for name in ("cmap", "max", "scale", "zoom", "renderer"):

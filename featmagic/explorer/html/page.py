@@ -103,13 +103,10 @@ _AFTER = """</script>
 
 def _own(name: str) -> str:
     """A file of `static/`, with line ends as an HTML parser leaves them: they are hashed."""
-    return (
-        files("featmagic.explorer")
-        .joinpath("static", name)
-        .read_bytes()
-        .decode()
-        .replace("\r\n", "\n")
-    )
+    static = files("featmagic.explorer") / "static"
+    return (static / name).read_bytes().decode().replace("
+", "
+")
 
 
 def _hash(text: str) -> str:

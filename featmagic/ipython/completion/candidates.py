@@ -12,17 +12,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from featmagic.shell.held import (
-    attributes,
-    class_of,
-    is_maps,
-    is_module,
-    is_tensor,
-    items,
-    value_of,
-)
-from featmagic.shell.leading import leading
-from featmagic.shell.typed import (
+from featmagic.ipython.completion.fragment import (
     Opened,
     Suggestions,
     behind_dot,
@@ -32,7 +22,17 @@ from featmagic.shell.typed import (
     segments,
     starting,
 )
-from featmagic.shell.words import words_of
+from featmagic.ipython.completion.static_lookup import (
+    attributes,
+    class_of,
+    is_maps,
+    is_module,
+    is_tensor,
+    items,
+    leading,
+    value_of,
+)
+from featmagic.ipython.tokenizer import words_of
 from featmagic.support.errors import FeatmagicError
 
 if TYPE_CHECKING:
@@ -119,20 +119,20 @@ def layers(
     Raises:
         LookupError: there is no such layer.
     """
-    from featmagic.shell import below
+    from featmagic.ipython.completion.children import children, classes, kind, layer_at
 
     quote = word[:1] if word[:1] in ("'", '"') else ""
     at = opened(word[len(quote) :])
-    parent = below.layer_at(at.head, model, expression) if at.opener else model
+    parent = layer_at(at.head, model, expression) if at.opener else model
     before = word[: len(word) - len(at.leaf)]
     named = (
-        (text, below.kind(child))
-        for text, whole, child in _written(below.children(parent), at, after)
+        (text, kind(child))
+        for text, whole, child in _written(children(parent), at, after)
         if can_be_written(before[len(quote) :] + whole, quote)
     )
     found = starting(at.leaf, named)
     if at.leaf[:1].isupper() and not at.opener:
-        found.items.extend(starting(at.leaf, ((n, "class") for n in below.classes(model))).items)
+        found.items.extend(starting(at.leaf, ((n, "class") for n in classes(model))).items)
     found.items.sort(key=lambda item: before + item.text in taken)
     return found
 

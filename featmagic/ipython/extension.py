@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from featmagic import pulling
-from featmagic.shell.cell import VALUE, WithLook, mark
-from featmagic.shell.complete import Completion
-from featmagic.shell.magics import FeatMagics
-from featmagic.shell.mistakes import Misplaced, mistaken, one_percent
-from featmagic.shell.settings import settings_of
+from featmagic.ipython import ipyparallel
+from featmagic.ipython.cell import VALUE, Misplaced, WithLook, mark, mistaken, one_percent
+from featmagic.ipython.completion.matcher import Completion
+from featmagic.ipython.config import settings_of
+from featmagic.ipython.magics import FeatMagics
 from featmagic.support.environment import EXTENSION, is_engine
 
 
@@ -36,7 +35,7 @@ class Extension:
         shell.events.register("pre_execute", self._magics.watches.begin_cell)
         shell.events.register("post_execute", self._end_cell)
         if is_engine(shell):
-            pulling.begin()
+            ipyparallel.begin()
         self._completion.load()
         setattr(shell, EXTENSION, self)
 
@@ -60,7 +59,7 @@ class Extension:
                 shell.configurables.remove(ours)
         shell.magics_manager.registry.pop(FeatMagics.__name__, None)
         if is_engine(shell):
-            pulling.end()
+            ipyparallel.end()
         delattr(shell, EXTENSION)
 
     def _is_ours(self, magic: object) -> bool:

@@ -14,7 +14,7 @@ from featmagic.support.errors import FeatmagicError, did_you_mean
 if TYPE_CHECKING:
     from torch import nn
 
-    from featmagic.maps import FeatureMaps
+    from featmagic.feature_maps import FeatureMaps
 
 Namespace = MutableMapping[str, Any]
 
@@ -85,7 +85,7 @@ def check_free(name: str, namespace: Mapping[str, Any]) -> None:
 
 def is_ours(value: object) -> bool:
     """Whether a variable holds feature maps, which may be replaced by newer ones."""
-    from featmagic.maps import FeatureMaps
+    from featmagic.feature_maps import FeatureMaps
 
     return isinstance(value, FeatureMaps)
 

@@ -8,15 +8,14 @@ from typing import Any
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 from IPython.utils.text import DollarFormatter
 
-from featmagic.shell import manual
-from featmagic.shell.cell import run_body
-from featmagic.shell.look import Look, save
-from featmagic.shell.namespace import find_model, modules_in
-from featmagic.shell.options import parse_again, parse_hook, parse_look, parse_names
-from featmagic.shell.settings import FeatMagic
-from featmagic.shell.watch import Watch
-from featmagic.shell.watches import Watches
-from featmagic.shell.words import split_statement
+from featmagic.ipython import manual
+from featmagic.ipython.cell import run_body
+from featmagic.ipython.config import FeatMagic
+from featmagic.ipython.look import Look, save
+from featmagic.ipython.namespace import find_model, modules_in
+from featmagic.ipython.parser import parse_again, parse_hook, parse_look, parse_names
+from featmagic.ipython.tokenizer import split_statement
+from featmagic.ipython.watch import Watch, Watches
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable, say
 
@@ -139,5 +138,9 @@ def _parameters(module: Any) -> str:
 
 
 FeatMagics.hook.__doc__ = manual.HOOK
+
+
 FeatMagics.unhook.__doc__ = manual.UNHOOK
+
+
 FeatMagics.featuremaps.__doc__ = manual.FEATUREMAPS

@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core import completer
 
-from featmagic.shell.watches import Watches
+from featmagic.ipython.watch import Watches
 from featmagic.support.errors import FeatmagicError
 
 if TYPE_CHECKING:
-    from featmagic.shell.suggest import Known
-    from featmagic.shell.typed import Suggestions
+    from featmagic.ipython.completion.fragment import Suggestions
+    from featmagic.ipython.completion.suggest import Known
 
 HAS_MATCHERS = hasattr(completer, "context_matcher")
+
+
 _FILES = "IPCompleter.file_matcher"
+
+
 _ABSENT = object()
 
 
@@ -43,7 +47,7 @@ class Completion:
 
     def _found(self, line: str, cursor: int) -> Suggestions | None:
         """Suggestions, or none of any kind should anything go wrong: nobody wants to know now."""
-        from featmagic.shell.suggest import suggest  # by the first Tab, to load fast
+        from featmagic.ipython.completion.suggest import suggest  # by the first Tab, to load fast
 
         try:
             return suggest(line, cursor, self._known())
@@ -51,7 +55,7 @@ class Completion:
             return None
 
     def _known(self) -> Known:
-        from featmagic.shell.suggest import Known
+        from featmagic.ipython.completion.suggest import Known
 
         names, hidden = self._shell.user_ns, self._shell.user_ns_hidden
         own = {name for name, value in hidden.items() if names.get(name, _ABSENT) is value}

@@ -10,15 +10,16 @@ import argparse
 import keyword
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any, NoReturn
 
+from featmagic.ipython.tokenizer import NUMBER, joined, words_of
 from featmagic.options.view import View, for_explorer, for_pictures, usual_view
-from featmagic.shell.lines import AgainLine, HookLine, LookLine, Saving
-from featmagic.shell.words import NUMBER, joined, words_of
 from featmagic.support.errors import FeatmagicError, did_you_mean
 
 DEFAULT_NAME = "feature_maps"
+
+
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -257,3 +258,43 @@ def variable(name: object, option: str = "--into") -> str:
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise FeatmagicError(f"{option} takes the name of a variable, not '{name}'.")
     return name
+
+
+@dataclass(frozen=True)
+class HookLine:
+    """What stood behind `%hook`."""
+
+    model: str | None
+    layers: tuple[str, ...]
+    into: str
+
+
+@dataclass(frozen=True)
+class Saving:
+    """Where to save what is shown, whether over files that are there already, and drawn how."""
+
+    path: str
+    overwrite: bool
+    view: View = field(default_factory=View)
+
+
+@dataclass(frozen=True)
+class LookLine:
+    """What stood behind `%%featuremaps`, or behind `%featuremaps` with a statement."""
+
+    model: str | None
+    layers: tuple[str, ...]
+    into: str | None
+    as_is: bool
+    view: View
+    saving: Saving | None = None
+    inputs: str | None = None
+
+
+@dataclass(frozen=True)
+class AgainLine:
+    """What stood behind `%featuremaps` without a statement."""
+
+    layers: tuple[str, ...]
+    view: View
+    saving: Saving | None = None

@@ -8,13 +8,26 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from featmagic.ipython.completion.candidates import (
+    can_be_written,
+    inputs,
+    keys_of_maps,
+    layers,
+    models,
+    paths,
+)
+from featmagic.ipython.completion.fragment import Suggestions, opened, starting
+from featmagic.ipython.completion.static_lookup import (
+    class_of,
+    is_maps,
+    is_module,
+    tells_all,
+    value_of,
+)
+from featmagic.ipython.parser import options_of, standing_alone
+from featmagic.ipython.tokenizer import NUMBER, joined, typed_words
 from featmagic.options.validators import words_taken
 from featmagic.options.view import View
-from featmagic.shell.candidates import can_be_written, inputs, keys_of_maps, layers, models, paths
-from featmagic.shell.held import class_of, is_maps, is_module, tells_all, value_of
-from featmagic.shell.options import options_of, standing_alone
-from featmagic.shell.typed import Suggestions, opened, starting
-from featmagic.shell.words import NUMBER, joined, typed_words
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,8 @@ class Known:
 
 
 _NOTHING = Suggestions("", [])
+
+
 _MAGIC = re.compile(r"\s*(%hook|%unhook|%%?featuremaps)\s(.*)", re.DOTALL)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 from torch import nn
 
-from featmagic.maps import FeatureMaps
+from featmagic.feature_maps import FeatureMaps
 from featmagic.recording.diagnostics import missing_from, moved_line
 from featmagic.recording.eval_mode import looking
 from featmagic.recording.recorder import Recorder

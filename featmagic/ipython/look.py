@@ -9,15 +9,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from featmagic.shell.cell import VALUE
-from featmagic.shell.lines import LookLine, Saving
-from featmagic.shell.namespace import Binding, Namespace, find_inputs, find_model
-from featmagic.shell.watches import Watches
+from featmagic.ipython.cell import VALUE
+from featmagic.ipython.namespace import Binding, Namespace, find_inputs, find_model
+from featmagic.ipython.parser import LookLine, Saving
+from featmagic.ipython.watch import Watches
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import say
 
 if TYPE_CHECKING:
-    from featmagic.maps import FeatureMaps
+    from featmagic.feature_maps import FeatureMaps
 
 
 class Look:
@@ -39,7 +39,7 @@ class Look:
         expression, layers, name = self._what()
         model = find_model(expression, self._namespace)  # before torch is loaded for nothing
 
-        from featmagic.maps import FeatureMaps
+        from featmagic.feature_maps import FeatureMaps
         from featmagic.recording.eval_mode import looking
         from featmagic.recording.recorder import Recorder
         from featmagic.recording.selectors import leaves, select

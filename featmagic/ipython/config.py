@@ -9,8 +9,8 @@ from typing import Any
 from traitlets import TraitError, TraitType
 from traitlets.config import Configurable
 
+from featmagic.ipython.parser import DEFAULT_NAME, variable
 from featmagic.options.view import View, spelled, view_of
-from featmagic.shell.options import DEFAULT_NAME, variable
 from featmagic.support.environment import running_shell, takes_png
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import say

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from featmagic.ipython.completion.fragment import Step, steps_of
 from featmagic.recording.model_tree import unwrap
-from featmagic.shell.typed import Step, steps_of
 
 
 def layer_at(head: str, model: nn.Module, expression: str) -> nn.Module:

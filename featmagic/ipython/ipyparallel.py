@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # ipyparallel imports it when it first sends anything: until then there may be no torch.
-_MAPS = "featmagic.maps.FeatureMaps"
+_MAPS = "featmagic.feature_maps.FeatureMaps"
 
 
 def pulled(maps: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
@@ -48,8 +48,8 @@ def end() -> None:
     """Leave it to pickle again to send feature maps."""
     canners = _canners()
     canners.pop(_MAPS, None)
-    if "featmagic.maps" in sys.modules:
-        from featmagic.maps import FeatureMaps
+    if "featmagic.feature_maps" in sys.modules:
+        from featmagic.feature_maps import FeatureMaps
 
         canners.pop(FeatureMaps, None)
 

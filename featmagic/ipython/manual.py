@@ -6,10 +6,12 @@ from dataclasses import Field, fields
 from textwrap import wrap
 from typing import Any
 
+from featmagic.ipython.parser import flag
 from featmagic.options.view import View
-from featmagic.shell.options import flag
 
 _WIDTH = 90
+
+
 _INDENT = 26
 
 

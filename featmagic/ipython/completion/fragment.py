@@ -17,6 +17,8 @@ class Opened(NamedTuple):
 
 
 _IN_QUOTES = re.compile(r"""(?P<head>.+)(?P<opener>\[['"])(?P<leaf>[^'"]*)""")
+
+
 _PLAIN = re.compile(r"""(?:(?P<head>.+)(?P<opener>[.\[]))?(?P<leaf>[^.\[\]'"]*)""")
 
 

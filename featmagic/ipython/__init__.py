@@ -1,0 +1,1 @@
+"""Everything that IPython sees: magics, their lines, completion, settings."""

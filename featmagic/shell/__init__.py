@@ -1,1 +1,0 @@
-"""featmagic in IPython: the only part that knows of it."""
