@@ -136,7 +136,7 @@ def check_used(used: Collection[str], view: View) -> None:
     Example:
         >>> check_used({"grid"}, View(slice="mip"))
         Traceback (most recent call last):
-        featmagic.errors.FeatmagicError: --slice has nothing to act on: no volume is shown.
+        featmagic.support.errors.FeatmagicError: --slice has nothing to act on: no volume is shown.
     """
     for option, why in _USES.items():
         if getattr(view, option) != getattr(_DEFAULTS, option) and option not in used:

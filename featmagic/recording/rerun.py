@@ -90,11 +90,6 @@ def inputs_of(
     Raises:
         FeatmagicError: inputs without a model, or the other way round; none, or nothing that has a
             length; a model without the layers.
-
-    Example:
-        >>> inputs_of(None, [1, 2], ["0"])
-        Traceback (most recent call last):
-        featmagic.errors.FeatmagicError: Inputs need the model: explore(model=model, inputs=xs).
     """
     if items is None and model is None:
         return None

@@ -104,9 +104,7 @@ _AFTER = """</script>
 def _own(name: str) -> str:
     """A file of `static/`, with line ends as an HTML parser leaves them: they are hashed."""
     static = files("featmagic.explorer") / "static"
-    return (static / name).read_bytes().decode().replace("
-", "
-")
+    return (static / name).read_bytes().decode().replace("\r\n", "\n")
 
 
 def _hash(text: str) -> str:
