@@ -63,8 +63,8 @@ def draw_all(
     with Progress(3 * len(wanted), "Drawing") as progress:
         done = prepared_all(wanted, view, room, progress.step)
         together = [one for one in done if isinstance(one, Prepared)]
-        arranged = [(one, arranged(one)) for one in done]
-        for one, arrangement in arranged:
+        ready = [(one, arranged(one)) for one in done]
+        for one, arrangement in ready:
             drawing = _drawn(one, arrangement, together)
             progress.step()
             progress.clear()
