@@ -54,12 +54,12 @@ from turns import (
 )
 
 import featmagic
-from featmagic.grid.arrange import arrange
+from featmagic.grid.arrange import lay_out_tiles
 from featmagic.grid.draw import draw
 from featmagic.ipython.completion.suggest import Known, suggest
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
-from featmagic.render.image import png
+from featmagic.render.image import mosaic_png
 from featmagic.render.mosaic import Mosaic, tile
 from featmagic.render.palette import LEVELS, palette
 from featmagic.render.viewport import PAGE
@@ -133,7 +133,7 @@ def mosaic_of(tensor: Tensor, view: View) -> Mosaic:
 
 def ours_png(tensor: Tensor, view: View) -> bytes:
     """An activation as featmagic's PNG."""
-    return png(mosaic_of(tensor, view))
+    return mosaic_png(mosaic_of(tensor, view))
 
 
 def axes_png(tensor: Tensor, columns: int) -> bytes:
@@ -178,8 +178,8 @@ def plain_png(tensor: Tensor) -> bytes:
     planes = tensor[0]
     low, high = planes.amin((1, 2), keepdim=True), planes.amax((1, 2), keepdim=True)
     levels = ((planes - low) * ((LEVELS - 1) / (high - low))).round_().to(torch.uint8)
-    arrangement = arrange(len(planes), (planes.shape[1], planes.shape[2]), PLAIN, PAGE)
-    return png(tile(levels, ("",) * len(planes), palette("viridis"), arrangement))
+    arrangement = lay_out_tiles(len(planes), (planes.shape[1], planes.shape[2]), PLAIN, PAGE)
+    return mosaic_png(tile(levels, ("",) * len(planes), palette("viridis"), arrangement))
 
 
 def overview_rows(effort: Effort) -> Iterator[Row]:

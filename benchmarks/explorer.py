@@ -18,7 +18,7 @@ from turns import Effort, Row, milliseconds, said, timed
 
 import featmagic
 from featmagic import FeatureMaps
-from featmagic.explorer.document import contents
+from featmagic.explorer.document import document
 from featmagic.options.view import View
 
 SIX = ("conv1", "layer1.0", "layer1.1", "layer2", "layer3", "layer4")
@@ -61,7 +61,7 @@ def _until_painted(what: str, maps: FeatureMaps, most: float, browser: Any) -> R
     """In an open notebook: what the kernel makes of the maps, and the script of that."""
 
     def prepare() -> None:
-        contents(activations, View(explore=True))
+        document(activations, View(explore=True))
         maps.pictures(activations[0].key)
 
     activations = list(maps._pass.activations.values())
@@ -70,7 +70,7 @@ def _until_painted(what: str, maps: FeatureMaps, most: float, browser: Any) -> R
     if browser is None:
         cells = milliseconds(in_python), "-", "-", f"<= {most * 1000:g} ms"
         return Row(f"{what}, Python's part", *cells, NO_BROWSER, "5")
-    in_browser = median(mounts(browser, contents(activations, View(explore=True)), 5))
+    in_browser = median(mounts(browser, document(activations, View(explore=True)), 5))
     both = in_python + in_browser
     parts = f"{in_python * 1000:.0f} + {in_browser * 1000:.0f} ms"
     cells = milliseconds(both), "-", parts, f"<= {most * 1000:g} ms"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import featmagic
-from featmagic.explorer.document import Contents
+from featmagic.explorer.document import Document
 
 # Tells when the frame is on its way in which the first channel was drawn: two frames later.
 FIRST_PAINT = """
@@ -113,7 +113,7 @@ async ([text, pngs]) => {
 """
 
 
-def mounts(browser: Any, contents: Contents, runs: int) -> list[float]:
+def mounts(browser: Any, contents: Document, runs: int) -> list[float]:
     """Seconds from a call of `mount` to the first frame with channels in it, on an open page."""
     own = Path(featmagic.__file__).parent / "explore"
     script = (own / "explorer.js").read_text() + "window.mount = mount;"

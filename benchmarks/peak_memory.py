@@ -16,7 +16,7 @@ import torch
 from featmagic.grid.draw import draw
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
-from featmagic.render.image import png
+from featmagic.render.image import mosaic_png
 
 
 def peak(shape: tuple[int, ...]) -> dict[str, int]:
@@ -35,7 +35,7 @@ def _draw(tensor: torch.Tensor) -> None:
     mosaic = draw(Activation("layer", "layer", "Conv2d", 1, tensor), View(max=0, zoom=1)).mosaic
     if mosaic is None or mosaic.indices.size < tensor.numel():
         raise RuntimeError("Not every value was drawn.")
-    png(mosaic)
+    mosaic_png(mosaic)
 
 
 def _resident(name: str) -> int:

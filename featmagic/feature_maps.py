@@ -12,20 +12,20 @@ from torch import Tensor, nn
 
 from featmagic.explorer.html.save import save_page
 from featmagic.explorer.terminal.open import browse
-from featmagic.files import paths
 from featmagic.files.arrays import check_whole, save_arrays
+from featmagic.files.paths import holds_arrays, holds_page, target_files, write_whole
+from featmagic.grid import show as grid
 from featmagic.grid.draw import Drawing, draw_all
-from featmagic.grid.show import save_pictures, show
 from featmagic.options.view import View, for_pictures, usual_view, view_of
-from featmagic.overview.filmstrip import Film, overview
-from featmagic.overview.image import film_png
-from featmagic.overview.show import overview_target, show_film
-from featmagic.overview.table import caption as film_text
+from featmagic.overview import show as overview
+from featmagic.overview.filmstrip import Filmstrip, filmstrip
+from featmagic.overview.image import filmstrip_png
+from featmagic.overview.table import filmstrip_text
 from featmagic.recording.records import Activation, Pass, shape_of
-from featmagic.recording.selectors import missing_lines, named, why_missing
-from featmagic.render.figure import figure
-from featmagic.render.image import png
-from featmagic.render.target import Screen, screen, why_no_widget
+from featmagic.recording.selectors import matching_keys, missing_lines, why_missing
+from featmagic.render.figure import mosaic_figure
+from featmagic.render.image import mosaic_png
+from featmagic.render.target import Target, current_target, why_no_widget
 from featmagic.support.environment import configured, name_of, running_shell, runs_widgets
 from featmagic.support.errors import FeatmagicError, MissingMap
 from featmagic.support.text import printable, say
@@ -103,7 +103,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         self, layers: tuple[str, ...], view: View, *, model: Any = None, inputs: Any = None
     ) -> None:
         """`show`, with a `View` made before; an explorer may have inputs to pick from."""
-        where = screen(view.renderer)
+        where = current_target(view.renderer)
         if view.explore and self:
             self._open(layers, view, where, model, inputs)
         else:
@@ -115,20 +115,20 @@ class FeatureMaps(Mapping[str, Tensor]):
         if not self and not self.missing:
             say("Nothing to show: no pass of the model has run yet.")
 
-    def _show(self, layers: tuple[str, ...], view: View, where: Screen) -> None:
+    def _show(self, layers: tuple[str, ...], view: View, where: Target) -> None:
         """Show the grids, or the film."""
         wanted = self._with_facts(self._named(layers))
         if view.overview:
-            show_film(film := overview(wanted, view, where.room), where)
+            overview.show(film := filmstrip(wanted, view, where.room), where)
             if film.interrupted:
                 raise KeyboardInterrupt
         else:
             with closing(draw_all(wanted, view, where.room)) as drawings:
                 for drawing in drawings:
-                    show(drawing, where, view.rows)
+                    grid.show(drawing, where, view.rows)
 
     def _open(
-        self, layers: tuple[str, ...], view: View, where: Screen, model: Any, inputs: Any
+        self, layers: tuple[str, ...], view: View, where: Target, model: Any, inputs: Any
     ) -> None:
         """Show an explorer; or the grids, where there can be none, and why."""
         if not runs_widgets():
@@ -174,10 +174,10 @@ class FeatureMaps(Mapping[str, Tensor]):
         """`explore`, with a `View` made before."""
         activations = self._named(layers)
         if runs_widgets():
-            from featmagic.explorer.open import explorer
+            from featmagic.explorer.open import open_explorer
 
             name = name_of(self, "feature_maps")
-            return explorer(activations, view, self._pass.calls, name, model, inputs)
+            return open_explorer(activations, view, self._pass.calls, name, model, inputs)
         if running_shell() is None:
             raise FeatmagicError(
                 "An explorer needs a notebook or IPython; feature_maps.save('look.html') writes "
@@ -185,7 +185,7 @@ class FeatureMaps(Mapping[str, Tensor]):
             )
         if model is not None or inputs is not None:
             raise FeatmagicError("Inputs are for an explorer in a notebook, not in a terminal.")
-        browse(self._with_facts(activations), view, screen(view.renderer))
+        browse(self._with_facts(activations), view, current_target(view.renderer))
         return None
 
     def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
@@ -201,9 +201,9 @@ class FeatureMaps(Mapping[str, Tensor]):
         activations, how = self._named(layers), _of_a_picture(view)
         if how.overview:
             film = self._film(activations, how)
-            return [(film_text(film), film_png(film))]
+            return [(filmstrip_text(film), filmstrip_png(film))]
         drawings = self._drawings(activations, how)
-        return [(one.caption, png(one.mosaic) if one.mosaic else b"") for one in drawings]
+        return [(one.caption, mosaic_png(one.mosaic) if one.mosaic else b"") for one in drawings]
 
     def figure(self, layer: str, **view: Any) -> Figure:
         """A matplotlib Figure of one layer's grid, to go on with.
@@ -217,7 +217,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         drawing = self._drawings([self._activation(layer)], how)[0]
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
-        return figure(drawing.mosaic, drawing.caption)
+        return mosaic_figure(drawing.mosaic, drawing.caption)
 
     def save(
         self, path: str | os.PathLike[str], *layers: str, overwrite: bool = False, **view: Any
@@ -241,7 +241,7 @@ class FeatureMaps(Mapping[str, Tensor]):
             FeatmagicError: no such key, option, suffix or folder, nothing to draw, an option of
                 pictures for tensors, or a file that is there already.
         """
-        if paths.holds_page(path):
+        if holds_page(path):
             how = _of_a_page(view)
         else:
             check_whole(path, view_of(**view))
@@ -254,17 +254,17 @@ class FeatureMaps(Mapping[str, Tensor]):
         """`save`, with a `View` made before, of which tensors take no notice."""
         activations = self._named(layers)
         targets = self.targets(path, layers, view, overwrite=overwrite)
-        if view.overview and not paths.holds_arrays(targets[0]):
-            picture = film_png(self._film(activations, view))
-            return paths.write_whole({targets[0]: lambda beside: beside.write_bytes(picture)})
-        if paths.holds_arrays(targets[0]):
+        if view.overview and not holds_arrays(targets[0]):
+            picture = filmstrip_png(self._film(activations, view))
+            return write_whole({targets[0]: lambda beside: beside.write_bytes(picture)})
+        if holds_arrays(targets[0]):
             return save_arrays(targets[0], activations, named=bool(layers))
-        if paths.holds_page(targets[0]):
+        if holds_page(targets[0]):
             wanted = self._with_facts(activations)
             name, calls = name_of(self, "feature_maps"), self._pass.calls
             return save_page(targets[0], wanted, view, calls=calls, maps=name)
         drawings = self._drawings(activations, view)
-        return save_pictures(targets, drawings, named=bool(layers))
+        return grid.save(targets, drawings, named=bool(layers))
 
     def targets(
         self, path: str | os.PathLike[str], layers: tuple[str, ...], view: View, *, overwrite: bool
@@ -277,9 +277,9 @@ class FeatureMaps(Mapping[str, Tensor]):
         keys = [activation.key for activation in self._named(layers)]
         if not keys:
             raise FeatmagicError("Nothing to save: no pass of the model has run yet.")
-        if view.overview and not paths.holds_arrays(Path(path)):
-            return [overview_target(path, overwrite=overwrite)]
-        return paths.targets(path, keys, overwrite=overwrite)
+        if view.overview and not holds_arrays(Path(path)):
+            return [overview.overview_target(path, overwrite=overwrite)]
+        return target_files(path, keys, overwrite=overwrite)
 
     def begin(self, run: Pass) -> None:
         """Hold a pass in place of the last one; it goes on filling as the model runs."""
@@ -292,7 +292,7 @@ class FeatureMaps(Mapping[str, Tensor]):
             if not isinstance(name, str):
                 raise FeatmagicError(f"A layer is named by text, as in '0', not {name!r}.")
         there = list(self._pass.activations.values())
-        keys = [key for name in layers for key in named(name, there) or [name]]
+        keys = [key for name in layers for key in matching_keys(name, there) or [name]]
         return [self._activation(key) for key in dict.fromkeys(keys)] if layers else there
 
     def _with_facts(
@@ -305,15 +305,15 @@ class FeatureMaps(Mapping[str, Tensor]):
             for activation, count in zip(activations, calls, strict=True)
         ]
 
-    def _film(self, activations: list[Activation], view: View) -> Film:
+    def _film(self, activations: list[Activation], view: View) -> Filmstrip:
         """The whole film, as `pictures` and `save` have it."""
-        film = overview(self._with_facts(activations), view)
+        film = filmstrip(self._with_facts(activations), view)
         if film.interrupted:
             raise KeyboardInterrupt
         return film
 
     def _drawings(self, activations: list[Activation], view: View) -> list[Drawing]:
-        """A drawing for each, as `figure` and `save` have them."""
+        """A drawing for each, as `mosaic_figure` and `save` have them."""
         return list(draw_all(self._with_facts(activations), view))
 
     def _activation(self, key: str) -> Activation:

@@ -28,15 +28,15 @@ from PIL import Image
 from featmagic.grid.draw import draw
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL
 from featmagic.options.view import View
-from featmagic.overview.filmstrip import overview
-from featmagic.overview.image import PITCH, TILES_LEFT, film_png, head_height
-from featmagic.overview.text import film_lines
-from featmagic.recording.inputs import Given
-from featmagic.recording.layout_hints import Traits
+from featmagic.overview.filmstrip import filmstrip
+from featmagic.overview.image import PITCH, TILES_LEFT, filmstrip_png, head_height
+from featmagic.overview.text import filmstrip_lines
+from featmagic.recording.inputs import PassInputs
+from featmagic.recording.layout_hints import LayoutHint
 from featmagic.recording.records import Activation
-from featmagic.render.figure import figure
+from featmagic.render.figure import mosaic_figure
 from featmagic.render.half_blocks import half_blocks
-from featmagic.render.image import png
+from featmagic.render.image import mosaic_png
 from featmagic.render.palette import (
     CONSTANT,
     GAP,
@@ -49,7 +49,7 @@ from featmagic.render.palette import (
     QUIET,
     palette,
 )
-from featmagic.render.viewport import terminal_room
+from featmagic.render.viewport import terminal_viewport
 
 STRANGE = {"NaN": nan, "inf": inf, "-inf": -inf}
 BAR, COLOUR_BAR, GAP_WIDE = 3, 23, 2  # pixels
@@ -76,7 +76,7 @@ def decoded(data):
 
 
 def picture(tensor, **view):
-    return decoded(png(draw(activation(tensor), View(**view)).mosaic))
+    return decoded(mosaic_png(draw(activation(tensor), View(**view)).mosaic))
 
 
 def tiles_of(pixels, tensor, zoom):
@@ -183,10 +183,10 @@ def test_an_average_with_what_is_no_number_in_it_has_the_shape_too():
 def test_prefix_tokens_that_are_no_number_have_a_shape_and_their_line_says_so():
     tokens = torch.rand(1, 13, 5)
     tokens[0, 0, 4], tokens[0, 0, 1] = nan, -inf
-    given = Given(torch.rand(1, 3, 24, 32), grids=((3, 4),))
-    made = draw(activation(tokens, given=given, traits=Traits(own=True)), View(layout="NLC"))
+    given = PassInputs(torch.rand(1, 3, 24, 32), grids=((3, 4),))
+    made = draw(activation(tokens, given=given, traits=LayoutHint(own=True)), View(layout="NLC"))
     assert made.mosaic.strip.names == ("CLS ×↓",)
-    line = decoded(png(made.mosaic))[2:10]
+    line = decoded(mosaic_png(made.mosaic))[2:10]
     name = 6 * len("CLS ×↓") + 4
     cells = line[:, 2 + name : 2 + name + 5 * 12].reshape(8, 5, 12, 3).swapaxes(0, 1)
     dark = [luminance(cell) == 0 for cell in cells]
@@ -199,7 +199,7 @@ def test_prefix_tokens_that_are_no_number_have_a_shape_and_their_line_says_so():
 def test_on_the_input_what_is_no_number_keeps_its_shape(alpha):
     image = torch.full((1, 3, 48, 48), 0.5)
     tensor = spoilt(6, 6)
-    one = activation(tensor, given=Given(image, grids=()))
+    one = activation(tensor, given=PassInputs(image, grids=()))
     mosaic = draw(one, View(overlay=True, alpha=alpha)).mosaic
     zoom = mosaic.tile_size[0] // 6
     shapes = [blocks_of(mosaic.indices[0, :, n] / 255, zoom)[1, 2] for n in (1, 2, 3)]
@@ -214,7 +214,7 @@ def test_principal_components_of_what_is_no_number_have_its_shape():
     tensor = torch.rand(1, 8, 6, 7)
     tensor[0, 3, 1, 2], tensor[0, 5, 4, 4] = nan, inf
     mosaic = draw(activation(tensor), View(reduce="pca", zoom=5)).mosaic
-    pixels = decoded(png(mosaic))[-GAP_WIDE - 30 : -GAP_WIDE, GAP_WIDE : GAP_WIDE + 35]
+    pixels = decoded(mosaic_png(mosaic))[-GAP_WIDE - 30 : -GAP_WIDE, GAP_WIDE : GAP_WIDE + 35]
     blocks = blocks_of(pixels, 5)
     shapes = [shape_in(blocks[place]) for place in ((1, 2), (4, 4))]
     assert all(np.array_equal(one, one[::-1]) and one.any() for one in shapes)
@@ -255,7 +255,7 @@ def test_in_grey_a_dead_tile_is_framed_and_hatched_whatever_its_value(scale, cma
 def test_a_figure_has_the_shapes_and_says_in_letters_which_tile_holds_what():
     tensor = spoilt()
     drawing = draw(activation(tensor), View(zoom=6))
-    (axes,) = (made := figure(drawing.mosaic, drawing.caption)).axes
+    (axes,) = (made := mosaic_figure(drawing.mosaic, drawing.caption)).axes
     texts = [text.get_text().strip() for text in axes.texts]
     assert texts == ["0", "1 ×", "2 ↑", "3 ↓"]
     (image,) = (one.get_array() for one in axes.images if one.get_gid() == "tiles")
@@ -270,7 +270,7 @@ def test_a_figure_has_the_shapes_and_says_in_letters_which_tile_holds_what():
 
 def test_a_figure_whose_tiles_are_too_narrow_for_both_has_a_line_for_marks():
     tensor = spoilt(8, 8)
-    made = figure(draw(activation(tensor), View(zoom=1)).mosaic, "")
+    made = mosaic_figure(draw(activation(tensor), View(zoom=1)).mosaic, "")
     found = {text.get_text() for text in made.axes[0].texts}
     assert {"×", "↑", "↓", "0"} <= found
 
@@ -279,7 +279,7 @@ def test_a_dead_tile_of_a_figure_is_seen_on_white_paper():
     dead = torch.randn(1, 2, 9, 9)
     dead[0, 1] = 1
     drawing = draw(activation(dead), View(zoom=1, ncols=2))
-    (axes,) = figure(drawing.mosaic, drawing.caption).axes
+    (axes,) = mosaic_figure(drawing.mosaic, drawing.caption).axes
     (image,) = (np.asarray(one.get_array()) for one in axes.images if one.get_gid() == "tiles")
     opaque = image[..., 3] == 255
     hatch = image[opaque][:, :3][-1] / 255
@@ -288,7 +288,7 @@ def test_a_dead_tile_of_a_figure_is_seen_on_white_paper():
 
 def test_every_word_of_a_film_is_read_on_its_ground():
     one = film()
-    pixels = (decoded(film_png(one)) * 255).round().astype(int)
+    pixels = (decoded(filmstrip_png(one)) * 255).round().astype(int)
     row = pixels[head_height(one) :]
     words = row[:, : TILES_LEFT - 2].reshape(-1, 3)
     colours = {tuple(colour) for colour in np.unique(words, axis=0).tolist()}
@@ -314,7 +314,7 @@ def rgb_of(colour):
 def test_a_terminals_cell_has_a_letter_for_what_is_no_number(colours):
     tensor = spoilt(4, 4)
     tensor[0, 1, 0, 2] = nan  # both halves of a cell
-    mosaic = draw(activation(tensor), View(zoom=1, scale="layer"), terminal_room(80)).mosaic
+    mosaic = draw(activation(tensor), View(zoom=1, scale="layer"), terminal_viewport(80)).mosaic
     screen = screen_of(half_blocks(mosaic, colours))
     assert screen.display[0].rstrip() == "0    1 ×  2 ↑  3 ↓"
     cells = [[screen.buffer[line][n * 5 + 2] for line in (1, 2)] for n in range(4)]
@@ -332,7 +332,7 @@ def test_a_terminals_cell_has_a_letter_for_what_is_no_number(colours):
 def test_in_the_last_row_of_an_odd_tile_a_letter_stands_alone():
     tensor = torch.rand(1, 1, 3, 4)
     tensor[0, 0, 2, 1] = nan
-    mosaic = draw(activation(tensor), View(zoom=1), terminal_room(80)).mosaic
+    mosaic = draw(activation(tensor), View(zoom=1), terminal_viewport(80)).mosaic
     lines = re.sub(r"\x1b\[[\d;]*m", "", half_blocks(mosaic, 2**24)).split("\n")
     assert lines[-3:-1] == ["▀▀▀▀", "▀×▀▀"]  # and the colours below
 
@@ -341,12 +341,12 @@ def film(room=None):
     wanted = [activation(tensor) for tensor in (spoilt(7, 7), spoilt(20, 20).nan_to_num(0, 0, 0))]
     wanted = [replace(one, key=f"layer{n}") for n, one in enumerate(wanted)]
     made = [(one, ()) for one in wanted]
-    return overview(made, View(), room) if room else overview(made, View())
+    return filmstrip(made, View(), room) if room else filmstrip(made, View())
 
 
 def test_in_grey_a_film_frames_the_tiles_with_nan_and_its_alarms_are_read():
     one = film()
-    pixels = decoded(film_png(one))
+    pixels = decoded(filmstrip_png(one))
     rows = pixels[head_height(one) :].reshape(2, PITCH, *pixels.shape[1:])
     ink, gap, mark, loud = (palette_colour(index) for index in (INK, GAP, MARK, NAN))
     for number, row in enumerate(rows):
@@ -370,7 +370,7 @@ def test_in_grey_a_film_frames_the_tiles_with_nan_and_its_alarms_are_read():
 
 
 def test_without_its_colours_a_film_in_a_terminal_says_the_same():
-    text = re.sub(r"\x1b\[[\d;]*m", "", film_lines(film(terminal_room(80)), 2**24, 99))
+    text = re.sub(r"\x1b\[[\d;]*m", "", filmstrip_lines(film(terminal_viewport(80)), 2**24, 99))
     first, second = text.split("layer1  ")
     for sign in ("first NaN: layer0 (1 of 2", "first inf: layer0", "1 NaN, 2 inf", "×", "↑", "↓"):
         assert sign in first

@@ -11,7 +11,7 @@ from torch import nn
 
 import featmagic
 from featmagic.options.view import View
-from featmagic.planes.layout import axes_of
+from featmagic.planes.layout import layout_of
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
 
@@ -109,7 +109,7 @@ def test_tokens_without_a_batch_have_weights_without_one(attention):
         attention(x, x, x, need_weights=False)
     found = recorder.last.activations[".[1]"]
     torch.testing.assert_close(found.tensor, weights_by_hand(attention, x[None], x[None])[0])
-    assert axes_of(found, View()).letters == "AQK"
+    assert layout_of(found, View()).letters == "AQK"
 
 
 def test_weights_that_the_call_returned_are_kept_as_they_are(attention):
@@ -119,16 +119,16 @@ def test_weights_that_the_call_returned_are_kept_as_they_are(attention):
         _, averaged = attention(x, x, x)
     found = recorder.last.activations[".[1]"]
     assert torch.equal(found.tensor, averaged)
-    assert axes_of(found, View()).letters == "NQK"
+    assert layout_of(found, View()).letters == "NQK"
     with torch.no_grad(), recorder:
         attention(x[:2], x[:2], x[:2])
-    unsure = axes_of(recorder.last.activations[".[1]"], View())
+    unsure = layout_of(recorder.last.activations[".[1]"], View())
     assert unsure.words == ("NQK assumed, AQK would fit too",)  # 2 samples, 2 heads
     with torch.no_grad(), recorder:
         _, heads = attention(x, x, x, average_attn_weights=False)
     found = recorder.last.activations[".[1]"]
     assert torch.equal(found.tensor, heads)
-    assert axes_of(found, View()).letters == "NAQK"
+    assert layout_of(found, View()).letters == "NAQK"
 
 
 def test_a_watch_asks_for_nothing(attention):

@@ -13,9 +13,9 @@ from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
 from featmagic.options.view import View
-from featmagic.planes.layout import LayoutMismatch, axes_of, layouts_for
-from featmagic.recording.inputs import Given, given
-from featmagic.recording.layer_cache import memory_of
+from featmagic.planes.layout import LayoutMismatch, layout_of, layouts_for
+from featmagic.recording.inputs import PassInputs, pass_inputs
+from featmagic.recording.layer_cache import layer_cache_of
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.records import Activation
 from featmagic.recording.selectors import select
@@ -34,7 +34,7 @@ def recorded(model, *args, **kwargs):
 def axes_in(model, *args, **kwargs):
     """What the axes of every activation of a call are, by key."""
     run = recorded(model, *args, **kwargs)
-    return {key: axes_of(activation, View()) for key, activation in run.activations.items()}
+    return {key: layout_of(activation, View()) for key, activation in run.activations.items()}
 
 
 def letters_in(model, *args, **kwargs):
@@ -78,7 +78,7 @@ def test_every_layer_of_a_vision_model_has_its_channels_where_they_are(name, is_
     maps = {key: found for key, found in run.activations.items() if found.tensor.dim() == 4}
     assert len(maps) > 50
     for key, activation in maps.items():
-        axes = axes_of(activation, View())
+        axes = layout_of(activation, View())
         assert axes.letters == ("NHWC" if is_nhwc(key) else "NCHW"), key
         sides = activation.tensor.shape[1], activation.tensor.shape[3]
         assert not axes.words or sides[0] == sides[1], key
@@ -88,10 +88,10 @@ def test_a_square_volume_of_features_is_decided_by_what_was_registered_last_and_
     swin = torchvision_model("swin_t")
     run = recorded(swin.features[0], torch.randn(1, 3, 384, 384))
     assert run.activations["."].tensor.shape == (1, 96, 96, 96)
-    stem = axes_of(run.activations["."], View())
+    stem = layout_of(run.activations["."], View())
     assert stem.letters == "NHWC"
     assert stem.words == ("NHWC assumed, NCHW would fit too",)
-    assert axes_of(run.activations["2"], View()).words == ()  # a LayerNorm leaves no doubt
+    assert layout_of(run.activations["2"], View()).words == ()  # a LayerNorm leaves no doubt
 
 
 def test_the_image_decides_where_two_layouts_would_fit():
@@ -172,7 +172,7 @@ def test_every_layer_of_a_video_model_has_its_channels_where_they_are():
         for key, activation in maps.items():
             at_the_ends = key in ("patch_embed.proj", "avgpool")
             truth = "NDHWC" if last and not at_the_ends else "NCDHW"
-            assert axes_of(activation, View()).letters == truth, key
+            assert layout_of(activation, View()).letters == truth, key
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_every_layer_of_a_video_model_has_its_channels_where_they_are():
     ],
 )
 def test_where_nothing_is_known_the_rank_decides(shape, letters, words):
-    axes = axes_of(Activation("x", "x", "Module", 1, torch.randn(shape)), View())
+    axes = layout_of(Activation("x", "x", "Module", 1, torch.randn(shape)), View())
     assert (axes.letters, axes.words, axes.grid, axes.signed) == (letters, words, None, False)
 
 
@@ -198,7 +198,7 @@ def test_tokens_of_a_vision_transformer_lie_on_the_grid_of_its_patches():
     run = recorded(vit, torch.randn(2, 3, 32, 32))
     assert run.given.grids[0] == tuple(vit.conv_proj(torch.zeros(1, 3, 32, 32)).shape[2:])
     for key, activation in run.activations.items():
-        axes = axes_of(activation, View())
+        axes = layout_of(activation, View())
         if activation.tensor.dim() == 3:
             assert (axes.letters, axes.grid, axes.prefix, axes.words) == (
                 "NLC", (4, 4), ("CLS",), ()
@@ -257,15 +257,15 @@ def test_the_stages_of_a_hierarchical_model_have_grids_of_their_own():
     run = recorded(swin, torch.randn(1, 3, 64, 96), output_hidden_states=True)
     grids = [(16, 24), (8, 12), (4, 6), (4, 6)]
     for n, grid in enumerate(grids):
-        axes = axes_of(run.activations[f".['hidden_states'][{n}]"], View())
+        axes = layout_of(run.activations[f".['hidden_states'][{n}]"], View())
         assert (axes.letters, axes.grid, axes.prefix, axes.words) == ("NLC", grid, (), ())
         maps = run.activations[f".['reshaped_hidden_states'][{n}]"]
         assert tuple(maps.tensor.shape[2:]) == grid
-        assert axes_of(maps, View()).letters == "NCHW"
+        assert layout_of(maps, View()).letters == "NCHW"
     windows = [a for a in run.activations.values() if a.tensor.dim() == 3 and len(a.tensor) == 24]
     assert windows
     for activation in windows:
-        axes = axes_of(activation, View())
+        axes = layout_of(activation, View())
         assert (axes.grid, axes.words) == ((4, 4), ("4 x 4 grid assumed",))
 
 
@@ -402,7 +402,7 @@ def test_recurrent_layers_have_states_and_are_centred_on_zero(kind, batch_first)
 def test_packed_sequences_and_single_steps_have_letters_too():
     net = nn.Sequential(nn.LSTM(5, 6))
     run = recorded(net, pack_sequence([torch.randn(4, 5), torch.randn(2, 5)]))
-    packed = {key: axes_of(found, View()) for key, found in run.activations.items()}
+    packed = {key: layout_of(found, View()) for key, found in run.activations.items()}
     assert packed["0[0][0]"].letters == "LC"
     assert "packed" in packed["0[0][0]"].words[0]
     assert packed["0[1][0]"].letters == "SNC"
@@ -437,38 +437,38 @@ def test_channel_attention_returns_channels():
 
 def activation(shape, key="enc", image=None, grids=()):
     pixels = None if image is None else torch.zeros(image)
-    return Activation(key, key, "Module", 1, torch.zeros(shape), given=Given(pixels, grids))
+    return Activation(key, key, "Module", 1, torch.zeros(shape), given=PassInputs(pixels, grids))
 
 
 def test_a_layout_that_is_given_overrules():
     volume = activation((1, 5, 24, 24))
-    assert axes_of(volume, View(layout="NHWC")).letters == "NHWC"
-    assert axes_of(activation((2, 7, 4, 6, 6)), View(layout="NCTHW")).letters == "NCDHW"
-    assert axes_of(activation((2, 7, 4)), View(layout="NTC")).letters == "NLC"
-    assert axes_of(activation((4, 5, 6)), View(layout="CHW")).words == ()
+    assert layout_of(volume, View(layout="NHWC")).letters == "NHWC"
+    assert layout_of(activation((2, 7, 4, 6, 6)), View(layout="NCTHW")).letters == "NCDHW"
+    assert layout_of(activation((2, 7, 4)), View(layout="NTC")).letters == "NLC"
+    assert layout_of(activation((4, 5, 6)), View(layout="CHW")).words == ()
 
 
 def test_a_layout_of_another_number_of_axes_is_refused_with_those_that_fit():
     with pytest.raises(LayoutMismatch) as error:
-        axes_of(activation((1, 5, 24, 24), "cnn1"), View(layout="NLC"))
+        layout_of(activation((1, 5, 24, 24), "cnn1"), View(layout="NLC"))
     assert str(error.value).startswith(
         "cnn1 has 4 axes (1, 5, 24, 24), and layout NLC has 3. These would fit: NCHW, NHWC, "
     )
     assert all(len(layout) == rank for rank in range(1, 6) for layout in layouts_for(rank))
     for rank in range(1, 6):
         for layout in layouts_for(rank):
-            assert axes_of(activation((2,) * rank), View(layout=layout)).letters
+            assert layout_of(activation((2,) * rank), View(layout=layout)).letters
 
 
 def test_a_grid_that_is_given_overrules():
     tokens = activation((1, 846, 8), image=(1, 3, 200, 200), grids=((14, 14),))
     view = View(layout="NLC", grid=(29, 29))
-    assert axes_of(tokens, view).grid == (29, 29)
-    assert axes_of(tokens, view).prefix == ("CLS", "R1", "R2", "R3", "R4")
+    assert layout_of(tokens, view).grid == (29, 29)
+    assert layout_of(tokens, view).prefix == ("CLS", "R1", "R2", "R3", "R4")
     text = activation((1, 17, 8))
-    assert axes_of(text, View(layout="NLC", prefix_tokens=1)).grid == (4, 4)
+    assert layout_of(text, View(layout="NLC", prefix_tokens=1)).grid == (4, 4)
     wide = activation((1, 29, 8), image=(1, 3, 64, 112), grids=((4, 7), (2, 4)))
-    assert axes_of(wide, View(layout="NLC", prefix_tokens=1)).grid == (4, 7)
+    assert layout_of(wide, View(layout="NLC", prefix_tokens=1)).grid == (4, 7)
 
 
 @pytest.mark.parametrize(
@@ -489,7 +489,7 @@ def test_a_grid_that_is_given_overrules():
 def test_a_grid_that_does_not_fit_is_refused_with_one_that_does(options, message):
     tokens = activation((1, 846, 8), image=(1, 3, 406, 406), grids=((29, 29),))
     with pytest.raises(FeatmagicError) as error:
-        axes_of(tokens, View(layout="NLC", **options))
+        layout_of(tokens, View(layout="NLC", **options))
     assert str(error.value) == f"enc: {message}"
 
 
@@ -505,7 +505,7 @@ def test_a_grid_that_does_not_fit_is_refused_with_one_that_does(options, message
 )
 def test_the_first_grid_is_what_the_first_convolution_makes(convolution, size):
     pixels = torch.randn(2, 3, *size)
-    found = given(nn.Sequential(nn.Conv2d(1, 1, 1), convolution), (), {"pixels": [pixels]})
+    found = pass_inputs(nn.Sequential(nn.Conv2d(1, 1, 1), convolution), (), {"pixels": [pixels]})
     assert found.grids[0] == tuple(convolution(pixels).shape[2:])
     assert torch.equal(found.image, pixels)
 
@@ -527,7 +527,7 @@ def test_the_first_grid_is_what_the_first_convolution_makes(convolution, size):
     ids=lambda value: str(getattr(value, "shape", value)),
 )
 def test_an_image_is_known_by_its_shape(tensor, is_image):
-    image = given(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 1, 3)), (tensor,), {}).image
+    image = pass_inputs(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 1, 3)), (tensor,), {}).image
     assert (image is not None) == is_image
     if is_image:
         assert image.shape[-3:] == tensor.shape[-3:]
@@ -587,12 +587,12 @@ def test_a_layers_memory_stays_while_the_layer_does():
 
 
 def test_a_memory_is_gone_with_its_layer():
-    from featmagic.recording.layer_cache import _MEMORIES
+    from featmagic.recording.layer_cache import _CACHES
 
     gc.collect()
-    before = len(_MEMORIES)
+    before = len(_CACHES)
     layer = nn.ReLU()
-    memory_of(layer)
-    assert len(_MEMORIES) == before + 1
+    layer_cache_of(layer)
+    assert len(_CACHES) == before + 1
     del layer
-    assert len(_MEMORIES) == before
+    assert len(_CACHES) == before

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch.nn import functional
 
-from featmagic.planes.pca import coordinates, principal
+from featmagic.planes.pca import coordinates, principal_components
 
 
 def exact(points, count=3):
@@ -65,26 +65,26 @@ def turned(values):
 )
 def test_components_of_a_convolutional_network_are_those_of_an_exact_decomposition(path, side):
     points = activation(torchvision.models.resnet18(), path, side)
-    assert (apart(principal(points).axes, exact(points)[1]) < 1e-3).all()
+    assert (apart(principal_components(points).axes, exact(points)[1]) < 1e-3).all()
 
 
 def test_components_of_a_transformer_are_those_of_an_exact_decomposition():
     model = torchvision.models.vit_b_16(num_classes=2)
     points = activation(model.eval(), "encoder.layers.encoder_layer_5", 224)
-    assert (apart(principal(points).axes, exact(points)[1]) < 1e-3).all()
+    assert (apart(principal_components(points).axes, exact(points)[1]) < 1e-3).all()
 
 
 @pytest.mark.parametrize("channels", [40, 200, 500])
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
 def test_components_of_many_channels_are_those_of_an_exact_decomposition(channels, power):
     points = turned(torch.arange(1, channels + 1.0) ** -power)
-    assert (apart(principal(points).axes, exact(points)[1]) < 1e-3).all()
+    assert (apart(principal_components(points).axes, exact(points)[1]) < 1e-3).all()
 
 
 def test_components_are_found_where_products_are_coarse():
     points = turned(torch.arange(1, 301.0) ** -0.5)
     with torch.autocast("cpu", torch.bfloat16):
-        found = principal(points)
+        found = principal_components(points)
     assert (apart(found.axes, exact(points)[1]) < 1e-3).all()
 
 
@@ -92,26 +92,26 @@ def test_of_a_spectrum_that_falls_slowly_as_much_is_explained_as_can_be():
     left, right = (torch.linalg.qr(torch.randn(side, 700))[0] for side in (1000, 700))
     points = left @ (torch.linspace(1, 2, 700)[:, None] * right.T)
     _, _, values = exact(points)
-    assert explained(points, principal(points).axes) > 0.999 * values.square().sum()
+    assert explained(points, principal_components(points).axes) > 0.999 * values.square().sum()
 
 
 @pytest.mark.parametrize("shape", [(900, 400), (400, 900), (400, 20), (20, 400), (300, 300)])
 def test_of_noise_as_much_is_explained_as_can_be(shape):
     points = torch.randn(shape)
     _, _, values = exact(points)
-    assert explained(points, principal(points).axes) > 0.99 * values.square().sum()
+    assert explained(points, principal_components(points).axes) > 0.99 * values.square().sum()
 
 
 def test_of_a_flat_spectrum_any_directions_will_do():
     points, _ = torch.linalg.qr(torch.randn(900, 400))
     _, _, values = exact(points)
-    assert explained(points, principal(points).axes) > 0.99 * values.square().sum()
+    assert explained(points, principal_components(points).axes) > 0.99 * values.square().sum()
 
 
 @pytest.mark.parametrize("shape", [(900, 400), (400, 900), (900, 30), (30, 900)])
 def test_points_on_a_plane_have_two_components_and_none_of_rounding(shape):
     points = torch.randn(shape[0], 2) @ torch.randn(2, shape[1]) + 7
-    found = principal(points)
+    found = principal_components(points)
     assert (apart(found.axes[:2], exact(points, 2)[1]) < 1e-3).all()
     assert not found.axes[2].any()
     assert found.low[2] == found.high[2] == 0
@@ -120,7 +120,7 @@ def test_points_on_a_plane_have_two_components_and_none_of_rounding(shape):
 @pytest.mark.parametrize("count", [1, 3, 6])
 def test_axes_are_orthonormal_by_decreasing_variance_and_of_one_sign(count):
     points = turned(torch.linspace(1, 3, 300))
-    found = principal(points, count)
+    found = principal_components(points, count)
     assert torch.allclose(found.axes @ found.axes.T, torch.eye(count), atol=1e-5)
     spread = coordinates(points, found).std(0)
     assert torch.equal(spread, spread.sort(descending=True).values)
@@ -130,7 +130,7 @@ def test_axes_are_orthonormal_by_decreasing_variance_and_of_one_sign(count):
 def test_coordinates_are_the_points_in_the_basis_and_their_range_is_kept():
     points = turned(torch.linspace(1, 3, 50))
     mean, axes, _ = exact(points)
-    found = principal(points)
+    found = principal_components(points)
     expected = (points.double() - mean) @ axes.T
     found_at = coordinates(points, found)
     assert torch.allclose(found_at.abs().double(), expected.abs(), atol=1e-3)
@@ -139,7 +139,7 @@ def test_coordinates_are_the_points_in_the_basis_and_their_range_is_kept():
 
 
 def test_other_points_are_placed_in_the_same_basis():
-    found = principal(turned(torch.linspace(1, 3, 50)))
+    found = principal_components(turned(torch.linspace(1, 3, 50)))
     assert torch.allclose(coordinates(found.mean[None], found), torch.zeros(1, 3))
     step = coordinates(found.mean + 2 * found.axes, found)
     assert torch.allclose(step, 2 * torch.eye(3), atol=1e-5)
@@ -150,7 +150,7 @@ def test_rows_that_are_not_finite_are_left_out(value):
     points = turned(torch.linspace(1, 3, 50))
     spoiled = torch.cat([points[:100], torch.full((1, 50), value), points[100:]])
     spoiled[100, :40] = 0
-    expected, found = principal(points), principal(spoiled)
+    expected, found = principal_components(points), principal_components(spoiled)
     assert torch.allclose(found.mean, expected.mean, atol=1e-5)
     assert torch.allclose(found.axes, expected.axes, atol=1e-4)
     assert torch.allclose(found.high, expected.high, atol=1e-4)
@@ -161,20 +161,20 @@ def test_rows_that_are_not_finite_are_left_out(value):
 @pytest.mark.parametrize("scale", [1e-38, 1e-20, 1e20, 1e37])
 def test_axes_do_not_depend_on_the_magnitude(channels, scale):
     points = turned(torch.arange(1, channels + 1.0) ** -1)
-    expected, found = principal(points), principal(points * scale)
+    expected, found = principal_components(points), principal_components(points * scale)
     assert torch.allclose(found.axes, expected.axes, atol=2e-3)
     assert torch.allclose(found.high / scale, expected.high, rtol=1e-2)
 
 
 def test_a_mean_much_larger_than_the_variation_does_not_hide_it():
     points = turned(torch.arange(1, 301.0) ** -1) + 1e4
-    assert (apart(principal(points).axes, exact(points)[1]) < 1e-3).all()
+    assert (apart(principal_components(points).axes, exact(points)[1]) < 1e-3).all()
 
 
 @pytest.mark.parametrize("shape", [(500, 300), (1, 5), (2, 5), (5, 1), (5, 2), (0, 5), (5, 0)])
 @pytest.mark.parametrize("value", [0.1, float("nan")])
 def test_what_does_not_vary_has_no_component(shape, value):
-    found = principal(torch.full(shape, value))
+    found = principal_components(torch.full(shape, value))
     assert found.axes.shape == (3, shape[1])
     assert not torch.cat([found.axes.flatten(), found.low, found.high]).any()
 
@@ -182,7 +182,7 @@ def test_what_does_not_vary_has_no_component(shape, value):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_result_has_the_dtype_of_the_points(dtype):
     points = torch.randn(200, 150, dtype=dtype)
-    found = principal(points)
+    found = principal_components(points)
     parts = (found.mean, found.axes, found.low, found.high, coordinates(points, found))
     assert {part.dtype for part in parts} == {dtype}
 
@@ -190,13 +190,15 @@ def test_the_result_has_the_dtype_of_the_points(dtype):
 def test_points_laid_out_by_channel_or_by_position_give_the_same():
     points = turned(torch.linspace(1, 3, 300) ** 2)
     by_channel = points.T.contiguous().T
-    assert torch.allclose(principal(points).axes, principal(by_channel).axes, atol=1e-3)
+    assert torch.allclose(
+        principal_components(points).axes, principal_components(by_channel).axes, atol=1e-3
+    )
 
 
 def test_neither_the_points_nor_the_random_state_change_and_it_is_the_same_each_time():
     points = torch.randn(500, 300, requires_grad=True)
     before, state = points.detach().clone(), torch.get_rng_state()
-    first, second = principal(points), principal(points)
+    first, second = principal_components(points), principal_components(points)
     assert torch.equal(points, before)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(first.axes, second.axes)
@@ -206,9 +208,9 @@ def test_neither_the_points_nor_the_random_state_change_and_it_is_the_same_each_
 
 def test_a_default_device_of_the_users_is_not_in_the_way():
     points = torch.randn(500, 300)
-    expected = principal(points)
+    expected = principal_components(points)
     with torch.device("meta"):
-        found = principal(points)
+        found = principal_components(points)
     assert torch.equal(found.axes, expected.axes)
 
 
@@ -221,7 +223,7 @@ _any_points = arrays.arrays(
 
 @given(_any_points, st.integers(1, 4))
 def test_whatever_the_points_nothing_is_nan_and_axes_are_of_length_one_or_zero(points, count):
-    found = principal(torch.from_numpy(points), count)
+    found = principal_components(torch.from_numpy(points), count)
     assert not any(part.isnan().any() for part in (found.mean, found.axes, found.low, found.high))
     lengths = torch.linalg.vector_norm(found.axes, dim=1)
     assert (torch.isclose(lengths, torch.ones(count)) | (lengths == 0)).all()

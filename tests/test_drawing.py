@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from featmagic.grid.arrange import arrange
+from featmagic.grid.arrange import lay_out_tiles
 from featmagic.grid.draw import draw
 from featmagic.options.view import View
 from featmagic.planes.statistics import measure
-from featmagic.recording.inputs import Given
+from featmagic.recording.inputs import PassInputs
 from featmagic.recording.records import Activation
-from featmagic.render.ascii import Letters
-from featmagic.render.color import choose, levels, paint
-from featmagic.render.image import image, label_height, png
+from featmagic.render.ascii import AsciiCells
+from featmagic.render.color import choose_range, levels, palette_indices
+from featmagic.render.image import label_height, mosaic_png, page_image
 from featmagic.render.mosaic import tile
 from featmagic.render.palette import (
     CONSTANT,
@@ -35,9 +35,9 @@ from featmagic.render.palette import (
     POSITIVE_INF,
     palette,
 )
-from featmagic.render.png import encoded
-from featmagic.render.text import text_of
-from featmagic.render.viewport import PAGE, Arrangement, Room, terminal_room
+from featmagic.render.png import encode_png
+from featmagic.render.text import mosaic_lines
+from featmagic.render.viewport import PAGE, GridLayout, Viewport, terminal_viewport
 from featmagic.support.errors import FeatmagicError
 
 
@@ -161,8 +161,8 @@ def test_any_finite_values_are_painted_in_their_order(dtype, data):
     )
     values = torch.from_numpy(array).to(dtype)
     measured = measure(values)
-    colours = choose(measured, View(cmap="gray"))
-    drawn = paint(levels(values, colours), colours, measured).numpy()
+    colours = choose_range(measured, View(cmap="gray"))
+    drawn = palette_indices(levels(values, colours), colours, measured).numpy()
     assert (measured.nan, measured.inf) == (0, 0)
     for plane, there in zip(values.numpy(), drawn, strict=True):
         if plane.min() == plane.max():
@@ -200,7 +200,7 @@ def test_mean_and_deviation_hold_out_where_float32_would_overflow():
 
 
 rooms = st.builds(
-    Room,
+    Viewport,
     width=st.integers(20, 800),
     gap=st.integers(1, 3),
     smallest=st.integers(1, 24),
@@ -219,7 +219,7 @@ rooms = st.builds(
 )
 def test_a_layout_always_fits_the_room(count, size, ncols, zoom, room):
     try:
-        layout = arrange(count, size, View(ncols=ncols, zoom=zoom), room)
+        layout = lay_out_tiles(count, size, View(ncols=ncols, zoom=zoom), room)
     except FeatmagicError:  # only what was asked for can be too large
         assert zoom or ncols or count * size[0] * size[1] > 10**6
         return
@@ -242,7 +242,7 @@ def test_a_layout_always_fits_the_room(count, size, ncols, zoom, room):
 )
 def test_grids_are_about_as_wide_as_tall(shape, ncols):
     count, *size = shape
-    assert arrange(count, tuple(size), View(), PAGE).ncols == ncols
+    assert lay_out_tiles(count, tuple(size), View(), PAGE).ncols == ncols
 
 
 @given(
@@ -254,9 +254,9 @@ def test_grids_are_about_as_wide_as_tall(shape, ncols):
 def test_every_tile_stands_in_its_place_enlarged_by_whole_numbers(array, ncols, zoom):
     count, height, width = array.shape
     labels = tuple(map(str, range(count)))
-    layout = Arrangement(min(ncols, count), zoom, 1)
+    layout = GridLayout(min(ncols, count), zoom, 1)
     mosaic = tile(torch.from_numpy(array), labels, bytes(768), layout)
-    canvas = image(mosaic, gap=2)
+    canvas = page_image(mosaic, gap=2)
     strip = label_height(mosaic)
     rest = np.ones(canvas.shape, bool)
     for place, plane in enumerate(array):
@@ -272,14 +272,14 @@ def test_every_tile_stands_in_its_place_enlarged_by_whole_numbers(array, ncols, 
 
 
 def test_labels_are_left_out_where_a_tile_has_no_room_for_them():
-    narrow = tile(torch.zeros(1, 5, 5).byte(), ("0",), bytes(768), Arrangement(1, 1, 1))
-    wide = tile(torch.zeros(1, 6, 6).byte(), ("0",), bytes(768), Arrangement(1, 1, 1))
+    narrow = tile(torch.zeros(1, 5, 5).byte(), ("0",), bytes(768), GridLayout(1, 1, 1))
+    wide = tile(torch.zeros(1, 6, 6).byte(), ("0",), bytes(768), GridLayout(1, 1, 1))
     assert label_height(narrow) == 0
     assert label_height(wide) > 0
-    assert INK in image(wide)
+    assert INK in page_image(wide)
 
 
-class CountedLetters(Letters):
+class CountedLetters(AsciiCells):
     """Letters that count the lines of tiles they were asked for."""
 
     lines = 0
@@ -292,9 +292,9 @@ class CountedLetters(Letters):
 @pytest.mark.parametrize("height", [1, 9, 30, 10**6])
 def test_only_rows_of_tiles_that_are_shown_are_made(height):
     tensor = torch.rand(1, 300, 6, 6)
-    mosaic = draw(activation(tensor), View(max=0, ncols=2, zoom=1), terminal_room(40)).mosaic
+    mosaic = draw(activation(tensor), View(max=0, ncols=2, zoom=1), terminal_viewport(40)).mosaic
     ink = CountedLetters(mosaic)
-    lines = text_of(mosaic, ink, 40)
+    lines = mosaic_lines(mosaic, ink, 40)
 
     shown = lines.fitting(height)
 
@@ -310,11 +310,11 @@ def test_only_rows_of_tiles_that_are_shown_are_made(height):
 @pytest.mark.parametrize("shape", [(28, 28), (224, 224), (40, 120)])
 @pytest.mark.parametrize("options", [{}, {"sample": "all"}, {"reduce": "pca"}])
 def test_the_input_and_a_row_of_tiles_fit_a_terminals_screen(lines, size, shape, options):
-    seen = Given(torch.rand(2, 3, *shape))
+    seen = PassInputs(torch.rand(2, 3, *shape))
     one = Activation("cnn1", "cnn1", "Conv2d", 1, torch.rand(2, 5, *size), given=seen)
-    mosaic = draw(one, View(input=True, **options), terminal_room(80, lines)).mosaic
+    mosaic = draw(one, View(input=True, **options), terminal_viewport(80, lines)).mosaic
 
-    made = text_of(mosaic, Letters(mosaic), 79)
+    made = mosaic_lines(mosaic, AsciiCells(mosaic), 79)
 
     # Four lines of caption, and three below, with the next prompt.
     assert len(made.first(1)) <= lines - 7
@@ -327,12 +327,12 @@ def test_the_input_and_a_row_of_tiles_fit_a_terminals_screen(lines, size, shape,
 
 def test_the_png_is_an_opaque_palette_of_one_pixel_to_a_css_pixel():
     mosaic = draw(activation(torch.rand(1, 5, 24, 24)), View()).mosaic
-    data = png(mosaic)
+    data = mosaic_png(mosaic)
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.format == "PNG"
         assert picture.mode == "P"
         assert "transparency" not in picture.info
-        assert (np.asarray(picture) == image(mosaic)).all()
+        assert (np.asarray(picture) == page_image(mosaic)).all()
         assert picture.getpalette() == list(mosaic.palette)
 
 
@@ -346,7 +346,7 @@ def test_the_png_is_an_opaque_palette_of_one_pixel_to_a_css_pixel():
     density=st.integers(1, 3),
 )
 def test_an_encoded_png_is_the_pixels(pixels, density):
-    with Image.open(io.BytesIO(encoded(pixels, bytes(range(256)) * 3, density))) as picture:
+    with Image.open(io.BytesIO(encode_png(pixels, bytes(range(256)) * 3, density))) as picture:
         assert picture.mode == ("RGB" if pixels.ndim == 3 else "P")
         drawn = np.asarray(picture)
     assert np.array_equal(drawn, pixels.repeat(density, 0).repeat(density, 1))
@@ -355,7 +355,7 @@ def test_an_encoded_png_is_the_pixels(pixels, density):
 @pytest.mark.parametrize("density", [1, 2])
 def test_a_png_of_many_lines_is_the_pixels(density):
     pixels = torch.randint(0, 256, (700, 5)).byte().numpy().repeat(2, 0)
-    with Image.open(io.BytesIO(encoded(pixels, bytes(range(256)) * 3, density))) as picture:
+    with Image.open(io.BytesIO(encode_png(pixels, bytes(range(256)) * 3, density))) as picture:
         assert np.array_equal(np.asarray(picture), pixels.repeat(density, 0).repeat(density, 1))
 
 
@@ -413,8 +413,8 @@ def test_ranges_at_the_ends_of_float64_are_painted_too():
     rows = [[0.0, 2.2e-309], [-1.7e308, 1.7e308], [5e-324, 1e-323], [1e308, 1e308], [0.0, 1.0]]
     values = torch.tensor(rows, dtype=torch.float64)[:, None]
     measured = measure(values)
-    colours = choose(measured, View(cmap="gray"))
-    drawn = paint(levels(values, colours), colours, measured)
+    colours = choose_range(measured, View(cmap="gray"))
+    drawn = palette_indices(levels(values, colours), colours, measured)
     ends = [0, LEVELS - 1]
     assert [plane[0].tolist() for plane in drawn] == [ends, ends, ends, [CONSTANT, GAP], ends]
 
@@ -423,7 +423,7 @@ def test_ranges_at_the_ends_of_float64_are_painted_too():
 def test_what_only_fills_a_folded_vector_is_never_averaged_into_a_value(count):
     """Many values in a narrow room: shrunk, with the last row not full."""
     values = torch.rand(1, count) + 5
-    room = Room(width=79, gap=1, smallest=8, largest=24, columns=2, strict=True)
+    room = Viewport(width=79, gap=1, smallest=8, largest=24, columns=2, strict=True)
     drawing = draw(activation(values), View(), room)
     mosaic = drawing.mosaic
     width = math.ceil(math.sqrt(count))

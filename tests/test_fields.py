@@ -23,7 +23,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
 import featmagic
-from featmagic.recording.receptive_field.field import NOTHING, Field, union
+from featmagic.recording.receptive_field.field import NO_FIELD, ReceptiveField, union
 
 
 def fields_of(model, x, *layers, **kwargs):
@@ -130,7 +130,7 @@ def test_residual_blocks_see_what_autograd_says():
 
 def test_batch_norm_in_eval_mode_sees_only_its_place():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
-    assert fields_of(net, torch.rand(2, 1, 9, 9))["1"] == Field((3, 3))
+    assert fields_of(net, torch.rand(2, 1, 9, 9))["1"] == ReceptiveField((3, 3))
 
 
 def test_statistics_of_the_maps_themselves_make_every_place_see_the_whole():
@@ -197,8 +197,8 @@ def test_any_chain_of_windows_sees_what_autograd_says(net):
 def test_the_largest_of_a_window_may_be_any_of_it():
     net = nn.Sequential(nn.MaxPool2d(3, 2, 1, dilation=2), nn.MaxPool2d(2, ceil_mode=True))
     assert fields_of(net, torch.rand(1, 1, 30, 30)) == {
-        "0": Field((5, 5), (2, 2), (-1, -1)),
-        "1": Field((7, 7), (4, 4), (-1, -1)),
+        "0": ReceptiveField((5, 5), (2, 2), (-1, -1)),
+        "1": ReceptiveField((7, 7), (4, 4), (-1, -1)),
     }
 
 
@@ -218,12 +218,16 @@ class Functional(nn.Module):
 
 def test_functions_between_modules_are_followed():
     fields = fields_of(Functional(), torch.rand(1, 1, 28, 28))
-    assert fields == {"conv1": Field((5, 5)), "conv2": Field((10, 10), (2, 2)), "fc": None}
+    assert fields == {
+        "conv1": ReceptiveField((5, 5)),
+        "conv2": ReceptiveField((10, 10), (2, 2)),
+        "fc": None,
+    }
 
 
 def test_the_tutorials_network_has_fields_up_to_where_it_is_flattened(model, x):
     fields = fields_of(model, x)
-    assert fields["pool1"] == Field((6, 6), (2, 2))
+    assert fields["pool1"] == ReceptiveField((6, 6), (2, 2))
     assert fields["flat"] is fields["fc1"] is None
 
 
@@ -272,7 +276,7 @@ def in_place(x, work):
     return x
 
 
-KNOWN = Field((3, 3), (1, 1), (-1, -1))
+KNOWN = ReceptiveField((3, 3), (1, 1), (-1, -1))
 FOLLOWED = {
     "x * 2 + scale": lambda m, x: x * 2 + m.scale,
     "1 - x": lambda m, x: 1 - x,
@@ -339,17 +343,19 @@ WHOLE = {
 @pytest.mark.parametrize("name", WHOLE)
 def test_what_is_mixed_with_all_of_a_map_sees_all_of_it(name):
     field = fields_of(Runs(WHOLE[name]), torch.rand(1, 1, 8, 8), "last")["last"]
-    assert field == Field((10, 10), (0, 0), (-1, -1))
+    assert field == ReceptiveField((10, 10), (0, 0), (-1, -1))
     assert field.is_same_everywhere
 
 
 def test_maps_that_move_at_different_steps_have_none_together():
-    assert union([Field((3, 3)), Field((3, 3), (2, 2))], (4, 4)) is None
-    assert union([NOTHING, Field((3, 3), (2, 2))], (4, 4)) == Field((3, 3), (2, 2))
+    assert union([ReceptiveField((3, 3)), ReceptiveField((3, 3), (2, 2))], (4, 4)) is None
+    assert union([NO_FIELD, ReceptiveField((3, 3), (2, 2))], (4, 4)) == ReceptiveField(
+        (3, 3), (2, 2)
+    )
 
 
 def test_a_field_is_six_numbers():
-    assert Field((3, 5), (1, 2), (-1, -2)).as_list() == [3, 5, 1, 2, -1, -2]
+    assert ReceptiveField((3, 5), (1, 2), (-1, -2)).as_list() == [3, 5, 1, 2, -1, -2]
 
 
 # A look still changes nothing.
@@ -403,7 +409,7 @@ def test_a_pass_that_fails_leaves_nothing_on(error):
         net(torch.rand(1, 1, 9, 9))
     assert _get_current_function_mode_stack() == []
     assert hooks_on(net) == []
-    assert maps._pass.activations["0"].field == Field((3, 3))
+    assert maps._pass.activations["0"].field == ReceptiveField((3, 3))
 
 
 def test_a_cell_may_go_on_after_a_failed_pass():
@@ -477,7 +483,7 @@ def test_nothing_of_a_pass_is_kept_alive():
         net(torch.rand(1, 1, 9, 9))
         gc.collect()
         assert net[1].given() is None
-    assert maps._pass.activations["2"].field == Field((3, 3))
+    assert maps._pass.activations["2"].field == ReceptiveField((3, 3))
 
 
 class Keeping(nn.Module):
@@ -494,7 +500,7 @@ def test_fields_outlive_the_model_and_are_pickled():
     gc.collect()
     again = pickle.loads(pickle.dumps(maps))
     for one in again, maps:
-        assert one._pass.activations["1"].field == Field((3, 3))
+        assert one._pass.activations["1"].field == ReceptiveField((3, 3))
 
 
 def test_a_copy_of_the_model_made_inside_a_look_runs_without_us():
@@ -553,7 +559,7 @@ assert maps._pass.activations["conv"].field is not None
 
 def test_very_deep_networks_have_fields():
     net = nn.Sequential(nn.Conv2d(1, 1, 3), *[nn.Tanh() for _ in range(3000)])
-    assert fields_of(net, torch.rand(1, 1, 5, 5), "3000")["3000"] == Field((3, 3))
+    assert fields_of(net, torch.rand(1, 1, 5, 5), "3000")["3000"] == ReceptiveField((3, 3))
 
 
 def test_a_model_run_in_another_thread_has_no_field_and_leaves_nothing_there(model, x):
@@ -579,7 +585,7 @@ def test_looks_in_each_other_both_have_fields():
     ):
         net(x)
     for maps in outer, inner:
-        assert maps._pass.activations["pool1"].field == Field((6, 6), (2, 2))
+        assert maps._pass.activations["pool1"].field == ReceptiveField((6, 6), (2, 2))
 
 
 def test_under_inference_mode_there_is_none():
@@ -596,7 +602,7 @@ def test_buffers_without_a_version_are_looked_past():
     for net in held, lazy:
         fields = fields_of(net, torch.rand(1, 1, 9, 9))
         assert set(fields) == {"0", "1"}
-        assert fields["1"] in (None, Field((3, 3)))
+        assert fields["1"] in (None, ReceptiveField((3, 3)))
 
 
 def test_a_model_that_sees_no_image_has_none():

@@ -18,11 +18,11 @@ from torch import nn
 
 import featmagic
 from featmagic import FeatmagicError
-from featmagic.files.paths import targets, write_whole
+from featmagic.files.paths import target_files, write_whole
 from featmagic.grid.draw import draw
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
-from featmagic.render.image import image
+from featmagic.render.image import page_image
 
 
 class Gives(nn.Module):
@@ -63,7 +63,7 @@ def test_one_layer_is_one_file_and_several_are_one_each_beside_it(maps, tmp_path
     for path, key, kind in zip(written, ("cnn1", "act1"), ("Conv2d", "ReLU"), strict=True):
         truth = draw(Activation(key, key, kind, 1, maps[key]), View(cmap="magma")).mosaic
         with Image.open(path) as picture:
-            assert (np.asarray(picture) == image(truth)).all()
+            assert (np.asarray(picture) == page_image(truth)).all()
 
 
 def test_no_layer_named_means_all_of_them(maps, tmp_path):
@@ -293,11 +293,11 @@ def test_a_zip_of_arrays_is_in_order(maps, tmp_path):
     ],
 )
 def test_no_two_keys_come_to_the_same_file(tmp_path, keys, names):
-    assert [path.name for path in targets(tmp_path / "m.png", keys)] == names
+    assert [path.name for path in target_files(tmp_path / "m.png", keys)] == names
 
 
 def test_a_very_long_key_is_cut_to_what_a_file_system_takes(tmp_path):
-    made = targets(tmp_path / "m.png", ["あ" * 300, "あ" * 301])
+    made = target_files(tmp_path / "m.png", ["あ" * 300, "あ" * 301])
     assert len(set(made)) == 2
     for path in made:
         path.write_bytes(b"")
@@ -437,7 +437,7 @@ def test_a_look_shows_and_saves(shell, tmp_path):
     maps = shell.names["feature_maps"]
     truth = draw(Activation("act1", "act1", "ReLU", 1, maps["act1"]), View(cmap="gray")).mosaic
     with Image.open(tmp_path / "m-act1.png") as picture:
-        assert (np.asarray(picture) == image(truth)).all()
+        assert (np.asarray(picture) == page_image(truth)).all()
 
 
 def test_the_line_forms_save_too_in_any_format(shell, tmp_path):

@@ -19,7 +19,7 @@ from featmagic import FeatmagicError, FeatureMaps
 from featmagic.grid.draw import draw
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
-from featmagic.render.image import image
+from featmagic.render.image import page_image
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_save_writes_the_picture_that_is_shown(maps, tmp_path):
     assert maps.save(file, "cnn1", cmap="magma") == [file]
     truth = draw(Activation("cnn1", "cnn1", "Conv2d", 1, maps["cnn1"]), View(cmap="magma")).mosaic
     with Image.open(file) as picture:
-        assert (np.asarray(picture) == image(truth)).all()
+        assert (np.asarray(picture) == page_image(truth)).all()
         assert picture.getpalette() == list(truth.palette)
 
 
@@ -160,7 +160,7 @@ def test_pictures_are_what_a_page_needs(maps):
     assert caption.startswith("cnn1  Conv2d")
     assert len(others) == 2
     mosaic = draw(maps._pass.activations["cnn1"], View(cmap="gray", max=2)).mosaic
-    assert (np.asarray(Image.open(io.BytesIO(data))) == image(mosaic)).all()
+    assert (np.asarray(Image.open(io.BytesIO(data))) == page_image(mosaic)).all()
 
 
 def test_an_overview_is_one_picture_of_all_layers(maps, tmp_path):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch.nn import functional
 
-from featmagic.planes.similarity import correlations, near_duplicates, similar
+from featmagic.planes.similarity import correlations, near_duplicates, similarity_order
 
 
 def gratings(count):
@@ -115,7 +115,7 @@ def test_duplicates_are_more_alike_than_the_least(least, count):
 @pytest.mark.parametrize("count", [12, 30, 100])
 def test_gratings_that_turn_slowly_come_back_in_order(count):
     shuffled = torch.randperm(count)
-    order = similar(correlations(gratings(count)[shuffled]))
+    order = similarity_order(correlations(gratings(count)[shuffled]))
     found = shuffled[order].tolist()
     assert found in (list(range(count)), list(range(count))[::-1])
 
@@ -125,7 +125,7 @@ def test_members_of_a_family_are_put_side_by_side(members):
     planes = families(12, members)
     shuffled = torch.randperm(len(planes))
     r = correlations(planes[shuffled])
-    order = similar(r)
+    order = similarity_order(r)
     family = (shuffled[order] // members).tolist()
     assert sum(a != b for a, b in pairwise(family)) < 2 * 12
     unsorted, sorted_, known = (
@@ -137,12 +137,12 @@ def test_members_of_a_family_are_put_side_by_side(members):
 
 def test_neighbours_of_noise_are_more_alike_than_by_index():
     r = correlations(torch.randn(200, 6, 6))
-    assert likeness(r, similar(r)) > likeness(r, range(200)) + 20
+    assert likeness(r, similarity_order(r)) > likeness(r, range(200)) + 20
 
 
 def test_no_stretch_turned_around_makes_a_short_chain_better():
     r = correlations(torch.randn(12, 3, 3))
-    order = similar(r)
+    order = similarity_order(r)
     turned = [order[:a] + order[a:b][::-1] + order[b:] for a in range(12) for b in range(a + 2, 13)]
     assert max(likeness(r, other) for other in turned) < likeness(r, order) + 1e-3
 
@@ -150,14 +150,14 @@ def test_no_stretch_turned_around_makes_a_short_chain_better():
 def test_channels_without_correlation_come_last_by_index():
     planes = gratings(30)[:6]
     planes[1], planes[4], planes[3, 0, 0] = 0.0, 5.0, float("nan")
-    order = similar(correlations(planes))
+    order = similarity_order(correlations(planes))
     assert order[3:] == [1, 3, 4]
     assert order[:3] in ([0, 2, 5], [5, 2, 0])
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_few_channels_have_an_order_too(count):
-    assert similar(torch.ones(count, count)) == list(range(count))
+    assert similarity_order(torch.ones(count, count)) == list(range(count))
 
 
 _any_planes = arrays.arrays(
@@ -171,9 +171,9 @@ _any_planes = arrays.arrays(
 def test_whatever_the_planes_the_order_is_a_permutation_and_the_same_each_time(planes):
     r = correlations(torch.from_numpy(planes))
     assert r.abs().le(1).all()
-    order = similar(r)
+    order = similarity_order(r)
     assert sorted(order) == list(range(len(planes)))
-    assert similar(r.clone()) == order
+    assert similarity_order(r.clone()) == order
 
 
 _any_correlations = arrays.arrays(
@@ -185,7 +185,7 @@ _any_correlations = arrays.arrays(
 
 @given(_any_correlations)
 def test_whatever_the_correlations_the_order_is_a_permutation(r):
-    assert sorted(similar(torch.from_numpy(r))) == list(range(len(r)))
+    assert sorted(similarity_order(torch.from_numpy(r))) == list(range(len(r)))
 
 
 @pytest.mark.parametrize("sparse", [False, True])

@@ -18,15 +18,15 @@ from torch import nn
 
 import featmagic
 from featmagic.options.view import View
-from featmagic.overview.filmstrip import overview
+from featmagic.overview.filmstrip import filmstrip
 from featmagic.overview.health import PARTS, SAMPLED
-from featmagic.overview.image import PITCH, TILES_LEFT, TILES_TOP, film_png, head_height
-from featmagic.overview.table import caption
-from featmagic.overview.text import film_lines
+from featmagic.overview.image import PITCH, TILES_LEFT, TILES_TOP, filmstrip_png, head_height
+from featmagic.overview.table import filmstrip_text
+from featmagic.overview.text import filmstrip_lines
 from featmagic.overview.thumbnails import HALF
 from featmagic.recording.records import Activation
 from featmagic.render.palette import CONSTANT, GAP, INK, MARK, NAN, NEGATIVE_INF, POSITIVE_INF
-from featmagic.render.viewport import PAGE, Room
+from featmagic.render.viewport import PAGE, Viewport
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import format_bytes
 
@@ -34,7 +34,7 @@ SIDE, WIDE = 28, 30  # a tile's side, and from one to the next
 
 
 def terminal(columns):
-    return Room(width=columns - 1, gap=1, smallest=8, largest=24, columns=2, strict=True)
+    return Viewport(width=columns - 1, gap=1, smallest=8, largest=24, columns=2, strict=True)
 
 
 def activation(tensor, key="conv", kind="Conv2d"):
@@ -43,7 +43,7 @@ def activation(tensor, key="conv", kind="Conv2d"):
 
 def film_of(*tensors, room=PAGE, **view):
     wanted = [(activation(tensor, f"layer{n}"), ()) for n, tensor in enumerate(tensors)]
-    return overview(wanted, View(overview=True, **view), room)
+    return filmstrip(wanted, View(overview=True, **view), room)
 
 
 def leaves(model, *inputs):
@@ -56,7 +56,7 @@ def leaves(model, *inputs):
 
 def decoded(film):
     """The PNG's indices, a row each layer, and its palette."""
-    with Image.open(io.BytesIO(film_png(film))) as picture:
+    with Image.open(io.BytesIO(filmstrip_png(film))) as picture:
         assert picture.mode == "P"
         assert "transparency" not in picture.info
         assert picture.width == PAGE.width
@@ -121,7 +121,7 @@ NETWORKS = {
 def test_every_layers_tiles_are_its_first_eight_channels_in_their_own_ranges(name):
     make, shape = NETWORKS[name]
     wanted = leaves(make(), torch.randn(shape))
-    rows, _ = decoded(film := overview(wanted, View()))
+    rows, _ = decoded(film := filmstrip(wanted, View()))
     assert len(rows) == len(wanted)
     drawn = 0
     for (one, _), row, frame in zip(wanted, rows, film.frames, strict=True):
@@ -134,9 +134,9 @@ def test_every_layers_tiles_are_its_first_eight_channels_in_their_own_ranges(nam
 
 def test_a_row_is_the_same_alone_and_among_others():
     wanted = leaves(torchvision.models.resnet18(), torch.randn(1, 3, 64, 64))
-    together, _ = decoded(overview(wanted, View()))
+    together, _ = decoded(filmstrip(wanted, View()))
     for place in (0, 3, 20, len(wanted) - 1):
-        alone, _ = decoded(overview([wanted[place]], View()))
+        alone, _ = decoded(filmstrip([wanted[place]], View()))
         assert (alone[0] == together[place]).all()
 
 
@@ -159,7 +159,7 @@ def test_the_view_chooses_sample_channels_and_colours():
     rows, colours = decoded(film)
     assert_tiles(rows[0], tensor[:, [3, 17]], sample=2)
     assert (colours[:HALF, 0] == colours[:HALF, 2]).all()
-    assert "sample -1, channels 3,17" in caption(film)
+    assert "sample -1, channels 3,17" in filmstrip_text(film)
 
 
 @pytest.mark.parametrize("options", [{"zoom": 2}, {"scale": "layer"}, {"sort": "mean"}])
@@ -188,7 +188,7 @@ def test_a_sequence_is_a_heat_map_over_the_whole_strip():
     lstm = nn.LSTM(8, 14, batch_first=True)
     wanted = leaves(nn.Sequential(lstm), torch.randn(1, 34, 8))
     output = wanted[0][0].tensor[0].double().numpy()  # steps, units
-    rows, _ = decoded(overview(wanted, View()))
+    rows, _ = decoded(filmstrip(wanted, View()))
     drawn = rows[0][TILES_TOP : TILES_TOP + SIDE : 2, TILES_LEFT : TILES_LEFT + 238 : 7]
     exact = HALF + (output.T / np.abs(output).max() + 1) / 2 * (HALF - 1)
     assert np.abs(drawn - exact).max() <= 0.76
@@ -200,7 +200,7 @@ def healths_of(*tensors):
 
 def test_ranges_and_dead_channels_are_those_of_all_values():
     wanted = leaves(torchvision.models.resnet18(), torch.randn(2, 3, 64, 64))
-    for frame in overview(wanted, View()).frames:
+    for frame in filmstrip(wanted, View()).frames:
         values = frame.activation.tensor.double().numpy()
         assert (frame.health.low, frame.health.high) == (values.min(), values.max())
         by_channel = values.swapaxes(0, 1).reshape(values.shape[1], -1)
@@ -222,8 +222,8 @@ def test_small_layers_have_exact_shares_and_large_ones_say_that_theirs_are_not()
     assert SAMPLED / 2 <= sum(told.histogram) <= SAMPLED
     assert abs(told.zeros - 0.5) < 0.06
     assert abs(told.mean - large.mean().item()) < 0.06
-    lines = caption(film).splitlines()
-    assert f"by up to {SAMPLED} evenly spaced values" in caption(film)
+    lines = filmstrip_text(film).splitlines()
+    assert f"by up to {SAMPLED} evenly spaced values" in filmstrip_text(film)
     assert "≈" not in lines[-2]
     assert "mean ≈" in lines[-1]
     assert "zeros ≈" in lines[-1]
@@ -243,13 +243,13 @@ def test_a_channel_is_dead_that_is_one_value_in_all_samples():
     tensor[0, 4], tensor[1, 4] = 1, 2
     health = healths_of(tensor)[0]
     assert (health.dead, health.channels) == (1, 5)
-    assert "dead 1 of 5" in caption(film_of(tensor))
-    assert "dead channels (of one value throughout) in 1" in caption(film_of(tensor))
+    assert "dead 1 of 5" in filmstrip_text(film_of(tensor))
+    assert "dead channels (of one value throughout) in 1" in filmstrip_text(film_of(tensor))
 
 
 def test_single_values_are_never_called_dead():
     assert healths_of(torch.zeros(1, 10))[0].channels == 0
-    assert "dead" not in caption(film_of(torch.zeros(1, 10)))
+    assert "dead" not in filmstrip_text(film_of(torch.zeros(1, 10)))
 
 
 @pytest.mark.parametrize("layout", ["NHWC", "NLC"])
@@ -277,8 +277,8 @@ def test_the_first_layers_with_nan_and_with_infinities_are_named():
     )
     model[3].weight.data.abs_()  # no inf - inf in here
     wanted = leaves(model, torch.randn(1, 3, 20, 20))
-    film = overview(wanted, View())
-    text = caption(film)
+    film = filmstrip(wanted, View())
+    text = filmstrip_text(film)
     for name, missing in (("NaN", np.isnan), ("inf", np.isinf)):
         having = [one for one, _ in wanted if missing(one.tensor.numpy()).any()]
         line = f"first {name}: {having[0].key} ({len(having)} of 5 layers have it)"
@@ -314,18 +314,20 @@ def test_nan_and_infinities_are_loud_in_the_picture():
 
 def test_the_alarm_is_in_the_head_of_the_picture():
     film = film_of(torch.full((1, 2, 4, 4), torch.nan))
-    with Image.open(io.BytesIO(film_png(film))) as picture:
+    with Image.open(io.BytesIO(filmstrip_png(film))) as picture:
         above = np.asarray(picture)[: head_height(film)]
     assert {NAN, MARK, INK} <= set(above.ravel().tolist())
-    assert "no finite value" in caption(film)
+    assert "no finite value" in filmstrip_text(film)
 
 
 def test_memory_is_that_of_all_activations():
     wanted = leaves(torchvision.models.resnet18(), torch.randn(1, 3, 64, 64))
-    film = overview(wanted, View())
+    film = filmstrip(wanted, View())
     assert [frame.memory for frame in film.frames] == [one.tensor.nbytes for one, _ in wanted]
     total = sum(one.tensor.nbytes for one, _ in wanted)
-    assert caption(film).startswith(f"{len(wanted)} layers · {total / 1e6:.3g} MB of activations")
+    assert filmstrip_text(film).startswith(
+        f"{len(wanted)} layers · {total / 1e6:.3g} MB of activations"
+    )
 
 
 @pytest.mark.parametrize(
@@ -339,7 +341,7 @@ def test_bytes_are_said_in_the_unit_that_suits(count, text):
 def test_the_text_has_a_line_for_each_layer_with_its_name_class_and_shape():
     model = Block()
     wanted = leaves(model, torch.randn(1, 4, 12, 12))
-    lines = caption(overview(wanted, View())).splitlines()[-len(wanted) :]
+    lines = filmstrip_text(filmstrip(wanted, View())).splitlines()[-len(wanted) :]
     for (one, _), line in zip(wanted, lines, strict=True):
         assert re.split(r"  +", line)[:3] == [one.key, one.kind, str(tuple(one.tensor.shape))]
     assert any(line.startswith("relu:2 ") for line in lines)
@@ -347,19 +349,19 @@ def test_the_text_has_a_line_for_each_layer_with_its_name_class_and_shape():
 
 
 def test_facts_are_kept():
-    film = overview([(activation(torch.rand(1, 2, 3, 3)), ("call 1 of 2",))], View())
-    assert caption(film).endswith("call 1 of 2")
+    film = filmstrip([(activation(torch.rand(1, 2, 3, 3)), ("call 1 of 2",))], View())
+    assert filmstrip_text(film).endswith("call 1 of 2")
 
 
 def test_a_name_with_control_characters_can_do_nothing():
     one = activation(torch.rand(1, 2, 8, 8), "a\x1b[2J\nb", "Cl\x07ass")
     for room in (PAGE, terminal(80)):
-        film = overview([(one, ())], View(), room)
-        assert r"a\x1b[2J\nb" in caption(film)
-        assert "\x07" not in caption(film)
-        assert "\x1b" not in caption(film)
-        film_png(film)
-    assert "\x1b[2J" not in film_lines(film, 256, 79)
+        film = filmstrip([(one, ())], View(), room)
+        assert r"a\x1b[2J\nb" in filmstrip_text(film)
+        assert "\x07" not in filmstrip_text(film)
+        assert "\x1b" not in filmstrip_text(film)
+        filmstrip_png(film)
+    assert "\x1b[2J" not in filmstrip_lines(film, 256, 79)
 
 
 ODD = {
@@ -389,8 +391,8 @@ ODD = {
 def test_odd_activations_are_drawn_or_the_reason_is_said():
     wanted = [(activation(tensor, name), ()) for name, tensor in ODD.items()]
     for room in (PAGE, terminal(80), None):
-        film = overview(wanted, View(), room)
-        lines = dict(zip(ODD, caption(film).splitlines()[-len(ODD) :], strict=True))
+        film = filmstrip(wanted, View(), room)
+        lines = dict(zip(ODD, filmstrip_text(film).splitlines()[-len(ODD) :], strict=True))
         assert all(line.startswith(name) for name, line in lines.items())
         assert "all 2.5" in lines["scalar"]
         assert "empty, no picture" in lines["empty"]
@@ -415,7 +417,7 @@ def test_a_vision_transformers_tokens_are_on_their_grid():
         image_size=32, patch_size=8, num_layers=1, num_heads=2, hidden_dim=16, mlp_dim=32
     )
     wanted = leaves(model, torch.randn(1, 3, 32, 32))
-    rows, _ = decoded(overview(wanted, View()))
+    rows, _ = decoded(filmstrip(wanted, View()))
     place = [one.key for one, _ in wanted].index("encoder.ln")
     tokens = wanted[place][0].tensor
     assert_tiles(rows[place], tokens[:, 1:].reshape(1, 4, 4, 16).permute(0, 3, 1, 2))
@@ -434,9 +436,9 @@ def test_any_shapes_make_a_film(data, columns):
     ]
     film = film_of(*tensors)
     decoded(film)
-    assert len(caption(film).splitlines()) >= len(tensors)
+    assert len(filmstrip_text(film).splitlines()) >= len(tensors)
     in_terminal = film_of(*tensors, room=terminal(columns))
-    for line in film_lines(in_terminal, 2**24, columns - 1).split("\n"):
+    for line in filmstrip_lines(in_terminal, 2**24, columns - 1).split("\n"):
         assert len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= columns - 1
 
 
@@ -469,7 +471,7 @@ def screen_of(text, columns):
 def test_half_blocks_are_the_tiles_in_the_colours_of_the_palette():
     tensor = torch.rand(1, 8, 6, 6)
     film = film_of(tensor, room=terminal(80))
-    text = film_lines(film, 2**24, 79)
+    text = filmstrip_lines(film, 2**24, 79)
     screen = screen_of(text, 80)
     top = next(n for n, line in enumerate(screen.display) if line.startswith("layer0")) + 1
     colours = np.frombuffer(film.palette, np.uint8).reshape(256, 3)
@@ -488,7 +490,7 @@ def test_letters_run_over_the_whole_ramp_whatever_the_signs(low):
     steps = torch.linspace(low, 1, 18).reshape(3, 6).repeat_interleave(2, 0)
     film = film_of(steps[None, None], room=terminal(80))
 
-    lines = film_lines(film, 0, 79).split("\n")
+    lines = filmstrip_lines(film, 0, 79).split("\n")
 
     top = next(n for n, line in enumerate(lines) if line.startswith("layer0")) + 1
     found = [".:-=+*#%@".index(letter) for line in lines[top : top + 3] for letter in line[:6]]
@@ -502,7 +504,7 @@ def test_facts_stand_in_one_column_beside_whatever_tiles(colours):
     tensors = torch.rand(1, 8, 6, 6), torch.rand(1, 2, 6, 6), torch.rand(1, 5), torch.zeros(1, 1, 2)
     film = film_of(*tensors, room=terminal(80))
 
-    display = screen_of(film_lines(film, colours, 79), 80).display
+    display = screen_of(filmstrip_lines(film, colours, 79), 80).display
 
     left = film.band.width + 2
     for name in ("layer0", "layer1", "layer2", "layer3"):
@@ -519,7 +521,7 @@ def test_a_layer_with_nan_keeps_its_name_in_a_narrow_terminal(columns):
     tensor[0, 0], tensor[0, 1, 0, :2] = torch.nan, torch.inf
     film = film_of(tensor, room=terminal(columns))
 
-    lines = film_lines(film, 0, columns - 1).split("\n")
+    lines = filmstrip_lines(film, 0, columns - 1).split("\n")
 
     at = next(n for n, line in enumerate(lines) if line.startswith("layer0"))
     assert any(line.endswith("  81 NaN, 2 inf") for line in lines[at : at + 2])
@@ -527,8 +529,10 @@ def test_a_layer_with_nan_keeps_its_name_in_a_narrow_terminal(columns):
 
 
 def test_the_head_speaks_of_one_channel_where_there_is_room_for_one():
-    assert "the first channel, each" in caption(film_of(torch.rand(1, 3, 9, 9), room=terminal(24)))
-    assert "the first 8 channels" in caption(film_of(torch.rand(1, 3, 9, 9)))
+    assert "the first channel, each" in filmstrip_text(
+        film_of(torch.rand(1, 3, 9, 9), room=terminal(24))
+    )
+    assert "the first 8 channels" in filmstrip_text(film_of(torch.rand(1, 3, 9, 9)))
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 200])
@@ -541,8 +545,8 @@ def test_the_film_fits_the_terminal(columns, colours):
         (activation(spoilt, "a.very.long.path." * 5, "NonDynamicallyQuantizableLinear"), ()),
         (activation(torch.rand(1, 3, 9, 9), "层" * 60), ()),
     ]
-    film = overview(wanted, View(), terminal(columns))
-    text = film_lines(film, colours, columns - 1)
+    film = filmstrip(wanted, View(), terminal(columns))
+    text = filmstrip_lines(film, colours, columns - 1)
     assert len(screen_of(text, columns).display) == text.count("\n") + 2
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     wide = [len(line) + line.count("层") for line in plain.split("\n")]
@@ -553,6 +557,6 @@ def test_the_film_fits_the_terminal(columns, colours):
 
 def test_no_layers_make_an_empty_film():
     film = film_of()
-    assert caption(film).startswith("0 layers · 0 B of activations")
-    assert film_png(film)[1:4] == b"PNG"
-    assert film_lines(film_of(room=terminal(80)), 256, 79)
+    assert filmstrip_text(film).startswith("0 layers · 0 B of activations")
+    assert filmstrip_png(film)[1:4] == b"PNG"
+    assert filmstrip_lines(film_of(room=terminal(80)), 256, 79)

@@ -7,16 +7,16 @@ import torch
 
 from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
-from featmagic.planes.heat_map import joined, shrunk
-from featmagic.planes.layout import Axes
-from featmagic.planes.planes import planes as planes_of
+from featmagic.planes.heat_map import assemble, block_average
+from featmagic.planes.layout import Layout
+from featmagic.planes.planes import planes_of
 from featmagic.support.errors import FeatmagicError
 
 LAYOUTS = ["", "C", "NC", "CHW", "NCHW", "NCDHW"]
 
 
 def planes(tensor, view, key="cnn1"):
-    return planes_of(tensor, Axes(LAYOUTS[tensor.dim()]), view, key)
+    return planes_of(tensor, Layout(LAYOUTS[tensor.dim()]), view, key)
 
 
 def test_channels_of_one_sample_in_the_order_asked_for():
@@ -50,7 +50,7 @@ def test_volumes_show_the_middle_of_their_depth_and_say_so():
 def test_single_values_are_folded_into_one_plane(shape):
     tensor = torch.arange(10.0).reshape(shape)
     stack = planes(tensor, View())
-    folded, padding = joined(stack.values[0], stack.form)
+    folded, padding = assemble(stack.values[0], stack.form)
     assert folded.shape == (1, 3, 4)
     assert padding == 2
     assert folded.flatten()[:10].tolist() == list(range(10))
@@ -97,7 +97,7 @@ def test_a_sample_that_is_not_there_says_which_are(sample):
 
 def test_shrinking_averages_whole_blocks_and_what_is_left_at_the_edge():
     values = torch.arange(12.0).reshape(1, 3, 4)
-    small, _ = shrunk(values, 2)
+    small, _ = block_average(values, 2)
     assert small.tolist() == [[[2.5, 4.5], [8.5, 10.5]]]
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 import featmagic
 from featmagic.explorer.budget import OF_A_PLANE, shares
-from featmagic.explorer.document import contents
+from featmagic.explorer.document import document
 from featmagic.options.view import View
 from featmagic.support.errors import FeatmagicError
 
@@ -23,7 +23,7 @@ LEVELS, GAP, NAN, PLUS, MINUS = 248, 248, 251, 252, 253
 
 
 def explored(maps, **view):
-    return contents(list(maps._pass.activations.values()), View(explore=True, **view))
+    return document(list(maps._pass.activations.values()), View(explore=True, **view))
 
 
 def looked_at(model, *inputs, layers=()):
@@ -220,7 +220,7 @@ def test_layers_without_a_picture_say_why():
 
 def test_nothing_captured_is_an_error():
     with pytest.raises(FeatmagicError, match="Nothing to explore"):
-        contents([], View(explore=True))
+        document([], View(explore=True))
 
 
 def test_a_sample_that_is_not_there_is_an_error():

@@ -10,12 +10,12 @@ import torch
 from featmagic import capture
 from featmagic.grid.draw import draw, draw_all
 from featmagic.options.view import View
-from featmagic.recording.inputs import Given
-from featmagic.recording.layer_cache import Memory
-from featmagic.recording.layout_hints import Traits
+from featmagic.recording.inputs import PassInputs
+from featmagic.recording.layer_cache import LayerCache
+from featmagic.recording.layout_hints import LayoutHint
 from featmagic.recording.records import Activation
 from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN
-from featmagic.render.viewport import Room
+from featmagic.render.viewport import Viewport
 from featmagic.support.errors import FeatmagicError
 
 
@@ -253,7 +253,7 @@ def test_a_channel_of_nan_comes_last():
 
 
 def test_an_order_by_likeness_stays_for_later_looks_at_the_layer():
-    memory = Memory()
+    memory = LayerCache()
     first = draw(activation(SIGNED, memory=memory), View(sort="similar")).mosaic.labels
     other = torch.randn(2, 6, 9, 7)
     again = draw(activation(other, memory=memory), View(sort="similar")).mosaic.labels
@@ -339,7 +339,7 @@ def test_three_principal_components_are_red_green_and_blue():
 
 
 def test_colours_of_components_mean_the_same_in_the_next_look():
-    memory = Memory()
+    memory = LayerCache()
     tensor = torch.randn(1, 12, 8, 8)
     first = draw(activation(tensor, memory=memory), View(reduce="pca")).mosaic
     half = torch.cat([tensor[..., :4], torch.randn(1, 12, 8, 4)], 3)
@@ -415,7 +415,7 @@ def test_dead_and_negative_channels_have_norms_without_a_warning(norm, scale):
 
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf, 0.0, 5.0])
 def test_a_first_look_that_finds_no_components_leaves_them_to_the_next(poison):
-    memory = Memory()
+    memory = LayerCache()
     nothing = draw(activation(torch.full((1, 5, 4, 4), poison), memory=memory), View(reduce="pca"))
     assert "no principal component: all positions alike, or none finite" in nothing.caption
     good = torch.randn(1, 5, 4, 4)
@@ -501,8 +501,8 @@ def test_figures_hold_out_at_the_ends_of_float64(factor):
 def test_prefix_tokens_beyond_all_patches_and_nan_in_them_are_said():
     tokens = torch.rand(1, 13, 5)
     tokens[0, 0], tokens[0, 0, 4] = 100.0, torch.nan
-    given = Given(torch.rand(1, 3, 24, 32), grids=((3, 4),))
-    one = activation(tokens, "block", "LayerNorm", given=given, traits=Traits(own=True))
+    given = PassInputs(torch.rand(1, 3, 24, 32), grids=((3, 4),))
+    one = activation(tokens, "block", "LayerNorm", given=given, traits=LayoutHint(own=True))
     drawing = draw(one, View(layout="NLC"))
     assert "strip: 100 … 100, 1 NaN" in drawing.caption
     assert ", 1 NaN ·" in drawing.caption
@@ -511,8 +511,8 @@ def test_prefix_tokens_beyond_all_patches_and_nan_in_them_are_said():
 
 def test_the_class_token_is_not_claimed_where_there_is_none():
     weights = torch.rand(1, 2, 12, 12).softmax(-1)
-    attention = Traits(attention="torch", asked=True)
-    given = Given(torch.rand(1, 3, 24, 32), grids=((3, 4),))
+    attention = LayoutHint(attention="torch", asked=True)
+    given = PassInputs(torch.rand(1, 3, 24, 32), grids=((3, 4),))
     named = Activation(
         "attention[1]", "attention", "MultiheadAttention", 1, weights, attention, given
     )
@@ -534,7 +534,7 @@ def test_errors_send_no_control_codes_of_a_layers_name(options):
 
 
 def test_windows_of_an_image_are_not_laid_on_it():
-    given = Given(torch.rand(1, 3, 8, 8))
+    given = PassInputs(torch.rand(1, 3, 8, 8))
     windows = activation(torch.rand(4, 3, 4, 4), given=given)
     caption = draw(windows, View(input=True)).caption
     assert "not on the input: 4 samples of 1 inputs" in caption
@@ -554,7 +554,7 @@ def test_windows_of_an_image_are_not_laid_on_it():
     ],
 )
 def test_the_inputs_range_is_what_its_values_say(image, words):
-    one = activation(torch.rand(1, 2, 4, 4), given=Given(image))
+    one = activation(torch.rand(1, 2, 4, 4), given=PassInputs(image))
     drawing = draw(one, View(input=True))
     assert words in drawing.caption
     assert len(drawing.mosaic.inputs) == 1
@@ -564,7 +564,7 @@ def test_one_nan_in_the_input_leaves_the_rest_of_it_visible():
     image = torch.linspace(0, 1, 16).reshape(1, 1, 4, 4)
     image[0, 0, 0, 0] = torch.nan
     (shown,) = draw(
-        activation(torch.rand(1, 2, 4, 4), given=Given(image)), View(input=True)
+        activation(torch.rand(1, 2, 4, 4), given=PassInputs(image)), View(input=True)
     ).mosaic.inputs
     assert shown.max() > 240
 
@@ -573,7 +573,7 @@ def test_one_nan_in_the_input_leaves_the_rest_of_it_visible():
 @pytest.mark.parametrize("options", [{}, {"sample": "all"}, {"sample": "all", "reduce": "pca"}])
 def test_the_input_keeps_its_proportions(size, options):
     image = torch.rand(2, 3, *size)
-    one = activation(torch.rand(2, 4, size[0] // 10, size[1] // 10), given=Given(image))
+    one = activation(torch.rand(2, 4, size[0] // 10, size[1] // 10), given=PassInputs(image))
     for shown in draw(one, View(input=True, **options)).mosaic.inputs:
         height, width, _ = shown.shape
         assert height / width == pytest.approx(size[0] / size[1], rel=0.1)
@@ -598,7 +598,7 @@ def test_a_watch_keeps_no_copy_of_the_input_but_knows_when_it_has_changed():
 
 
 def test_a_kept_order_is_said_to_be_one():
-    memory = Memory()
+    memory = LayerCache()
     first = draw(activation(SIGNED, memory=memory), View(sort="similar"))
     second = draw(activation(SIGNED, memory=memory), View(sort="similar"))
     assert "those alike side by side" in first.caption
@@ -607,7 +607,7 @@ def test_a_kept_order_is_said_to_be_one():
 
 
 def test_a_subset_keeps_the_order_it_was_first_shown_in():
-    memory = Memory()
+    memory = LayerCache()
     some = View(sort="similar", channels="0:4")
     first = draw(activation(SIGNED, memory=memory), some).mosaic.labels
     draw(activation(SIGNED, memory=memory), View(sort="similar"))
@@ -617,7 +617,7 @@ def test_a_subset_keeps_the_order_it_was_first_shown_in():
 @pytest.mark.parametrize("options", [{}, {"sort": "mean"}, {"topk": 70}, {"sort": "similar"}])
 def test_rows_of_samples_fit_a_terminal_however_their_channels_are_sorted(options):
     tensor = torch.randn(2, 100, 20, 20)
-    room = Room(width=79, gap=1, smallest=8, largest=24, columns=2, narrowest=12, strict=True)
+    room = Viewport(width=79, gap=1, smallest=8, largest=24, columns=2, narrowest=12, strict=True)
     drawing = draw(activation(tensor), View(sample="all", **options), room)
     _, _, ncols, width = drawing.mosaic.indices.shape
     assert ncols * (width * drawing.mosaic.zoom + 1) + 3 <= 79
@@ -628,7 +628,7 @@ def test_rows_of_samples_fit_a_terminal_however_their_channels_are_sorted(option
 
 def test_sorted_samples_that_are_cut_show_the_first_in_order():
     tensor = torch.randn(2, 100, 20, 20)
-    room = Room(width=79, gap=1, smallest=8, largest=24, columns=2, narrowest=12, strict=True)
+    room = Viewport(width=79, gap=1, smallest=8, largest=24, columns=2, narrowest=12, strict=True)
     labels = draw(activation(tensor), View(sample="all", sort="mean"), room).mosaic.labels
     order = tensor.transpose(0, 1).flatten(1).mean(1).argsort(descending=True).tolist()
     count = len(labels) // 2

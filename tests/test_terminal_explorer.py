@@ -22,7 +22,7 @@ import asyncio, time
 import expected, torch, featmagic
 from featmagic.explorer.terminal import preview
 from featmagic.explorer.terminal.open import browse
-from featmagic.render.target import screen
+from featmagic.render.target import current_target
 from featmagic.options.view import View
 model, x = expected.model_and_images()
 image = x[500].unsqueeze(0)

@@ -12,17 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 from featmagic.explorer.budget import Share, fits, limits, shares
-from featmagic.explorer.encoding import Plate, dead_in, plate
-from featmagic.explorer.planes import Spread, samples_in, spread
+from featmagic.explorer.encoding import EncodedPlanes, dead_in, encode_planes
+from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
-from featmagic.planes.input_image import picture
+from featmagic.planes.input_image import explorer_image
 from featmagic.planes.layout import check_used, fitting
 from featmagic.recording.records import Activation, shape_of
 from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
-from featmagic.render.png import encoded
+from featmagic.render.png import encode_png
 from featmagic.support.errors import FeatmagicError
 
 CMAPS = (SEQUENTIAL, "magma", "cividis", "gray", DIVERGING, "coolwarm", "PuOr_r")
@@ -32,7 +32,7 @@ _FIXED, _OF_A_LAYER = 15_000, 700  # bytes of text besides those of planes: colo
 
 
 @dataclass(frozen=True, eq=False)
-class Contents:
+class Document:
     """What an explorer holds.
 
     Attributes:
@@ -46,13 +46,13 @@ class Contents:
     plan: Mapping[str, Share]
 
 
-def contents(
+def document(
     activations: Sequence[Activation],
     view: View,
     *,
     calls: Mapping[str, int] | None = None,
     maps: str = "feature_maps",
-) -> Contents:
+) -> Document:
     """What an explorer of those activations holds, within the view's `max_bytes`.
 
     Of each layer the view's first sample travels.
@@ -69,7 +69,7 @@ def contents(
     Example:
         >>> import torch
         >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(1, 3, 8, 8))
-        >>> made = contents([act], View(explore=True, layout="NCHW"))
+        >>> made = document([act], View(explore=True, layout="NCHW"))
         >>> made.text["layers"][0]["of"], list(made.files)
         (3, ['act/0'])
     """
@@ -78,7 +78,9 @@ def contents(
     views = {one.key: fitting(one, view, len(activations)) for one in activations}
     samples = {one.key: first_sample(one, views[one.key]) for one in activations}
     spreads = {
-        one.key: None if undrawable(one.tensor) else spread(one, views[one.key], samples[one.key])
+        one.key: None
+        if undrawable(one.tensor)
+        else sample_planes(one, views[one.key], samples[one.key])
         for one in activations
     }
     used = {option for one in spreads.values() if one for option in one.used}
@@ -91,14 +93,14 @@ def contents(
     plan, held = planned(spreads, view.max_bytes - spent)
     layers = []
     for one in activations:
-        made = plates_of(spreads[one.key], samples[one.key], plan[one.key])
+        made = encoded_planes_of(spreads[one.key], samples[one.key], plan[one.key])
         files |= {plate_id(one.key, each.sample): each.png for each in made}
         count = (calls or {}).get(one.path, one.call)
         layers.append(layer_text(one, spreads[one.key], made, count, views[one.key]))
     planes = {key: len(one.channels) for key, one in spreads.items() if one}
     words += limits(layers, planes, view.max_bytes, held=held)
     text = opening(layers, view) | {"maps": maps, "images": shown, "words": words}
-    return Contents(text, files, plan)
+    return Document(text, files, plan)
 
 
 def first_sample(activation: Activation, view: View) -> int:
@@ -116,12 +118,14 @@ def first_sample(activation: Activation, view: View) -> int:
     return picked(view.sample, count, "sample")[0] if count > 1 else 0
 
 
-def plates_of(one: Spread | None, sample: int, share: Share) -> list[Plate]:
+def encoded_planes_of(one: SamplePlanes | None, sample: int, share: Share) -> list[EncodedPlanes]:
     """The one plate of a sample; none where there is no picture."""
-    return [] if one is None else [plate(one, sample, share.shrink, share.most)]
+    return [] if one is None else [encode_planes(one, sample, share.shrink, share.most)]
 
 
-def planned(spreads: Mapping[str, Spread | None], budget: int) -> tuple[dict[str, Share], bool]:
+def planned(
+    spreads: Mapping[str, SamplePlanes | None], budget: int
+) -> tuple[dict[str, Share], bool]:
     """How much of each layer travels, by key; and whether the budget holds that."""
     shapes = [(0, 0, 0) if one is None else one.values.shape for one in spreads.values()]
     sizes = [(planes, height, width) for planes, height, width in shapes]
@@ -133,12 +137,12 @@ def image_text(
     activation: Activation, sample: int, view: View
 ) -> tuple[Json, dict[str, bytes], list[str]]:
     """The input of that sample as the script reads it, its PNG, and why there is none."""
-    pixels, words = picture(activation, sample, view)
+    pixels, words = explorer_image(activation, sample, view)
     if pixels is None or activation.given.image is None:
         return {}, {}, [words] * bool(words)
     name, full = f"image/{sample}", list(activation.given.image.shape[-2:])
     text = {"id": name, "height": len(pixels), "width": pixels.shape[1], "full": full}
-    return {str(sample): text | {"words": words}}, {name: encoded(pixels, b"")}, []
+    return {str(sample): text | {"words": words}}, {name: encode_png(pixels, b"")}, []
 
 
 def opening(layers: Sequence[Json], view: View) -> Json:
@@ -202,7 +206,11 @@ Json = dict[str, Any]
 
 
 def layer_text(
-    activation: Activation, one: Spread | None, plates: Iterable[Plate], calls: int, view: View
+    activation: Activation,
+    one: SamplePlanes | None,
+    plates: Iterable[EncodedPlanes],
+    calls: int,
+    view: View,
 ) -> Json:
     """A layer, as the script reads it.
 
@@ -253,14 +261,14 @@ def layer_text(
     }
 
 
-def _field(activation: Activation, one: Spread) -> list[int] | None:
+def _field(activation: Activation, one: SamplePlanes) -> list[int] | None:
     """What a place sees of the input, where the planes are as the module gave them."""
     as_given = activation.tensor.shape[-2:] == one.values.shape[-2:]
     field = activation.field if one.spatial and as_given else None
     return None if field is None else field.as_list()
 
 
-def _strange(one: Spread, made: list[Plate]) -> tuple[int, int]:
+def _strange(one: SamplePlanes, made: list[EncodedPlanes]) -> tuple[int, int]:
     """How many values are NaN and infinite: in planes that don't travel too."""
     there = made[0].figures
     nan, inf = there.nan.sum(), there.inf.sum()
@@ -287,7 +295,7 @@ def plate_id(key: str, sample: int) -> str:
     return f"{key}/{sample}"
 
 
-def plate_text(key: str, one: Spread, plate: Plate) -> Json:
+def plate_text(key: str, one: SamplePlanes, plate: EncodedPlanes) -> Json:
     """A plate, as the script reads it; its PNG travels beside.
 
     Args:
@@ -342,7 +350,7 @@ def _shortened(numbers: NDArray[np.float64], digits: int) -> NDArray[np.float64]
 _EXACT, _ROUGH = 9, 5  # digits: of the ends of a range, as float32 has them; of other figures
 
 
-def _prefix(plate: Plate) -> Json | None:
+def _prefix(plate: EncodedPlanes) -> Json | None:
     if plate.prefix is None:
         return None
     values, names = plate.prefix

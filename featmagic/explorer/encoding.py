@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.explorer.planes import Spread
-from featmagic.planes.dtypes import Pixels, exactly
-from featmagic.planes.heat_map import shrunk
+from featmagic.explorer.planes import SamplePlanes
+from featmagic.planes.dtypes import Pixels, to_float64
+from featmagic.planes.heat_map import block_average
 from featmagic.planes.statistics import Figures, Measured, Row, figures_of
-from featmagic.render.color import Colours, levels, paint
+from featmagic.render.color import Range, levels, palette_indices
 from featmagic.render.palette import GAP
-from featmagic.render.png import grey
+from featmagic.render.png import encode_gray_png
 
 
 @dataclass(frozen=True, eq=False)
-class Plate:
+class EncodedPlanes:
     """The planes of one layer and one sample, as they travel.
 
     Attributes:
@@ -43,7 +43,9 @@ class Plate:
     prefix: tuple[Row, tuple[str, ...]] | None = None
 
 
-def plate(one: Spread, sample: int = 0, shrink: int = 1, most: int | None = None) -> Plate:
+def encode_planes(
+    one: SamplePlanes, sample: int = 0, shrink: int = 1, most: int | None = None
+) -> EncodedPlanes:
     """The planes as bytes, made on their device: one byte a value leaves it.
 
     Args:
@@ -55,10 +57,10 @@ def plate(one: Spread, sample: int = 0, shrink: int = 1, most: int | None = None
     Example:
         >>> import torch
         >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.planes import spread
+        >>> from featmagic.explorer.planes import sample_planes
         >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.tensor([[[[1.0, 3.0]]]]))
-        >>> made = plate(spread(act, View(layout="NCHW")))
+        >>> made = encode_planes(sample_planes(act, View(layout="NCHW")))
         >>> made.size, made.figures.low, made.figures.high
         ((1, 2), array([1.]), array([3.]))
     """
@@ -66,10 +68,10 @@ def plate(one: Spread, sample: int = 0, shrink: int = 1, most: int | None = None
     figures = figures_of(values, one.padding)
     pixels = _coded(values, figures, one.padding, shrink)
     height, width = pixels.shape[1:]
-    prefix = one.prefix and (exactly(one.prefix[0][:most]).cpu().numpy(), one.prefix[1])
-    return Plate(
+    prefix = one.prefix and (to_float64(one.prefix[0][:most]).cpu().numpy(), one.prefix[1])
+    return EncodedPlanes(
         sample=sample,
-        png=grey(pixels.reshape(-1, width)),
+        png=encode_gray_png(pixels.reshape(-1, width)),
         size=(height, width),
         full=(values.shape[1], values.shape[2]),
         shrink=shrink,
@@ -85,27 +87,27 @@ def _coded(values: Tensor, figures: Figures, padding: int, shrink: int) -> Pixel
     low, high = np.where(some, [figures.low, figures.high], 0.0)
     strange = figures.nan + figures.inf
     measured = Measured(low, high, low, high, strange, 0.0, 0.0, nan=int(strange.any()))
-    colours = Colours("", None, True, low, high)
+    colours = Range("", None, True, low, high)
     found = levels(values, colours)
     if padding:
-        found.flatten(1)[:, -padding:] = 0  # `shrunk` counts it in no average
-    found, padding = shrunk(found, shrink, padding)
-    codes: Pixels = paint(found, colours, measured, hatch=False).cpu().numpy()
+        found.flatten(1)[:, -padding:] = 0  # `block_average` counts it in no average
+    found, padding = block_average(found, shrink, padding)
+    codes: Pixels = palette_indices(found, colours, measured, hatch=False).cpu().numpy()
     if padding:
         codes.reshape(len(codes), -1)[:, -padding:] = GAP
     return codes
 
 
-def dead_in(one: Spread) -> tuple[int, int]:
+def dead_in(one: SamplePlanes) -> tuple[int, int]:
     """How many channels hold one finite value only, and of how many that can be told.
 
     Example:
         >>> import torch
         >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.planes import spread
+        >>> from featmagic.explorer.planes import sample_planes
         >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(1, 3, 2, 2))
-        >>> dead_in(spread(act, View(layout="NCHW")))
+        >>> dead_in(sample_planes(act, View(layout="NCHW")))
         (3, 3)
     """
     rows = one.lines.flatten(1)

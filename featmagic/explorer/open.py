@@ -7,20 +7,20 @@ from typing import Any
 
 from featmagic.explorer.document import HEALTHY, Json
 from featmagic.explorer.planes import useful
-from featmagic.explorer.session import Source, source
+from featmagic.explorer.session import Session, open_session
 from featmagic.explorer.widget import Explorer
 from featmagic.grid.draw import draw
 from featmagic.options.view import View, for_pictures
 from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
-from featmagic.recording.rerun import Inputs, inputs_of
-from featmagic.render.mime_bundle import picture_of
+from featmagic.recording.rerun import Rerun, rerun_of
+from featmagic.render.mime_bundle import png_bundle
 from featmagic.support.environment import running_shell
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import spoken
 
 
-def explorer(
+def open_explorer(
     activations: Sequence[Activation],
     view: View,
     calls: Mapping[str, int],
@@ -44,19 +44,19 @@ def explorer(
     """
     # As of what was captured: a layer mustn't change in what another input doesn't.
     fields = any(one.field is not None for one in activations)
-    inputs = inputs_of(model, items, [one.path for one in activations], fields=fields)
-    first = source(activations, view, calls, maps, len(inputs) if inputs else 0)
+    inputs = rerun_of(model, items, [one.path for one in activations], fields=fields)
+    first = open_session(activations, view, calls, maps, len(inputs) if inputs else 0)
     if not any(layer["plates"] for layer in first.layers.values()):
         reasons = "; ".join(f"{key}: {layer['reason']}" for key, layer in first.layers.items())
         raise FeatmagicError(f"Nothing to explore: {reasons}.")
     drawing = draw(first.activations[first.shown.text["start"]["layer"]], _of_the_grid(first))
     again = _again(first, inputs, maps) if inputs else None
     mosaic = drawing.mosaic
-    picture = picture_of(mosaic, drawing.caption) if mosaic else (b"", {})
+    picture = png_bundle(mosaic, drawing.caption) if mosaic else (b"", {})
     return Explorer(first, again, picture, spoken(drawing.caption))
 
 
-def _of_the_grid(first: Source) -> View:
+def _of_the_grid(first: Session) -> View:
     """The view of the start layer's grid, for those who see no explorer."""
     start = first.shown.text["start"]
     activation = first.activations[start["layer"]]
@@ -64,20 +64,20 @@ def _of_the_grid(first: Source) -> View:
     return useful(activation, view, start["sample"])
 
 
-def _again(first: Source, inputs: Inputs, maps: str) -> Callable[[int], Source]:
+def _again(first: Session, inputs: Rerun, maps: str) -> Callable[[int], Session]:
     """What an explorer shows of another input: the same layers."""
 
-    def again(number: int) -> Source:
+    def again(number: int) -> Session:
         run = inputs.run(number)
         there = [run.activations[key] for key in first.activations if key in run.activations]
         if not there:
             raise FeatmagicError(f"Input {number} gave none of the layers anything.")
-        new = source(there, first.view, run.calls, maps, len(inputs))
+        new = open_session(there, first.view, run.calls, maps, len(inputs))
         layers = new.layers
         new.shown.text["layers"] = [
             layers.get(key) or _without(layer) for key, layer in first.layers.items()
         ]
-        return Source(new.activations, new.view, new.shown)
+        return Session(new.activations, new.view, new.shown)
 
     return again
 

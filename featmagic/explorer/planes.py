@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from featmagic.options.view import View
-from featmagic.planes.heat_map import folded_width, form_of, joined
-from featmagic.planes.layout import Axes, axes_of
-from featmagic.planes.planes import Planes, planes
-from featmagic.planes.ranking import ranked
+from featmagic.planes.heat_map import assemble, folded_width, form_of
+from featmagic.planes.layout import Layout, layout_of
+from featmagic.planes.planes import Planes, planes_of
+from featmagic.planes.ranking import rank
 from featmagic.recording.records import Activation
 
 
 @dataclass(frozen=True)
-class Reach:
+class PlaceIndex:
     """Which value of a tensor the place (y, x) of a channel's plane is.
 
     Attributes:
@@ -26,7 +26,7 @@ class Reach:
             column to the next.
 
     Example:
-        >>> Reach((2, 5, 8, 6), (240, 48, 6, 1)).index(4, 7, 5)
+        >>> PlaceIndex((2, 5, 8, 6), (240, 48, 6, 1)).index(4, 7, 5)
         (1, 4, 7, 5)
     """
 
@@ -41,7 +41,7 @@ class Reach:
 
 
 @dataclass(frozen=True, eq=False)
-class Spread:
+class SamplePlanes:
     """All planes of one sample, on the activation's device.
 
     Attributes:
@@ -67,7 +67,7 @@ class Spread:
     noun: str
     words: tuple[str, ...]
     padding: int
-    reach: Reach | None
+    reach: PlaceIndex | None
     lines: Tensor
     prefix: tuple[Tensor, tuple[str, ...]] | None = None
     order: tuple[int, ...] | None = None
@@ -76,7 +76,7 @@ class Spread:
     used: frozenset[str] = frozenset()
 
 
-def spread(activation: Activation, view: View, sample: int = 0) -> Spread:
+def sample_planes(activation: Activation, view: View, sample: int = 0) -> SamplePlanes:
     """All planes of that sample; those that the view's `channels` names, where it does.
 
     Args:
@@ -90,20 +90,20 @@ def spread(activation: Activation, view: View, sample: int = 0) -> Spread:
     Example:
         >>> import torch
         >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(2, 5, 8, 6))
-        >>> one = spread(act, View(layout="NCHW"), 1)
+        >>> one = sample_planes(act, View(layout="NCHW"), 1)
         >>> one.values.shape, one.reach.index(4, 7, 5)
         (torch.Size([5, 8, 6]), (1, 4, 7, 5))
     """
     whole = replace(view, sample=str(sample), max=0, sort="index", topk=None, explore=False,
                     max_bytes=View.max_bytes, alpha=View.alpha, mean=None, std=None)  # fmt: skip
-    axes = axes_of(activation, whole)
-    stack = planes(activation.tensor, axes, whole, activation.key)
+    axes = layout_of(activation, whole)
+    stack = planes_of(activation.tensor, axes, whole, activation.key)
     flat = stack.values[0]
     form = form_of(stack.form, len(flat))
-    values, padding = joined(flat, form)
+    values, padding = assemble(flat, form)
     alone = form != "tiles"
     noun = {"fold": "values"}.get(form, "heat map") if alone else stack.noun
-    return Spread(
+    return SamplePlanes(
         values=values,
         channels=(0,) if alone else stack.indices,
         of=1 if alone else stack.total,
@@ -128,7 +128,7 @@ def useful(activation: Activation, view: View, sample: int = 0) -> View:
         >>> useful(act, View(layout="NCHW", slice="mip")) == View(layout="NCHW")
         True
     """
-    idle = {"grid", "prefix_tokens", "slice", "attn"} - spread(activation, view, sample).used
+    idle = {"grid", "prefix_tokens", "slice", "attn"} - sample_planes(activation, view, sample).used
     return replace(view, **{name: getattr(_PLAIN, name) for name in idle})
 
 
@@ -143,7 +143,7 @@ def samples_in(activation: Activation, view: View) -> int:
         >>> samples_in(Activation("a", "a", "ReLU", 1, torch.zeros(3, 5)), View(layout="NC"))
         3
     """
-    letters = axes_of(activation, replace(view, sample="0")).letters
+    letters = layout_of(activation, replace(view, sample="0")).letters
     return activation.tensor.shape[letters.index("N")] if "N" in letters else 1
 
 
@@ -161,18 +161,18 @@ def _likeness(stack: Planes, view: View, activation: Activation) -> tuple[int, .
         return None
     by = replace(view, explore=False, max_bytes=View.max_bytes, alpha=View.alpha, mean=None,
                  std=None, topk=None, max=0)  # fmt: skip
-    _, order = ranked(stack, by, activation.key, activation.memory)
+    _, order = rank(stack, by, activation.key, activation.memory)
     return None if order is None else tuple(stack.indices[place] for place in order.tolist())
 
 
-def _reach(tensor: Tensor, axes: Axes, stack: Planes, form: str, view: View) -> Reach | None:
+def _reach(tensor: Tensor, axes: Layout, stack: Planes, form: str, view: View) -> PlaceIndex | None:
     """Which value of the tensor a place is, by the strides of the very planes, without values."""
     averaged = "D" in axes.letters and view.slice in ("mip", "mean")
     averaged |= "K" in axes.letters and view.attn == "mean"
     if averaged or (form != "tiles" and stack.indices != tuple(range(stack.total))):
         return None
     blank = torch.empty(tensor.shape, device="meta")
-    laid = planes(blank, axes, replace(view, channels=None)).values
+    laid = planes_of(blank, axes, replace(view, channels=None)).values
     if laid._base is not blank:  # a copy: its strides are its own
         return None
     _, channel, down, across = laid.stride()
@@ -183,4 +183,4 @@ def _reach(tensor: Tensor, axes: Axes, stack: Planes, form: str, view: View) -> 
         "columns": (0, down, channel),
         "fold": (0, width * channel, channel),
     }
-    return Reach(tuple(tensor.shape), (int(laid.storage_offset()), *steps[form]))
+    return PlaceIndex(tuple(tensor.shape), (int(laid.storage_offset()), *steps[form]))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from traitlets import TraitError
 
 from featmagic.explorer.document import Json
-from featmagic.explorer.session import Source
+from featmagic.explorer.session import Session
 from featmagic.options.validators import Check, choice, number, whole
 from featmagic.options.view import View
 from featmagic.support.errors import FeatmagicError, did_you_mean
@@ -17,7 +17,7 @@ from featmagic.support.errors import FeatmagicError, did_you_mean
 Answer = tuple[dict[str, Any], dict[str, bytes]]  # JSON, and files by their `id`
 
 
-def answer(source: Source, asked: Mapping[str, Any]) -> Answer:
+def answer(source: Session, asked: Mapping[str, Any]) -> Answer:
     """What is asked: a plate, an exact value, or the exact figures of a channel.
 
     Args:
@@ -30,10 +30,10 @@ def answer(source: Source, asked: Mapping[str, Any]) -> Answer:
     Example:
         >>> import torch
         >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.session import source
+        >>> from featmagic.explorer.session import open_session
         >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.tensor([[[[0.1, torch.inf]]]]))
-        >>> one = source([act], View(explore=True, layout="NCHW"), {})
+        >>> one = open_session([act], View(explore=True, layout="NCHW"), {})
         >>> place = {"layer": "act", "sample": 0, "channel": 0, "position": [0, 1]}
         >>> answer(one, {"ask": "value", **place})
         ({'value': 'inf'}, {})
@@ -45,7 +45,7 @@ def answer(source: Source, asked: Mapping[str, Any]) -> Answer:
     return found(source, asked["layer"], int(asked["sample"]), asked)
 
 
-def _answer_plate(source: Source, layer: str, sample: int, _: Mapping[str, Any]) -> Answer:
+def _answer_plate(source: Session, layer: str, sample: int, _: Mapping[str, Any]) -> Answer:
     plate, images, files = source.plate(layer, sample)
     return {
         "layer": layer,
@@ -55,12 +55,12 @@ def _answer_plate(source: Source, layer: str, sample: int, _: Mapping[str, Any])
     }, files
 
 
-def _answer_value(source: Source, layer: str, sample: int, asked: Mapping[str, Any]) -> Answer:
+def _answer_value(source: Session, layer: str, sample: int, asked: Mapping[str, Any]) -> Answer:
     y, x = asked["position"]
     return {"value": _spelled(source.value(layer, sample, int(asked["channel"]), y, x))}, {}
 
 
-def _answer_channel(source: Source, layer: str, sample: int, asked: Mapping[str, Any]) -> Answer:
+def _answer_channel(source: Session, layer: str, sample: int, asked: Mapping[str, Any]) -> Answer:
     found = source.figures(layer, sample, int(asked["channel"]))
     return {name: value if isfinite(value) else None for name, value in found.items()}, {}
 
@@ -157,32 +157,32 @@ class Chosen(Protocol):
     settings: Mapping[str, Any] | None
 
 
-def _layer(source: Source, _: Chosen, value: Any) -> str:
+def _layer(source: Session, _: Chosen, value: Any) -> str:
     key: str = source.layer(value)["key"]
     return key
 
 
-def _channel(source: Source, chosen: Chosen, value: Any) -> int:
+def _channel(source: Session, chosen: Chosen, value: Any) -> int:
     channels = channels_of(source.layer(chosen.layer))
     return number_of("channel", value, channels, f" in {chosen.layer}")
 
 
-def _sample(source: Source, _: Chosen, value: Any) -> int:
+def _sample(source: Session, _: Chosen, value: Any) -> int:
     return number_of("sample", value, range(max(it["samples"] for it in source.layers.values())))
 
 
-def _position(source: Source, chosen: Chosen, value: Any) -> tuple[int, int] | None:
+def _position(source: Session, chosen: Chosen, value: Any) -> tuple[int, int] | None:
     plate = next(iter(source.layer(chosen.layer)["plates"].values()), {"full": (0, 0)})
     return place_in(value, *plate["full"])
 
 
-def _settings(source: Source, chosen: Chosen, value: Any) -> dict[str, Any]:
+def _settings(source: Session, chosen: Chosen, value: Any) -> dict[str, Any]:
     text = source.shown.text
     now = text["settings"] | (chosen.settings or {})
     return settings_with(value, now, list(text["cmaps"]))
 
 
-CHECKS: dict[str, Callable[[Source, Chosen, Any], Any]] = {
+CHECKS: dict[str, Callable[[Session, Chosen, Any], Any]] = {
     "layer": _layer,
     "channel": _channel,
     "sample": _sample,

@@ -9,8 +9,15 @@ from typing import Any
 
 from torch import Tensor, strided
 
-from featmagic.explorer.document import Contents, Json, contents, image_text, plate_text, plates_of
-from featmagic.explorer.planes import Spread, spread
+from featmagic.explorer.document import (
+    Document,
+    Json,
+    document,
+    encoded_planes_of,
+    image_text,
+    plate_text,
+)
+from featmagic.explorer.planes import SamplePlanes, sample_planes
 from featmagic.options.view import View
 from featmagic.planes.layout import fitting
 from featmagic.planes.statistics import figures_of
@@ -20,7 +27,7 @@ from featmagic.support.text import printable
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class Session:
     """What an explorer shows, with the activations that it is made of.
 
     Attributes:
@@ -31,7 +38,7 @@ class Source:
 
     activations: Mapping[str, Activation]
     view: View
-    shown: Contents
+    shown: Document
 
     @cached_property
     def layers(self) -> dict[str, Json]:
@@ -94,8 +101,8 @@ class Source:
             FeatmagicError: no such layer or sample, or no picture of it.
         """
         activation = self._activation(key)
-        one = spread(activation, self._view(key), sample)
-        (made,) = plates_of(one, sample, self.shown.plan[key])
+        one = sample_planes(activation, self._view(key), sample)
+        (made,) = encoded_planes_of(one, sample, self.shown.plan[key])
         text = plate_text(key, one, made)
         images, files, _ = image_text(activation, sample, self.view)
         return text, images, {text["id"]: made.png, **files}
@@ -109,21 +116,21 @@ class Source:
     def _view(self, key: str) -> View:
         return fitting(self.activations[key], self.view, len(self.activations))
 
-    def _spread(self, key: str, sample: int, channel: int) -> Spread:
+    def _spread(self, key: str, sample: int, channel: int) -> SamplePlanes:
         """That channel alone, where each is a plane of its own."""
         view = self._view(key)
         if self.layers[key]["of"] > 1:
             view = replace(view, channels=str(channel))
-        return spread(self.activations[key], view, sample)
+        return sample_planes(self.activations[key], view, sample)
 
 
-def source(
+def open_session(
     activations: Sequence[Activation],
     view: View,
     calls: Mapping[str, int],
     maps: str = "feature_maps",
     inputs: int = 0,
-) -> Source:
+) -> Session:
     """What an explorer of those activations shows.
 
     Args:
@@ -139,17 +146,17 @@ def source(
     Example:
         >>> import torch
         >>> act = Activation("act", "act", "ReLU", 1, torch.arange(12.0).reshape(1, 3, 2, 2))
-        >>> one = source([act], View(explore=True, layout="NCHW"), {})
+        >>> one = open_session([act], View(explore=True, layout="NCHW"), {})
         >>> one.plane("act", 0, 2), one.value("act", 0, 2, 1, 0)
         (tensor([[ 8.,  9.],
                 [10., 11.]]), 10.0)
     """
-    made = contents(activations, view, calls=calls, maps=maps)
+    made = document(activations, view, calls=calls, maps=maps)
     made.text["inputs"] = inputs
-    return Source({one.key: one for one in activations}, view, made)
+    return Session({one.key: one for one in activations}, view, made)
 
 
-def changed(old: Contents, new: Contents) -> tuple[Json, dict[str, bytes]]:
+def changed(old: Document, new: Document) -> tuple[Json, dict[str, bytes]]:
     """What the script needs to get from one to the other: text, and bytes that are different.
 
     Example:
@@ -158,8 +165,8 @@ def changed(old: Contents, new: Contents) -> tuple[Json, dict[str, bytes]]:
         ...     values = torch.tensor([[[[0.0, value]]]])
         ...     return Activation(key, key, "ReLU", 1, values)
         >>> view = View(explore=True, layout="NCHW")
-        >>> one = contents([act("a", 1.0), act("b", 1.0)], view)
-        >>> other = contents([act("a", 1.0), act("b", 2.0)], view)
+        >>> one = document([act("a", 1.0), act("b", 1.0)], view)
+        >>> other = document([act("a", 1.0), act("b", 2.0)], view)
         >>> text, files = changed(one, other)
         >>> [layer["key"] for layer in text["changed"]], list(files)
         (['b'], [])

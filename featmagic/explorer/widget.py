@@ -17,13 +17,13 @@ import traitlets
 from torch import Tensor
 
 from featmagic.explorer.protocol import CHECKS, NoSuchChoice, answer, channels_of, number_of
-from featmagic.explorer.session import Source, changed
+from featmagic.explorer.session import Session, changed
 from featmagic.support.environment import (
-    in_turn,
-    nobody_watches,
+    is_jupyterlab,
+    is_run_by_a_program,
     one_line,
+    run_in_main_thread,
     running_shell,
-    stands_in,
 )
 from featmagic.support.errors import FeatmagicError
 
@@ -40,7 +40,7 @@ def _script() -> str:
     return explorer.replace("\nexport default {", "\nconst live = {", 1) + notebook
 
 
-class Talking(anywidget.AnyWidget):
+class KernelWidget(anywidget.AnyWidget):
     """A widget whose script asks the kernel for more, as long as it has a source.
 
     With the widget travels what is seen first; the rest follows when the script says that it is
@@ -55,15 +55,15 @@ class Talking(anywidget.AnyWidget):
     _bytes = traitlets.Any().tag(sync=True, to_json=lambda _, it: it._files_sent())
     _alive = traitlets.Bool(True).tag(sync=True)
 
-    def __init__(self, source: Source, **traits: Any) -> None:
-        self._source: Source | None = source
-        self._opened: Source | None = source  # what travelled first
-        self._alone = nobody_watches()
+    def __init__(self, source: Session, **traits: Any) -> None:
+        self._source: Session | None = source
+        self._opened: Session | None = source  # what travelled first
+        self._alone = is_run_by_a_program()
         self._travelled = set() if self._alone else _first(source)
         self._opening = True
         super().__init__(**{"model_id": uuid4().hex, **traits})
         self._opening = False
-        self.on_msg(Talking._asked)
+        self.on_msg(KernelWidget._asked)
         if self.comm is not None and hasattr(self.comm, "on_close"):
             self.comm.on_close(lambda _: self.close())
 
@@ -89,7 +89,7 @@ class Talking(anywidget.AnyWidget):
         except FeatmagicError:
             self.send_state([name for name in given if name in self.keys])
         if picked:
-            in_turn(partial(self._pick, number))
+            run_in_main_thread(partial(self._pick, number))
 
     def _pick(self, number: Any) -> None:
         """Take the input that the browser picked, and tell it of an error."""
@@ -112,7 +112,7 @@ class Talking(anywidget.AnyWidget):
             text, files = {"error": one_line(error)}, {}
         self._tell({"answer": asked.get("id"), **text}, files)
 
-    def _show(self, source: Source) -> None:
+    def _show(self, source: Session) -> None:
         """Show another source; only what changed travels."""
         if self._source is not None:
             self._tell(*changed(self._source.shown, source.shown))
@@ -121,7 +121,7 @@ class Talking(anywidget.AnyWidget):
     def _tell(self, text: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         self.send({**text, "ids": list(files)}, buffers=list(files.values()))
 
-    def _send_rest(self, source: Source) -> None:
+    def _send_rest(self, source: Session) -> None:
         shown = source.shown
         if self._alone:
             self.send_state(["_contents", "_bytes"])
@@ -146,7 +146,7 @@ class Talking(anywidget.AnyWidget):
         return {name: files[name] for name in self._travelled} if self._opening else files
 
 
-def _first(source: Source) -> set[str]:
+def _first(source: Session) -> set[str]:
     """The files that are seen first: the start layer's, and its input."""
     text = source.shown.text
     sample = str(text["start"]["sample"])
@@ -181,8 +181,8 @@ def marked(png: bytes, name: str) -> bytes:
 
     Example:
         >>> import numpy as np
-        >>> from featmagic.render.png import grey
-        >>> png = marked(grey(np.zeros((1, 1), np.uint8)), "a1")
+        >>> from featmagic.render.png import encode_gray_png
+        >>> png = marked(encode_gray_png(np.zeros((1, 1), np.uint8)), "a1")
         >>> png[-29:-16]
         b'tEXtwidget\x00a1'
     """
@@ -222,7 +222,7 @@ def _choice(default: Any) -> Any:
     return traitlets.TraitType(default).tag(sync=True)
 
 
-class Explorer(Talking):
+class Explorer(KernelWidget):
     """An explorer of feature maps: what `FeatureMaps.explore()` makes.
 
     Its traits can be read, set, observed, and linked to those of other widgets; a click in the
@@ -254,8 +254,8 @@ class Explorer(Talking):
 
     def __init__(
         self,
-        source: Source,
-        again: Callable[[int], Source] | None = None,
+        source: Session,
+        again: Callable[[int], Session] | None = None,
         picture: tuple[bytes, dict[str, Any]] = (b"", {}),
         words: str = "",
     ) -> None:
@@ -297,7 +297,7 @@ class Explorer(Talking):
         super().close()
         self._again = None
 
-    def _there(self) -> Source:
+    def _there(self) -> Session:
         if self._source is None:
             raise FeatmagicError("This explorer is closed: feature_maps.explore() opens another.")
         return self._source
@@ -345,7 +345,7 @@ class Explorer(Talking):
         except FeatmagicError as error:
             raise NoSuchChoice(str(error)) from None
 
-    def _run(self, again: Callable[[int], Source], number: int) -> Source:
+    def _run(self, again: Callable[[int], Session], number: int) -> Session:
         self.send({"busy": True})
         try:
             return again(number)
@@ -359,7 +359,7 @@ class Explorer(Talking):
         if self._png:
             data["image/png"] = b64encode(self._png).decode()
             told = {**told, "image/png": self._size}
-            if nobody_watches() or stands_in():
+            if is_run_by_a_program() or is_jupyterlab():
                 data.pop(VIEW, None)
                 told.pop(VIEW, None)
         return data, told

@@ -23,7 +23,7 @@ PAGE = ".html"
 SUFFIXES = (".png", ".svg", ".pdf", PAGE, *ARRAYS)
 
 
-def targets(
+def target_files(
     path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: bool = False
 ) -> list[Path]:
     """The files that would hold what the keys stand for, once it is sure that they may be written.
@@ -36,7 +36,7 @@ def targets(
             the file would, a file that is there already, unless `overwrite`.
 
     Example:
-        >>> [file.name for file in targets("maps.png", ["cnn1", "relu:2"])]
+        >>> [file.name for file in target_files("maps.png", ["cnn1", "relu:2"])]
         ['maps-cnn1.png', 'maps-relu_2.png']
     """
     target = _target(path)

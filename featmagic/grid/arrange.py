@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil, log2, sqrt
 
-from featmagic.grid.prepare import Prepared, Wordy
+from featmagic.grid.prepare import Prepared, Undrawable
 from featmagic.options.view import View
-from featmagic.planes.heat_map import folded_width, size_of
-from featmagic.render.viewport import Arrangement, Room, step_of_labels, tiles_that_fit
+from featmagic.planes.heat_map import assembled_size, folded_width
+from featmagic.render.viewport import GridLayout, Viewport, step_of_labels, tiles_that_fit
 from featmagic.support.errors import FeatmagicError
 
 
-def arranged(ready: Prepared | Wordy) -> Arrangement | None:
+def arrange(ready: Prepared | Undrawable) -> GridLayout | None:
     """How the tiles are laid out; an input image beside them takes its room first."""
-    if isinstance(ready, Wordy) or ready.room is None:
+    if isinstance(ready, Undrawable) or ready.room is None:
         return None
     room, (rows, count, height, width) = ready.room, ready.stack.values.shape
     if ready.images and ready.view.input:
@@ -24,16 +24,16 @@ def arranged(ready: Prepared | Wordy) -> Arrangement | None:
         room = replace(room, smallest=room.on_image)
     if ready.rgb is not None:
         columns = 1 if rows > 1 else None
-        return arrange(rows, (height, width), ready.view, _roomier(room, rows), columns)
+        return lay_out_tiles(rows, (height, width), ready.view, _roomier(room, rows), columns)
     columns = count if rows > 1 and ready.form == "tiles" else None
-    number, *size = size_of(count, (height, width), ready.form)
+    number, *size = assembled_size(count, (height, width), ready.form)
     number *= rows
     flat = ready.form in ("rows", "columns") and size[1] > size[0]
     roomier = _roomier(room, number, flat=flat)
-    return arrange(number, (size[0], size[1]), ready.view, roomier, columns)
+    return lay_out_tiles(number, (size[0], size[1]), ready.view, roomier, columns)
 
 
-def _roomier(room: Room, tiles: int, *, flat: bool = False) -> Room:
+def _roomier(room: Viewport, tiles: int, *, flat: bool = False) -> Viewport:
     """More room for a tile that is alone, and all there is for a wide heat map."""
     return room if tiles > 1 else replace(room, largest=room.width // (1 if flat else 2))
 
@@ -41,9 +41,9 @@ def _roomier(room: Room, tiles: int, *, flat: bool = False) -> Room:
 _LARGEST_ZOOM = 32  # one value needs no more, however few there are
 
 
-def arrange(
-    count: int, size: tuple[int, int], view: View, room: Room, columns: int | None = None
-) -> Arrangement:
+def lay_out_tiles(
+    count: int, size: tuple[int, int], view: View, room: Viewport, columns: int | None = None
+) -> GridLayout:
     """How to lay out `count` planes of `(H, W)` values in the room there is.
 
     About as many rows as columns. Planes too large for `room.columns` in a row are shrunk by a
@@ -60,7 +60,7 @@ def arrange(
         FeatmagicError: the picture would be larger than 100 million pixels.
 
     Example:
-        >>> arrange(5, (24, 24), View(), PAGE)
+        >>> lay_out_tiles(5, (24, 24), View(), PAGE)
         Arrangement(ncols=5, zoom=6, shrink=1, tall=1)
     """
     flat = size[1] >= _FLAT * size[0]
@@ -78,10 +78,10 @@ def arrange(
         zoom = min(zoom, widest)
     tall = _tall(height * zoom, zoom, room) if flat and view.zoom is None else 1
     _check_size(ceil(count / ncols) * height * tall * zoom, ncols * width * zoom)
-    return Arrangement(ncols, zoom, shrink, tall)
+    return GridLayout(ncols, zoom, shrink, tall)
 
 
-def _shrink(columns: int, size: tuple[int, int], view: View, room: Room) -> int:
+def _shrink(columns: int, size: tuple[int, int], view: View, room: Viewport) -> int:
     """How many values become one in each direction, so that so many planes fit in a row."""
     if view.zoom is not None and not room.strict:
         return 1
@@ -90,7 +90,7 @@ def _shrink(columns: int, size: tuple[int, int], view: View, room: Room) -> int:
 
 
 def _in_a_row(
-    count: int, size: tuple[int, int], strip: bool, largest: int, view: View, room: Room
+    count: int, size: tuple[int, int], strip: bool, largest: int, view: View, room: Viewport
 ) -> int:
     """How many tiles stand in a row where that is open: about as many as there are rows."""
     height, width = size
@@ -104,7 +104,7 @@ def _in_a_row(
 _FLAT = 8  # so many times wider than tall
 
 
-def _tall(height: int, zoom: int, room: Room) -> int:
+def _tall(height: int, zoom: int, room: Viewport) -> int:
     """How often each row of values comes in a flat picture: so that a line of text fits beside."""
     most = 2 * room.line // zoom if height < 4 * room.line else room.line // zoom
     return max(1, min(most, 10 * room.line // height))
@@ -121,7 +121,7 @@ def _check_size(height: int, width: int) -> None:
         )
 
 
-def ticks(ready: Prepared, arrangement: Arrangement) -> tuple[tuple[int, int, str], ...]:
+def ticks(ready: Prepared, arrangement: GridLayout) -> tuple[tuple[int, int, str], ...]:
     """What stands left of the tiles: the samples' rows, or the rows of one large picture."""
     stack = ready.stack
     if ready.form == "tiles" or ready.rgb is not None:

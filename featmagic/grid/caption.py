@@ -7,11 +7,11 @@ import numpy as np
 from featmagic.grid.prepare import Prepared
 from featmagic.options.view import View
 from featmagic.planes.planes import Planes
-from featmagic.planes.reduction import RGB
+from featmagic.planes.reduction import PCAImage
 from featmagic.planes.statistics import Measured
 from featmagic.recording.records import Activation, shape_of
-from featmagic.render.color import Colours, clipped
-from featmagic.render.viewport import Arrangement
+from featmagic.render.color import Range, clipped
+from featmagic.render.viewport import GridLayout
 from featmagic.support.text import percent, printable, sparkline
 
 
@@ -29,13 +29,13 @@ def caption(activation: Activation, *parts: str) -> str:
     return " · ".join([printable(what), *filter(None, parts)])
 
 
-def shown(planes: Planes, letters: str) -> str:
+def describe_planes(planes: Planes, letters: str) -> str:
     """What the axes are, which planes are shown, of how many, and how they were got.
 
     Example:
         >>> import torch
         >>> planes = Planes(torch.zeros(1, 2, 4, 4), (0, 1), 5, "channels", words=("sample 0",))
-        >>> shown(planes, "NCHW")
+        >>> describe_planes(planes, "NCHW")
         'NCHW: 2 of 5 channels, sample 0'
     """
     count = f"{len(set(planes.indices))} of {planes.total} {planes.noun}"
@@ -43,7 +43,7 @@ def shown(planes: Planes, letters: str) -> str:
     return f"{letters}: " + ", ".join(filter(None, [count, *planes.words, read]))
 
 
-def figures(measured: Measured, planes: Planes) -> str:
+def describe_values(measured: Measured, planes: Planes) -> str:
     """Range with a histogram, mean, standard deviation, share of zeros, and what is wrong.
 
     The order is that of lovely-tensors: the histogram stands between the ends of the range.
@@ -52,7 +52,7 @@ def figures(measured: Measured, planes: Planes) -> str:
         >>> import torch
         >>> from featmagic.planes.statistics import measure
         >>> values = torch.tensor([[[0.0, 2.0]]])
-        >>> figures(measure(values), Planes(values[None], (0,), 1, "channels"))
+        >>> describe_values(measure(values), Planes(values[None], (0,), 1, "channels"))
         '0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %'
     """
     if measured.some.any():
@@ -99,8 +99,8 @@ def _dead(measured: Measured, planes: Planes) -> list[str]:
     return [f"{len(dead)} dead: {names}"] if dead else []
 
 
-def drawn(
-    colours: Colours, planes: Planes, tiles: int, arrangement: Arrangement | None, view: View
+def describe_colors(
+    colours: Range, planes: Planes, tiles: int, arrangement: GridLayout | None, view: View
 ) -> str:
     """The colour map, whose range it spans, and what had to be otherwise for want of room.
 
@@ -108,7 +108,7 @@ def drawn(
         >>> import torch
         >>> ends = np.zeros(2), np.ones(2)
         >>> heads = Planes(torch.zeros(1, 2, 4, 4), (0, 1), 2, "heads")
-        >>> drawn(Colours("gray", None, True, *ends), heads, 2, Arrangement(2, 1, 1), View())
+        >>> describe_colors(Range("gray", None, True, *ends), heads, 2, GridLayout(2, 1, 1), View())
         'gray, each head its own range'
     """
     words = colours.cmap + ("" if colours.center is None else f" centred on {colours.center:g}")
@@ -130,14 +130,14 @@ def drawn(
     return words
 
 
-def how_drawn(ready: Prepared, colours: Colours, arrangement: Arrangement | None) -> str:
+def describe_drawing(ready: Prepared, colours: Range, arrangement: GridLayout | None) -> str:
     """Colours, ranges, what lies outside of them, and what was done to the input."""
     if ready.rgb is not None:
         words = [_components(ready.rgb)]
     else:
         values = ready.stack.values.flatten(0, 1)
         tiles = len(values) if ready.form == "tiles" else len(ready.stack.values)
-        words = [drawn(colours, ready.stack, tiles, arrangement, ready.view)]
+        words = [describe_colors(colours, ready.stack, tiles, arrangement, ready.view)]
         if outside := clipped(values, colours, ready.measured):
             words.append(f"{outside} clipped")
     if ready.overlays:
@@ -145,7 +145,7 @@ def how_drawn(ready: Prepared, colours: Colours, arrangement: Arrangement | None
     return ", ".join([*words, *([ready.images.words] if ready.images else [])])
 
 
-def _components(rgb: RGB) -> str:
+def _components(rgb: PCAImage) -> str:
     if not rgb.count:
         return "no principal component: all positions alike, or none finite"
     colours = ", ".join(("red", "green", "blue")[: rgb.count])

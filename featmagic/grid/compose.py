@@ -12,21 +12,21 @@ from torch.nn.functional import avg_pool2d
 from featmagic.grid.arrange import ticks
 from featmagic.grid.prepare import Prepared
 from featmagic.planes.dtypes import Pixels
-from featmagic.planes.heat_map import joined, shrunk
-from featmagic.planes.input_image import fitted, resized
-from featmagic.planes.reduction import RGB
-from featmagic.render.color import Colours, levels, middle_of, paint
-from featmagic.render.mosaic import Mosaic, Scale, Strip, shaped, tile
-from featmagic.render.non_finite_marks import letters_of
+from featmagic.planes.heat_map import assemble, block_average
+from featmagic.planes.input_image import fit, resize
+from featmagic.planes.reduction import PCAImage
+from featmagic.render.color import Range, levels, middle_of, palette_indices
+from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, tile, with_marks
+from featmagic.render.non_finite_marks import mark_letters
 from featmagic.render.palette import GAP, LEVELS, NAN, palette
-from featmagic.render.viewport import Arrangement
+from featmagic.render.viewport import GridLayout
 
 
-def compose(ready: Prepared, colours: Colours, arrangement: Arrangement) -> Mosaic:
+def compose(ready: Prepared, colours: Range, arrangement: GridLayout) -> Mosaic:
     """The tiles and what stands around them."""
     if ready.rgb is not None:
         strange = bool(ready.measured.nan or ready.measured.inf)
-        made = coloured(ready.rgb, palette(colours.cmap), arrangement, strange=strange)
+        made = pca_tiles(ready.rgb, palette(colours.cmap), arrangement, strange=strange)
     else:
         tiles = _painted(ready, colours, arrangement)
         made = tile(tiles, labels(ready), palette(colours.cmap), arrangement)
@@ -39,26 +39,26 @@ def compose(ready: Prepared, colours: Colours, arrangement: Arrangement) -> Mosa
             strip=strip(ready, colours),
         )
         if ready.measured.nan or ready.measured.inf:
-            letters = letters_of(made.indices)[: len(made.labels)]
+            letters = mark_letters(made.indices)[: len(made.labels)]
             made = replace(made, strange=letters if any(letters) else ())
     made = replace(made, ticks=ticks(ready, arrangement))
     if ready.overlays and ready.images:
         height, width = (side * made.zoom for side in made.tile_size)
-        pictures = resized(ready.images, height, width)
+        pictures = resize(ready.images, height, width)
         by_row = len(ready.stack.values) > 1
-        made = overlaid(
+        made = overlay(
             made, pictures, None if ready.rgb else colours, ready.view.alpha, by_row=by_row
         )
     return replace(made, inputs=_inputs(ready, made))
 
 
-def _painted(ready: Prepared, colours: Colours, arrangement: Arrangement) -> Tensor:
+def _painted(ready: Prepared, colours: Range, arrangement: GridLayout) -> Tensor:
     """Palette indices of the tiles, `(P, h, w)`."""
     values = ready.stack.values.flatten(0, 1)
-    found, padding = joined(levels(values, colours), ready.form, len(ready.stack.values))
-    found, padding = shrunk(found, arrangement.shrink, padding)
+    found, padding = assemble(levels(values, colours), ready.form, len(ready.stack.values))
+    found, padding = block_average(found, arrangement.shrink, padding)
     hatch = ready.form == "tiles" and found.shape[1:].numel() > 1
-    indices = paint(found, colours, ready.measured, hatch=hatch)
+    indices = palette_indices(found, colours, ready.measured, hatch=hatch)
     if padding:
         indices.flatten(1)[:, -padding:] = GAP
     return indices if arrangement.tall == 1 else indices.repeat_interleave(arrangement.tall, 1)
@@ -72,11 +72,11 @@ def _inputs(ready: Prepared, made: Mosaic) -> tuple[Pixels, ...]:
     highest = ready.room.of_input(height)
     if len(ready.stack.values) == 1:
         side = min(ready.room.beside, ready.room.width, max(96, rows * height))
-        return tuple(fitted(ready.images, side, highest)[:1])
+        return tuple(fit(ready.images, side, highest)[:1])
     there = ready.images.pixels.shape[2:]
     # As tall as the tiles, but no wider than there is room beside them.
     scale = min(height / there[0], ready.room.beside / there[1], (highest or height) / there[0])
-    return tuple(resized(ready.images, *(max(1, round(side * scale)) for side in there)))
+    return tuple(resize(ready.images, *(max(1, round(side * scale)) for side in there)))
 
 
 def labels(ready: Prepared) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def labels(ready: Prepared) -> tuple[str, ...]:
     return one_row * len(stack.values)
 
 
-def bars(ready: Prepared, colours: Colours) -> tuple[float, ...]:
+def bars(ready: Prepared, colours: Range) -> tuple[float, ...]:
     """How strong each channel is against the strongest shown, where each has its own range."""
     strength = ready.measured.strength
     if not colours.own_range or ready.form != "tiles" or not strength.max() > 0:
@@ -100,22 +100,22 @@ def bars(ready: Prepared, colours: Colours) -> tuple[float, ...]:
         return tuple((strength / strength.max()).tolist())
 
 
-def shared_scale(colours: Colours) -> Scale | None:
+def shared_scale(colours: Range) -> SharedRange | None:
     """The range that all tiles share, if they do: one value is no range, nor is none."""
     low, high, width = (float(one[0]) for one in (colours.low, colours.high, colours.width))
     if colours.own_range or low == high:
         return None
-    return Scale(low, middle_of(colours), high, colours.norm, colours.center, width)
+    return SharedRange(low, middle_of(colours), high, colours.norm, colours.center, width)
 
 
-def ends(scale: Scale | None) -> tuple[str, ...]:
+def ends(scale: SharedRange | None) -> tuple[str, ...]:
     """The values at the low end, the middle and the high end of a range that all share."""
     if scale is None:
         return ()
     return tuple(f"{value:.3g}" for value in (scale.low, scale.middle, scale.high))
 
 
-def strip(ready: Prepared, colours: Colours) -> Strip | None:
+def strip(ready: Prepared, colours: Range) -> PrefixStrip | None:
     """The prefix tokens, a line each, in the colours of the channels' own ranges."""
     stack = ready.stack
     if stack.prefix is None:
@@ -124,14 +124,14 @@ def strip(ready: Prepared, colours: Colours) -> Strip | None:
     found = levels(stack.prefix.reshape(rows * count, tokens, 1), colours)
     # Prefix tokens may hold NaN where the patches don't.
     strange = replace(ready.measured, nan=1)
-    indices = paint(found, colours, strange, hatch=False).view(rows, count, tokens)
+    indices = palette_indices(found, colours, strange, hatch=False).view(rows, count, tokens)
     lines = indices.transpose(1, 2).reshape(rows * tokens, count).cpu().numpy()
     names = [f"{row} {name}".strip() for row in stack.rows or ("",) for name in stack.names]
-    marks = letters_of(lines[:, None, None])
-    return Strip(tuple(f"{n} {m}".rstrip() for n, m in zip(names, marks, strict=True)), lines)
+    marks = mark_letters(lines[:, None, None])
+    return PrefixStrip(tuple(f"{n} {m}".rstrip() for n, m in zip(names, marks, strict=True)), lines)
 
 
-def coloured(rgb: RGB, colours: bytes, arrangement: Arrangement, *, strange: bool) -> Mosaic:
+def pca_tiles(rgb: PCAImage, colours: bytes, arrangement: GridLayout, *, strange: bool) -> Mosaic:
     """A tile a sample; what is no number has NaN's colour, and where there is room its shape.
 
     Args:
@@ -143,8 +143,8 @@ def coloured(rgb: RGB, colours: bytes, arrangement: Arrangement, *, strange: boo
     Example:
         >>> import torch
         >>> blank, lost = torch.zeros(1, 2, 2, 3).byte(), torch.eye(2)[None] > 0
-        >>> made = RGB(blank, 3, False, 0, lost)
-        >>> coloured(made, bytes(768), Arrangement(1, 1, 1), strange=True).strange
+        >>> made = PCAImage(blank, 3, False, 0, lost)
+        >>> pca_tiles(made, bytes(768), GridLayout(1, 1, 1), strange=True).strange
         ('×',)
     """
     small = _small(rgb.rgb, arrangement.shrink)
@@ -152,9 +152,9 @@ def coloured(rgb: RGB, colours: bytes, arrangement: Arrangement, *, strange: boo
     made = tile(small, labels, colours, arrangement)
     if not strange:
         return made
-    lost = shrunk(rgb.missing.float(), arrangement.shrink)[0] > 0
+    lost = block_average(rgb.missing.float(), arrangement.shrink)[0] > 0
     missing = tile((lost * NAN).to(uint8), labels, colours, arrangement).indices
-    letters = letters_of(missing)[: len(small)]
+    letters = mark_letters(missing)[: len(small)]
     made.indices[missing == NAN] = made.colours[NAN]
     return replace(made, strange=letters, missing=missing) if any(letters) else made
 
@@ -167,8 +167,8 @@ def _small(rgb: Tensor, shrink: int) -> Tensor:
     return small.round().to(uint8).permute(0, 2, 3, 1)
 
 
-def overlaid(
-    mosaic: Mosaic, pictures: Pixels, colours: Colours | None, alpha: float, *, by_row: bool
+def overlay(
+    mosaic: Mosaic, pictures: Pixels, colours: Range | None, alpha: float, *, by_row: bool
 ) -> Mosaic:
     """The tiles on the input, the more opaque the larger the magnitude.
 
@@ -188,20 +188,20 @@ def overlaid(
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import Arrangement
-        >>> tiles = tile(torch.zeros(1, 2, 2).byte(), ("",), bytes(768), Arrangement(1, 3, 1))
+        >>> from featmagic.render.viewport import GridLayout
+        >>> tiles = tile(torch.zeros(1, 2, 2).byte(), ("",), bytes(768), GridLayout(1, 3, 1))
         >>> ends = np.zeros(1), np.ones(1)
         >>> grey = np.full((1, 6, 6, 3), 9, np.uint8)
-        >>> colours = Colours("gray", None, True, *ends)
-        >>> overlaid(tiles, grey, colours, 0.5, by_row=False).indices[0, 0, 0, 0]
+        >>> colours = Range("gray", None, True, *ends)
+        >>> overlay(tiles, grey, colours, 0.5, by_row=False).indices[0, 0, 0, 0]
         array([9, 9, 9], dtype=uint8)
     """
     rows = len(mosaic.indices)
     under = pictures if by_row else np.broadcast_to(pictures[:1], (rows, *pictures.shape[1:]))
     if mosaic.is_rgb or colours is None:
-        over, opacity = shaped(mosaic), np.array(alpha)
+        over, opacity = with_marks(mosaic), np.array(alpha)
     else:
-        tiles = shaped(mosaic)
+        tiles = with_marks(mosaic)
         over, opacity = mosaic.colours[tiles], alpha * _opacity(mosaic, tiles, colours)[..., None]
     blended = under[:, :, None] * (1 - opacity) + over * opacity
     if spare := rows * mosaic.indices.shape[2] - len(mosaic.labels):
@@ -209,7 +209,7 @@ def overlaid(
     return replace(mosaic, indices=blended.round().astype(np.uint8), zoom=1)
 
 
-def _opacity(mosaic: Mosaic, tiles: Pixels, colours: Colours) -> NDArray[np.float64]:
+def _opacity(mosaic: Mosaic, tiles: Pixels, colours: Range) -> NDArray[np.float64]:
     """How opaque each pixel of the tiles is, 0 to 1."""
     rows, _, ncols, _ = mosaic.indices.shape
     by_tile = np.zeros((rows * ncols, 256))
@@ -218,12 +218,12 @@ def _opacity(mosaic: Mosaic, tiles: Pixels, colours: Colours) -> NDArray[np.floa
     return result
 
 
-def opacities(colours: Colours) -> NDArray[np.float64]:
+def opacities(colours: Range) -> NDArray[np.float64]:
     """How opaque each of the 256 palette indices is in each plane, `(P, 256)`, 0 to 1.
 
     Example:
         >>> ends = np.full(1, 1.0), np.full(1, 2.0)
-        >>> opacities(Colours("viridis", None, True, *ends))[0, [0, 247]].tolist()
+        >>> opacities(Range("viridis", None, True, *ends))[0, [0, 247]].tolist()
         [0.5, 1.0]
     """
     place = np.linspace(0, 1, LEVELS)

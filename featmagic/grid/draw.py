@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from featmagic.grid.arrange import arranged
-from featmagic.grid.caption import caption, figures, how_drawn, shown
+from featmagic.grid.arrange import arrange
+from featmagic.grid.caption import caption, describe_drawing, describe_planes, describe_values
 from featmagic.grid.compose import compose
-from featmagic.grid.prepare import Prepared, Wordy, prepared_all
+from featmagic.grid.prepare import Prepared, Undrawable, prepare_all
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
-from featmagic.render.color import choose
+from featmagic.render.color import choose_range
 from featmagic.render.mosaic import Mosaic
-from featmagic.render.viewport import PAGE, Arrangement, Room
+from featmagic.render.viewport import PAGE, GridLayout, Viewport
 from featmagic.support.progress import Progress
 
 
@@ -25,7 +25,7 @@ class Drawing:
     mosaic: Mosaic | None
 
 
-def draw(activation: Activation, view: View, room: Room | None = PAGE, *facts: str) -> Drawing:
+def draw(activation: Activation, view: View, room: Viewport | None = PAGE, *facts: str) -> Drawing:
     """Draw an activation.
 
     Args:
@@ -46,7 +46,7 @@ def draw(activation: Activation, view: View, room: Room | None = PAGE, *facts: s
 
 
 def draw_all(
-    wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View, room: Room | None = PAGE
+    wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View, room: Viewport | None = PAGE
 ) -> Generator[Drawing]:
     """Draw several layers: first all are prepared, then drawn, so that an error comes before.
 
@@ -61,9 +61,9 @@ def draw_all(
         []
     """
     with Progress(3 * len(wanted), "Drawing") as progress:
-        done = prepared_all(wanted, view, room, progress.step)
+        done = prepare_all(wanted, view, room, progress.step)
         together = [one for one in done if isinstance(one, Prepared)]
-        ready = [(one, arranged(one)) for one in done]
+        ready = [(one, arrange(one)) for one in done]
         for one, arrangement in ready:
             drawing = _drawn(one, arrangement, together)
             progress.step()
@@ -71,24 +71,25 @@ def draw_all(
             yield drawing
 
 
-def drawing_of(ready: Prepared | Wordy) -> Drawing:
+def draw_prepared(ready: Prepared | Undrawable) -> Drawing:
     """Draw a layer that is prepared, by itself.
 
     Example:
-        >>> drawing_of(Wordy(Activation("fc", "fc", "Linear", 1, Tensor()), (), "empty")).caption
+        >>> fc = Activation("fc", "fc", "Linear", 1, Tensor())
+        >>> draw_prepared(Undrawable(fc, (), "empty")).caption
         'fc  Linear  (0,) float32 cpu · empty'
     """
-    return _drawn(ready, arranged(ready), [ready] if isinstance(ready, Prepared) else [])
+    return _drawn(ready, arrange(ready), [ready] if isinstance(ready, Prepared) else [])
 
 
 def _drawn(
-    ready: Prepared | Wordy, arrangement: Arrangement | None, together: Sequence[Prepared]
+    ready: Prepared | Undrawable, arrangement: GridLayout | None, together: Sequence[Prepared]
 ) -> Drawing:
-    if isinstance(ready, Wordy):
+    if isinstance(ready, Undrawable):
         return Drawing(caption(ready.activation, *ready.facts, ready.reason), None)
     stack = ready.stack
     sharing = together if ready.scale == "all" else [ready]
-    colours = choose(
+    colours = choose_range(
         ready.measured,
         ready.view,
         scale=ready.scale,
@@ -98,9 +99,9 @@ def _drawn(
     text = caption(
         ready.activation,
         *ready.facts,
-        shown(stack, ready.letters),
-        figures(ready.measured, stack),
-        how_drawn(ready, colours, arrangement),
+        describe_planes(stack, ready.letters),
+        describe_values(ready.measured, stack),
+        describe_drawing(ready, colours, arrangement),
     )
     if arrangement is None:
         return Drawing(text, None)

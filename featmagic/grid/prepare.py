@@ -12,20 +12,20 @@ from torch import Tensor
 from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.heat_map import form_of
-from featmagic.planes.input_image import Images, images
-from featmagic.planes.layout import axes_of, check_used, fitting
-from featmagic.planes.planes import Planes, planes
-from featmagic.planes.ranking import ranked
-from featmagic.planes.reduction import RGB, as_rgb, reduced
+from featmagic.planes.input_image import InputImages, input_images
+from featmagic.planes.layout import check_used, fitting, layout_of
+from featmagic.planes.planes import Planes, planes_of
+from featmagic.planes.ranking import rank
+from featmagic.planes.reduction import PCAImage, pca_image, reduce
 from featmagic.planes.statistics import Asked, Measured, measured_and_order
 from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
 from featmagic.render.color import check_norm, scale_of
-from featmagic.render.viewport import Room, most_columns
+from featmagic.render.viewport import Viewport, most_columns
 
 
 @dataclass(frozen=True, eq=False)
-class Wordy:
+class Undrawable:
     """An activation of which there is no picture, with the reason."""
 
     activation: Activation
@@ -53,13 +53,13 @@ class Prepared:
     activation: Activation
     facts: tuple[str, ...]
     view: View
-    room: Room | None
+    room: Viewport | None
     letters: str
     stack: Planes
     measured: Measured
     scale: str
-    images: Images | None = None
-    rgb: RGB | None = None
+    images: InputImages | None = None
+    rgb: PCAImage | None = None
 
     @property
     def form(self) -> str:
@@ -72,13 +72,13 @@ class Prepared:
         return self.view.overlay and self.stack.spatial
 
 
-def prepared(
+def prepare(
     activation: Activation,
     view: View,
-    room: Room | None,
+    room: Viewport | None,
     facts: tuple[str, ...] = (),
     step: Callable[[], None] = lambda: None,
-) -> Prepared | Wordy:
+) -> Prepared | Undrawable:
     """Choose and measure what the view shows of an activation.
 
     Args:
@@ -93,19 +93,19 @@ def prepared(
 
     Example:
         >>> import torch
-        >>> prepared(Activation("fc", "fc", "Linear", 1, torch.zeros(())), View(), None).reason
+        >>> prepare(Activation("fc", "fc", "Linear", 1, torch.zeros(())), View(), None).reason
         'the single value 0'
     """
     if reason := undrawable(activation.tensor):
-        return Wordy(activation, facts, reason)
-    axes = axes_of(activation, view)
+        return Undrawable(activation, facts, reason)
+    axes = layout_of(activation, view)
     key, memory = activation.key, activation.memory
-    stack, order = ranked(planes(activation.tensor, axes, view, key), view, key, memory)
+    stack, order = rank(planes_of(activation.tensor, axes, view, key), view, key, memory)
     stack, order = _cut(stack, order, view, room)
     step()
-    rgb = as_rgb(stack, key, memory, view.pca_basis) if view.reduce == "pca" else None
+    rgb = pca_image(stack, key, memory, view.pca_basis) if view.reduce == "pca" else None
     if view.reduce:
-        stack = replace(stack, read="", prefix=None) if rgb else reduced(stack, view.reduce)
+        stack = replace(stack, read="", prefix=None) if rgb else reduce(stack, view.reduce)
     scale = _scale(stack, view)
     asked = _asked(stack, view, scale)
     values = stack.values.flatten(0, 1)
@@ -129,7 +129,7 @@ def _scale(stack: Planes, view: View) -> str:
 
 
 def _cut(
-    stack: Planes, order: Tensor | None, view: View, room: Room | None
+    stack: Planes, order: Tensor | None, view: View, room: Viewport | None
 ) -> tuple[Planes, Tensor | None]:
     """The planes that fit in a row, where each row is a sample or a channel, and their order."""
     several = len(stack.values) > 1 and stack.form == "tiles"
@@ -178,7 +178,7 @@ def _by_channel(measured: Measured, stack: Planes) -> Measured:
 
 def _images(
     activation: Activation, stack: Planes, letters: str, view: View
-) -> tuple[Images | None, Planes]:
+) -> tuple[InputImages | None, Planes]:
     """The input images beside or under the planes, unless the samples are others: windows, say."""
     if not (view.input or (view.overlay and stack.spatial)):
         return None, stack
@@ -187,15 +187,15 @@ def _images(
     if image is not None and count not in (None, len(image)):
         words = (*stack.words, f"not on the input: {count} samples of {len(image)} inputs")
         return None, replace(stack, spatial=False, words=words)
-    return images(image, stack.samples, view), stack
+    return input_images(image, stack.samples, view), stack
 
 
-def prepared_all(
+def prepare_all(
     wanted: Sequence[tuple[Activation, tuple[str, ...]]],
     view: View,
-    room: Room | None,
+    room: Viewport | None,
     step: Callable[[], None] = lambda: None,
-) -> list[Prepared | Wordy]:
+) -> list[Prepared | Undrawable]:
     """Prepare several layers, before any is drawn: what is wrong with one is said first.
 
     A layout goes to the layers that have as many axes; an option that would change no layer is
@@ -208,16 +208,16 @@ def prepared_all(
         step: is called twice for each that has a picture, and once for others.
 
     Raises:
-        FeatmagicError: as `prepared`, or an option that none of the layers has a use for.
+        FeatmagicError: as `prepare`, or an option that none of the layers has a use for.
 
     Example:
-        >>> prepared_all([], View(), None)
+        >>> prepare_all([], View(), None)
         []
     """
     done = []
     for activation, facts in wanted:
         how = fitting(activation, view, len(wanted))
-        done.append(prepared(activation, how, room, facts, step))
+        done.append(prepare(activation, how, room, facts, step))
         step()
     if drawable := [one for one in done if isinstance(one, Prepared)]:
         _check_used(drawable, view)

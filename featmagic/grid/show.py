@@ -10,19 +10,19 @@ from textwrap import fill
 from featmagic.files.arrays import check_some
 from featmagic.files.paths import write_whole
 from featmagic.grid.draw import Drawing
-from featmagic.render.ascii import Letters
+from featmagic.render.ascii import AsciiCells
 from featmagic.render.figure import write_figure
-from featmagic.render.half_blocks import Blocks
-from featmagic.render.image import image, png, rows_within
+from featmagic.render.half_blocks import HalfBlockCells
+from featmagic.render.image import mosaic_png, page_image, rows_within
 from featmagic.render.mime_bundle import bundle, publish, tell
-from featmagic.render.mosaic import Mosaic, upper_rows
-from featmagic.render.target import Screen
-from featmagic.render.text import Lines, text_of
-from featmagic.render.viewport import Room
+from featmagic.render.mosaic import Mosaic, first_rows
+from featmagic.render.target import Target
+from featmagic.render.text import MosaicLines, mosaic_lines
+from featmagic.render.viewport import Viewport
 from featmagic.support.text import wrap
 
 
-def show(drawing: Drawing, screen: Screen, rows: int | None = None) -> None:
+def show(drawing: Drawing, screen: Target, rows: int | None = None) -> None:
     """Show the caption, then the mosaic: a PNG in a notebook, half blocks in a terminal.
 
     Where there is neither a terminal nor colour, the caption alone.
@@ -33,8 +33,8 @@ def show(drawing: Drawing, screen: Screen, rows: int | None = None) -> None:
         rows: of tiles at most, 0 for all; None for as many as fit a terminal's screen.
 
     Example:
-        >>> from featmagic.render.target import Screen
-        >>> show(Drawing("fc  Linear", None), Screen("none", 80))
+        >>> from featmagic.render.target import Target
+        >>> show(Drawing("fc  Linear", None), Target("none", 80))
         fc  Linear
     """
     text = wrap(drawing.caption, screen.columns)
@@ -49,8 +49,8 @@ def show(drawing: Drawing, screen: Screen, rows: int | None = None) -> None:
         if rows is None and screen.line and screen.lines:
             lines_left = screen.lines - len(text.splitlines()) - _BELOW
             shown = rows_within(drawing.mosaic, lines_left * screen.line)
-        mosaic = upper_rows(drawing.mosaic, shown)
-        publish(*bundle(image(mosaic), mosaic.palette, words, drawing.caption))
+        mosaic = first_rows(drawing.mosaic, shown)
+        publish(*bundle(page_image(mosaic), mosaic.palette, words, drawing.caption))
     else:
         lines = _in_letters(drawing.mosaic, screen, screen.room)
         if rows is None and screen.lines is not None:
@@ -63,7 +63,7 @@ def show(drawing: Drawing, screen: Screen, rows: int | None = None) -> None:
         tell(_hint(more, screen), screen)
 
 
-def _hint(more: int, screen: Screen) -> str:
+def _hint(more: int, screen: Target) -> str:
     """How to see the rows of tiles that are left out; below it a line apart from what follows."""
     row = "1 row" if more == 1 else f"{more} rows"
     text = f"{row} of tiles more: --rows 0 shows all, --max and --channels fewer."
@@ -79,14 +79,14 @@ def _short(caption: str) -> str:
 _BELOW = 3
 
 
-def _in_letters(mosaic: Mosaic, screen: Screen, room: Room) -> Lines:
-    ink = Letters(mosaic) if screen.renderer == "ascii" else Blocks(mosaic, screen.colours)
-    return text_of(mosaic, ink, room.width)
+def _in_letters(mosaic: Mosaic, screen: Target, room: Viewport) -> MosaicLines:
+    ink = (
+        AsciiCells(mosaic) if screen.renderer == "ascii" else HalfBlockCells(mosaic, screen.colours)
+    )
+    return mosaic_lines(mosaic, ink, room.width)
 
 
-def save_pictures(
-    places: Sequence[Path], drawings: Sequence[Drawing], *, named: bool
-) -> list[Path]:
+def save(places: Sequence[Path], drawings: Sequence[Drawing], *, named: bool) -> list[Path]:
     """Write a picture for each drawing that has one.
 
     Args:
@@ -113,6 +113,6 @@ def save_pictures(
 
 def _write(mosaic: Mosaic, caption: str, suffix: str, path: Path) -> None:
     if suffix.lower() == ".png":
-        path.write_bytes(png(mosaic))
+        path.write_bytes(mosaic_png(mosaic))
     else:
         write_figure(mosaic, caption, path, suffix.lower().removeprefix("."))

@@ -43,9 +43,9 @@ class Look:
         from featmagic.recording.eval_mode import looking
         from featmagic.recording.recorder import Recorder
         from featmagic.recording.selectors import leaves, select
-        from featmagic.render.target import screen
+        from featmagic.render.target import current_target
 
-        screen(self._line.view.renderer)  # what can't be shown is said before the cell runs
+        current_target(self._line.view.renderer)  # what can't be shown is said before the cell runs
         if (self._line.view.overview or self._line.view.explore) and not layers:
             layers = tuple(leaves(model))
         chosen = select(model, layers, spelled=expression, listed_by=f"%hook {expression}")
@@ -118,13 +118,13 @@ class Look:
         """
         if self._line.inputs is None:
             return None
-        from featmagic.recording.rerun import inputs_of
+        from featmagic.recording.rerun import rerun_of
         from featmagic.support.environment import runs_widgets
 
         if not runs_widgets():
             raise FeatmagicError("--inputs is for an explorer in a notebook: there is none here.")
         found = find_inputs(self._line.inputs, self._namespace)
-        inputs_of(model, found, paths)
+        rerun_of(model, found, paths)
         return found
 
     def _no_pass(self, unseen: dict[str, str]) -> str:
@@ -150,13 +150,13 @@ def _checked(saving: Saving | None, paths: list[str]) -> Saving | None:
     """
     if saving is None:
         return None
-    from featmagic.files.paths import holds_arrays, targets
+    from featmagic.files.paths import holds_arrays, target_files
     from featmagic.overview.show import overview_target
 
     if saving.view.overview and not holds_arrays(Path(saving.path)):
         overview_target(saving.path, overwrite=saving.overwrite)
     else:
-        targets(saving.path, paths, overwrite=saving.overwrite)
+        target_files(saving.path, paths, overwrite=saving.overwrite)
     return replace(saving, path=str(Path(saving.path).expanduser().absolute()))
 
 

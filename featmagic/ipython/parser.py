@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, NoReturn
 
-from featmagic.ipython.tokenizer import NUMBER, joined, words_of
+from featmagic.ipython.tokenizer import NUMBER, join_negative_numbers, words_of
 from featmagic.options.view import View, for_explorer, for_pictures, usual_view
 from featmagic.support.errors import FeatmagicError, did_you_mean
 
@@ -138,7 +138,7 @@ class _Parser(argparse.ArgumentParser):
         self.add_argument("words", nargs="*", default=[])
 
     def read(self, line: str) -> argparse.Namespace:
-        words = joined(words_of(line))
+        words = join_negative_numbers(words_of(line))
         for word in words:
             self._check(word)
         found = self.parse_intermixed_args(standing_alone(words))

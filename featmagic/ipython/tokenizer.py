@@ -78,11 +78,11 @@ def typed_words(line: str) -> tuple[list[str], str]:
 NUMBER = re.compile(r"-[\d.:]")
 
 
-def joined(words: Iterable[str]) -> list[str]:
+def join_negative_numbers(words: Iterable[str]) -> list[str]:
     """`--channels -3:` as `--channels=-3:`, which argparse would take for an option.
 
     Example:
-        >>> joined(["--channels", "-3:"])
+        >>> join_negative_numbers(["--channels", "-3:"])
         ['--channels=-3:']
     """
     result: list[str] = []

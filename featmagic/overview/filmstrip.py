@@ -13,22 +13,22 @@ from torch import Tensor
 
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
-from featmagic.overview.health import Health, Reading, bring, healths, read
+from featmagic.overview.health import Health, Reading, bring, healths, read_values
 from featmagic.overview.thumbnails import (
     Band,
-    Stack,
-    centres,
+    ThumbnailPlanes,
     grouped,
-    painted,
-    stack_of,
+    is_centered,
+    paint_thumbnails,
+    thumbnail_planes,
     two_maps,
     with_finite_ends,
 )
-from featmagic.planes.dtypes import Pixels, real, undrawable
-from featmagic.planes.layout import Axes, LayoutMismatch, axes_of
-from featmagic.planes.planes import planes
+from featmagic.planes.dtypes import Pixels, to_real, undrawable
+from featmagic.planes.layout import Layout, LayoutMismatch, layout_of
+from featmagic.planes.planes import planes_of
 from featmagic.recording.records import Activation
-from featmagic.render.viewport import PAGE, Room
+from featmagic.render.viewport import PAGE, Viewport
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.progress import Progress
 
@@ -42,7 +42,7 @@ BESIDE = 24  # letters beside the tiles in a terminal
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class FilmstripRow:
     """One layer in the film.
 
     Attributes:
@@ -65,7 +65,7 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class Filmstrip:
     """The layers, in the order in which they ran.
 
     Attributes:
@@ -77,7 +77,7 @@ class Film:
         interrupted: whether one came while the layers were measured.
     """
 
-    frames: tuple[Frame, ...]
+    frames: tuple[FilmstripRow, ...]
     view: View
     palette: bytes
     band: Band
@@ -91,14 +91,14 @@ class _Seen:
 
     reason: str = ""
     reading: Reading | None = None
-    stack: Stack | None = None
+    stack: ThumbnailPlanes | None = None
     signed: bool = False
     form: str = "tiles"
 
 
-def overview(
-    wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View, room: Room | None = PAGE
-) -> Film:
+def filmstrip(
+    wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View, room: Viewport | None = PAGE
+) -> Filmstrip:
     """The film of some activations: all figures leave their device at once, then all tiles.
 
     A tile is a channel, one of the first eight or of those the view names, of the view's sample,
@@ -117,7 +117,7 @@ def overview(
     Example:
         >>> import torch
         >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 56, 56))
-        >>> film = overview([(conv, ())], View())
+        >>> film = filmstrip([(conv, ())], View())
         >>> film.frames[0].tiles.shape
         (8, 28, 28)
     """
@@ -142,12 +142,14 @@ def overview(
     health = [next(found) if one.reading is not None else None for one in seen]
     both = [_has_both_signs(*pair) for pair in zip(seen, health, strict=True)]
     groups, ends = with_finite_ends(groups, brought[len(readings) :])
-    made = painted(groups, ends, np.array(both, bool), centred=centres(view))
+    made = paint_thumbnails(groups, ends, np.array(both, bool), centred=is_centered(view))
     frames = tuple(
-        Frame(*wanted[n], one.reason, health[n], made.get(n), one.form, _bytes(wanted[n][0].tensor))
+        FilmstripRow(
+            *wanted[n], one.reason, health[n], made.get(n), one.form, _bytes(wanted[n][0].tensor)
+        )
         for n, one in enumerate(seen)
     )
-    return Film(frames, view, two_maps(view), band, len(wanted) - len(seen), interrupted)
+    return Filmstrip(frames, view, two_maps(view), band, len(wanted) - len(seen), interrupted)
 
 
 def _check(view: View) -> None:
@@ -155,7 +157,7 @@ def _check(view: View) -> None:
         raise FeatmagicError(f"An overview shows one sample, as in --sample 0, not {view.sample}.")
 
 
-def _band(room: Room | None) -> Band:
+def _band(room: Viewport | None) -> Band:
     if room is None or not room.strict:
         return _PAGE_BAND
     there = (room.width - BESIDE + room.gap) // (_TERMINAL_SIDE + room.gap)
@@ -170,29 +172,29 @@ def _seen(activation: Activation, view: View, band: Band, *, draws: bool) -> _Se
         return _Seen(reason)
     tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
     if reason or tensor.dim() == 0:
-        return _Seen(reason or "", read(tensor, "?" * tensor.dim()))
+        return _Seen(reason or "", read_values(tensor, "?" * tensor.dim()))
     axes = _axes(activation, view)
-    seen = read(tensor, axes.letters)
+    seen = read_values(tensor, axes.letters)
     if not draws:
         return _Seen("", seen, None, axes.signed)
     if axes.letters == "NCHW" and view.channels is None and prod(tensor.shape[2:]) > 1:
-        # The usual case, in a tenth of the time; `planes` would give the same, and words.
+        # The usual case, in a tenth of the time; `planes_of` would give the same, and words.
         sample = picked(view.sample, len(tensor), "sample")[0]
-        stack = stack_of(real(tensor[sample, : band.tiles])[0], "tiles", band)
+        stack = thumbnail_planes(to_real(tensor[sample, : band.tiles])[0], "tiles", band)
         return _Seen("", seen, stack, axes.signed)
-    chosen = planes(tensor, axes, view, activation.key)
+    chosen = planes_of(tensor, axes, view, activation.key)
     several = chosen.form == "tiles" and view.channels is None
     values = chosen.values[0, : band.tiles] if several else chosen.values[0]
-    stack = stack_of(values, chosen.form, band)
+    stack = thumbnail_planes(values, chosen.form, band)
     return _Seen("", seen, stack, axes.signed, chosen.form)
 
 
-def _axes(activation: Activation, view: View) -> Axes:
+def _axes(activation: Activation, view: View) -> Layout:
     """What its axes are; a layout is for the layers that have as many."""
     try:
-        return axes_of(activation, view)
+        return layout_of(activation, view)
     except LayoutMismatch:
-        return axes_of(activation, replace(view, layout=None))
+        return layout_of(activation, replace(view, layout=None))
 
 
 def _has_both_signs(seen: _Seen, health: Health | None) -> bool:

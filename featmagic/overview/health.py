@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.planes.dtypes import real
+from featmagic.planes.dtypes import to_real
 
 PARTS = 16  # of the histogram
 
@@ -72,14 +72,14 @@ class Reading:
     channels: int
 
 
-def read(tensor: Tensor, letters: str) -> Reading:
+def read_values(tensor: Tensor, letters: str) -> Reading:
     """Reading at a tensor: of any dtype, dense and not empty.
 
     Example:
-        >>> read(torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]), "NCL").high
+        >>> read_values(torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]), "NCL").high
         tensor([0., 3.])
     """
-    values = tensor if tensor.dtype in _AS_THEY_ARE else real(tensor)[0]
+    values = tensor if tensor.dtype in _AS_THEY_ARE else to_real(tensor)[0]
     others = tuple(place for place, letter in enumerate(letters) if letter not in "CA")
     low, high = values, values
     if others:  # none of them means all of them to torch
@@ -130,7 +130,7 @@ def healths(readings: Sequence[Reading], brought: Sequence[Sequence[Row]]) -> li
         brought: `low`, `high` and `some` of each.
 
     Example:
-        >>> one = read(torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]), "NCL")
+        >>> one = read_values(torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]), "NCL")
         >>> found = healths([one], bring([[one.low, one.high, one.some]]))[0]
         >>> found.low, found.high, found.dead, found.channels, found.zeros
         (0.0, 3.0, 1, 2, 0.5)

@@ -7,15 +7,15 @@ from typing import TypeGuard
 
 import numpy as np
 
-from featmagic.overview.filmstrip import Film, Frame
+from featmagic.overview.filmstrip import Filmstrip, FilmstripRow
 from featmagic.overview.health import PARTS, Health
 from featmagic.overview.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
-from featmagic.overview.thumbnails import Band, laid_out
+from featmagic.overview.thumbnails import Band, lay_out_thumbnails
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.font import LETTER, LINE, Text, write_all
-from featmagic.render.non_finite_marks import draw_shapes, letters_of
+from featmagic.render.font import LETTER, LINE, Text, draw_texts
+from featmagic.render.non_finite_marks import draw_marks, mark_letters
 from featmagic.render.palette import CONSTANT, GAP, INK, MARK, NAN, POSITIVE_INF, QUIET
-from featmagic.render.png import encoded
+from featmagic.render.png import encode_png
 from featmagic.render.viewport import PAGE
 from featmagic.support.text import format_bytes, truncate
 
@@ -49,13 +49,13 @@ _MOST = (PAGE.width - _NAMES) // LETTER
 _EMPTY = Health()
 
 
-def image(film: Film) -> Pixels:
+def filmstrip_image(film: Filmstrip) -> Pixels:
     """The film, `(H, W)` indices of its palette: a row of `PITCH` pixels each layer, below a head.
 
     Example:
-        >>> from featmagic.overview.filmstrip import overview
+        >>> from featmagic.overview.filmstrip import filmstrip
         >>> from featmagic.options.view import View
-        >>> image(overview([], View())).shape
+        >>> filmstrip_image(filmstrip([], View())).shape
         (22, 760)
     """
     top = head_height(film)
@@ -70,35 +70,35 @@ def image(film: Film) -> Pixels:
             draw_bar(row, _loud(frame.health))
     if film.frames:
         _draw_bars(rows[:, 2:, _BARS:], film.frames)
-    write_all(canvas, boxed(canvas, texts))
+    draw_texts(canvas, boxed(canvas, texts))
     return canvas
 
 
-def head_height(film: Film) -> int:
+def head_height(film: Filmstrip) -> int:
     """How many pixels stand above the first layer."""
     return 8 + _LINE * (len(head(film)) + len(alarms(film)))
 
 
-def film_png(film: Film) -> bytes:
+def filmstrip_png(film: Filmstrip) -> bytes:
     """The film as a PNG with an 8-bit palette; a pixel is a CSS pixel.
 
     Example:
-        >>> from featmagic.overview.filmstrip import overview
+        >>> from featmagic.overview.filmstrip import filmstrip
         >>> from featmagic.options.view import View
-        >>> film_png(overview([], View()))[1:4]
+        >>> filmstrip_png(filmstrip([], View()))[1:4]
         b'PNG'
     """
-    return encoded(image(film), film.palette)
+    return encode_png(filmstrip_image(film), film.palette)
 
 
-def _head_texts(film: Film) -> Iterator[Text]:
+def _head_texts(film: Filmstrip) -> Iterator[Text]:
     quiet, loud = head(film), alarms(film)
     for number, text in enumerate([*quiet, *loud]):
         colour = INK if number == 0 else QUIET if number < len(quiet) else NAN
         yield truncate(text, _MOST), 4 + number * _LINE, _NAMES, colour
 
 
-def _texts(frame: Frame, top: int) -> list[Text]:
+def _texts(frame: FilmstripRow, top: int) -> list[Text]:
     """What is said of a layer, in two lines."""
     first, second, health = top + 2, top + 2 + _LINE, frame.health
     memory = format_bytes(frame.memory)
@@ -128,7 +128,7 @@ def _loud(health: Health) -> int:
     return NAN if health.nan else POSITIVE_INF
 
 
-def _what(frame: Frame) -> str:
+def _what(frame: FilmstripRow) -> str:
     """The class and the shape; where both are too long, less of the class."""
     there = shape(frame)
     left = _NAMES_WIDE - len(there) - 1
@@ -144,7 +144,7 @@ def _alarm(health: Health) -> str:
     return ", ".join(f"{n:.1e} {what}".replace("e+0", "e") for n, what in counts if n)
 
 
-def _draw_bars(rows: Pixels, frames: Sequence[Frame]) -> None:
+def _draw_bars(rows: Pixels, frames: Sequence[FilmstripRow]) -> None:
     """The histograms; a part that holds any value is one pixel tall at least."""
     none = (0,) * PARTS
     counts = np.array([frame.health.histogram if frame.health else none for frame in frames])
@@ -155,14 +155,14 @@ def _draw_bars(rows: Pixels, frames: Sequence[Frame]) -> None:
     np.copyto(there, np.uint8(CONSTANT), where=bars.repeat(_BAR, 2))
 
 
-def _draw_tiles(there: Pixels, values: Pixels, frame: Frame, band: Band) -> None:
+def _draw_tiles(there: Pixels, values: Pixels, frame: FilmstripRow, band: Band) -> None:
     """The tiles side by side, each in the middle of its place.
 
     What is no number has a shape, and the tile that holds it a frame: `there` begins a pixel above
     and left of the first tile's place.
     """
-    tiles, strange = laid_out(values, frame.form, band), _is_strange(frame.health)
-    tiles = shaped(tiles, values) if strange else tiles
+    tiles, strange = lay_out_thumbnails(values, frame.form, band), _is_strange(frame.health)
+    tiles = marked_tiles(tiles, values) if strange else tiles
     count, height, width = tiles.shape
     pitch, top = band.side + band.gap, (band.side - height) // 2
     if frame.form == "tiles":
@@ -207,21 +207,21 @@ def draw_bar(row: Pixels, colour: int) -> None:
     shapes = np.full((1, (len(row) - 1) // _BAR, 1, 1), colour, np.uint8)
     bar = row[None, : shapes.size * _BAR, None, :_BAR]
     bar[:] = colour
-    draw_shapes(bar, shapes, _BAR)
+    draw_marks(bar, shapes, _BAR)
 
 
-def shaped(tiles: Pixels, values: Pixels) -> Pixels:
+def marked_tiles(tiles: Pixels, values: Pixels) -> Pixels:
     """Enlarged tiles `(n, h, w)` with a shape on what is no number, where values are squares.
 
     Example:
         >>> one = np.full((1, 1, 1), NAN, np.uint8)
-        >>> int((shaped(one.repeat(4, 1).repeat(4, 2), one) == MARK).sum())
+        >>> int((marked_tiles(one.repeat(4, 1).repeat(4, 2), one) == MARK).sum())
         8
     """
     count, height, width = values.shape
     zoom = tiles.shape[1] // height
     if tiles.shape == (count, height * zoom, width * zoom):
-        draw_shapes(tiles[:, :, None], values[:, :, None], zoom)
+        draw_marks(tiles[:, :, None], values[:, :, None], zoom)
     return tiles
 
 
@@ -240,7 +240,7 @@ def draw_frames(there: Pixels, values: Pixels, size: tuple[int, int], pitch: int
         >>> int((there == INK).sum())
         8
     """
-    for place, letters in enumerate(letters_of(values[:, :, None])):
+    for place, letters in enumerate(mark_letters(values[:, :, None])):
         if letters:
             frame = there[: size[0] + 2, place * pitch : place * pitch + size[1] + 2]
             frame[[0, -1]], frame[:, [0, -1]] = INK, INK

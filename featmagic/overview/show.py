@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from featmagic.files.paths import targets
-from featmagic.overview.filmstrip import Film
-from featmagic.overview.image import image as film_image
+from featmagic.files.paths import target_files
+from featmagic.overview.filmstrip import Filmstrip
+from featmagic.overview.image import filmstrip_image as film_image
 from featmagic.overview.table import alarms, head
-from featmagic.overview.table import caption as film_text
-from featmagic.overview.text import film_lines
+from featmagic.overview.table import filmstrip_text as film_text
+from featmagic.overview.text import filmstrip_lines
 from featmagic.render.mime_bundle import bundle, publish, tell
-from featmagic.render.target import Screen
+from featmagic.render.target import Target
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import wrap
 
@@ -27,20 +27,20 @@ def overview_target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
         >>> overview_target("overview.png", overwrite=True).name
         'overview.png'
     """
-    (target,) = targets(path, ["overview"], overwrite=overwrite)
+    (target,) = target_files(path, ["overview"], overwrite=overwrite)
     if target.suffix.lower() != ".png":
         raise FeatmagicError(f"An overview is saved as .png, not '{target.name}'.")
     return target
 
 
-def show_film(film: Film, screen: Screen) -> None:
+def show(film: Filmstrip, screen: Target) -> None:
     """Show an overview: one PNG in a notebook, half blocks in a terminal, else the table as text.
 
     Example:
-        >>> from featmagic.overview.filmstrip import overview
-        >>> from featmagic.render.target import Screen
+        >>> from featmagic.overview.filmstrip import filmstrip
+        >>> from featmagic.render.target import Target
         >>> from featmagic.options.view import View
-        >>> show_film(overview([], View(), None), Screen("none", 80))
+        >>> show(filmstrip([], View(), None), Target("none", 80))
         0 layers · 0 B of activations · no NaN, no inf
     """
     text = film_text(film)
@@ -51,6 +51,6 @@ def show_film(film: Film, screen: Screen) -> None:
         publish(*bundle(film_image(film), film.palette, words, summary))
     elif screen.room is not None:
         colours = 0 if screen.renderer == "ascii" else screen.colours
-        tell(film_lines(film, colours, screen.room.width), screen)
+        tell(filmstrip_lines(film, colours, screen.room.width), screen)
     else:
         tell(text, screen)

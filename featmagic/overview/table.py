@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from featmagic.overview.filmstrip import Film, Frame
+from featmagic.overview.filmstrip import Filmstrip, FilmstripRow
 from featmagic.overview.health import SAMPLED, Health
-from featmagic.overview.thumbnails import centres, maps_of
+from featmagic.overview.thumbnails import is_centered, maps_of
 from featmagic.recording.records import shape_of
 from featmagic.support.text import format_bytes, percent, printable, sparkline
 
 
-def caption(film: Film) -> str:
+def filmstrip_text(film: Filmstrip) -> str:
     """The whole film as plain text: the totals, the alarms, then a line each layer.
 
     Example:
         >>> import torch
         >>> from featmagic.recording.records import Activation
-        >>> from featmagic.overview.filmstrip import overview
+        >>> from featmagic.overview.filmstrip import filmstrip
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 0]], [[1, 3]]]]))
-        >>> print(caption(overview([(relu, ())], View())).splitlines()[-1])
+        >>> print(filmstrip_text(filmstrip([(relu, ())], View())).splitlines()[-1])
         relu  ReLU  (1, 2, 1, 2)  0 █▁▁▁▁▅▁▁▁▁▁▁▁▁▁▅ 3  mean 1  zeros 50 %  dead 1 of 2  16 B
     """
     lines = [[*_columns(frame)] for frame in film.frames]
@@ -30,7 +30,7 @@ def caption(film: Film) -> str:
     return "\n".join([*head(film), *alarms(film), *(row.rstrip() for row in rows)])
 
 
-def head(film: Film) -> list[str]:
+def head(film: Filmstrip) -> list[str]:
     """What holds of all layers, and how to read a row."""
     count, memory = len(film.frames), sum(frame.memory for frame in film.frames)
     lines = [f"{count} layer{'s' * (count != 1)} · {format_bytes(memory)} of activations"]
@@ -51,7 +51,7 @@ def head(film: Film) -> list[str]:
     return lines
 
 
-def _how_drawn(film: Film) -> str:
+def _how_drawn(film: Filmstrip) -> str:
     view = film.view
     first, second = maps_of(view)
     there = film.band.tiles
@@ -59,10 +59,10 @@ def _how_drawn(film: Film) -> str:
     which = f"channels {view.channels}" if view.channels else some
     colours = first if first == second else f"{first}, or {second} for both signs"
     how = f"sample {view.sample}, {which}, each its own range"
-    return f"tiles: {how} · {colours}{' around 0' if centres(view) else ''}"
+    return f"tiles: {how} · {colours}{' around 0' if is_centered(view) else ''}"
 
 
-def alarms(film: Film) -> list[str]:
+def alarms(film: Filmstrip) -> list[str]:
     """Which layer is the first with NaN, and which with infinities, if any."""
     found = []
     for name in ("NaN", "inf"):
@@ -77,7 +77,7 @@ def _count(health: Health | None, name: str) -> int:
     return 0 if health is None else health.nan if name == "NaN" else health.inf
 
 
-def _columns(frame: Frame) -> tuple[str, ...]:
+def _columns(frame: FilmstripRow) -> tuple[str, ...]:
     health = frame.health
     words = (name(frame), kind(frame), shape(frame))
     memory = "  ".join([format_bytes(frame.memory), *frame.facts])
@@ -89,7 +89,7 @@ def _columns(frame: Frame) -> tuple[str, ...]:
     return (*words, spread, mean(health), zeros(health), dead(health), memory, wrong(health))
 
 
-def name(frame: Frame) -> str:
+def name(frame: FilmstripRow) -> str:
     """The activation's key."""
     return _plain(frame.activation.key)
 
@@ -98,12 +98,12 @@ def _plain(text: str) -> str:
     return text if text.isprintable() else printable(text)
 
 
-def kind(frame: Frame) -> str:
+def kind(frame: FilmstripRow) -> str:
     """The class of its module."""
     return _plain(frame.activation.kind)
 
 
-def shape(frame: Frame) -> str:
+def shape(frame: FilmstripRow) -> str:
     """Its shape, and its dtype where that isn't float32."""
     tensor = frame.activation.tensor
     if tensor.dtype is torch.float32:

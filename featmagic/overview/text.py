@@ -7,16 +7,16 @@ from unicodedata import east_asian_width
 
 import numpy as np
 
-from featmagic.overview.filmstrip import Film, Frame
+from featmagic.overview.filmstrip import Filmstrip, FilmstripRow
 from featmagic.overview.health import Health
 from featmagic.overview.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
-from featmagic.overview.thumbnails import laid_out
+from featmagic.overview.thumbnails import lay_out_thumbnails
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.ascii import Letters
-from featmagic.render.half_blocks import Blocks
+from featmagic.render.ascii import AsciiCells
+from featmagic.render.half_blocks import HalfBlockCells
 from featmagic.render.mosaic import Mosaic
 from featmagic.render.palette import GAP
-from featmagic.render.text import text_of
+from featmagic.render.text import mosaic_lines
 from featmagic.support.text import format_bytes, sparkline, truncate
 
 _SHORTEST = 12  # letters that a layer's name has, if it is so long
@@ -25,7 +25,7 @@ _SHORTEST = 12  # letters that a layer's name has, if it is so long
 _LOUD, _RESET = "\x1b[1;95m", "\x1b[0m"  # bold, bright magenta
 
 
-def film_lines(film: Film, colours: int, columns: int) -> str:
+def filmstrip_lines(film: Filmstrip, colours: int, columns: int) -> str:
     """The film as lines of at most `columns` letters, what is wrong in a loud colour.
 
     Args:
@@ -34,9 +34,9 @@ def film_lines(film: Film, colours: int, columns: int) -> str:
         columns: of the terminal that may be used.
 
     Example:
-        >>> from featmagic.overview.filmstrip import overview
+        >>> from featmagic.overview.filmstrip import filmstrip
         >>> from featmagic.options.view import View
-        >>> film_lines(overview([], View()), 256, 80)
+        >>> filmstrip_lines(filmstrip([], View()), 256, 80)
         '0 layers · 0 B of activations · no NaN, no inf'
     """
     lines = [part for text in head(film) for part in _broken(text, columns)]
@@ -58,7 +58,7 @@ def film_lines(film: Film, colours: int, columns: int) -> str:
     return "\n".join(lines)
 
 
-def _blocks(film: Film, frames: list[Frame], colours: int) -> list[str]:
+def _blocks(film: Filmstrip, frames: list[FilmstripRow], colours: int) -> list[str]:
     """The lines of the tiles of all frames: each frame is one tile with gaps in it."""
     if not frames:
         return []
@@ -66,11 +66,11 @@ def _blocks(film: Film, frames: list[Frame], colours: int) -> list[str]:
     canvas = np.full((len(frames), band.side, 1, band.width), GAP, np.uint8)
     for place, frame in zip(canvas[:, :, 0], frames, strict=True):
         if frame.tiles is not None:
-            _lay(place, laid_out(frame.tiles, frame.form, band), band.side + band.gap)
+            _lay(place, lay_out_thumbnails(frame.tiles, frame.form, band), band.side + band.gap)
     mosaic = Mosaic(canvas, ("",) * len(frames), film.palette, 1)
     if colours:
-        return text_of(mosaic, Blocks(mosaic, colours), band.width).all()
-    lines = text_of(mosaic, Letters(mosaic, maps=2), band.width).all()
+        return mosaic_lines(mosaic, HalfBlockCells(mosaic, colours), band.width).all()
+    lines = mosaic_lines(mosaic, AsciiCells(mosaic, maps=2), band.width).all()
     return [line.ljust(band.width) for line in lines]  # so that the facts stand in one column
 
 
@@ -84,7 +84,7 @@ def _loud(text: str, colours: int) -> str:
     return f"{_LOUD}{text}{_RESET}" if colours else text
 
 
-def _title(frame: Frame, columns: int, colours: int) -> list[str]:
+def _title(frame: FilmstripRow, columns: int, colours: int) -> list[str]:
     """The name, as much of what else there is to say as has room, and what is wrong.
 
     What is wrong has a line of its own where the name would have no room beside it.
@@ -106,7 +106,7 @@ def _title(frame: Frame, columns: int, colours: int) -> list[str]:
     return [line, alarm] if apart else [line + alarm]
 
 
-def _facts(frame: Frame) -> tuple[str, ...]:
+def _facts(frame: FilmstripRow) -> tuple[str, ...]:
     health, memory = frame.health, format_bytes(frame.memory)
     if health is None:
         return (memory,)

@@ -16,9 +16,9 @@ from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, colormap, is_dive
 from featmagic.options.view import View
 from featmagic.overview.health import Row, bring
 from featmagic.planes.dtypes import Pixels
-from featmagic.planes.heat_map import joined
+from featmagic.planes.heat_map import assemble
 from featmagic.planes.statistics import Measured
-from featmagic.render.color import Colours, levels, paint
+from featmagic.render.color import Range, levels, palette_indices
 from featmagic.render.palette import GAP, LEVELS, palette
 
 HALF = LEVELS // 2  # where the levels of the second colour map begin
@@ -55,11 +55,11 @@ class Group:
         return [low.amin((1, 2)), high.amax((1, 2))]
 
 
-def grouped(stacks: Sequence[Stack | None]) -> list[Group]:
+def grouped(stacks: Sequence[ThumbnailPlanes | None]) -> list[Group]:
     """The stacks by kind; None is left out.
 
     Example:
-        >>> stack = Stack(torch.zeros(8, 4, 4), (1, 1), True)
+        >>> stack = ThumbnailPlanes(torch.zeros(8, 4, 4), (1, 1), True)
         >>> grouped([stack, None, stack])[0].places
         (0, 2)
     """
@@ -70,7 +70,7 @@ def grouped(stacks: Sequence[Stack | None]) -> list[Group]:
     return [_group([(n, s) for n in places if (s := stacks[n])]) for places in kinds.values()]
 
 
-def _group(some: list[tuple[int, Stack]]) -> Group:
+def _group(some: list[tuple[int, ThumbnailPlanes]]) -> Group:
     values = [stack.values for _, stack in some]
     first = some[0][1]
     places, counts = tuple(place for place, _ in some), tuple(map(len, values))
@@ -92,7 +92,7 @@ def with_finite_ends(
     ]
 
 
-def painted(
+def paint_thumbnails(
     groups: Sequence[Group],
     ends: Sequence[Sequence[Row]],
     both_signs: NDArray[np.bool_],
@@ -123,7 +123,7 @@ def painted(
         for n in those:
             start, end = end, end + made[n].numel()
             there = here[start:end].reshape(made[n].shape)
-            tiles |= _by_place(groups[n], halved(there, second[n][:, None, None]))
+            tiles |= _by_place(groups[n], halve_levels(there, second[n][:, None, None]))
     return tiles
 
 
@@ -134,11 +134,11 @@ def _painted(group: Group, low: Row, high: Row, centred: NDArray[np.bool_]) -> T
     low, high = np.where(measured.some, [low, high], 0.0)
     most = np.maximum(np.abs(low), np.abs(high))
     low, high = np.where(centred, -most, low), np.where(centred, most, high)
-    colours = Colours("", None, True, low, high)
+    colours = Range("", None, True, low, high)
     found = levels(group.values, colours)
     if group.kernel != (1, 1):
         found = avg_pool2d(found[None], group.kernel, ceil_mode=True)[0]
-    indices = paint(found, colours, measured, hatch=False)
+    indices = palette_indices(found, colours, measured, hatch=False)
     if group.marks and (places := np.flatnonzero(measured.constant)).size:
         _mark(indices, places)
     return indices
@@ -148,7 +148,7 @@ def _mark(indices: Tensor, places: NDArray[np.intp]) -> None:
     """Mark the planes of one value, as in an ordinary look; only these are painted again."""
     one = np.zeros(1)
     blank = torch.zeros(1, *indices.shape[1:], device=indices.device)
-    mark = paint(blank, Colours("", None, True, one, one), Measured(*(one,) * 5, 0.0, 0.0))
+    mark = palette_indices(blank, Range("", None, True, one, one), Measured(*(one,) * 5, 0.0, 0.0))
     indices[torch.from_numpy(places).to(indices.device)] = mark
 
 
@@ -170,7 +170,7 @@ def maps_of(view: View) -> tuple[str, str]:
     return view.cmap or SEQUENTIAL, view.cmap or DIVERGING
 
 
-def centres(view: View) -> bool:
+def is_centered(view: View) -> bool:
     """Whether 0 is in the middle of the colours of a layer of both signs."""
     return is_diverging(maps_of(view)[1])
 
@@ -187,11 +187,11 @@ def two_maps(view: View) -> bytes:
     return b"".join([*both, palette(SEQUENTIAL)[3 * LEVELS :]])
 
 
-def halved(tiles: Pixels, second: NDArray[np.bool_]) -> Pixels:
+def halve_levels(tiles: Pixels, second: NDArray[np.bool_]) -> Pixels:
     """Indices of one colour map as those of `two_maps`: every two levels become one.
 
     Example:
-        >>> halved(np.array([0, 247, 248], np.uint8), np.array([True]))
+        >>> halve_levels(np.array([0, 247, 248], np.uint8), np.array([True]))
         array([124, 247, 248], dtype=uint8)
     """
     start = np.where(second, np.uint8(HALF), np.uint8(0))
@@ -216,7 +216,7 @@ class Band:
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
+class ThumbnailPlanes:
     """What becomes the tiles of one layer.
 
     Attributes:
@@ -236,19 +236,21 @@ class Stack:
         return values.device, values.dtype, tuple(values.shape[1:]), self.kernel, self.marks
 
 
-def stack_of(values: Tensor, form: str, band: Band) -> Stack:
+def thumbnail_planes(values: Tensor, form: str, band: Band) -> ThumbnailPlanes:
     """Planes `(P, H, W)` as they go into the band: what is large is thinned, the rest averaged.
 
     Example:
         >>> import torch
-        >>> stack_of(torch.zeros(8, 56, 56), "tiles", Band(28, 2)).kernel
+        >>> thumbnail_planes(torch.zeros(8, 56, 56), "tiles", Band(28, 2)).kernel
         (2, 2)
     """
     if form == "fold":
         line = values.reshape(1, 1, -1)
-        return Stack(line, (1, ceil(line.shape[2] / (band.side * band.width))), marks=False)
+        return ThumbnailPlanes(
+            line, (1, ceil(line.shape[2] / (band.side * band.width))), marks=False
+        )
     tiles = form == "tiles"
-    values = values[: band.tiles] if tiles else joined(values, form)[0]
+    values = values[: band.tiles] if tiles else assemble(values, form)[0]
     tall, wide = band.side, band.side if tiles else band.width
     height, width = values.shape[1:]
     if height >= 2 * _SPARE * tall or width >= 2 * _SPARE * wide:
@@ -259,18 +261,20 @@ def stack_of(values: Tensor, form: str, band: Band) -> Stack:
     down, across = ceil(height / tall), ceil(width / wide)
     if tiles:
         down = across = max(down, across)
-    return Stack(values, (min(down, height), min(across, width)), tiles and height * width > 1)
+    return ThumbnailPlanes(
+        values, (min(down, height), min(across, width)), tiles and height * width > 1
+    )
 
 
-def laid_out(tiles: Pixels, form: str, band: Band) -> Pixels:
+def lay_out_thumbnails(tiles: Pixels, form: str, band: Band) -> Pixels:
     """The tiles as large as whole numbers make them in the band.
 
     Single values become lines, as many as they need; what is left of the last is a gap.
 
     Example:
-        >>> laid_out(np.zeros((8, 7, 7), np.uint8), "tiles", Band(28, 2)).shape
+        >>> lay_out_thumbnails(np.zeros((8, 7, 7), np.uint8), "tiles", Band(28, 2)).shape
         (8, 28, 28)
-        >>> laid_out(np.zeros((1, 1, 1000), np.uint8), "fold", Band(28, 2)).shape
+        >>> lay_out_thumbnails(np.zeros((1, 1, 1000), np.uint8), "fold", Band(28, 2)).shape
         (1, 18, 238)
     """
     tiles = _folded(tiles, band) if form == "fold" else tiles

@@ -30,11 +30,11 @@ def undrawable(tensor: Tensor) -> str | None:
     return None
 
 
-def real(values: Tensor) -> tuple[Tensor, tuple[str, ...]]:
+def to_real(values: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     """The values as float32, or float64 where they need it, and what had to be done.
 
     Example:
-        >>> real(torch.tensor([3 + 4j]))
+        >>> to_real(torch.tensor([3 + 4j]))
         (tensor([5.]), ('magnitude of complex values',))
     """
     words: tuple[str, ...] = ()
@@ -61,12 +61,12 @@ def real_rows(stack: Tensor, indices: list[int]) -> tuple[Tensor, tuple[str, ...
     """
     first = indices[0]
     if indices == list(range(first, first + len(indices))):
-        return real(stack[first : first + len(indices)])
-    rows = [real(stack[index]) for index in indices]
+        return to_real(stack[first : first + len(indices)])
+    rows = [to_real(stack[index]) for index in indices]
     return torch.stack([row for row, _ in rows]), rows[0][1]
 
 
-def exactly(values: Tensor) -> Tensor:
+def to_float64(values: Tensor) -> Tensor:
     """The values as float64, on the CPU where their device has none (MPS)."""
     return (values.cpu() if values.device.type == "mps" else values).double()
 

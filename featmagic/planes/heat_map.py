@@ -21,7 +21,7 @@ def form_of(form: str, count: int) -> str:
     return "tiles" if form == "fold" and count <= _MOST_APART else form
 
 
-def joined(planes: Tensor, form: str, tiles: int = 1) -> tuple[Tensor, int]:
+def assemble(planes: Tensor, form: str, tiles: int = 1) -> tuple[Tensor, int]:
     """Planes `(P, H, W)` as the tiles of that form, and how many values at the end are padding.
 
     As many of them go into each of the `tiles`: `rows` lie under each other, `columns` beside each
@@ -29,9 +29,9 @@ def joined(planes: Tensor, form: str, tiles: int = 1) -> tuple[Tensor, int]:
     `tiles` stay as they are.
 
     Example:
-        >>> joined(torch.zeros(10, 1, 1), "fold")[0].shape
+        >>> assemble(torch.zeros(10, 1, 1), "fold")[0].shape
         torch.Size([1, 3, 4])
-        >>> joined(torch.zeros(3, 1, 9), "rows")[0].shape
+        >>> assemble(torch.zeros(3, 1, 9), "rows")[0].shape
         torch.Size([1, 3, 9])
     """
     if form == "tiles":
@@ -55,11 +55,11 @@ def folded_width(count: int) -> int:
     return ceil(sqrt(count))
 
 
-def size_of(count: int, size: tuple[int, int], form: str) -> tuple[int, int, int]:
-    """How many tiles `joined` makes of planes of that size, and their height and width.
+def assembled_size(count: int, size: tuple[int, int], form: str) -> tuple[int, int, int]:
+    """How many tiles `assemble` makes of planes of that size, and their height and width.
 
     Example:
-        >>> size_of(10, (1, 1), "fold"), size_of(5, (24, 24), "tiles")
+        >>> assembled_size(10, (1, 1), "fold"), assembled_size(5, (24, 24), "tiles")
         ((1, 3, 4), (5, 24, 24))
     """
     height, width = size
@@ -71,13 +71,13 @@ def size_of(count: int, size: tuple[int, int], form: str) -> tuple[int, int, int
     return (1, count, width) if form == "rows" else (1, height, count)
 
 
-def shrunk(values: Tensor, factor: int, padding: int = 0) -> tuple[Tensor, int]:
+def block_average(values: Tensor, factor: int, padding: int = 0) -> tuple[Tensor, int]:
     """Planes with every `factor` x `factor` values averaged, and how much of the end is padding.
 
     An axis shorter than the factor is averaged whole. Padding counts in no average.
 
     Example:
-        >>> shrunk(torch.ones(3, 5, 4), 2)[0].shape
+        >>> block_average(torch.ones(3, 5, 4), 2)[0].shape
         torch.Size([3, 3, 2])
     """
     if factor == 1:

@@ -24,7 +24,7 @@ _SLACK = 0.01  # resampling oversteps the range of an image a little
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class InputImages:
     """Input images on their device, ready to be resized.
 
     Attributes:
@@ -36,7 +36,7 @@ class Images:
     words: str
 
 
-def images(image: Tensor | None, samples: tuple[int, ...], view: View) -> Images:
+def input_images(image: Tensor | None, samples: tuple[int, ...], view: View) -> InputImages:
     """The input images of the samples.
 
     Args:
@@ -50,7 +50,7 @@ def images(image: Tensor | None, samples: tuple[int, ...], view: View) -> Images
         FeatmagicError: no image, or no such sample of it.
 
     Example:
-        >>> images(torch.zeros(1, 1, 4, 4), (0,), View()).words
+        >>> input_images(torch.zeros(1, 1, 4, 4), (0,), View()).words
         'input as it is'
     """
     if image is None:
@@ -65,7 +65,7 @@ def images(image: Tensor | None, samples: tuple[int, ...], view: View) -> Images
     if pixels.shape[1] == 2:
         pixels = pixels[:, :1]
     unit, words = _unit(pixels, image[:, :3], view)
-    return Images(unit.clamp_(0, 1).expand(-1, 3, -1, -1), words)
+    return InputImages(unit.clamp_(0, 1).expand(-1, 3, -1, -1), words)
 
 
 def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
@@ -109,11 +109,11 @@ def _undone(pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> 
     return undone if undone.shape[1] in (1, 3) else undone[:, :1]
 
 
-def resized(found: Images, height: int, width: int) -> NDArray[np.uint8]:
+def resize(found: InputImages, height: int, width: int) -> NDArray[np.uint8]:
     """The images at that size, `(S, height, width, 3)`: averaged where smaller, else repeated.
 
     Example:
-        >>> resized(Images(torch.ones(1, 3, 4, 4), ""), 2, 2).shape
+        >>> resize(InputImages(torch.ones(1, 3, 4, 4), ""), 2, 2).shape
         (1, 2, 2, 3)
     """
     smaller = height < found.pixels.shape[2] or width < found.pixels.shape[3]
@@ -126,7 +126,7 @@ def resized(found: Images, height: int, width: int) -> NDArray[np.uint8]:
     return result
 
 
-def fitted(found: Images, side: int, highest: int | None = None) -> NDArray[np.uint8]:
+def fit(found: InputImages, side: int, highest: int | None = None) -> NDArray[np.uint8]:
     """The images as large as they can be with no side longer than that, `(S, h, w, 3)`.
 
     Nor are they taller than `highest`, where that is given.
@@ -134,19 +134,19 @@ def fitted(found: Images, side: int, highest: int | None = None) -> NDArray[np.u
     Small ones are enlarged by a whole number.
 
     Example:
-        >>> fitted(Images(torch.ones(1, 3, 4, 8), ""), 20).shape
+        >>> fit(InputImages(torch.ones(1, 3, 4, 8), ""), 20).shape
         (1, 8, 16, 3)
     """
     height, width = found.pixels.shape[2:]
     scale = min(side / max(height, width), (highest or side) / height)
     scale = int(scale) if scale >= 1 else scale
-    return resized(found, max(1, round(height * scale)), max(1, round(width * scale)))
+    return resize(found, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
 _LONGEST = 448  # pixels a side: more than an explorer has room for
 
 
-def picture(activation: Activation, sample: int, view: View) -> tuple[Pixels | None, str]:
+def explorer_image(activation: Activation, sample: int, view: View) -> tuple[Pixels | None, str]:
     """The input that the activation's sample came from, and what was done to it.
 
     Returns:
@@ -155,14 +155,14 @@ def picture(activation: Activation, sample: int, view: View) -> tuple[Pixels | N
 
     Example:
         >>> import torch
-        >>> picture(Activation("act", "act", "ReLU", 1, torch.zeros(1, 1, 2, 2)), 0, View())
+        >>> explorer_image(Activation("act", "act", "ReLU", 1, torch.zeros(1, 1, 2, 2)), 0, View())
         (None, '')
     """
     try:
         image = image_of(activation.given)
         if image is None or sample >= len(image):
             return None, ""
-        found = images(image, (sample,), view)
+        found = input_images(image, (sample,), view)
     except FeatmagicError as error:
         return None, str(error)
     return _within(found), found.words
@@ -179,9 +179,9 @@ def size_of_input(activation: Activation) -> tuple[int, int] | None:
     return None if image is None else (image.shape[-2], image.shape[-1])
 
 
-def _within(found: Images) -> Pixels:
+def _within(found: InputImages) -> Pixels:
     height, width = found.pixels.shape[2:]
     scale = min(1.0, _LONGEST / max(height, width))
     sides = [max(1, round(side * scale)) for side in (height, width)]
-    pixels: Pixels = resized(found, sides[0], sides[1])[0]
+    pixels: Pixels = resize(found, sides[0], sides[1])[0]
     return pixels

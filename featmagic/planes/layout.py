@@ -9,9 +9,9 @@ import torch
 
 from featmagic.options.view import View, spelled
 from featmagic.planes.dtypes import undrawable
-from featmagic.planes.patch_grid import Tokens, tokens_of
-from featmagic.recording.inputs import Given, Grid
-from featmagic.recording.layout_hints import Says, Traits
+from featmagic.planes.patch_grid import PatchGrid, patch_grid_of
+from featmagic.recording.inputs import Grid, PassInputs
+from featmagic.recording.layout_hints import FeatureAxis, LayoutHint
 from featmagic.recording.records import Activation, shape_of
 from featmagic.support.errors import FeatmagicError
 
@@ -29,7 +29,7 @@ class LayoutMismatch(FeatmagicError):
 
 
 @dataclass(frozen=True)
-class Axes:
+class Layout:
     """What the axes of an activation are.
 
     Attributes:
@@ -49,7 +49,7 @@ class Axes:
     signed: bool = False
 
 
-def axes_of(activation: Activation, view: View) -> Axes:
+def layout_of(activation: Activation, view: View) -> Layout:
     """What the axes of the activation are: by the view's layout, else by the module it came from.
 
     Raises:
@@ -58,17 +58,18 @@ def axes_of(activation: Activation, view: View) -> Axes:
 
     Example:
         >>> from torch import zeros
-        >>> axes_of(Activation("act", "act", "ReLU", 1, zeros(5, 8, 8)), View()).words
+        >>> act = Activation("act", "act", "ReLU", 1, zeros(5, 8, 8))
+        >>> layout_of(act, View()).words
         ('CHW assumed',)
-        >>> axes_of(Activation("act", "act", "ReLU", 1, zeros(5, 8, 8)), View(layout="NLC")).letters
+        >>> layout_of(act, View(layout="NLC")).letters
         'NLC'
     """
-    letters, words = letters_of(activation)
+    letters, words = dims_of(activation)
     if view.layout is not None:
         letters, words = _laid_out(activation, view.layout), ()
     tokens = _tokens(activation, view, letters)
     signed = bool(activation.traits.recurrent)
-    return Axes(letters, (*words, *tokens.words), tokens.grid, tokens.prefix, signed)
+    return Layout(letters, (*words, *tokens.words), tokens.grid, tokens.prefix, signed)
 
 
 def layouts_for(rank: int) -> tuple[str, ...]:
@@ -92,18 +93,18 @@ def _laid_out(activation: Activation, layout: str) -> str:
     return layout.replace("T", "D" if "H" in layout and "W" in layout else "L")
 
 
-def _tokens(activation: Activation, view: View, letters: str) -> Tokens:
+def _tokens(activation: Activation, view: View, letters: str) -> PatchGrid:
     """Where the tokens, or the keys of attention, lie."""
     axis = "K" if "K" in letters else "L"
     wanted = view.grid is not None or view.prefix_tokens is not None
     is_tokens = axis == "K" or letters in ("NLC", "LC", "LNC") or ("L" in letters and wanted)
     if not is_tokens or activation.traits.recurrent:
-        return Tokens()
+        return PatchGrid()
     shape = activation.tensor.shape
     batch = shape[letters.index("N")] if "N" in letters else 1
     of_text = activation.traits.text or "'text" in suffix_of(activation)
-    given = Given() if of_text else activation.given
-    return tokens_of(shape[letters.index(axis)], batch, given, view, activation.key)
+    given = PassInputs() if of_text else activation.given
+    return patch_grid_of(shape[letters.index(axis)], batch, given, view, activation.key)
 
 
 def fitting(activation: Activation, view: View, layers: int) -> View:
@@ -111,7 +112,7 @@ def fitting(activation: Activation, view: View, layers: int) -> View:
     if view.layout is None or layers == 1 or undrawable(activation.tensor):
         return view
     try:
-        axes_of(activation, view)
+        layout_of(activation, view)
     except LayoutMismatch:
         return replace(view, layout=None)
     return view
@@ -143,7 +144,7 @@ def check_used(used: Collection[str], view: View) -> None:
             raise FeatmagicError(f"--{spelled(option)} has nothing to act on: {why}.")
 
 
-Letters = tuple[str, tuple[str, ...]]  # one letter an axis; what was assumed
+Dims = tuple[str, tuple[str, ...]]  # one letter an axis; what was assumed
 
 _UNKNOWN = ("", "C", "NC", "CHW", "NCHW", "NCDHW")
 
@@ -170,12 +171,12 @@ _FIELDS = {"attentions'": "NAQK", "reshaped_hidden_states'": "NCHW", "feature_ma
 _STATES = {"[1]": "hidden state", "[1][0]": "hidden state", "[1][1]": "cell state"}
 
 
-def letters_of(activation: Activation) -> Letters:
+def dims_of(activation: Activation) -> Dims:
     """What each axis of the activation is, and what was assumed.
 
     Example:
         >>> from torch import zeros
-        >>> letters_of(Activation("x", "x", "Conv2d", 1, zeros(1, 5, 8, 8)))
+        >>> dims_of(Activation("x", "x", "Conv2d", 1, zeros(1, 5, 8, 8)))
         ('NCHW', ())
     """
     traits, shape = activation.traits, tuple(activation.tensor.shape)
@@ -219,7 +220,7 @@ def suffix_of(activation: Activation) -> str:
     return activation.key.removeprefix(name)
 
 
-def _recurrent(traits: Traits, suffix: str, rank: int) -> Letters:
+def _recurrent(traits: LayoutHint, suffix: str, rank: int) -> Dims:
     if traits.recurrent == "cell":
         return _UNKNOWN[rank], ("cell state" if suffix == "[1]" else "hidden state",)
     if suffix in _STATES:
@@ -229,7 +230,7 @@ def _recurrent(traits: Traits, suffix: str, rank: int) -> Letters:
     return {2: "LC", 3: traits.order}.get(rank, _UNKNOWN[rank]), ()
 
 
-def _attention(traits: Traits, suffix: str, shape: tuple[int, ...]) -> Letters | None:
+def _attention(traits: LayoutHint, suffix: str, shape: tuple[int, ...]) -> Dims | None:
     """The letters of attention weights, if that is what it is."""
     rank = len(shape)
     if traits.attention == "torch" and suffix == "[1]":
@@ -247,7 +248,7 @@ def _attention(traits: Traits, suffix: str, shape: tuple[int, ...]) -> Letters |
     return ("NAQK", ()) if fits else None
 
 
-def _features(traits: Traits, shape: tuple[int, ...], grids: tuple[Grid, ...]) -> Letters:
+def _features(traits: LayoutHint, shape: tuple[int, ...], grids: tuple[Grid, ...]) -> Dims:
     """The letters of features, by who says where they are."""
     says, around, rank = traits.says, traits.around, len(shape)
     if traits.own and says:
@@ -262,15 +263,15 @@ def _features(traits: Traits, shape: tuple[int, ...], grids: tuple[Grid, ...]) -
     )
 
 
-def _direct(says: Says, rank: int) -> str:
+def _direct(says: FeatureAxis, rank: int) -> str:
     """Where a module puts its features that says so."""
     layouts = _LAST if says.place == "last" else _FIRST[says.spatial]
     return layouts.get(rank, _UNKNOWN[rank])
 
 
 def _agreed(
-    says: tuple[Says, ...], shape: tuple[int, ...], grids: tuple[Grid, ...]
-) -> Letters | None:
+    says: tuple[FeatureAxis, ...], shape: tuple[int, ...], grids: tuple[Grid, ...]
+) -> Dims | None:
     """The layout in which an axis has as many features as a module says; or as a Permute says."""
     rank = len(shape)
     fitting = {_direct(one, rank) for one in says if _fits(_direct(one, rank), one, shape)}
@@ -292,7 +293,7 @@ def _sides(layout: str, shape: tuple[int, ...]) -> Grid | None:
     return shape[layout.index("H")], shape[layout.index("W")]
 
 
-def _moved(says: tuple[Says, ...], shape: tuple[int, ...]) -> Letters | None:
+def _moved(says: tuple[FeatureAxis, ...], shape: tuple[int, ...]) -> Dims | None:
     """The layout in which any axis has as many features as a module says."""
     layouts = _MOVED[len(shape)]
     found = [layout for layout in layouts if any(_fits(layout, one, shape) for one in says)]
@@ -300,24 +301,24 @@ def _moved(says: tuple[Says, ...], shape: tuple[int, ...]) -> Letters | None:
 
 
 def _turned(
-    says: tuple[Says, ...], shape: tuple[int, ...], grids: tuple[Grid, ...]
-) -> Letters | None:
+    says: tuple[FeatureAxis, ...], shape: tuple[int, ...], grids: tuple[Grid, ...]
+) -> Dims | None:
     """Channels last after a convolution that was turned around, if the input says so too."""
     if len(shape) != 4 or shape[1:3] not in grids or shape[2:] in grids:
         return None
     return ("NHWC", ("NHWC assumed",)) if shape[3] in {one.count for one in says} else None
 
 
-def _fits(layout: str, says: Says, shape: tuple[int, ...]) -> bool:
+def _fits(layout: str, says: FeatureAxis, shape: tuple[int, ...]) -> bool:
     return len(layout) == len(shape) and shape[layout.index("C")] == says.count
 
 
-def _with_others(layout: str, fitting: set[str]) -> Letters:
+def _with_others(layout: str, fitting: set[str]) -> Dims:
     others = " and ".join(sorted(fitting - {layout}))
     return layout, (f"{layout} assumed, {others} would fit too",) if others else ()
 
 
-def _assumed(says: tuple[Says, ...], rank: int) -> Letters:
+def _assumed(says: tuple[FeatureAxis, ...], rank: int) -> Dims:
     """The usual layout; in words, but where all around puts features at the same place."""
     if says and all(_is_usual(one, rank) for one in says):
         return _direct(says[-1], rank), ()
@@ -326,11 +327,11 @@ def _assumed(says: tuple[Says, ...], rank: int) -> Letters:
     return layout, (f"{layout} assumed",) if rank == 3 or (says and rank > 3) else ()
 
 
-def _is_usual(says: Says, rank: int) -> bool:
+def _is_usual(says: FeatureAxis, rank: int) -> bool:
     return says.place == "first" and says.spatial in (0, rank - 2)
 
 
-def _length_first(activation: Activation) -> Letters:
+def _length_first(activation: Activation) -> Dims:
     """A sequence beside a module that has the length before the batch, which it needn't have."""
     image, shape = activation.given.image, activation.tensor.shape
     batch = None if image is None else len(image)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isqrt
 
 from featmagic.options.view import View
-from featmagic.recording.inputs import Given, Grid
+from featmagic.recording.inputs import Grid, PassInputs
 from featmagic.support.errors import FeatmagicError
 
 # No model known has more tokens before those of the patches: CLS, registers, prompts.
@@ -14,7 +14,7 @@ _MOST = 64
 
 
 @dataclass(frozen=True)
-class Tokens:
+class PatchGrid:
     """Where tokens lie.
 
     Attributes:
@@ -28,7 +28,7 @@ class Tokens:
     words: tuple[str, ...] = ()
 
 
-def tokens_of(count: int, batch: int, given: Given, view: View, key: str) -> Tokens:
+def patch_grid_of(count: int, batch: int, given: PassInputs, view: View, key: str) -> PatchGrid:
     """The grid that `count` tokens lie on: the view's, else one that fits what the pass was given.
 
     Args:
@@ -43,14 +43,15 @@ def tokens_of(count: int, batch: int, given: Given, view: View, key: str) -> Tok
 
     Example:
         >>> from torch import zeros
-        >>> tokens = tokens_of(197, 1, Given(zeros(1, 3, 224, 224), ((14, 14),)), View(), "enc")
+        >>> given = PassInputs(zeros(1, 3, 224, 224), ((14, 14),))
+        >>> tokens = patch_grid_of(197, 1, given, View(), "enc")
         >>> tokens.grid, tokens.prefix
         ((14, 14), ('CLS',))
     """
     if view.grid is not None or view.prefix_tokens is not None:
         return _asked(count, given, view, key)
     if given.image is None:
-        return Tokens()
+        return PatchGrid()
     grid = _fitting(count, given.grids)
     if grid is not None and batch <= len(given.image):
         return _on(grid, count)
@@ -58,13 +59,13 @@ def tokens_of(count: int, batch: int, given: Given, view: View, key: str) -> Tok
         grid = _square(count)
     if grid is not None:
         return _on(grid, count, (f"{_spelled(grid)} grid assumed",))
-    return Tokens(words=_no_grid(count))
+    return PatchGrid(words=_no_grid(count))
 
 
-def _on(grid: Grid, count: int, words: tuple[str, ...] = ()) -> Tokens:
+def _on(grid: Grid, count: int, words: tuple[str, ...] = ()) -> PatchGrid:
     before = count - grid[0] * grid[1]
     names = ("CLS", *(f"R{n}" for n in range(1, before)))
-    return Tokens(grid, names[:before], words)
+    return PatchGrid(grid, names[:before], words)
 
 
 def _fitting(count: int, grids: tuple[Grid, ...]) -> Grid | None:
@@ -82,7 +83,7 @@ def _square(count: int) -> Grid | None:
     return next(((s, s) for s in sides if count - s * s in (0, 1, 5)), None)
 
 
-def _asked(count: int, given: Given, view: View, key: str) -> Tokens:
+def _asked(count: int, given: PassInputs, view: View, key: str) -> PatchGrid:
     """The view's grid, or the one that its number of prefix tokens leaves."""
     before, grid = view.prefix_tokens, view.grid
     if grid is None:
@@ -97,7 +98,7 @@ def _asked(count: int, given: Given, view: View, key: str) -> Tokens:
     raise FeatmagicError(f"{key}: {count} tokens are no {wanted}: {_what_fits(count, given)}.")
 
 
-def _what_fits(count: int, given: Given) -> str:
+def _what_fits(count: int, given: PassInputs) -> str:
     near = _fitting(count, given.grids) or (isqrt(count), isqrt(count))
     rest = count - near[0] * near[1]
     return f"{count} = {_spelled(near)}" + (f" + {_prefix(rest)}" if rest else "")

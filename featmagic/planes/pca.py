@@ -8,7 +8,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from featmagic.planes.dtypes import exactly
+from featmagic.planes.dtypes import to_float64
 
 _SMALL = 128  # the largest matrix of inner products that is made right away
 
@@ -38,7 +38,7 @@ class Components:
     high: Tensor
 
 
-def principal(points: Tensor, count: int = 3) -> Components:
+def principal_components(points: Tensor, count: int = 3) -> Components:
     """The first principal components, on the points' device and in their dtype.
 
     Rows with NaN or infinities don't count. The largest entry of every axis is positive.
@@ -48,7 +48,7 @@ def principal(points: Tensor, count: int = 3) -> Components:
         count: how many components.
 
     Example:
-        >>> principal(torch.tensor([[0.0, 1.0], [0.0, 3.0]]), count=1).axes
+        >>> principal_components(torch.tensor([[0.0, 1.0], [0.0, 3.0]]), count=1).axes
         tensor([[0., 1.]])
     """
     mean, centred, unit = _centred(points.detach())
@@ -68,7 +68,7 @@ def coordinates(points: Tensor, components: Components) -> Tensor:
 
     Example:
         >>> points = torch.tensor([[0.0, 1.0], [0.0, 3.0]])
-        >>> coordinates(points, principal(points, count=1)).tolist()
+        >>> coordinates(points, principal_components(points, count=1)).tolist()
         [[-1.0], [1.0]]
     """
     # The few rows on the left: torch is several times slower the other way around.
@@ -101,7 +101,7 @@ def _scaled(points: Tensor) -> tuple[Tensor, float]:
     """Finite points as float64 from -1 to 1, one of zeros if there are none, and their unit."""
     if not points.numel():
         return points.new_zeros(1, points.shape[1]), 1.0
-    points = exactly(points)
+    points = to_float64(points)
     unit = float(points.abs().amax()) or 1.0
     return points / unit, unit
 
@@ -131,9 +131,9 @@ def _exact(centred: Tensor, count: int) -> Tensor:
 
 def _products(rows: Tensor) -> Tensor:
     """The inner products of the rows, float64 on the CPU."""
-    empty = exactly(rows[:, :0])
+    empty = to_float64(rows[:, :0])
     total = empty @ empty.T
-    for part in map(exactly, torch.split(rows, max(1, _AT_ONCE // len(rows)), dim=1)):
+    for part in map(to_float64, torch.split(rows, max(1, _AT_ONCE // len(rows)), dim=1)):
         total.addmm_(part, part.T)
     return total.cpu()
 

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
-from featmagic.planes.dtypes import real, real_rows
-from featmagic.planes.layout import Axes
+from featmagic.planes.dtypes import real_rows, to_real
+from featmagic.planes.layout import Layout
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable
 
 
-def planes(tensor: Tensor, axes: Axes, view: View, key: str = "the activation") -> Planes:
+def planes_of(tensor: Tensor, axes: Layout, view: View, key: str = "the activation") -> Planes:
     """The planes of the samples asked for: sliced first, so that nothing else is computed.
 
     Args:
@@ -31,7 +31,7 @@ def planes(tensor: Tensor, axes: Axes, view: View, key: str = "the activation") 
         FeatmagicError: a sample, channel, slice or token that isn't there.
 
     Example:
-        >>> planes(torch.zeros(2, 5, 8, 6), Axes("NCHW"), View(channels="1:3")).values.shape
+        >>> planes_of(torch.zeros(2, 5, 8, 6), Layout("NCHW"), View(channels="1:3")).values.shape
         torch.Size([1, 2, 8, 6])
     """
     tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
@@ -42,7 +42,7 @@ def planes(tensor: Tensor, axes: Axes, view: View, key: str = "the activation") 
         parts = [tensor.select(place, sample) for sample in samples]
     else:
         parts = [tensor]
-    stacks = [stack_of(part, letters.replace("N", ""), axes, view) for part in parts]
+    stacks = [planes_of_sample(part, letters.replace("N", ""), axes, view) for part in parts]
     return _named(_together(stacks), samples, view)
 
 
@@ -107,7 +107,7 @@ def _named(stack: Planes, samples: tuple[int, ...], view: View) -> Planes:
     return replace(stack, words=words, rows=rows, samples=samples)
 
 
-def stack_of(part: Tensor, letters: str, axes: Axes, view: View) -> Planes:
+def planes_of_sample(part: Tensor, letters: str, axes: Layout, view: View) -> Planes:
     """The planes of one sample, by what its axes are."""
     used = frozenset[str]()
     words: tuple[str, ...] = axes.words
@@ -129,21 +129,21 @@ def _sliced(part: Tensor, letters: str, view: View) -> tuple[Tensor, str, tuple[
     if how == "montage":
         return part, letters, ()
     if how == "mip":
-        return real(part)[0].amax(place), left, (f"largest of {depth} slices",)
+        return to_real(part)[0].amax(place), left, (f"largest of {depth} slices",)
     if how == "mean":
-        return real(part)[0].mean(place), left, (f"mean of {depth} slices",)
+        return to_real(part)[0].mean(place), left, (f"mean of {depth} slices",)
     index = depth // 2 if isinstance(how, str) else picked(str(how), depth, "slice")[0]
     return part.select(place, index), left, (f"slice {index} of {depth} along {along}",)
 
 
 def _query(
-    part: Tensor, letters: str, axes: Axes, view: View
+    part: Tensor, letters: str, axes: Layout, view: View
 ) -> tuple[Tensor, str, tuple[str, ...]]:
     """What one query looks at, or all on average: attention's key axis is left, as tokens."""
     place, how = letters.index("Q"), view.attn
     left = letters.replace("Q", "").replace("K", "L").replace("A", "C")
     if how == "mean":
-        return real(part)[0].mean(place), left, ("mean over the queries",)
+        return to_real(part)[0].mean(place), left, ("mean over the queries",)
     has_cls = axes.prefix[:1] == ("CLS",)
     if how == "cls" and axes.grid and not has_cls:
         height, width = axes.grid
@@ -156,7 +156,7 @@ def _query(
     return part.select(place, index), left, (f"query {name}",)
 
 
-def _by_letters(part: Tensor, letters: str, axes: Axes, view: View) -> Planes:
+def _by_letters(part: Tensor, letters: str, axes: Layout, view: View) -> Planes:
     """Planes of `(C, ...)`, or of what has no channels."""
     channel = next((letter for letter in letters if letter in "CA"), "")
     inner = letters.replace(channel, "") if channel else letters
@@ -190,7 +190,7 @@ def _montage(part: Tensor, view: View, noun: str) -> Planes:
     return Planes(values, slices, len(slices), "slices", "tiles", words, rows=rows)
 
 
-def _patches(part: Tensor, view: View, noun: str, axes: Axes) -> Planes:
+def _patches(part: Tensor, view: View, noun: str, axes: Layout) -> Planes:
     """Tokens `(C, L)` on the grid of patches that they stand for, the prefix apart."""
     height, width = axes.grid or (1, 1)
     tokens = _picked(part[:, None], view, noun, "tiles", axes)
@@ -212,7 +212,7 @@ def _patches(part: Tensor, view: View, noun: str, axes: Axes) -> Planes:
     )
 
 
-def _heat_map(part: Tensor, letters: str, noun: str, view: View, axes: Axes) -> Planes:
+def _heat_map(part: Tensor, letters: str, noun: str, view: View, axes: Layout) -> Planes:
     """All channels in one picture: signals and units down, tokens down and features across."""
     if "S" in letters and part.shape[1] == 1:
         return _picked(part[..., None], view, "values", "fold", axes)
@@ -227,7 +227,7 @@ def _heat_map(part: Tensor, letters: str, noun: str, view: View, axes: Axes) -> 
     return replace(stack, read=read)
 
 
-def _picked(part: Tensor, view: View, noun: str, form: str, axes: Axes) -> Planes:
+def _picked(part: Tensor, view: View, noun: str, form: str, axes: Layout) -> Planes:
     """The planes `(P, H, W)` that the view wants: of heat maps all, if it names none."""
     every = form != "tiles" and view.channels is None and view.max == View.max
     indices = list(range(len(part))) if every else view.pick(len(part))

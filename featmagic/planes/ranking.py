@@ -9,13 +9,13 @@ from torch import Tensor
 
 from featmagic.options.view import View
 from featmagic.planes.planes import Planes
-from featmagic.planes.similarity import correlations, similar
-from featmagic.recording.layer_cache import Memory
+from featmagic.planes.similarity import correlations, similarity_order
+from featmagic.recording.layer_cache import LayerCache
 from featmagic.support.errors import FeatmagicError
 
 
-def ranked(
-    stack: Planes, view: View, key: str = "", memory: Memory | None = None
+def rank(
+    stack: Planes, view: View, key: str = "", memory: LayerCache | None = None
 ) -> tuple[Planes, Tensor | None]:
     """The planes in the view's order, no more than it shows, and where each stood before.
 
@@ -29,7 +29,7 @@ def ranked(
 
     Example:
         >>> stack = Planes(torch.tensor([1.0, 3.0]).view(1, 2, 1, 1), (0, 1), 2, "channels")
-        >>> ranked(stack, View(sort="mean"))[1]
+        >>> rank(stack, View(sort="mean"))[1]
         tensor([1, 0])
     """
     if not view.sorts:
@@ -39,7 +39,7 @@ def ranked(
     by = "absmean" if view.sort == "index" else view.sort
     said = f"by {by}"
     if by == "similar":
-        places, kept = _similar(stack, key, memory or Memory())
+        places, kept = _similar(stack, key, memory or LayerCache())
         order = torch.tensor(places, device=stack.values.device)
         said = "those alike side by side" + ", in the order of an earlier look" * kept
     else:
@@ -62,7 +62,7 @@ _KEYS = {
 }
 
 
-def _similar(stack: Planes, key: str, memory: Memory) -> tuple[list[int], bool]:
+def _similar(stack: Planes, key: str, memory: LayerCache) -> tuple[list[int], bool]:
     """Places in the order by likeness that the layer's first look made, and whether that was it."""
     those = tuple(sorted(stack.indices))
     kept = memory.orders.get((key, those)) or memory.orders.get((key, tuple(range(stack.total))))
@@ -70,7 +70,7 @@ def _similar(stack: Planes, key: str, memory: Memory) -> tuple[list[int], bool]:
     if kept is None:
         # Over all samples shown: what is alike in one may not be in another.
         planes = stack.values.transpose(0, 1).flatten(2)
-        kept = tuple(stack.indices[place] for place in similar(correlations(planes)))
+        kept = tuple(stack.indices[place] for place in similarity_order(correlations(planes)))
         memory.orders[key, those] = kept
     rank = {channel: place for place, channel in enumerate(kept)}
     places = sorted(range(len(stack.indices)), key=lambda place: rank[stack.indices[place]])

@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from featmagic.planes.pca import Components, coordinates, principal
+from featmagic.planes.pca import Components, coordinates, principal_components
 from featmagic.planes.planes import Planes
-from featmagic.recording.layer_cache import Memory
+from featmagic.recording.layer_cache import LayerCache
 from featmagic.support.errors import FeatmagicError
 
 # Bases that were named, for several models; those without a name are kept with their layer.
 _NAMED: dict[str, Components] = {}
 
 
-def reduced(stack: Planes, how: str) -> Planes:
+def reduce(stack: Planes, how: str) -> Planes:
     """One plane in place of the channels: their mean, max, absmax or (Euclidean) norm.
 
     Example:
         >>> stack = Planes(torch.tensor([3.0, -4.0]).view(1, 2, 1, 1), (0, 1), 2, "channels")
-        >>> reduced(stack, "norm").values
+        >>> reduce(stack, "norm").values
         tensor([[[[5.]]]])
     """
     values = _WAYS[how](stack.values)
@@ -39,7 +39,7 @@ _WAYS = {
 
 
 @dataclass(frozen=True, eq=False)
-class RGB:
+class PCAImage:
     """Three principal components as a picture.
 
     Attributes:
@@ -58,7 +58,7 @@ class RGB:
     missing: Tensor
 
 
-def as_rgb(stack: Planes, key: str, memory: Memory, name: str | None = None) -> RGB:
+def pca_image(stack: Planes, key: str, memory: LayerCache, name: str | None = None) -> PCAImage:
     """The three principal components of the channels as red, green and blue.
 
     The basis, its signs and its ranges are made by the first look and kept, with the layer or under
@@ -70,13 +70,13 @@ def as_rgb(stack: Planes, key: str, memory: Memory, name: str | None = None) -> 
 
     Example:
         >>> stack = Planes(torch.rand(1, 5, 4, 4), tuple(range(5)), 5, "channels")
-        >>> as_rgb(stack, "conv1", Memory()).rgb.shape
+        >>> pca_image(stack, "conv1", LayerCache()).rgb.shape
         torch.Size([1, 4, 4, 3])
     """
     rows, count, height, width = stack.values.shape
     points = stack.values.permute(0, 2, 3, 1).reshape(-1, count)
     kept = _NAMED.get(name) if name else memory.bases.get((key, stack.indices))
-    basis = kept if isinstance(kept, Components) else principal(points, 3)
+    basis = kept if isinstance(kept, Components) else principal_components(points, 3)
     basis = _moved(basis, points)
     if len(basis.mean) != count:
         raise FeatmagicError(
@@ -93,10 +93,10 @@ def as_rgb(stack: Planes, key: str, memory: Memory, name: str | None = None) -> 
     was = kept is not None
     missing = ~torch.isfinite(there).all(1).view(rows, height, width)
     rgb = rgb.view(rows, height, width, 3)
-    return RGB(rgb, found, was, clipped if was else 0, missing)
+    return PCAImage(rgb, found, was, clipped if was else 0, missing)
 
 
-def _keep(basis: Components, key: str, stack: Planes, memory: Memory, name: str | None) -> None:
+def _keep(basis: Components, key: str, stack: Planes, memory: LayerCache, name: str | None) -> None:
     if name:
         _NAMED[name] = basis
     else:

@@ -96,14 +96,14 @@ def _found_by_part(rows: Tensor, least: float) -> Tensor:
 _ROUNDING = 1e-5  # of sums of products, in float32
 
 
-def similar(r: Tensor) -> list[int]:
+def similarity_order(r: Tensor) -> list[int]:
     """An order of the channels that puts like ones side by side, from their correlations.
 
     A chain of nearest neighbours, in which stretches are turned around as long as that helps.
     Channels that correlate with none, not even with themselves, come last.
 
     Example:
-        >>> similar(torch.tensor([[1.0, 0.1, 0.8], [0.1, 1.0, 0.6], [0.8, 0.6, 1.0]]))
+        >>> similarity_order(torch.tensor([[1.0, 0.1, 0.8], [0.1, 1.0, 0.6], [0.8, 0.6, 1.0]]))
         [0, 2, 1]
     """
     values = np.nan_to_num(r.detach().float().cpu().numpy())

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.planes.dtypes import exactly
+from featmagic.planes.dtypes import to_float64
 from featmagic.planes.similarity import near_duplicates
 
 BINS = 8  # of the histogram: a letter each in the caption
@@ -161,7 +161,7 @@ def apart(prefix: Tensor | None, rows: Tensor) -> Tensor:
     """Four numbers on prefix tokens: range, NaN (below 0 where there are no tokens), infinities."""
     if prefix is None:
         return torch.tensor([0, 0, -1, 0], device=rows.device)
-    values = exactly(prefix)
+    values = to_float64(prefix)
     finite = torch.isfinite(values)
     ends = values.where(finite, torch.inf).amin(), values.where(finite, -torch.inf).amax()
     return torch.stack([*ends, values.isnan().sum(), values.isinf().sum()])
@@ -208,7 +208,7 @@ def figures_of(values: Tensor, padding: int = 0) -> Figures:
     plain &= (span >= _SMALL_SPAN) | (span == 0)
     brought = _brought_rows([low, high, mean, spread, absmean, zeros, plain])
     if not brought[-1].all():
-        return _finite_figures(exactly(rows))
+        return _finite_figures(to_float64(rows))
     return Figures(*brought[:6], *np.zeros((2, len(rows))))
 
 
@@ -334,7 +334,7 @@ def measured_and_order(
     if rows.device.type == "cpu" and (plain := plainly(rows, asked)):
         brought = _brought([*plain, *others])
     if brought is None or not np.isfinite(brought).all():
-        brought = _brought([*finite_only(exactly(rows), asked), *others])
+        brought = _brought([*finite_only(to_float64(rows), asked), *others])
     return _read(brought, *rows.shape)
 
 

@@ -21,7 +21,7 @@ _SIGNATURE = inspect.signature(_FORWARD)
 
 
 @dataclass(frozen=True)
-class Completed:
+class CallOutput:
     """What a call returned; with the weights that were asked for, or in `empty` why not."""
 
     output: object
@@ -29,11 +29,11 @@ class Completed:
     empty: Mapping[str, str] = field(default_factory=dict)
 
 
-def asks(module: nn.Module) -> bool:
+def gives_weights(module: nn.Module) -> bool:
     """Whether the module is one that can be asked for its weights beside a call.
 
     Example:
-        >>> asks(nn.MultiheadAttention(8, 2)), asks(nn.Linear(8, 2))
+        >>> gives_weights(nn.MultiheadAttention(8, 2)), gives_weights(nn.Linear(8, 2))
         (True, False)
     """
     inner = unwrap(module)[-1]
@@ -41,7 +41,7 @@ def asks(module: nn.Module) -> bool:
     return is_torchs and "forward" not in vars(inner)
 
 
-def completed(module: nn.Module, args: tuple[Any, ...], *rest: Any) -> Completed:
+def with_attention_weights(module: nn.Module, args: tuple[Any, ...], *rest: Any) -> CallOutput:
     """The output of a call, with the weights of each head where the call returned None for them.
 
     Args:
@@ -52,28 +52,28 @@ def completed(module: nn.Module, args: tuple[Any, ...], *rest: Any) -> Completed
     Example:
         >>> attention, x = nn.MultiheadAttention(8, 2), torch.ones(3, 1, 8)
         >>> output = attention(x, x, x, need_weights=False)
-        >>> completed(attention, (x, x, x), {}, output).output[1].shape
+        >>> with_attention_weights(attention, (x, x, x), {}, output).output[1].shape
         torch.Size([1, 2, 3, 3])
     """
     output, inner = rest[-1], unwrap(module)[-1]
     if not isinstance(inner, nn.MultiheadAttention):
-        return Completed(output)
+        return CallOutput(output)
     if not isinstance(output, tuple) or len(output) != 2 or output[1] is not None:
-        return Completed(output)
+        return CallOutput(output)
     if len(rest) == 1:
         reason = "only a look asks for attention weights: %%featuremaps, or capture without as_is"
-        return Completed(output, empty={"[1]": reason} if asks(module) else {})
+        return CallOutput(output, empty={"[1]": reason} if gives_weights(module) else {})
     # A second call would draw random numbers, or move what parametrizations keep.
     if inner.training and (inner.dropout > 0 or parametrize.is_parametrized(inner)):
-        return Completed(output, empty={"[1]": "asking for attention weights is for eval mode"})
+        return CallOutput(output, empty={"[1]": "asking for attention weights is for eval mode"})
     try:
-        return Completed((output[0], weights_of(inner, args, rest[0])), asked=True)
+        return CallOutput((output[0], attention_weights(inner, args, rest[0])), asked=True)
     except Exception as error:  # such as too little memory: the call itself needed none for them
         reason = printable(str(error).partition("\n")[0])
-        return Completed(output, empty={"[1]": f"its attention weights can't be had: {reason}"})
+        return CallOutput(output, empty={"[1]": f"its attention weights can't be had: {reason}"})
 
 
-def weights_of(
+def attention_weights(
     module: nn.MultiheadAttention, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Tensor | None:
     """The weights of each head, `(N, heads, L, S)`, for the arguments of a call.
@@ -83,7 +83,7 @@ def weights_of(
 
     Example:
         >>> attention, x = nn.MultiheadAttention(8, 2), torch.ones(3, 1, 8)
-        >>> weights_of(attention, (x, x, x), {}).shape
+        >>> attention_weights(attention, (x, x, x), {}).shape
         torch.Size([1, 2, 3, 3])
     """
     call = _SIGNATURE.bind(module, *args, **kwargs)

@@ -20,7 +20,7 @@ Grid = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class PassInputs:
     """What a pass was given.
 
     Attributes:
@@ -36,19 +36,19 @@ class Given:
     version: int | None = None
 
 
-def given(model: nn.Module, args: Any, kwargs: Any, *, copy: bool = True) -> Given:
+def pass_inputs(model: nn.Module, args: Any, kwargs: Any, *, copy: bool = True) -> PassInputs:
     """What a call of the model is given; whatever the arguments are, this never fails.
 
     Example:
         >>> patches = nn.Conv2d(3, 8, kernel_size=16, stride=16)
-        >>> given(patches, (torch.zeros(1, 3, 224, 320),), {}).grids[:2]
+        >>> pass_inputs(patches, (torch.zeros(1, 3, 224, 320),), {}).grids[:2]
         ((14, 20), (7, 10))
     """
     image = image_in(model, args, kwargs)
     try:
-        return Given() if image is None else _given(image, model, copy=copy)
+        return PassInputs() if image is None else _given(image, model, copy=copy)
     except Exception:  # inside torch.vmap there is no whole tensor
-        return Given()
+        return PassInputs()
 
 
 def image_in(model: nn.Module, args: Any, kwargs: Any) -> Tensor | None:
@@ -83,23 +83,23 @@ def _is_image(tensor: Tensor, model: nn.Module) -> bool:
     return tensor.dim() == 4 or (first is not None and first is _first_convolution(model))
 
 
-def _given(tensor: Tensor, model: nn.Module, *, copy: bool) -> Given:
+def _given(tensor: Tensor, model: nn.Module, *, copy: bool) -> PassInputs:
     """The image with its grids."""
     first = _first_convolution(model, tensor.shape[-3])
     image = copied(tensor) if copy or tensor.is_inference() else tensor.detach()
     version = None if copy or tensor.is_inference() else image._version
     grids = () if first is None else _grids(first, image.shape[-2], image.shape[-1])
-    return Given(image if image.dim() == 4 else image[None], grids, version)
+    return PassInputs(image if image.dim() == 4 else image[None], grids, version)
 
 
-def image_of(given: Given) -> Tensor | None:
+def image_of(given: PassInputs) -> Tensor | None:
     """The image as the pass was given it.
 
     Raises:
         FeatmagicError: it has been changed in place since, so that it can't be had any more.
 
     Example:
-        >>> image_of(Given(torch.zeros(1, 3, 8, 8))).shape
+        >>> image_of(PassInputs(torch.zeros(1, 3, 8, 8))).shape
         torch.Size([1, 3, 8, 8])
     """
     if given.image is not None and given.version not in (None, given.image._version):
@@ -155,7 +155,7 @@ def device_of(model: nn.Module) -> torch.device | None:
     return None if device is None or device.type == "meta" else device
 
 
-def moved_to(
+def move_to_device(
     device: torch.device, value: Any, moved: Counter[str], above: tuple[int, ...] = ()
 ) -> Any:
     """`value` with every tensor in it on `device`; the very same object where none had to move.
@@ -164,7 +164,7 @@ def moved_to(
     moved, by the device it came from.
 
     Example:
-        >>> moved_to(torch.device("cpu"), [torch.zeros(1)], Counter())
+        >>> move_to_device(torch.device("cpu"), [torch.zeros(1)], Counter())
         [tensor([0.])]
     """
     if isinstance(value, (Tensor, PackedSequence)):
@@ -178,7 +178,7 @@ def moved_to(
         return value
     above = (*above, id(value))
     parts = parts_of(value)
-    there = {key: moved_to(device, part, moved, above) for key, part in parts.items()}
+    there = {key: move_to_device(device, part, moved, above) for key, part in parts.items()}
     if all(there[key] is part for key, part in parts.items()):
         return value
     return _rebuilt(value, there)

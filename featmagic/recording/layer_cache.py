@@ -9,7 +9,7 @@ from torch import nn
 
 
 @dataclass(eq=False)
-class Memory:
+class LayerCache:
     """What looks at a layer have worked out, for the next look to go on with.
 
     Attributes:
@@ -22,15 +22,15 @@ class Memory:
 
 
 # Beside the models, not on them: a copy or a pickle of one carries none of it.
-_MEMORIES: WeakKeyDictionary[nn.Module, Memory] = WeakKeyDictionary()
+_CACHES: WeakKeyDictionary[nn.Module, LayerCache] = WeakKeyDictionary()
 
 
-def memory_of(module: nn.Module) -> Memory:
-    """The module's memory, which is gone when the module is; a copy of it has one of its own.
+def layer_cache_of(module: nn.Module) -> LayerCache:
+    """The module's cache, which is gone when the module is; a copy of it has one of its own.
 
     Example:
         >>> layer = nn.ReLU()
-        >>> memory_of(layer) is memory_of(layer), memory_of(layer) is memory_of(nn.ReLU())
-        (True, False)
+        >>> layer_cache_of(layer) is layer_cache_of(layer)
+        True
     """
-    return _MEMORIES.setdefault(module, Memory())
+    return _CACHES.setdefault(module, LayerCache())

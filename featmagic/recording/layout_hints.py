@@ -16,7 +16,7 @@ from featmagic.recording.model_tree import ROOT, ancestors, unwrap
 
 
 @dataclass(frozen=True)
-class Traits:
+class LayoutHint:
     """What a module says about the axes of what it returns.
 
     Attributes:
@@ -34,8 +34,8 @@ class Traits:
         asked: whether its attention weights were asked for beside the user's call.
     """
 
-    says: tuple[Says, ...] = ()
-    around: tuple[Says, ...] = ()
+    says: tuple[FeatureAxis, ...] = ()
+    around: tuple[FeatureAxis, ...] = ()
     own: bool = False
     order: str = ""
     sure: bool = False
@@ -46,7 +46,7 @@ class Traits:
     asked: bool = False
 
 
-def traits_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict[str, Traits]:
+def layout_hints_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict[str, LayoutHint]:
     """The traits of the modules at `paths`.
 
     Args:
@@ -55,8 +55,8 @@ def traits_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict[str, 
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
-        >>> traits_of({".": net, "0": net[0], "1": net[1]}, ["1"])["1"].says
-        (Says(place='first', count=8, spatial=2),)
+        >>> layout_hints_of({".": net, "0": net[0], "1": net[1]}, ["1"])["1"].says
+        (FeatureAxis(place='first', count=8, spatial=2),)
     """
     reader = _Reader(tree)
     return {path: reader.traits(path) for path in paths}
@@ -71,19 +71,19 @@ class _Reader:
         for path in tree:
             if path != ROOT:
                 self._children[path.rpartition(".")[0] or ROOT].append(path)
-        self._said: dict[str, tuple[Says, ...]] = {}
+        self._said: dict[str, tuple[FeatureAxis, ...]] = {}
         self._images = self._above(self._sees_pixels)
         self._texts = self._above(self._embeds_words)
 
-    def traits(self, path: str) -> Traits:
+    def traits(self, path: str) -> LayoutHint:
         module = self._tree[path]
-        own = own_says(module)
+        own = own_feature_axes(module)
         order, sure = self._order(path)
         attention, heads = self._attention(path)
         cell = "cell" if isinstance(module, nn.RNNCellBase) else ""
         recurrence = "layer" if isinstance(module, nn.RNNBase) else cell
         inside = self._in(path)
-        return Traits(
+        return LayoutHint(
             inside or self._near(path),
             () if any(says.count for says in inside) else self._around(path),
             len(own) == 1 or reshapes(module),
@@ -95,16 +95,16 @@ class _Reader:
             self._is_text(path),
         )
 
-    def _in(self, path: str) -> tuple[Says, ...]:
+    def _in(self, path: str) -> tuple[FeatureAxis, ...]:
         """What the module says; of a composite, what its own modules say together."""
         if path not in self._said:
-            own = own_says(self._tree[path])
+            own = own_feature_axes(self._tree[path])
             below = (says for child in self._children[path] for says in self._in(child))
             last_first = dict.fromkeys(reversed(own or tuple(below)))
             self._said[path] = tuple(reversed(last_first))
         return self._said[path]
 
-    def _near(self, path: str) -> tuple[Says, ...]:
+    def _near(self, path: str) -> tuple[FeatureAxis, ...]:
         """What the nearest module before it says, or else those around it."""
         if path == ROOT or reshapes(self._tree[path]):
             return ()
@@ -113,16 +113,16 @@ class _Reader:
         before = (self._in(sibling) for sibling in reversed(siblings[: siblings.index(path)]))
         return next(filter(None, before), self._in(parent) or self._near(parent))
 
-    def _around(self, path: str) -> tuple[Says, ...]:
+    def _around(self, path: str) -> tuple[FeatureAxis, ...]:
         return () if path == ROOT or reshapes(self._tree[path]) else self._in(ancestors(path)[0])
 
     def _order(self, path: str) -> tuple[str, bool]:
         for up in (path, *ancestors(path)):
-            if isinstance(self._tree[up], SEQUENTIAL):
+            if isinstance(self._tree[up], SEQUENCE_MODULES):
                 return ("NLC" if batch_first(self._tree[up]) else "LNC"), True
-        inside = [m for m in self._tree[path].modules() if isinstance(m, SEQUENTIAL)]
+        inside = [m for m in self._tree[path].modules() if isinstance(m, SEQUENCE_MODULES)]
         beside = ([self._tree[child] for child in self._children[up]] for up in ancestors(path))
-        near = ([m for m in modules if isinstance(m, SEQUENTIAL)] for modules in beside)
+        near = ([m for m in modules if isinstance(m, SEQUENCE_MODULES)] for modules in beside)
         found = inside or next(filter(None, near), [])
         if not found:
             return "", False
@@ -164,7 +164,7 @@ def _is_attention(module: nn.Module) -> bool:
 
 
 @dataclass(frozen=True)
-class Says:
+class FeatureAxis:
     """Where a module puts its features.
 
     Attributes:
@@ -179,7 +179,7 @@ class Says:
 
 
 # Torch's own modules in which sequences have an order.
-SEQUENTIAL = (
+SEQUENCE_MODULES = (
     nn.RNNBase,
     nn.MultiheadAttention,
     nn.TransformerEncoderLayer,
@@ -199,27 +199,35 @@ _RESHAPES = ("Flatten", "Unflatten", "Rearrange", "Reduce")
 _HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "heads", "nhead")
 
 
-def own_says(module: nn.Module) -> tuple[Says, ...]:
+def own_feature_axes(module: nn.Module) -> tuple[FeatureAxis, ...]:
     """Where the module itself puts its features; two places where its class leaves that open.
 
     Example:
-        >>> own_says(nn.Conv1d(2, 8, 3)), own_says(nn.LayerNorm(8)), own_says(nn.GELU())
-        ((Says(place='first', count=8, spatial=1),), (Says(place='last', count=8, spatial=0),), ())
+        >>> own_feature_axes(nn.Conv1d(2, 8, 3))
+        (FeatureAxis(place='first', count=8, spatial=1),)
     """
     if isinstance(module, _ConvNd):
-        return (Says("first", module.out_channels, len(module.kernel_size)),)
+        return (FeatureAxis("first", module.out_channels, len(module.kernel_size)),)
     if isinstance(module, (_NormBase, nn.GroupNorm)):
         count = module.num_features if isinstance(module, _NormBase) else module.num_channels
-        return (Says("first", count, 0 if isinstance(module, nn.BatchNorm1d) else _named(module)),)
+        return (
+            FeatureAxis(
+                "first", count, 0 if isinstance(module, nn.BatchNorm1d) else _named(module)
+            ),
+        )
     if (last := _last(module)) is not None:
-        return (Says("last", last),)
+        return (FeatureAxis("last", last),)
     name, parts = type(module).__name__, vars(module)
     if "normalized_shape" in parts:
         return _normalised(module, parts)
     if name == "Permute" and "dims" in parts:
         return _permuted(parts["dims"])
     if name in _SPATIAL or (not module._modules and _named(module)):
-        return (Says("first", _int(parts.get("num_features")), _SPATIAL.get(name, _named(module))),)
+        return (
+            FeatureAxis(
+                "first", _int(parts.get("num_features")), _SPATIAL.get(name, _named(module))
+            ),
+        )
     return _of_weight(module) if "Norm" in name and not module._modules else ()
 
 
@@ -243,12 +251,12 @@ def _last(module: nn.Module) -> int | None:
     return None if module._modules else _int(parts.get("out_features"))
 
 
-def _normalised(module: nn.Module, parts: dict[str, Any]) -> tuple[Says, ...]:
+def _normalised(module: nn.Module, parts: dict[str, Any]) -> tuple[FeatureAxis, ...]:
     """A layer norm, or what is derived from one to work on channels, as its class may not tell."""
     shape = tuple(parts["normalized_shape"])
     if len(shape) != 1:
         return ()
-    first, last = Says("first", shape[0], _named(module)), Says("last", shape[0])
+    first, last = FeatureAxis("first", shape[0], _named(module)), FeatureAxis("last", shape[0])
     if type(module).forward in (nn.LayerNorm.forward, _RMS_FORWARD):
         return (last,)
     layout = parts.get("data_format")
@@ -260,20 +268,20 @@ def _normalised(module: nn.Module, parts: dict[str, Any]) -> tuple[Says, ...]:
 _RMS_FORWARD = getattr(getattr(nn, "RMSNorm", None), "forward", None)
 
 
-def _permuted(dims: Any) -> tuple[Says, ...]:
+def _permuted(dims: Any) -> tuple[FeatureAxis, ...]:
     """The end to which `torchvision.ops.Permute` moves the channels."""
     order, last = tuple(dims), len(dims) - 1
     if order == (0, *range(2, last + 1), 1) and last > 2:
-        return (Says("last"),)
-    return (Says("first", None, last - 1),) if order == (0, last, *range(1, last)) else ()
+        return (FeatureAxis("last"),)
+    return (FeatureAxis("first", None, last - 1),) if order == (0, last, *range(1, last)) else ()
 
 
-def _of_weight(module: nn.Module) -> tuple[Says, ...]:
+def _of_weight(module: nn.Module) -> tuple[FeatureAxis, ...]:
     """A norm of a class of its own: one weight a feature, on one axis or the other."""
     weight = module._parameters.get("weight")
     if weight is None or weight.dim() != 1:
         return ()
-    return Says("first", len(weight)), Says("last", len(weight))
+    return FeatureAxis("first", len(weight)), FeatureAxis("last", len(weight))
 
 
 def _named(module: nn.Module) -> int:
@@ -304,7 +312,7 @@ def reshapes(module: nn.Module) -> bool:
 
 
 def batch_first(module: nn.Module) -> bool:
-    """Whether a module of `SEQUENTIAL` has the batch before the sequence.
+    """Whether a module of `SEQUENCE_MODULES` has the batch before the sequence.
 
     Example:
         >>> batch_first(nn.TransformerEncoderLayer(8, 2))

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from featmagic.recording.attention import asks, completed
+from featmagic.recording.attention import gives_weights, with_attention_weights
 from featmagic.recording.hooks import (
     Compilations,
     Hook,
@@ -21,7 +21,7 @@ from featmagic.recording.hooks import (
     outermost,
     remove,
 )
-from featmagic.recording.inputs import device_of, given, image_in, moved_to
+from featmagic.recording.inputs import device_of, image_in, move_to_device, pass_inputs
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
     ROOT,
@@ -32,7 +32,7 @@ from featmagic.recording.model_tree import (
     unwrap,
     walk,
 )
-from featmagic.recording.receptive_field.tracer import Constants, Trace, constants_of, hide
+from featmagic.recording.receptive_field.tracer import Constants, Trace, constants_of, hide_frames
 from featmagic.recording.records import Pass, layers_of
 from featmagic.recording.selectors import Selection
 
@@ -133,7 +133,10 @@ class Recorder:
     def _put_on(self) -> None:
         self._take_off()
         for path, module in self._layers.items():
-            hook, asked = Hook(self, self._returned(path)), not self._as_is and asks(module)
+            hook, asked = (
+                Hook(self, self._returned(path)),
+                not self._as_is and gives_weights(module),
+            )
             module.register_forward_hook(hook, with_kwargs=asked)
         for module in self._above:
             module.register_forward_hook(Hook(self, self._leave))
@@ -162,7 +165,7 @@ class Recorder:
                 run = self._current(module)
                 call = run.count(path)
             if not wanted or call in wanted:
-                returned = completed(module, args, *rest)
+                returned = with_attention_weights(module, args, *rest)
                 run.keep(self._kept[path], module, call, returned, parts, self._here.trace)
 
         return record
@@ -211,8 +214,8 @@ class Recorder:
         self._open.append(here.whole)
         call = args, kwargs
         if self.device is not None:
-            call = moved_to(self.device, call, self.moved)
-        here.whole.given = given(self.selection.model, *call, copy=not self._as_is)
+            call = move_to_device(self.device, call, self.moved)
+        here.whole.given = pass_inputs(self.selection.model, *call, copy=not self._as_is)
         if self._constants is not None and self._thread == threading.get_ident():
             image = image_in(self.selection.model, *call)
             self._follow(None if image is None else Trace(image, self._constants))
@@ -232,7 +235,7 @@ class Recorder:
         here = self._here
         if here.trace is not None and here.traced is module and calls_of(module) <= 1:
             self._follow(None)
-            hide(sys.exc_info()[1])
+            hide_frames(sys.exc_info()[1])
 
     def _follow(self, trace: Trace | None) -> None:
         """Follow the image of the pass under way, and no other."""

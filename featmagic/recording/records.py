@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
-from featmagic.recording.attention import Completed
-from featmagic.recording.inputs import Given
-from featmagic.recording.layer_cache import Memory, memory_of
-from featmagic.recording.layout_hints import Traits, traits_of
+from featmagic.recording.attention import CallOutput
+from featmagic.recording.inputs import PassInputs
+from featmagic.recording.layer_cache import LayerCache, layer_cache_of
+from featmagic.recording.layout_hints import LayoutHint, layout_hints_of
 from featmagic.recording.model_tree import unwrap
 from featmagic.recording.pytree import copied, tensors_in
-from featmagic.recording.receptive_field.field import NOTHING, Field
-from featmagic.recording.receptive_field.graph import Sight
+from featmagic.recording.receptive_field.field import NO_FIELD, ReceptiveField
+from featmagic.recording.receptive_field.graph import TracedTensor
 from featmagic.recording.receptive_field.tracer import Trace
 from featmagic.support.text import printable
 
@@ -42,16 +42,16 @@ class Activation:
     kind: str
     call: int
     tensor: Tensor
-    traits: Traits = field(default_factory=Traits)
-    given: Given = field(default_factory=Given)
-    memory: Memory = field(default_factory=Memory)
-    sight: Sight | None = None
+    traits: LayoutHint = field(default_factory=LayoutHint)
+    given: PassInputs = field(default_factory=PassInputs)
+    memory: LayerCache = field(default_factory=LayerCache)
+    sight: TracedTensor | None = None
 
     @property
-    def field(self) -> Field | None:
+    def field(self) -> ReceptiveField | None:
         """What each place of a feature map sees of the image, or None where that is unknown."""
         found = None if self.sight is None or self.tensor.dim() != 4 else self.sight.field
-        return None if found == NOTHING else found
+        return None if found == NO_FIELD else found
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +59,8 @@ class Layer:
     """A layer that is recorded: what each of its activations says, whichever call it came from."""
 
     path: str
-    traits: Traits = field(default_factory=Traits)
-    memory: Memory = field(default_factory=Memory)
+    traits: LayoutHint = field(default_factory=LayoutHint)
+    memory: LayerCache = field(default_factory=LayerCache)
 
 
 def layers_of(tree: Mapping[str, nn.Module], modules: Mapping[str, nn.Module]) -> dict[str, Layer]:
@@ -71,9 +71,9 @@ def layers_of(tree: Mapping[str, nn.Module], modules: Mapping[str, nn.Module]) -
         >>> layers_of({".": net, "0": net[0]}, {"0": net[0]})["0"].path
         '0'
     """
-    traits = traits_of(tree, modules)
+    traits = layout_hints_of(tree, modules)
     inner = {path: unwrap(module)[-1] for path, module in modules.items()}
-    return {path: Layer(path, traits[path], memory_of(inner[path])) for path in modules}
+    return {path: Layer(path, traits[path], layer_cache_of(inner[path])) for path in modules}
 
 
 @dataclass(eq=False)
@@ -92,7 +92,7 @@ class Pass:
     activations: dict[str, Activation] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     empty: dict[str, str] = field(default_factory=dict)
-    given: Given = field(default_factory=Given)
+    given: PassInputs = field(default_factory=PassInputs)
     failed: bool = False
     thread: int = field(default_factory=threading.get_ident)
 
@@ -106,7 +106,7 @@ class Pass:
         layer: Layer,
         module: nn.Module,
         call: int,
-        returned: Completed,
+        returned: CallOutput,
         parts: Collection[str] = (),
         trace: Trace | None = None,
     ) -> None:

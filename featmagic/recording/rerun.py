@@ -16,7 +16,7 @@ from featmagic.support.errors import FeatmagicError
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class Rerun:
     """A model, and inputs to choose from.
 
     Attributes:
@@ -54,7 +54,7 @@ class Inputs:
         Example:
             >>> import torch
             >>> net = nn.Sequential(nn.ReLU())
-            >>> inputs = Inputs(net, torch.eye(3), ("0",))
+            >>> inputs = Rerun(net, torch.eye(3), ("0",))
             >>> inputs.run(1).activations["0"].tensor
             tensor([[0., 1., 0.]])
         """
@@ -82,9 +82,7 @@ class Inputs:
             self.model(item)
 
 
-def inputs_of(
-    model: Any, items: Any, paths: Sequence[str], *, fields: bool = False
-) -> Inputs | None:
+def rerun_of(model: Any, items: Any, paths: Sequence[str], *, fields: bool = False) -> Rerun | None:
     """The inputs that can be picked, or None where none are given.
 
     Raises:
@@ -102,6 +100,6 @@ def inputs_of(
         raise FeatmagicError(f"inputs is a tensor of items, or a list of them, not a {kind}.")
     if not len(items):
         raise FeatmagicError("inputs has no items.")
-    found = Inputs(model, items, tuple(dict.fromkeys(paths)), fields)
+    found = Rerun(model, items, tuple(dict.fromkeys(paths)), fields)
     found.selection()
     return found

@@ -253,7 +253,7 @@ def _no_such_layer(tree: Mapping[str, nn.Module], text: str, listed_by: str) -> 
     )
 
 
-def named(name: str, activations: Iterable[Activation]) -> list[str]:
+def matching_keys(name: str, activations: Iterable[Activation]) -> list[str]:
     """The keys that a key, a layer or a pattern stands for, in the order of the activations.
 
     A layer is written as it was for the look: a path means all its calls and parts, `relu:2` is
@@ -262,8 +262,8 @@ def named(name: str, activations: Iterable[Activation]) -> list[str]:
     Example:
         >>> import torch
         >>> relus = [Activation(f"relu{n}", "relu", "ReLU", 1, torch.ones(1)) for n in ("", ":2")]
-        >>> named("relu", relus), named("relu:2", relus), named("ReLU", relus)
-        (['relu', 'relu:2'], ['relu:2'], ['relu', 'relu:2'])
+        >>> matching_keys("relu", relus), matching_keys("relu:2", relus)
+        (['relu', 'relu:2'], ['relu:2'])
     """
     known = list(activations)
     for text in (name, _dotted_key(name), _dotted_key(re.sub(r"^\w+(?=[.\[])", "", name))):

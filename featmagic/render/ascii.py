@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.mosaic import Mosaic, enlarged
+from featmagic.render.mosaic import Mosaic, enlarge
 from featmagic.render.non_finite_marks import LETTERS
 from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
 
@@ -15,7 +15,7 @@ _MARKS = {GAP: " ", CONSTANT: "/", NAN: "?", POSITIVE_INF: "^", NEGATIVE_INF: "v
 _IN_ASCII = {ord(letter): _MARKS[kind] for kind, letter in LETTERS.items()}
 
 
-class Letters:
+class AsciiCells:
     """What draws the cells of a mosaic: a letter for two values, one above the other.
 
     Args:
@@ -24,7 +24,7 @@ class Letters:
     """
 
     def __init__(self, mosaic: Mosaic, maps: int = 1) -> None:
-        self.pixels = enlarged(mosaic)
+        self.pixels = enlarge(mosaic)
         steps = LEVELS // maps
         self._letters = [RAMP[level % steps * len(RAMP) // steps] for level in range(LEVELS)]
         self._letters += [_MARKS.get(index, " ") for index in range(LEVELS, 256)]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.options.view import View
-from featmagic.planes.dtypes import exactly
+from featmagic.planes.dtypes import to_float64
 from featmagic.planes.statistics import Measured
 from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
 from featmagic.support.errors import FeatmagicError
@@ -31,14 +31,14 @@ def scale_of(view: View, form: str = "tiles") -> str:
     return "layer" if given or form != "tiles" else "channel"
 
 
-def choose(
+def choose_range(
     measured: Measured,
     view: View,
     *,
     scale: str = "channel",
     signed: bool = False,
     shown: Sequence[Measured] = (),
-) -> Colours:
+) -> Range:
     """The colour map and the ranges: `RdBu_r` centred on 0 for both signs, else `viridis`.
 
     The rule is xarray's and seaborn's: values on both sides of zero call for a diverging map.
@@ -53,7 +53,7 @@ def choose(
 
     Example:
         >>> from featmagic.planes.statistics import measure
-        >>> choose(measure(torch.tensor([[[-1.0, 3.0]]])), View()).high
+        >>> choose_range(measure(torch.tensor([[[-1.0, 3.0]]])), View()).high
         array([3.])
     """
     sharing = shown if scale == "all" and shown else [measured]
@@ -68,7 +68,7 @@ def choose(
     cmap, center = _map_and_center(view, both_signs=both_signs, signed=signed)
     if center is not None:
         low, high = _around(center, low, high, view)
-    return Colours(cmap, center, scale == "channel", low, high, view.norm)
+    return Range(cmap, center, scale == "channel", low, high, view.norm)
 
 
 def _around(center: float, low: Ends, high: Ends, view: View) -> tuple[Ends, Ends]:
@@ -95,41 +95,41 @@ def _map_and_center(view: View, *, both_signs: bool, signed: bool) -> tuple[str,
     return cmap, 0.0 if around_0 and is_diverging(cmap) else None
 
 
-def clipped(values: Tensor, colours: Colours, measured: Measured) -> int:
+def clipped(values: Tensor, colours: Range, measured: Measured) -> int:
     """How many finite values of planes `(P, H, W)` lie outside of their plane's range.
 
     Example:
         >>> from featmagic.planes.statistics import measure
         >>> values = torch.tensor([[[0.0, 5.0]]])
-        >>> clipped(values, choose(measure(values), View(vmax=3.0)), measure(values))
+        >>> clipped(values, choose_range(measure(values), View(vmax=3.0)), measure(values))
         1
     """
     inside = (measured.low >= colours.low) & (measured.high <= colours.high)
     if (inside | ~measured.some).all():
         return 0  # nothing has to be counted, and nothing brought over
     low, high = (torch.from_numpy(a)[:, None, None] for a in (colours.low, colours.high))
-    values = exactly(values)
+    values = to_float64(values)
     outside = (values < low.to(values.device)) | (values > high.to(values.device))
     return int((outside & torch.isfinite(values)).sum())
 
 
-def levels(values: Tensor, colours: Colours) -> Tensor:
+def levels(values: Tensor, colours: Range) -> Tensor:
     """Where planes `(P, H, W)` lie in their ranges: 0 to `LEVELS` - 1, beyond where they do.
 
     Example:
         >>> from featmagic.planes.statistics import measure
         >>> flat = torch.tensor([[[0.0, 0.5, 1.0]]])
-        >>> levels(flat, choose(measure(flat), View())).tolist()
+        >>> levels(flat, choose_range(measure(flat), View())).tolist()
         [[[0.0, 123.5, 247.0]]]
     """
-    values, low, high = normed(values, colours)
+    values, low, high = apply_norm(values, colours)
     with np.errstate(over="ignore"):
         span = high - low
     factor = np.select([span > 1e37, (span > 0) & (span < 1e-35)], [0.5, 2.0**600], 1.0)
     if (factor != 1).any():
         # The range or its steps are out of float32's reach, or even float64's.
         scale = torch.from_numpy(factor)[:, None, None]
-        values = exactly(values)
+        values = to_float64(values)
         values = values * scale.to(values.device)
         low, span = low * factor, high * factor - low * factor
     steps = (LEVELS - 1) / np.where(span > 0, span, np.inf)
@@ -144,7 +144,9 @@ def levels(values: Tensor, colours: Colours) -> Tensor:
     return found
 
 
-def paint(found: Tensor, colours: Colours, measured: Measured, *, hatch: bool = True) -> Tensor:
+def palette_indices(
+    found: Tensor, colours: Range, measured: Measured, *, hatch: bool = True
+) -> Tensor:
     """Palette indices of `levels`, uint8, on their device; the levels are written over.
 
     A value's index is the nearest of `LEVELS` equal steps of its plane's range. NaN and infinities
@@ -154,8 +156,8 @@ def paint(found: Tensor, colours: Colours, measured: Measured, *, hatch: bool = 
     Example:
         >>> from featmagic.planes.statistics import measure
         >>> flat = torch.tensor([[[0.0, 1.0]]])
-        >>> colours = choose(measure(flat), View())
-        >>> paint(levels(flat, colours), colours, measure(flat))
+        >>> colours = choose_range(measure(flat), View())
+        >>> palette_indices(levels(flat, colours), colours, measure(flat))
         tensor([[[  0, 247]]], dtype=torch.uint8)
     """
     strange = _strange(found) if measured.nan or measured.inf else []
@@ -197,7 +199,7 @@ Ends = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Colours:
+class Range:
     """How values become colours.
 
     Attributes:
@@ -224,12 +226,12 @@ class Colours:
         return width
 
 
-def middle_of(colours: Colours) -> float:
+def middle_of(colours: Range) -> float:
     """The value in the middle of the colours, of a range that all planes share.
 
     Example:
         >>> ends = np.full(1, 1.0), np.full(1, 100.0)
-        >>> round(middle_of(Colours("gray", None, False, *ends, "log")), 6)
+        >>> round(middle_of(Range("gray", None, False, *ends, "log")), 6)
         10.0
     """
     low, high, width = (float(ends[0]) for ends in (colours.low, colours.high, colours.width))
@@ -267,12 +269,12 @@ def check_norm(measured: Measured, view: View, key: str) -> None:
         raise FeatmagicError(f"{key} has no value above 0 for --norm log: symlog takes any.")
 
 
-def normed(values: Tensor, colours: Colours) -> tuple[Tensor, Ends, Ends]:
+def apply_norm(values: Tensor, colours: Range) -> tuple[Tensor, Ends, Ends]:
     """Values and ranges, both bent by the norm; the formulas are those of matplotlib's norms."""
     low, high = colours.low, colours.high
     if colours.norm == "linear":
         return values, low, high
-    values = exactly(values)
+    values = to_float64(values)
     if colours.norm == "log":
         # A channel without a value above 0 has no range; it is as low as can be everywhere.
         low = np.where(low > 0, low, 1.0)

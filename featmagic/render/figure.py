@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.figure_layout import (
     EDGE,
+    FigureLayout,
     Lettering,
-    Sheet,
     in_lines,
-    sheet,
+    lay_out_figure,
     strip_pixels,
     tile_pixels,
 )
-from featmagic.render.mosaic import Mosaic, Scale
+from featmagic.render.mosaic import Mosaic, SharedRange
 from featmagic.render.palette import LEVELS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _Values = NDArray[np.float64]
 
 
-def colour_bar(axes: Axes, mosaic: Mosaic, look: dict[str, Any]) -> Colorbar:
+def color_bar(axes: Axes, mosaic: Mosaic, look: dict[str, Any]) -> Colorbar:
     """A colour bar that fills the axes, with figures at both ends and in the middle.
 
     Args:
@@ -58,14 +58,14 @@ def colour_bar(axes: Axes, mosaic: Mosaic, look: dict[str, Any]) -> Colorbar:
     return bar
 
 
-def norm_of(scale: Scale) -> tuple[Normalize, list[float]]:
+def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:
     """The norm for the range, and the values at its ends and in its middle.
 
     A range that is one value, or too large or too small for matplotlib, becomes 0 to 1: the figures
     beside the bar are true all the same.
 
     Example:
-        >>> norm, places = norm_of(Scale(1.0, 10.0, 100.0, "log", None, 1.0))
+        >>> norm, places = norm_of(SharedRange(1.0, 10.0, 100.0, "log", None, 1.0))
         >>> type(norm).__name__, places
         ('LogNorm', [1.0, 10.0, 100.0])
     """
@@ -124,7 +124,7 @@ _TITLE_LINE = 14  # pixels
 _MARK = 7  # pixels that a mark is wide
 
 
-def figure(mosaic: Mosaic, title: str) -> Figure:
+def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
     """A figure to print: the tiles as one image on white, all words as text, the title above.
 
     A colour bar stands below where all tiles share a range. A notebook shows the figure as it shows
@@ -132,17 +132,17 @@ def figure(mosaic: Mosaic, title: str) -> Figure:
 
     Example:
         >>> import torch
-        >>> from featmagic.render.viewport import Arrangement
+        >>> from featmagic.render.viewport import GridLayout
         >>> from featmagic.render.mosaic import tile
-        >>> mosaic = tile(torch.zeros(1, 9, 9).byte(), ("0",), bytes(768), Arrangement(1, 4, 1))
-        >>> len(figure(mosaic, "fc").axes)
+        >>> mosaic = tile(torch.zeros(1, 9, 9).byte(), ("0",), bytes(768), GridLayout(1, 4, 1))
+        >>> len(mosaic_figure(mosaic, "fc").axes)
         1
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     made = _empty()
     letters = Lettering(FigureCanvasAgg(made).get_renderer())
-    plan = sheet(mosaic, lambda text: letters.width(text, _SMALL))
+    plan = lay_out_figure(mosaic, lambda text: letters.width(text, _SMALL))
     lines = in_lines(
         letters.spelled(title), plan.width - 2 * EDGE, lambda text: letters.width(text, _TITLE)
     )
@@ -158,7 +158,7 @@ def figure(mosaic: Mosaic, title: str) -> Figure:
     _write(axes, mosaic, plan, letters.look(_SMALL))
     if mosaic.scale:
         place = _within(plan, height, min(200, plan.width - plan.left - EDGE))
-        colour_bar(made.add_axes(place), mosaic, letters.look(_SMALL))
+        color_bar(made.add_axes(place), mosaic, letters.look(_SMALL))
     return made
 
 
@@ -184,7 +184,7 @@ def _empty() -> Figure:
     return made
 
 
-def _within(plan: Sheet, height: float, width: float) -> tuple[float, float, float, float]:
+def _within(plan: FigureLayout, height: float, width: float) -> tuple[float, float, float, float]:
     """Where the colour bar stands, in parts of the figure."""
     tall, down = 8, plan.below + 2
     return (
@@ -195,7 +195,7 @@ def _within(plan: Sheet, height: float, width: float) -> tuple[float, float, flo
     )
 
 
-def _draw(axes: Axes, mosaic: Mosaic, plan: Sheet) -> None:
+def _draw(axes: Axes, mosaic: Mosaic, plan: FigureLayout) -> None:
     """The tiles as one image, the bars under them, the input and the prefix tokens."""
     from matplotlib.collections import LineCollection
 
@@ -218,7 +218,7 @@ def _show(axes: Axes, pixels: Pixels, left: float, top: float, name: str) -> Non
     )
 
 
-def _bars(mosaic: Mosaic, plan: Sheet) -> list[list[tuple[float, float]]]:
+def _bars(mosaic: Mosaic, plan: FigureLayout) -> list[list[tuple[float, float]]]:
     """A line under each tile, as long as its channel is strong."""
     height, width = (side * mosaic.zoom for side in mosaic.tile_size)
     lines = []
@@ -229,13 +229,13 @@ def _bars(mosaic: Mosaic, plan: Sheet) -> list[list[tuple[float, float]]]:
     return lines
 
 
-def _place(mosaic: Mosaic, plan: Sheet, place: int) -> tuple[float, float]:
+def _place(mosaic: Mosaic, plan: FigureLayout, place: int) -> tuple[float, float]:
     """Where a tile's label begins."""
     row, column = divmod(place, mosaic.indices.shape[2])
     return plan.left + column * plan.wide, plan.top + row * plan.tall
 
 
-def _write(axes: Axes, mosaic: Mosaic, plan: Sheet, look: dict[str, Any]) -> None:
+def _write(axes: Axes, mosaic: Mosaic, plan: FigureLayout, look: dict[str, Any]) -> None:
     """Labels above the tiles, ticks left of them, and the names of prefix tokens."""
     for up, texts in _above(mosaic, plan):
         for place, text in enumerate(texts):
@@ -250,7 +250,7 @@ def _write(axes: Axes, mosaic: Mosaic, plan: Sheet, look: dict[str, Any]) -> Non
         axes.text(plan.left, EDGE + number * tall + 7, name, va="baseline", **look)
 
 
-def _above(mosaic: Mosaic, plan: Sheet) -> Iterator[tuple[int, Iterable[str]]]:
+def _above(mosaic: Mosaic, plan: FigureLayout) -> Iterator[tuple[int, Iterable[str]]]:
     """Lines of text above the tiles, and how far up: labels, letters for what is no number."""
     labels: Iterable[str] = mosaic.labels
     if plan.marks:
@@ -277,6 +277,6 @@ def write_figure(mosaic: Mosaic, title: str, path: Path, format: str) -> None:
     import matplotlib
 
     with matplotlib.rc_context({**_REPRODUCIBLE, **_AS_TEXT}):
-        figure(mosaic, title).savefig(
+        mosaic_figure(mosaic, title).savefig(
             path, format=format, metadata=_NO_DATE[format], facecolor="white"
         )

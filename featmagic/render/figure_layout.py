@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.mosaic import Mosaic, Strip, shaped
-from featmagic.render.non_finite_marks import draw_shapes_of_cells
+from featmagic.render.mosaic import Mosaic, PrefixStrip, with_marks
+from featmagic.render.non_finite_marks import draw_cell_marks
 from featmagic.render.palette import CONSTANT, GAP
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _NARROWEST = 360  # a sheet with words on it
 
 
 @dataclass(frozen=True)
-class Sheet:
+class FigureLayout:
     """Where everything stands, in pixels from the top left.
 
     Attributes:
@@ -69,7 +69,7 @@ class Sheet:
     below: float
 
 
-def sheet(mosaic: Mosaic, width_of: Callable[[str], float]) -> Sheet:
+def lay_out_figure(mosaic: Mosaic, width_of: Callable[[str], float]) -> FigureLayout:
     """Lay out the mosaic.
 
     Args:
@@ -79,9 +79,9 @@ def sheet(mosaic: Mosaic, width_of: Callable[[str], float]) -> Sheet:
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import Arrangement
+        >>> from featmagic.render.viewport import GridLayout
         >>> tiles = torch.zeros(4, 8, 8).byte()
-        >>> made = sheet(tile(tiles, tuple("0123"), bytes(768), Arrangement(2, 3, 1)), len)
+        >>> made = lay_out_figure(tile(tiles, tuple("0123"), bytes(768), GridLayout(2, 3, 1)), len)
         >>> made.wide, made.tall, made.left
         (28, 38, 6)
     """
@@ -102,7 +102,9 @@ def sheet(mosaic: Mosaic, width_of: Callable[[str], float]) -> Sheet:
     top = EDGE + len(names) * (lines * _LINE + 2) + _GAP * bool(names)
     below = top + max(rows * tall, label + _tallest(mosaic))
     total = below + 24 * bool(mosaic.scale) + EDGE
-    return Sheet(left, top, tall, wide, label, marks, full, total, strip, cell, a_line, below)
+    return FigureLayout(
+        left, top, tall, wide, label, marks, full, total, strip, cell, a_line, below
+    )
 
 
 def _tallest(mosaic: Mosaic) -> int:
@@ -110,7 +112,7 @@ def _tallest(mosaic: Mosaic) -> int:
     return len(mosaic.inputs[0]) if len(mosaic.inputs) == 1 else 0
 
 
-def _cells(strip: Strip | None, room: float) -> tuple[int, int, int]:
+def _cells(strip: PrefixStrip | None, room: float) -> tuple[int, int, int]:
     """How wide a prefix token's cells are, how many are in a line, and in how many lines."""
     if strip is None:
         return 0, 0, 0
@@ -120,18 +122,18 @@ def _cells(strip: Strip | None, room: float) -> tuple[int, int, int]:
     return cell, a_line, ceil(count / a_line)
 
 
-def tile_pixels(mosaic: Mosaic, sheet: Sheet) -> Pixels:
+def tile_pixels(mosaic: Mosaic, sheet: FigureLayout) -> Pixels:
     """All tiles as one image, RGBA, from the first one's label on; what is no tile is transparent.
 
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import Arrangement
-        >>> one = tile(torch.zeros(1, 2, 2).byte(), ("",), bytes(768), Arrangement(1, 1, 1))
-        >>> tile_pixels(one, globals()["sheet"](one, len))[0].tolist()
+        >>> from featmagic.render.viewport import GridLayout
+        >>> one = tile(torch.zeros(1, 2, 2).byte(), ("",), bytes(768), GridLayout(1, 1, 1))
+        >>> tile_pixels(one, globals()["lay_out_figure"](one, len))[0].tolist()
         [[0, 0, 0, 255], [0, 0, 0, 255], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     """
-    shown = shaped(mosaic)
+    shown = with_marks(mosaic)
     rows, height, ncols, width = shown.shape[:4]
     canvas = np.zeros((rows, sheet.tall, ncols, sheet.wide, 4), np.uint8)
     place = canvas[:, sheet.label : sheet.label + height, :, :width]
@@ -144,7 +146,7 @@ def tile_pixels(mosaic: Mosaic, sheet: Sheet) -> Pixels:
     return canvas.reshape(rows * sheet.tall, ncols * sheet.wide, 4)
 
 
-def strip_pixels(mosaic: Mosaic, strip: Strip, sheet: Sheet) -> Pixels:
+def strip_pixels(mosaic: Mosaic, strip: PrefixStrip, sheet: FigureLayout) -> Pixels:
     """The cells of all prefix tokens as one image, RGBA."""
     count = strip.indices.shape[1]
     lines = ceil(count / sheet.a_line)
@@ -153,7 +155,7 @@ def strip_pixels(mosaic: Mosaic, strip: Strip, sheet: Sheet) -> Pixels:
     tall = cells.reshape(-1, sheet.a_line).repeat(sheet.cell, 1).repeat(_LINE, 0)
     tall[_LINE - 1 :: _LINE] = GAP
     for number, line in enumerate(cells.reshape(-1, sheet.a_line)):
-        draw_shapes_of_cells(tall[number * _LINE : (number + 1) * _LINE - 1], line)
+        draw_cell_marks(tall[number * _LINE : (number + 1) * _LINE - 1], line)
     canvas = np.full((len(cells), lines * _LINE + 2, tall.shape[1]), GAP, np.uint8)
     canvas[:, :-2] = tall.reshape(len(cells), lines * _LINE, -1)
     return _opaque(mosaic)[canvas.reshape(-1, tall.shape[1])]

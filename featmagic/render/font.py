@@ -49,14 +49,14 @@ def _font() -> Any:
     return ImageFont.truetype(str(fonts / "DejaVuSansMono.ttf"), 10)
 
 
-def write(
+def draw_text(
     canvas: NDArray[np.uint8], text: str, top: int, left: int, rows: slice = slice(None)
 ) -> None:
     """Write the text in `INK`; what would lie outside of the canvas is left out.
 
     Example:
         >>> canvas = np.zeros((12, 12), np.uint8)
-        >>> write(canvas, "1", 0, 0)
+        >>> draw_text(canvas, "1", 0, 0)
         >>> bool((canvas == INK).any())
         True
     """
@@ -69,12 +69,12 @@ def write(
 Text = tuple[str, int, int, int]  # what, top, left, colour
 
 
-def write_all(canvas: Pixels, texts: Sequence[Text]) -> None:
+def draw_texts(canvas: Pixels, texts: Sequence[Text]) -> None:
     """Write all texts, pixel by pixel of ink; each lies in the canvas.
 
     Example:
         >>> canvas = np.zeros((12, 24), np.uint8)
-        >>> write_all(canvas, [("1", 0, 0, 7), ("2", 0, 12, 9)])
+        >>> draw_texts(canvas, [("1", 0, 0, 7), ("2", 0, 12, 9)])
         >>> np.unique(canvas).tolist()
         [0, 7, 9]
     """

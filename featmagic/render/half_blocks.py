@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.mosaic import Mosaic, enlarged
+from featmagic.render.mosaic import Mosaic, enlarge
 from featmagic.render.non_finite_marks import LETTERS
 from featmagic.render.palette import GAP
-from featmagic.render.text import text_of
+from featmagic.render.text import mosaic_lines
 from featmagic.support.text import BLOCKS
 
 _RESET = "\x1b[0m"
@@ -29,21 +29,21 @@ def half_blocks(mosaic: Mosaic, colours: int, columns: int = 1000) -> str:
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import Arrangement
-        >>> one = tile(torch.zeros(1, 2, 1).byte(), ("",), bytes(768), Arrangement(1, 1, 1))
+        >>> from featmagic.render.viewport import GridLayout
+        >>> one = tile(torch.zeros(1, 2, 1).byte(), ("",), bytes(768), GridLayout(1, 1, 1))
         >>> half_blocks(one, 256)
         '\x1b[38;5;16;48;5;16m▀\x1b[0m'
     """
-    return "\n".join(text_of(mosaic, Blocks(mosaic, colours), columns).all())
+    return "\n".join(mosaic_lines(mosaic, HalfBlockCells(mosaic, colours), columns).all())
 
 
-class Blocks:
+class HalfBlockCells:
     """What draws the cells of a mosaic in colour: a half block for two values."""
 
     def __init__(self, mosaic: Mosaic, colours: int) -> None:
         black_and_white = _codes(np.array([[0] * 3, [255] * 3]), colours)
         self._codes = _codes(mosaic.colours, colours) + inks(mosaic.colours, black_and_white)
-        self.pixels: NDArray[Any] = enlarged(mosaic)
+        self.pixels: NDArray[Any] = enlarge(mosaic)
         self._colours = colours
         if mosaic.is_rgb:
             self.pixels, self._codes = _indexed(self.pixels, self._codes, colours)

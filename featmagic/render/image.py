@@ -8,11 +8,11 @@ from math import ceil
 import numpy as np
 
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.font import DIGIT, LETTER, LINE, write
-from featmagic.render.mosaic import Mosaic, Strip, shaped
-from featmagic.render.non_finite_marks import KINDS, draw_shapes_of_cells, shape
+from featmagic.render.font import DIGIT, LETTER, LINE, draw_text
+from featmagic.render.mosaic import Mosaic, PrefixStrip, with_marks
+from featmagic.render.non_finite_marks import KINDS, draw_cell_marks, mark
 from featmagic.render.palette import GAP, INK, LEVELS
-from featmagic.render.png import encoded
+from featmagic.render.png import encode_png
 from featmagic.render.viewport import PAGE
 
 _COLOUR_BAR = 180  # pixels, where there is room
@@ -21,7 +21,7 @@ _COLOUR_BAR = 180  # pixels, where there is room
 _FIGURES = LINE + 12  # pixels below the tiles, for the colours' figures
 
 
-def image(mosaic: Mosaic, gap: int = PAGE.gap) -> Pixels:
+def page_image(mosaic: Mosaic, gap: int = PAGE.gap) -> Pixels:
     """The mosaic enlarged by its zoom, with gaps around the tiles and what belongs to them.
 
     Returns:
@@ -32,12 +32,12 @@ def image(mosaic: Mosaic, gap: int = PAGE.gap) -> Pixels:
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import Arrangement
+        >>> from featmagic.render.viewport import GridLayout
         >>> tiles = torch.zeros(2, 8, 8).byte()
-        >>> image(tile(tiles, ("0", "1"), bytes(768), Arrangement(2, 3, 1))).shape
+        >>> page_image(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 3, 1))).shape
         (37, 54)
     """
-    frame = frame_of(mosaic, gap)
+    frame = page_geometry(mosaic, gap)
     rows = len(mosaic.indices)
     below = frame.top + rows * frame.tall
     tallest = max((len(one) for one in mosaic.inputs), default=0) if len(mosaic.inputs) == 1 else 0
@@ -54,7 +54,7 @@ def image(mosaic: Mosaic, gap: int = PAGE.gap) -> Pixels:
     if mosaic.ends:
         _draw_colours(canvas[below:], mosaic.ends, frame.left)
     pixels = mosaic.colours[canvas] if mosaic.is_rgb or mosaic.inputs else canvas
-    tiles = shaped(mosaic)
+    tiles = with_marks(mosaic)
     as_rgb = pixels.ndim == 3 and not mosaic.is_rgb
     _cells(pixels, mosaic, frame)[:] = mosaic.colours[tiles] if as_rgb else tiles
     for row, picture in enumerate(mosaic.inputs):
@@ -69,23 +69,23 @@ def rows_within(mosaic: Mosaic, height: int, gap: int = PAGE.gap) -> int:
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import Arrangement
+        >>> from featmagic.render.viewport import GridLayout
         >>> tiles = torch.zeros(4, 8, 8).byte()
-        >>> rows_within(tile(tiles, tuple("0123"), bytes(768), Arrangement(1, 3, 1)), 80)
+        >>> rows_within(tile(tiles, tuple("0123"), bytes(768), GridLayout(1, 3, 1)), 80)
         2
     """
-    frame = frame_of(mosaic, gap)
+    frame = page_geometry(mosaic, gap)
     left = height - frame.top - _FIGURES * bool(mosaic.ends)
     return max(1, min(len(mosaic.indices), left // frame.tall))
 
 
-def _cells(pixels: Pixels, mosaic: Mosaic, frame: Frame) -> Pixels:
+def _cells(pixels: Pixels, mosaic: Mosaic, frame: PageGeometry) -> Pixels:
     """A view of the image's pixels that belong to tiles: `(rows, h, ncols, w)`."""
     rows, height, ncols, width = mosaic.indices.shape[:4]
     return _tiles_of(pixels, frame, (rows, height * mosaic.zoom, ncols, width * mosaic.zoom))
 
 
-def _tiles_of(pixels: Pixels, frame: Frame, shape: tuple[int, int, int, int]) -> Pixels:
+def _tiles_of(pixels: Pixels, frame: PageGeometry, shape: tuple[int, int, int, int]) -> Pixels:
     """A view of the pixels at each tile's place, `(rows, h, ncols, w)`."""
     down, across, *colour = pixels.strides
     return np.lib.stride_tricks.as_strided(
@@ -95,16 +95,16 @@ def _tiles_of(pixels: Pixels, frame: Frame, shape: tuple[int, int, int, int]) ->
     )
 
 
-def _label(canvas: Pixels, mosaic: Mosaic, frame: Frame) -> None:
+def _label(canvas: Pixels, mosaic: Mosaic, frame: PageGeometry) -> None:
     """Labels above the tiles."""
     if label_height(mosaic):
         for place, label in enumerate(mosaic.labels):
             row, column = divmod(place, mosaic.indices.shape[2])
             top, left = frame.top + row * frame.tall, frame.left + column * frame.wide
-            write(canvas, label, top + 1, left, DIGIT)
+            draw_text(canvas, label, top + 1, left, DIGIT)
 
 
-def _note(canvas: Pixels, mosaic: Mosaic, frame: Frame) -> None:
+def _note(canvas: Pixels, mosaic: Mosaic, frame: PageGeometry) -> None:
     """A shape above a tile for each kind of what it holds that is no number."""
     width, side = mosaic.tile_size[1] * mosaic.zoom, frame.mark
     for place, letters in enumerate(mosaic.strange):
@@ -113,11 +113,11 @@ def _note(canvas: Pixels, mosaic: Mosaic, frame: Frame) -> None:
         shown = letters[: max(1, width // side)]
         left = frame.left + column * frame.wide + frame.beside
         for letter in shown:
-            canvas[top : top + side, left : left + side][shape(KINDS[letter], side)] = INK
+            canvas[top : top + side, left : left + side][mark(KINDS[letter], side)] = INK
             left += side
 
 
-def _bar(canvas: Pixels, mosaic: Mosaic, frame: Frame) -> None:
+def _bar(canvas: Pixels, mosaic: Mosaic, frame: PageGeometry) -> None:
     """Bars under the tiles, as long as the channels are strong."""
     rows, height, ncols, width = mosaic.indices.shape[:4]
     strengths = np.zeros(rows * ncols)
@@ -129,26 +129,26 @@ def _bar(canvas: Pixels, mosaic: Mosaic, frame: Frame) -> None:
     places[np.broadcast_to(np.arange(width * mosaic.zoom) < lengths, places.shape)] = INK
 
 
-def _tick(canvas: Pixels, mosaic: Mosaic, frame: Frame) -> None:
+def _tick(canvas: Pixels, mosaic: Mosaic, frame: PageGeometry) -> None:
     """Texts left of rows, in the middle of a row of tiles or at a row of values."""
     for row, line, text in mosaic.ticks:
         top = frame.top + frame.label + row * frame.tall + line * mosaic.zoom
         middle = max(0, min(mosaic.zoom, LINE) - 7) // 2
-        write(canvas, text, top + middle, frame.left - LETTER * len(text) - 3, DIGIT)
+        draw_text(canvas, text, top + middle, frame.left - LETTER * len(text) - 3, DIGIT)
 
 
-def _draw_strip(canvas: Pixels, strip: Strip, frame: Frame, gap: int) -> None:
+def _draw_strip(canvas: Pixels, strip: PrefixStrip, frame: PageGeometry, gap: int) -> None:
     name = LETTER * max(map(len, strip.names)) + 4
     a_line = ceil(strip.indices.shape[1] / frame.lines)
     for number, (text, indices) in enumerate(zip(strip.names, strip.indices, strict=True)):
         top = gap + number * (frame.lines * CELL + 1)
-        write(canvas, text, top + 1, frame.left, DIGIT)
+        draw_text(canvas, text, top + 1, frame.left, DIGIT)
         for line in range(frame.lines):
             cells = indices[line * a_line : (line + 1) * a_line]
             down, left = top + line * CELL, frame.left + name
             there = canvas[down : down + CELL - 1, left : left + len(cells) * frame.cell]
             there[:] = cells.repeat(frame.cell)
-            draw_shapes_of_cells(there, cells)
+            draw_cell_marks(there, cells)
 
 
 def _draw_colours(canvas: Pixels, ends: tuple[str, ...], left: int) -> None:
@@ -156,10 +156,10 @@ def _draw_colours(canvas: Pixels, ends: tuple[str, ...], left: int) -> None:
     width = min(_COLOUR_BAR, canvas.shape[1] - left - 2)
     canvas[2:9, left : left + width] = np.linspace(0, LEVELS - 1, width).round().astype(np.uint8)
     for text, place in zip(ends, (0.0, 0.5, 1.0), strict=True):
-        write(canvas, text, 11, left + round(place * (width - LETTER * len(text))))
+        draw_text(canvas, text, 11, left + round(place * (width - LETTER * len(text))))
 
 
-def png(mosaic: Mosaic) -> bytes:
+def mosaic_png(mosaic: Mosaic) -> bytes:
     """An opaque PNG, enlarged by whole numbers; a pixel is a CSS pixel.
 
     With an 8-bit palette; in RGB where tiles are RGB or an input image stands beside them.
@@ -167,11 +167,12 @@ def png(mosaic: Mosaic) -> bytes:
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import Arrangement
-        >>> png(tile(torch.zeros(1, 2, 2).byte(), ("0",), bytes(768), Arrangement(1, 1, 1)))[1:4]
+        >>> from featmagic.render.viewport import GridLayout
+        >>> tiles = tile(torch.zeros(1, 2, 2).byte(), ("0",), bytes(768), GridLayout(1, 1, 1))
+        >>> mosaic_png(tiles)[1:4]
         b'PNG'
     """
-    return encoded(image(mosaic), mosaic.palette)
+    return encode_png(page_image(mosaic), mosaic.palette)
 
 
 CELL = 9  # pixels a prefix token's line is tall
@@ -193,7 +194,7 @@ _WIDEST_CELL = 12
 
 
 @dataclass(frozen=True)
-class Frame:
+class PageGeometry:
     """Where everything stands, in pixels.
 
     Attributes:
@@ -217,15 +218,15 @@ class Frame:
     lines: int
 
 
-def frame_of(mosaic: Mosaic, gap: int) -> Frame:
+def page_geometry(mosaic: Mosaic, gap: int) -> PageGeometry:
     """Where everything stands, with gaps so wide.
 
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import Arrangement
+        >>> from featmagic.render.viewport import GridLayout
         >>> tiles = torch.zeros(2, 8, 8).byte()
-        >>> frame = frame_of(tile(tiles, ("0", "1"), bytes(768), Arrangement(2, 3, 1)), 2)
+        >>> frame = page_geometry(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 3, 1)), 2)
         >>> frame.width, frame.wide
         (54, 26)
     """
@@ -251,7 +252,7 @@ def frame_of(mosaic: Mosaic, gap: int) -> Frame:
         cell = max(2, min(_WIDEST_CELL, across // count))
         lines = ceil(count * cell / max(cell, across))
         top += len(mosaic.strip.names) * (lines * CELL + 1) + gap
-    return Frame(left, top, tall, wide, label, mark, beside_label, full, cell, lines)
+    return PageGeometry(left, top, tall, wide, label, mark, beside_label, full, cell, lines)
 
 
 def label_height(mosaic: Mosaic) -> int:
@@ -260,9 +261,9 @@ def label_height(mosaic: Mosaic) -> int:
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import Arrangement
+        >>> from featmagic.render.viewport import GridLayout
         >>> one = torch.zeros(1, 2, 2).byte()
-        >>> label_height(tile(one, ("0",), bytes(768), Arrangement(1, 1, 1)))
+        >>> label_height(tile(one, ("0",), bytes(768), GridLayout(1, 1, 1)))
         0
     """
     longest = LETTER * max(map(len, mosaic.labels), default=0)

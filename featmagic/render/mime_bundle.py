@@ -6,17 +6,17 @@ from base64 import b64encode
 from typing import Any
 
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.image import image
+from featmagic.render.image import page_image
 from featmagic.render.mosaic import Mosaic
-from featmagic.render.png import encoded
-from featmagic.render.target import Screen
+from featmagic.render.png import encode_png
+from featmagic.render.target import Target
 from featmagic.support.environment import is_kernel, running_shell
 from featmagic.support.text import say, spoken
 
 Bundle = tuple[dict[str, str], dict[str, Any]]  # what is displayed, as each type; of each type
 
 
-def tell(text: str, screen: Screen) -> None:
+def tell(text: str, screen: Target) -> None:
     """Print a text; from an engine of ipyparallel, display it.
 
     Its clients put the engine's number to each output that is displayed, as it comes; what is
@@ -54,20 +54,20 @@ def _picture(
     pixels: Pixels, palette: bytes, alt: str, density: int
 ) -> tuple[bytes, dict[str, Any]]:
     height, width = pixels.shape[:2]
-    picture = encoded(pixels, palette, density)
+    picture = encode_png(pixels, palette, density)
     return picture, {"width": width, "height": height, "alt": spoken(alt)}
 
 
-def picture_of(mosaic: Mosaic, alt: str) -> tuple[bytes, dict[str, Any]]:
+def png_bundle(mosaic: Mosaic, alt: str) -> tuple[bytes, dict[str, Any]]:
     """A mosaic as a PNG, and what a notebook's front end is told of it: its size, and a text.
 
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import Arrangement
+        >>> from featmagic.render.viewport import GridLayout
         >>> tiles = torch.zeros(2, 8, 8).byte()
-        >>> picture_of(tile(tiles, ("0", "1"), bytes(768), Arrangement(2, 3, 1)), "two")[1]
+        >>> png_bundle(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 3, 1)), "two")[1]
         {'width': 54, 'height': 37, 'alt': 'two.'}
     """
     # An explorer stands in its place as a rule: it is to be small.
-    return _picture(image(mosaic), mosaic.palette, alt, 1)
+    return _picture(page_image(mosaic), mosaic.palette, alt, 1)

@@ -9,13 +9,13 @@ import numpy as np
 from torch import Tensor, cat
 
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.non_finite_marks import draw_shapes
+from featmagic.render.non_finite_marks import draw_marks
 from featmagic.render.palette import GAP
-from featmagic.render.viewport import Arrangement
+from featmagic.render.viewport import GridLayout
 
 
 @dataclass(frozen=True)
-class Strip:
+class PrefixStrip:
     """The prefix tokens: a line each, a cell for each plane.
 
     Attributes:
@@ -28,7 +28,7 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class Scale:
+class SharedRange:
     """The range of values that all tiles share.
 
     Attributes:
@@ -73,10 +73,10 @@ class Mosaic:
     zoom: int
     bars: tuple[float, ...] = ()
     ticks: tuple[tuple[int, int, str], ...] = ()
-    strip: Strip | None = None
+    strip: PrefixStrip | None = None
     ends: tuple[str, ...] = ()
     inputs: tuple[Pixels, ...] = ()
-    scale: Scale | None = None
+    scale: SharedRange | None = None
     strange: tuple[str, ...] = ()
     missing: Pixels | None = None
 
@@ -97,7 +97,7 @@ class Mosaic:
 
 
 def tile(
-    indices: Tensor, labels: tuple[str, ...], palette: bytes, arrangement: Arrangement
+    indices: Tensor, labels: tuple[str, ...], palette: bytes, arrangement: GridLayout
 ) -> Mosaic:
     """The tiles `(P, h, w)` as one mosaic: laid out where they are, then copied at once.
 
@@ -106,7 +106,7 @@ def tile(
     Example:
         >>> import torch
         >>> tiles = torch.zeros(5, 8, 6).byte()
-        >>> tile(tiles, tuple("01234"), bytes(768), Arrangement(3, 1, 1)).indices.shape
+        >>> tile(tiles, tuple("01234"), bytes(768), GridLayout(3, 1, 1)).indices.shape
         (2, 8, 3, 6)
     """
     count, height, width, *rgb = indices.shape
@@ -122,13 +122,13 @@ def tile(
     return Mosaic(grid.cpu().numpy(), labels, palette, arrangement.zoom)
 
 
-def enlarged(mosaic: Mosaic) -> Pixels:
+def enlarge(mosaic: Mosaic) -> Pixels:
     """The tiles with every value `zoom` pixels wide and tall, `(rows, h, ncols, w)`.
 
     Example:
         >>> import torch
         >>> tiles = torch.zeros(1, 2, 3).byte()
-        >>> enlarged(tile(tiles, ("0",), bytes(768), Arrangement(1, 2, 1))).shape
+        >>> enlarge(tile(tiles, ("0",), bytes(768), GridLayout(1, 2, 1))).shape
         (1, 4, 1, 6)
     """
     if mosaic.zoom == 1:
@@ -136,13 +136,13 @@ def enlarged(mosaic: Mosaic) -> Pixels:
     return mosaic.indices.repeat(mosaic.zoom, 3).repeat(mosaic.zoom, 1)
 
 
-def upper_rows(mosaic: Mosaic, rows: int) -> Mosaic:
+def first_rows(mosaic: Mosaic, rows: int) -> Mosaic:
     """The first rows of tiles, with what stands around them.
 
     Example:
         >>> import torch
         >>> tiles = torch.zeros(4, 2, 3).byte()
-        >>> upper_rows(tile(tiles, tuple("0123"), bytes(768), Arrangement(2, 1, 1)), 1).labels
+        >>> first_rows(tile(tiles, tuple("0123"), bytes(768), GridLayout(2, 1, 1)), 1).labels
         ('0', '1')
     """
     tiles = rows * mosaic.indices.shape[2]
@@ -158,19 +158,19 @@ def upper_rows(mosaic: Mosaic, rows: int) -> Mosaic:
     )
 
 
-def shaped(mosaic: Mosaic) -> Pixels:
-    """`enlarged`, with a shape on every value that is no number, where a value has room for one.
+def with_marks(mosaic: Mosaic) -> Pixels:
+    """`enlarge`, with a shape on every value that is no number, where a value has room for one.
 
     Example:
         >>> import torch
         >>> from dataclasses import replace
         >>> from featmagic.render.palette import MARK, NAN
-        >>> one = tile(torch.full((1, 1, 1), NAN).byte(), ("0",), bytes(768), Arrangement(1, 3, 1))
-        >>> np.unique(shaped(replace(one, strange=("×",)))).tolist() == [NAN, MARK]
+        >>> one = tile(torch.full((1, 1, 1), NAN).byte(), ("0",), bytes(768), GridLayout(1, 3, 1))
+        >>> np.unique(with_marks(replace(one, strange=("×",)))).tolist() == [NAN, MARK]
         True
     """
-    pixels = enlarged(mosaic)
+    pixels = enlarge(mosaic)
     if mosaic.strange:
         values = mosaic.indices if mosaic.missing is None else mosaic.missing
-        draw_shapes(pixels, values, mosaic.zoom)
+        draw_marks(pixels, values, mosaic.zoom)
     return pixels

@@ -16,13 +16,13 @@ KINDS = {letter: kind for kind, letter in LETTERS.items()}
 
 
 @cache
-def shape(kind: int, side: int) -> NDArray[np.bool_]:
+def mark(kind: int, side: int) -> NDArray[np.bool_]:
     """Which pixels of a square a mark covers: a cross, or a triangle up or down.
 
     Two pixels have room for one stroke of the cross, and for the triangle's place.
 
     Example:
-        >>> shape(NAN, 3).astype(int)
+        >>> mark(NAN, 3).astype(int)
         array([[1, 0, 1],
                [0, 1, 0],
                [1, 0, 1]])
@@ -43,7 +43,7 @@ def shape(kind: int, side: int) -> NDArray[np.bool_]:
     return np.pad(covered, edge)
 
 
-def draw_shapes(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], zoom: int) -> None:
+def draw_marks(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], zoom: int) -> None:
     """Mark what is no number in enlarged tiles, in place.
 
     Args:
@@ -54,7 +54,7 @@ def draw_shapes(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], zoom: int
     Example:
         >>> tile = np.full((1, 1, 1, 1), NAN, np.uint8)
         >>> large = tile.repeat(4, 1).repeat(4, 3)
-        >>> draw_shapes(large, tile, 4)
+        >>> draw_marks(large, tile, 4)
         >>> int((large == MARK).sum())
         8
     """
@@ -64,16 +64,16 @@ def draw_shapes(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], zoom: int
         where = indices == kind
         if where.any():
             there = where[..., None] if is_rgb else where
-            for down, across in np.argwhere(shape(kind, zoom)):
+            for down, across in np.argwhere(mark(kind, zoom)):
                 np.copyto(pixels[:, down::zoom, :, across::zoom], black, where=there)
 
 
-def draw_shapes_of_cells(pixels: NDArray[np.uint8], cells: NDArray[np.uint8]) -> None:
+def draw_cell_marks(pixels: NDArray[np.uint8], cells: NDArray[np.uint8]) -> None:
     """Mark what is no number in a line of cells, in place: `(h, n * w)` pixels of `(n,)` indices.
 
     Example:
         >>> line = np.full((8, 12), NAN, np.uint8)
-        >>> draw_shapes_of_cells(line, np.full(2, NAN, np.uint8))
+        >>> draw_cell_marks(line, np.full(2, NAN, np.uint8))
         >>> (line[2] == MARK).nonzero()[0].tolist()
         [1, 4, 7, 10]
     """
@@ -83,14 +83,14 @@ def draw_shapes_of_cells(pixels: NDArray[np.uint8], cells: NDArray[np.uint8]) ->
     for place in np.flatnonzero(cells >= min(LETTERS)).tolist():
         left = place * wide + before
         square = pixels[top : top + side, left : left + side]
-        square[shape(int(cells[place]), side)] = MARK
+        square[mark(int(cells[place]), side)] = MARK
 
 
-def letters_of(indices: NDArray[np.uint8]) -> tuple[str, ...]:
+def mark_letters(indices: NDArray[np.uint8]) -> tuple[str, ...]:
     """Which of `LETTERS` stand for what each tile `(rows, h, ncols, w)` holds, row by row.
 
     Example:
-        >>> letters_of(np.array([[[[NAN, 0]], [[0, NEGATIVE_INF]]]], np.uint8))
+        >>> mark_letters(np.array([[[[NAN, 0]], [[0, NEGATIVE_INF]]]], np.uint8))
         ('×↓',)
     """
     found = [(indices == kind).any((1, 3)).ravel().tolist() for kind in LETTERS]

@@ -22,7 +22,7 @@ _SUB, _UP = 1, 2  # a line as the difference from the pixels on the left, or fro
 _BLOCK = 256  # lines of pixels at once, for the memory's sake
 
 
-def encoded(pixels: Pixels, palette: bytes, density: int = 1) -> bytes:
+def encode_png(pixels: Pixels, palette: bytes, density: int = 1) -> bytes:
     """An opaque PNG.
 
     Args:
@@ -31,7 +31,7 @@ def encoded(pixels: Pixels, palette: bytes, density: int = 1) -> bytes:
         density: how many pixels wide and tall each is in the PNG.
 
     Example:
-        >>> encoded(np.zeros((2, 3), np.uint8), bytes(768), density=2)[16:24].hex()
+        >>> encode_png(np.zeros((2, 3), np.uint8), bytes(768), density=2)[16:24].hex()
         '0000000600000004'
     """
     height, width = (density * side for side in pixels.shape[:2])
@@ -54,13 +54,13 @@ def encoded(pixels: Pixels, palette: bytes, density: int = 1) -> bytes:
     return file.getvalue()
 
 
-def grey(pixels: Pixels) -> bytes:
+def encode_gray_png(pixels: Pixels) -> bytes:
     """A grey PNG of the pixels `(H, W)`, packed for speed: values are noise for the most.
 
     All lines hold the pixels themselves, or all the steps from those on their left.
 
     Example:
-        >>> grey(np.zeros((2, 3), np.uint8))[24:26].hex()
+        >>> encode_gray_png(np.zeros((2, 3), np.uint8))[24:26].hex()
         '0800'
     """
     height, width = pixels.shape

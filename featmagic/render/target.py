@@ -7,12 +7,12 @@ import sys
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
-from featmagic.render.viewport import PAGE, Room, terminal_room
+from featmagic.render.viewport import PAGE, Viewport, terminal_viewport
 from featmagic.support.environment import (
-    colours_of,
+    color_depth,
     is_engine,
     is_terminal,
-    known_colours,
+    known_color_depth,
     running_shell,
     takes_png,
 )
@@ -23,7 +23,7 @@ _PAGE_COLUMNS = 100
 
 
 @dataclass(frozen=True)
-class Screen:
+class Target:
     """Where things are shown.
 
     Attributes:
@@ -38,14 +38,14 @@ class Screen:
 
     renderer: str
     columns: int | None
-    room: Room | None = None
+    room: Viewport | None = None
     colours: int = 0
     lines: int | None = None
     engine: bool = False
     line: int | None = None
 
 
-def screen(renderer: str = "auto") -> Screen:
+def current_target(renderer: str = "auto") -> Target:
     """The screen that there is now: a terminal's size is read anew at each look.
 
     Args:
@@ -56,7 +56,7 @@ def screen(renderer: str = "auto") -> Screen:
         FeatmagicError: a PNG is asked for where nothing shows one.
 
     Example:
-        >>> screen("none").room
+        >>> current_target("none").room
     """
     shell = running_shell()
     draws_png, engine = takes_png(shell), is_engine(shell)
@@ -72,17 +72,17 @@ def screen(renderer: str = "auto") -> Screen:
     if renderer == "png":
         width, line = _window(size.lines) if is_tty else (None, None)
         lines = size.lines if line else None
-        return Screen(renderer, columns, _page(width), lines=lines, engine=engine, line=line)
+        return Target(renderer, columns, _page(width), lines=lines, engine=engine, line=line)
     if renderer == "none":
-        return Screen(renderer, columns, engine=engine)
+        return Target(renderer, columns, engine=engine)
     lines = size.lines if is_tty else None
-    room = terminal_room(size.columns if columns is None else columns + 1, lines)
-    return Screen(renderer, columns, room, known_colours() or 256, lines, engine)
+    room = terminal_viewport(size.columns if columns is None else columns + 1, lines)
+    return Target(renderer, columns, room, known_color_depth() or 256, lines, engine)
 
 
 def _best_letters() -> str:
     """What a terminal can show: half blocks, letters where its encoding has none, or captions."""
-    if not colours_of(sys.stdout):
+    if not color_depth(sys.stdout):
         return "none"
     try:
         "▀█".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
@@ -91,7 +91,7 @@ def _best_letters() -> str:
     return "blocks"
 
 
-def _page(width: int | None) -> Room:
+def _page(width: int | None) -> Viewport:
     """A notebook's page; in a terminal that shows images, no wider than its window."""
     return replace(PAGE, width=min(PAGE.width, max(200, width))) if width else PAGE
 
@@ -114,11 +114,11 @@ def _window(lines: int) -> tuple[int | None, int | None]:
     return width or None, height // lines or None
 
 
-def why_no_widget(where: Screen) -> str:
+def why_no_widget(where: Target) -> str:
     """Why what a kernel sends can be no explorer here; nothing, where it can.
 
     Example:
-        >>> why_no_widget(Screen("none", 80))
+        >>> why_no_widget(Target("none", 80))
         '--renderer none is for grids'
     """
     if where.engine:

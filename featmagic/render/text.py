@@ -15,7 +15,7 @@ from featmagic.render.mosaic import Mosaic
 from featmagic.render.palette import GAP, LEVELS
 
 
-class Ink(Protocol):
+class CellPainter(Protocol):
     """What draws cells: half blocks in colour, or letters.
 
     Attributes:
@@ -41,7 +41,7 @@ class Ink(Protocol):
 
 
 @dataclass(frozen=True)
-class Lines:
+class MosaicLines:
     """The lines of a mosaic; those of a row of tiles are made when they are asked for.
 
     Attributes:
@@ -73,26 +73,26 @@ class Lines:
         return self.rows
 
 
-def text_of(mosaic: Mosaic, ink: Ink, columns: int) -> Lines:
+def mosaic_lines(mosaic: Mosaic, ink: CellPainter, columns: int) -> MosaicLines:
     """The mosaic in lines of at most `columns` letters, labels above the tiles.
 
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.ascii import Letters
-        >>> from featmagic.render.viewport import Arrangement
+        >>> from featmagic.render.ascii import AsciiCells
+        >>> from featmagic.render.viewport import GridLayout
         >>> tiles = torch.tensor([[[0, 120, 247]], [[247, 253, 0]]]).byte()
-        >>> mosaic = tile(tiles, ("0", "1"), bytes(768), Arrangement(2, 1, 1))
-        >>> text_of(mosaic, Letters(mosaic), 80).all()
+        >>> mosaic = tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 1, 1))
+        >>> mosaic_lines(mosaic, AsciiCells(mosaic), 80).all()
         ['0   1', '.+@ @v.']
     """
     margin = max((len(text) + 1 for *_, text in mosaic.ticks), default=0)
     head = _strip_lines(mosaic, ink, margin, columns)
     row = cache(partial(_row, mosaic, ink, margin))
-    return Lines(head, row, len(ink.pixels), _colour_line(mosaic, ink, margin, columns))
+    return MosaicLines(head, row, len(ink.pixels), _colour_line(mosaic, ink, margin, columns))
 
 
-def _row(mosaic: Mosaic, ink: Ink, margin: int, row: int) -> list[str]:
+def _row(mosaic: Mosaic, ink: CellPainter, margin: int, row: int) -> list[str]:
     """The lines of a row of tiles."""
     band = ink.pixels[row]
     ncols, width = band.shape[1:3]
@@ -106,7 +106,7 @@ def _row(mosaic: Mosaic, ink: Ink, margin: int, row: int) -> list[str]:
     return [*_input_lines(mosaic, ink, row, margin), *lines]
 
 
-def _input_lines(mosaic: Mosaic, ink: Ink, row: int, margin: int) -> list[str]:
+def _input_lines(mosaic: Mosaic, ink: CellPainter, row: int, margin: int) -> list[str]:
     """The input image, above the tiles that belong to it: once, if it is the same for all."""
     if row >= len(mosaic.inputs):
         return []
@@ -115,7 +115,7 @@ def _input_lines(mosaic: Mosaic, ink: Ink, row: int, margin: int) -> list[str]:
     return [f"{'':{margin}}{line}" for line in ["input", *lines]]
 
 
-def _strip_lines(mosaic: Mosaic, ink: Ink, margin: int, columns: int) -> list[str]:
+def _strip_lines(mosaic: Mosaic, ink: CellPainter, margin: int, columns: int) -> list[str]:
     """A line for each prefix token, a cell for each channel; more lines where one is too short."""
     if mosaic.strip is None:
         return []
@@ -131,7 +131,7 @@ def _strip_lines(mosaic: Mosaic, ink: Ink, margin: int, columns: int) -> list[st
     return lines
 
 
-def _colour_line(mosaic: Mosaic, ink: Ink, margin: int, columns: int) -> list[str]:
+def _colour_line(mosaic: Mosaic, ink: CellPainter, margin: int, columns: int) -> list[str]:
     """The colours from the low end to the high end, with figures."""
     if not mosaic.ends:
         return []
@@ -158,7 +158,7 @@ def _pairs(band: NDArray[Any]) -> Iterator[tuple[list[list[int]], list[list[int]
 
 
 def _label_line(
-    mosaic: Mosaic, ink: Ink, first: int, there: int, width: int, margin: int
+    mosaic: Mosaic, ink: CellPainter, first: int, there: int, width: int, margin: int
 ) -> list[str]:
     """The labels of a row of tiles, each with its channel's strength behind it."""
     labels = mosaic.labels

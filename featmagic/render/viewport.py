@@ -9,7 +9,7 @@ from featmagic.options.view import View
 
 
 @dataclass(frozen=True)
-class Room:
+class Viewport:
     """What there is to draw on, in pixels: a page's, or a terminal's half cells.
 
     Attributes:
@@ -39,7 +39,7 @@ class Room:
     strict: bool = False
     height: int | None = None
 
-    def with_input(self) -> Room:
+    def with_input(self) -> Viewport:
         """The room that an input image leaves: beside it, or in a terminal below it."""
         if not self.strict:
             return replace(self, width=self.width - self.beside - self.gap)
@@ -60,11 +60,11 @@ class Room:
 _WORDS = 8
 
 # A JupyterLab cell has 768 pixels in a window of 1200; wider pictures it shrinks and blurs.
-PAGE = Room(width=760, gap=2, smallest=20, largest=192, columns=4)
+PAGE = Viewport(width=760, gap=2, smallest=20, largest=192, columns=4)
 
 
 @dataclass(frozen=True)
-class Arrangement:
+class GridLayout:
     """`ncols` tiles a row, each value `zoom` pixels wide; first every `shrink` values are one.
 
     Flat pictures are drawn taller: then each row of values comes `tall` times.
@@ -76,12 +76,12 @@ class Arrangement:
     tall: int = 1
 
 
-def tiles_that_fit(width: int, zoom: int, room: Room) -> int:
+def tiles_that_fit(width: int, zoom: int, room: Viewport) -> int:
     """How many tiles of that width fit in a row."""
     return (room.width - room.gap) // (width * zoom + room.gap)
 
 
-def most_columns(size: tuple[int, int], view: View, room: Room) -> int:
+def most_columns(size: tuple[int, int], view: View, room: Viewport) -> int:
     """How many planes of `(H, W)` values fit in one row, shrunk to `room.narrowest` if need be.
 
     Example:
@@ -99,7 +99,7 @@ def most_columns(size: tuple[int, int], view: View, room: Room) -> int:
     return max(1, tiles_that_fit(tile, 1, room))
 
 
-def step_of_labels(zoom: int, room: Room) -> int:
+def step_of_labels(zoom: int, room: Viewport) -> int:
     """Every how many rows of values a label has room: 1, 2, 5, 10, 20 ...
 
     Example:
@@ -111,10 +111,10 @@ def step_of_labels(zoom: int, room: Room) -> int:
     return min(step for step in steps if step >= least)
 
 
-AROUND = 6  # lines of a screen for a caption, labels, figures and the next prompt
+LINES_AROUND = 6  # lines of a screen for a caption, labels, figures and the next prompt
 
 
-def terminal_room(columns: int, lines: int | None = None) -> Room:
+def terminal_viewport(columns: int, lines: int | None = None) -> Viewport:
     """The room in a terminal: a value is as wide as a cell and half as tall.
 
     Args:
@@ -122,10 +122,10 @@ def terminal_room(columns: int, lines: int | None = None) -> Room:
         lines: of its screen, where it has one: a tile is no taller, with its caption.
 
     Example:
-        >>> terminal_room(80, 24).height
+        >>> terminal_viewport(80, 24).height
         36
     """
-    return Room(
+    return Viewport(
         width=max(8, columns - 1),
         gap=1,
         smallest=8,
@@ -137,5 +137,5 @@ def terminal_room(columns: int, lines: int | None = None) -> Room:
         beside=32,
         on_image=24,
         strict=True,
-        height=lines and max(8, 2 * (lines - AROUND)),
+        height=lines and max(8, 2 * (lines - LINES_AROUND)),
     )

@@ -93,25 +93,25 @@ def runs_widgets() -> bool:
     return is_kernel(running_shell()) or (marimo is not None and marimo.running_in_notebook())
 
 
-def nobody_watches() -> bool:
+def is_run_by_a_program() -> bool:
     """Whether the cell is run by a program: nbclient, papermill, nbconvert.
 
     They keep each widget's state as it was opened in the notebook's file.
 
     Example:
-        >>> nobody_watches()
+        >>> is_run_by_a_program()
         False
     """
     return is_kernel(running_shell()) and _request("content").get("allow_stdin") is False
 
 
-def stands_in() -> bool:
+def is_jupyterlab() -> bool:
     """Whether the script finds the picture in the page and takes its place: in JupyterLab.
 
     Notebook 7 is made of the same parts. In VS Code and Colab a picture is in a page of its own.
 
     Example:
-        >>> stands_in()
+        >>> is_jupyterlab()
         False
     """
     return "deletedCells" in _request("metadata")
@@ -125,7 +125,7 @@ def _request(part: str) -> Mapping[str, Any]:
     return found
 
 
-def colours_of(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
+def color_depth(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
     """How many colours the terminal behind `stream` shows: 2**24, 256, or 0.
 
     Judged by the environment alone: a question to the terminal would eat what the user has typed.
@@ -133,14 +133,14 @@ def colours_of(stream: TextIO, environment: Mapping[str, str] = os.environ) -> i
 
     Example:
         >>> import io
-        >>> colours_of(io.StringIO())
+        >>> color_depth(io.StringIO())
         0
     """
     term = environment.get("TERM", "")
     dumb = term in ("", "dumb") and not environment.get("WT_SESSION")
     if environment.get("NO_COLOR") or dumb or not is_terminal(stream):
         return 0
-    return known_colours(environment)
+    return known_color_depth(environment)
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -154,11 +154,11 @@ def is_terminal(stream: TextIO) -> bool:
     return bool(getattr(stream, "isatty", bool)())
 
 
-def known_colours(environment: Mapping[str, str] = os.environ) -> int:
+def known_color_depth(environment: Mapping[str, str] = os.environ) -> int:
     """How many colours the environment speaks of, wanted or not: 2**24, 256, or 0.
 
     Example:
-        >>> known_colours({"TERM": "xterm-256color", "NO_COLOR": "1"})
+        >>> known_color_depth({"TERM": "xterm-256color", "NO_COLOR": "1"})
         256
     """
     if environment.get("COLORTERM") in ("truecolor", "24bit") or environment.get("WT_SESSION"):
@@ -166,14 +166,14 @@ def known_colours(environment: Mapping[str, str] = os.environ) -> int:
     return 256 if "256color" in environment.get("TERM", "") or environment.get("TMUX") else 0
 
 
-def in_turn(run: Callable[[], None]) -> None:
+def run_in_main_thread(run: Callable[[], None]) -> None:
     """Run it in the main thread, now or after the cell that is running there.
 
     JupyterLab has what a widget says heard in a thread of its own (subshells, ipykernel 7): a look
     from there would change a model's mode while a cell trains it.
 
     Example:
-        >>> in_turn(lambda: print("run"))
+        >>> run_in_main_thread(lambda: print("run"))
         run
     """
     loop = getattr(getattr(running_shell(), "kernel", None), "io_loop", None)

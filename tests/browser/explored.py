@@ -13,9 +13,9 @@ import matplotlib
 import numpy as np
 import torch
 
-from featmagic.explorer.document import contents
+from featmagic.explorer.document import document
 from featmagic.options.view import View
-from featmagic.recording.inputs import Given
+from featmagic.recording.inputs import PassInputs
 from featmagic.recording.records import Activation
 from featmagic.render.palette import LEVELS
 
@@ -41,7 +41,7 @@ SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimatio
 
 
 def activation(key, tensor, kind="Conv2d", *, image=None, path=None, call=1):
-    return Activation(key, path or key, kind, call, tensor, given=Given(image))
+    return Activation(key, path or key, kind, call, tensor, given=PassInputs(image))
 
 
 def layers():
@@ -63,7 +63,7 @@ def layers():
 
 def held_by(activations, *, within=None, **view):
     """Contents and their bytes, as JSON can have them."""
-    made = contents(activations, View(explore=True, **{"layout": "NCHW", **view}))
+    made = document(activations, View(explore=True, **{"layout": "NCHW", **view}))
     text = {**made.text, **(within or {})}
     return text, {name: b64encode(png).decode() for name, png in made.files.items()}
 

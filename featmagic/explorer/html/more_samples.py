@@ -7,8 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from featmagic.explorer.budget import Share, within
-from featmagic.explorer.document import Contents, Json, image_text, plate_id, plate_text, plates_of
-from featmagic.explorer.planes import spread
+from featmagic.explorer.document import (
+    Document,
+    Json,
+    encoded_planes_of,
+    image_text,
+    plate_id,
+    plate_text,
+)
+from featmagic.explorer.planes import sample_planes
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
 from featmagic.planes.layout import fitting
@@ -16,7 +23,7 @@ from featmagic.recording.records import Activation
 from featmagic.support.progress import Progress
 
 
-def with_samples(made: Contents, activations: Sequence[Activation], view: View) -> Contents:
+def with_samples(made: Document, activations: Sequence[Activation], view: View) -> Document:
     """The contents, with as many more samples as there is room for within the view's `max_bytes`.
 
     A sample is there in all layers or in none; those that the view names come first.
@@ -96,8 +103,8 @@ def _sample(
         if number >= layer["samples"] or not layer["plates"]:
             continue
         key = activation.key
-        one = spread(activation, fitting(activation, view, len(activations)), number)
-        for plate in plates_of(one, number, plan[key]):
+        one = sample_planes(activation, fitting(activation, view, len(activations)), number)
+        for plate in encoded_planes_of(one, number, plan[key]):
             plates[key] = plate_text(key, one, plate)
             files[plate_id(key, number)] = plate.png
     images, pictures, _ = image_text(activations[0], number, view)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from featmagic.explorer.document import contents
+from featmagic.explorer.document import document
 from featmagic.explorer.html.more_samples import with_samples
 from featmagic.explorer.html.page import page
 from featmagic.explorer.html.still import Wanted, still
@@ -35,7 +35,7 @@ def save_page(
     picture = still(wanted, view, view.max_bytes // 8)
     within = replace(view, max_bytes=max(1, view.max_bytes - len(picture.picture)))
     activations = [activation for activation, _ in wanted]
-    first = contents(activations, within, calls=calls, maps=maps)
+    first = document(activations, within, calls=calls, maps=maps)
     made = with_samples(first, activations, within)
     written = page(made.text, made.files, picture)
     return write_whole({target: lambda beside: beside.write_bytes(written)})

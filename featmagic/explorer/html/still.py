@@ -13,7 +13,7 @@ from featmagic.options.view import View, for_pictures
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
-from featmagic.render.image import png
+from featmagic.render.image import mosaic_png
 from featmagic.render.viewport import PAGE
 
 Wanted = Sequence[tuple[Activation, tuple[str, ...]]]
@@ -41,7 +41,7 @@ def still(wanted: Wanted, view: View, most: int) -> Still:
     caption = ""
     for smaller in _smaller(useful(first, how, first_sample(first, how))):
         drawing = draw(first, smaller, PAGE, *facts)
-        picture = png(drawing.mosaic) if drawing.mosaic else b""
+        picture = mosaic_png(drawing.mosaic) if drawing.mosaic else b""
         if len(picture) <= most:
             return Still(drawing.caption, picture)
         caption = drawing.caption

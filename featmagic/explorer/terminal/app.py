@@ -20,9 +20,9 @@ from prompt_toolkit.output.defaults import create_output
 
 from featmagic.explorer.terminal.actions import type_in
 from featmagic.explorer.terminal.keymap import ALWAYS, FINDING, HELPING, KEYS, Key
-from featmagic.explorer.terminal.layer_table import Entry
-from featmagic.explorer.terminal.screen import composed, forget
-from featmagic.explorer.terminal.state import Browser
+from featmagic.explorer.terminal.layer_table import LayerEntry
+from featmagic.explorer.terminal.screen import compose_screen, forget
+from featmagic.explorer.terminal.state import ExplorerState
 from featmagic.options.view import View
 
 _DEPTHS = {0: ColorDepth.DEPTH_1_BIT, 256: ColorDepth.DEPTH_8_BIT, 2**24: ColorDepth.DEPTH_24_BIT}
@@ -31,7 +31,7 @@ _DEPTHS = {0: ColorDepth.DEPTH_1_BIT, 256: ColorDepth.DEPTH_8_BIT, 2**24: ColorD
 _PATIENCE = 0.05  # seconds after Escape, in which what follows makes it an arrow key
 
 
-def explore(layers: Sequence[Entry], view: View, colours: int) -> None:
+def explore(layers: Sequence[LayerEntry], view: View, colours: int) -> None:
     """Show the layers in a full screen until the user leaves it.
 
     Args:
@@ -42,7 +42,7 @@ def explore(layers: Sequence[Entry], view: View, colours: int) -> None:
     Raises:
         KeyboardInterrupt: Ctrl-C, while something was drawn.
     """
-    app = _application(Browser(layers, view, colours), colours)
+    app = _application(ExplorerState(layers, view, colours), colours)
     try:
         _run(app)
     except EOFError:
@@ -51,7 +51,7 @@ def explore(layers: Sequence[Entry], view: View, colours: int) -> None:
         forget()
 
 
-def _application(browser: Browser, colours: int) -> Application[None]:
+def _application(browser: ExplorerState, colours: int) -> Application[None]:
     guard = _Guard()
     app: Application[None] = Application(
         layout=Layout(Window(_Screen(browser, guard), always_hide_cursor=True)),
@@ -149,16 +149,16 @@ def _set_signals(terminal: int, *, on: bool) -> None:
 class _Screen(UIControl):
     """The whole screen."""
 
-    def __init__(self, browser: Browser, guard: _Guard) -> None:
+    def __init__(self, browser: ExplorerState, guard: _Guard) -> None:
         self._browser, self._guard = browser, guard
 
     def create_content(self, width: int, height: int) -> UIContent:
         """Its lines as they are now."""
-        lines = self._guard(lambda: composed(self._browser, width, height)) or [[]]
+        lines = self._guard(lambda: compose_screen(self._browser, width, height)) or [[]]
         return UIContent(lambda number: lines[number], len(lines), show_cursor=False)
 
 
-def _bindings(browser: Browser, guard: _Guard) -> KeyBindings:
+def _bindings(browser: ExplorerState, guard: _Guard) -> KeyBindings:
     bindings = KeyBindings()
 
     def bind(keys: Sequence[Key], *modes: str) -> None:
@@ -180,7 +180,7 @@ def _bindings(browser: Browser, guard: _Guard) -> KeyBindings:
 
 
 def _press(
-    browser: Browser, guard: _Guard, does: Callable[[Browser], None]
+    browser: ExplorerState, guard: _Guard, does: Callable[[ExplorerState], None]
 ) -> Callable[[KeyPressEvent], None]:
     """What happens when a key is pressed that does that."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from featmagic.explorer.terminal import actions
-from featmagic.explorer.terminal.state import Browser
+from featmagic.explorer.terminal.state import ExplorerState
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Key:
     """
 
     name: str
-    does: Callable[[Browser], None]
+    does: Callable[[ExplorerState], None]
     shown: str = ""
     words: str = ""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from featmagic.options.view import View
-from featmagic.overview.filmstrip import Frame, overview
+from featmagic.overview.filmstrip import FilmstripRow, filmstrip
 from featmagic.overview.health import Health
 from featmagic.recording.records import Activation
 from featmagic.support.text import percent, printable, truncate
@@ -23,7 +23,7 @@ _FIRST_TO_GO = {1: 2 * _SHORTEST, 2: 2 * _SHORTEST, 3: _SHORTEST}
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class LayerEntry:
     """A layer of the explorer.
 
     Attributes:
@@ -39,7 +39,9 @@ class Entry:
     wrong: str = ""
 
 
-def entries(wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View) -> list[Entry]:
+def layer_entries(
+    wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View
+) -> list[LayerEntry]:
     """The layers with their state of health, all figures brought over at once.
 
     Raises:
@@ -49,23 +51,23 @@ def entries(wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View) ->
     Example:
         >>> import torch
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 0]], [[1, 3]]]]))
-        >>> entries([(relu, ())], View())[0].cells
+        >>> layer_entries([(relu, ())], View())[0].cells
         ('relu', 'ReLU', '1×2×1×2', '50 %')
     """
     how = {name: getattr(view, name) for name in ("layout", "grid", "prefix_tokens", "attn")}
-    film = overview(wanted, View(**how), None)
+    film = filmstrip(wanted, View(**how), None)
     if film.interrupted:
         raise KeyboardInterrupt
     return [_entry(frame) for frame in film.frames]
 
 
-def _entry(frame: Frame) -> Entry:
+def _entry(frame: FilmstripRow) -> LayerEntry:
     activation, health = frame.activation, frame.health
     tensor = activation.tensor
     shape = "nested" if tensor.is_nested else "×".join(map(str, tensor.shape)) or "()"
     cells = (printable(activation.key), printable(activation.kind), shape, _dead(health))
     wrong = "" if health is None else "NaN" if health.nan else "inf" if health.inf else ""
-    return Entry(activation, frame.facts, cells, wrong)
+    return LayerEntry(activation, frame.facts, cells, wrong)
 
 
 def _dead(health: Health | None) -> str:
@@ -73,7 +75,7 @@ def _dead(health: Health | None) -> str:
 
 
 @dataclass(frozen=True)
-class Table:
+class LayerTable:
     """The layers in lines of the same width.
 
     Attributes:
@@ -90,7 +92,9 @@ class Table:
         return len(self.head)
 
 
-def table(layers: Sequence[Entry], most: int, width_of: Callable[[str], int] = len) -> Table:
+def layer_table(
+    layers: Sequence[LayerEntry], most: int, width_of: Callable[[str], int] = len
+) -> LayerTable:
     """The layers in lines of at most `most` letters: what has no room is left out.
 
     Args:
@@ -101,7 +105,7 @@ def table(layers: Sequence[Entry], most: int, width_of: Callable[[str], int] = l
     Example:
         >>> import torch
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.zeros(1, 2, 1, 2))
-        >>> found = table(entries([(relu, ())], View()), 40)
+        >>> found = layer_table(layer_entries([(relu, ())], View()), 40)
         >>> found.head, found.lines
         ('layer  class  shape     dead', ('relu   ReLU   1×2×1×2  100 %',))
     """
@@ -116,10 +120,10 @@ def table(layers: Sequence[Entry], most: int, width_of: Callable[[str], int] = l
     head, *lines = (
         "  ".join(_cell(row[n], widths[n], n, width_of) for n in there) for row in (_HEAD, *rows)
     )
-    return Table(head, tuple(lines))
+    return LayerTable(head, tuple(lines))
 
 
-def _with_alarm(layer: Entry) -> Entry:
+def _with_alarm(layer: LayerEntry) -> LayerEntry:
     """What is no number is said in the place of the dead share: it matters more."""
     return replace(layer, cells=(*layer.cells[:3], layer.wrong or layer.cells[3]))
 

@@ -12,14 +12,14 @@ from featmagic.grid.draw import draw_all
 from featmagic.grid.show import show
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
-from featmagic.render.target import Screen
-from featmagic.support.environment import is_terminal, known_colours
+from featmagic.render.target import Target
+from featmagic.support.environment import is_terminal, known_color_depth
 from featmagic.support.text import say
 
 Wanted = Sequence[tuple[Activation, tuple[str, ...]]]
 
 
-def browse(wanted: Wanted, view: View, where: Screen) -> None:
+def browse(wanted: Wanted, view: View, where: Target) -> None:
     """Open the explorer on these layers, and come back when the user leaves it.
 
     What stood on the screen before is there again afterwards, whatever happens meanwhile. Where
@@ -35,7 +35,7 @@ def browse(wanted: Wanted, view: View, where: Screen) -> None:
         FeatmagicError: as an overview or, where the grids are shown, as a look.
 
     Example:
-        >>> browse([], View(), Screen("none", 80))
+        >>> browse([], View(), Target("none", 80))
     """
     if not wanted:
         return
@@ -48,10 +48,10 @@ def browse(wanted: Wanted, view: View, where: Screen) -> None:
         return
     # prompt_toolkit takes a while to import: only where it is used.
     from featmagic.explorer.terminal.app import explore
-    from featmagic.explorer.terminal.layer_table import entries
+    from featmagic.explorer.terminal.layer_table import layer_entries
 
     try:
-        explore(entries(wanted, view), replace(_ordinary(view), max=0), _colours(where))
+        explore(layer_entries(wanted, view), replace(_ordinary(view), max=0), _colours(where))
     except KeyboardInterrupt:
         say("Interrupted.")
 
@@ -66,11 +66,11 @@ def _without() -> str:
     return ""
 
 
-def _colours(where: Screen) -> int:
+def _colours(where: Target) -> int:
     """How many colours the pictures have: 0 for plain letters."""
     if where.renderer in ("ascii", "none"):
         return 0
-    return where.colours or known_colours() or 256  # a screen for PNGs speaks of none
+    return where.colours or known_color_depth() or 256  # a screen for PNGs speaks of none
 
 
 def _ordinary(view: View) -> View:

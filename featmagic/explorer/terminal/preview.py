@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 
-from featmagic.grid.arrange import arrange
-from featmagic.grid.caption import figures
-from featmagic.grid.draw import drawing_of
-from featmagic.grid.prepare import Prepared, Wordy, prepared
+from featmagic.grid.arrange import lay_out_tiles
+from featmagic.grid.caption import describe_values
+from featmagic.grid.draw import draw_prepared
+from featmagic.grid.prepare import Prepared, Undrawable, prepare
 from featmagic.options.view import View
-from featmagic.planes.layout import LayoutMismatch, axes_of
+from featmagic.planes.layout import LayoutMismatch, layout_of
 from featmagic.planes.statistics import measure
 from featmagic.recording.records import Activation
-from featmagic.render.ascii import Letters
-from featmagic.render.color import Colours, choose
-from featmagic.render.half_blocks import Blocks
+from featmagic.render.ascii import AsciiCells
+from featmagic.render.color import Range, choose_range
+from featmagic.render.half_blocks import HalfBlockCells
 from featmagic.render.mosaic import Mosaic
-from featmagic.render.text import text_of
-from featmagic.render.viewport import Room, terminal_room
+from featmagic.render.text import mosaic_lines
+from featmagic.render.viewport import Viewport, terminal_viewport
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable
 
@@ -39,14 +39,14 @@ class Canvas:
     colours: int
 
     @property
-    def room(self) -> Room:
+    def room(self) -> Viewport:
         """As the stages of a look know it; a tile is no taller, with its label."""
-        room = terminal_room(self.columns + 1)
+        room = terminal_viewport(self.columns + 1)
         return replace(room, height=max(8, 2 * (self.lines - 1)))
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class Preview:
     """A layer that is drawn.
 
     Attributes:
@@ -58,9 +58,9 @@ class Picture:
     """
 
     caption: str
-    grid: Grid | None = None
+    grid: PreviewGrid | None = None
     ready: Prepared | None = None
-    colours: Colours | None = None
+    colours: Range | None = None
     samples: int = 1
 
     @property
@@ -69,64 +69,64 @@ class Picture:
         return self.grid.tiles if self.grid and self.ready and self.ready.form == "tiles" else 0
 
 
-def picture(activation: Activation, facts: tuple[str, ...], view: View, canvas: Canvas) -> Picture:
+def preview(activation: Activation, facts: tuple[str, ...], view: View, canvas: Canvas) -> Preview:
     """A layer's grid: what is wrong with it stands in its caption.
 
     Example:
         >>> import torch
         >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
-        >>> found = picture(conv, (), View(), Canvas(80, 20, 256))
+        >>> found = preview(conv, (), View(), Canvas(80, 20, 256))
         >>> found.tiles, found.grid.ncols
         (9, 8)
     """
     try:
         return _picture(_roomy(_ready(activation, facts, view, canvas.room), canvas), canvas)
     except FeatmagicError as error:
-        return Picture(f"{printable(activation.key)}  {activation.kind} · {error}")
+        return Preview(f"{printable(activation.key)}  {activation.kind} · {error}")
 
 
 def _ready(
-    activation: Activation, facts: tuple[str, ...], view: View, room: Room
-) -> Prepared | Wordy:
+    activation: Activation, facts: tuple[str, ...], view: View, room: Viewport
+) -> Prepared | Undrawable:
     """The layer prepared; a layout is for the layers that have as many axes."""
     try:
-        return prepared(activation, view, room, facts)
+        return prepare(activation, view, room, facts)
     except LayoutMismatch:
-        return prepared(activation, replace(view, layout=None), room, facts)
+        return prepare(activation, replace(view, layout=None), room, facts)
 
 
-def _roomy(ready: Prepared | Wordy, canvas: Canvas) -> Prepared | Wordy:
+def _roomy(ready: Prepared | Undrawable, canvas: Canvas) -> Prepared | Undrawable:
     """The layer with its planes no smaller than they have to be for all to be seen at once."""
-    if isinstance(ready, Wordy) or ready.room is None or ready.form != "tiles":
+    if isinstance(ready, Undrawable) or ready.room is None or ready.form != "tiles":
         return ready
     rows, count, *size = ready.stack.values.shape
     for columns in [n for n in _IN_A_ROW if n == 1 or n * _NARROWEST <= canvas.columns]:
         room = replace(ready.room, columns=columns)
-        found = arrange(rows * count, (size[0], size[1]), ready.view, room)
+        found = lay_out_tiles(rows * count, (size[0], size[1]), ready.view, room)
         tall = 1 + ceil(ceil(size[0] / found.shrink) * found.zoom * found.tall / 2)
         if ceil(rows * count / found.ncols) * tall <= canvas.lines:
             break
     return replace(ready, room=room)
 
 
-def _picture(ready: Prepared | Wordy, canvas: Canvas) -> Picture:
-    drawing = drawing_of(ready)
-    if drawing.mosaic is None or isinstance(ready, Wordy):
-        return Picture(drawing.caption)
-    grid = Grid(drawing.mosaic, canvas.colours, canvas.columns)
-    return Picture(drawing.caption, grid, ready, _colours_of(ready), _samples(ready))
+def _picture(ready: Prepared | Undrawable, canvas: Canvas) -> Preview:
+    drawing = draw_prepared(ready)
+    if drawing.mosaic is None or isinstance(ready, Undrawable):
+        return Preview(drawing.caption)
+    grid = PreviewGrid(drawing.mosaic, canvas.colours, canvas.columns)
+    return Preview(drawing.caption, grid, ready, _colours_of(ready), _samples(ready))
 
 
-def _colours_of(ready: Prepared) -> Colours:
-    return choose(ready.measured, ready.view, scale=ready.scale, signed=ready.stack.signed)
+def _colours_of(ready: Prepared) -> Range:
+    return choose_range(ready.measured, ready.view, scale=ready.scale, signed=ready.stack.signed)
 
 
 def _samples(ready: Prepared) -> int:
-    letters = axes_of(ready.activation, ready.view).letters
+    letters = layout_of(ready.activation, ready.view).letters
     return ready.activation.tensor.shape[letters.index("N")] if ready.stack.samples else 1
 
 
-def large(whole: Picture, tile: int, canvas: Canvas) -> Picture:
+def enlarged_preview(whole: Preview, tile: int, canvas: Canvas) -> Preview:
     """One channel of a picture as large as there is room, in the very colours it has there.
 
     A layer whose channels are all in one picture stays whole.
@@ -134,7 +134,8 @@ def large(whole: Picture, tile: int, canvas: Canvas) -> Picture:
     Example:
         >>> import torch
         >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
-        >>> large(picture(conv, (), View(), Canvas(80, 20, 256)), 3, Canvas(80, 20, 256)).grid.zoom
+        >>> canvas = Canvas(80, 20, 256)
+        >>> enlarged_preview(preview(conv, (), View(), canvas), 3, canvas).grid.zoom
         4
     """
     ready, colours = whole.ready, whole.colours
@@ -147,7 +148,7 @@ def large(whole: Picture, tile: int, canvas: Canvas) -> Picture:
     return _picture(ready, canvas)
 
 
-def _alone(ready: Prepared, colours: Colours, tile: int) -> Prepared:
+def _alone(ready: Prepared, colours: Range, tile: int) -> Prepared:
     """One of the planes, with the range that it has among the others."""
     stack, room = ready.stack, ready.room
     plane = stack.values.flatten(0, 1)[tile : tile + 1]
@@ -164,13 +165,13 @@ def _alone(ready: Prepared, colours: Colours, tile: int) -> Prepared:
     return replace(ready, stack=alone, measured=measure(plane), view=view, scale="layer")
 
 
-def statistics(whole: Picture, tile: int) -> str:
+def channel_statistics(whole: Preview, tile: int) -> str:
     """What a channel holds, or all of them where they are in one picture.
 
     Example:
         >>> import torch
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
-        >>> statistics(picture(relu, (), View(), Canvas(80, 20, 256)), 1)
+        >>> channel_statistics(preview(relu, (), View(), Canvas(80, 20, 256)), 1)
         'channel 1 of 2: 1 █▁▁▁▁▁▁█ 3  mean 2  std 1'
     """
     ready = whole.ready
@@ -178,11 +179,13 @@ def statistics(whole: Picture, tile: int) -> str:
         return ""
     stack = ready.stack
     if not whole.tiles:
-        return f"{stack.total} {stack.noun}: {figures(ready.measured, stack)}"
+        return f"{stack.total} {stack.noun}: {describe_values(ready.measured, stack)}"
     plane = stack.values.flatten(0, 1)[tile : tile + 1]
     name = stack.labels[tile] if stack.labels else str(stack.indices[tile])
     one = replace(stack, values=plane[None], indices=(stack.indices[tile],), prefix=None)
-    words = figures(measure(plane), one).replace(f", 1 dead: {stack.indices[tile]}", ", dead")
+    words = describe_values(measure(plane), one).replace(
+        f", 1 dead: {stack.indices[tile]}", ", dead"
+    )
     return f"{stack.noun.removesuffix('s')} {name} of {stack.total}: {words}"
 
 
@@ -201,7 +204,7 @@ class Place:
     labelled: bool
 
 
-class Grid:
+class PreviewGrid:
     """A mosaic as lines, made when they are asked for.
 
     Attributes:
@@ -213,9 +216,9 @@ class Grid:
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import Arrangement
+        >>> from featmagic.render.viewport import GridLayout
         >>> tiles = torch.tensor([[[0, 120, 247]], [[247, 253, 0]]]).byte()
-        >>> grid = Grid(tile(tiles, ("0", "1"), bytes(768), Arrangement(2, 1, 1)), 0, 80)
+        >>> grid = PreviewGrid(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 1, 1)), 0, 80)
         >>> grid.height, grid.line(1), grid.place(1)
         (2, '.+@ @v.', Place(top=1, left=4, height=1, width=3, labelled=True))
     """
@@ -230,8 +233,8 @@ class Grid:
         """
         # Of 256 colours prompt_toolkit finds the nearest itself; told by number, those before
         # 3.0.53 lose the two palest greys.
-        ink = Blocks(mosaic, 2**24) if colours else Letters(mosaic)
-        self._lines = text_of(mosaic, ink, columns)
+        ink = HalfBlockCells(mosaic, 2**24) if colours else AsciiCells(mosaic)
+        self._lines = mosaic_lines(mosaic, ink, columns)
         self._margin = max((len(text) + 1 for *_, text in mosaic.ticks), default=0)
         self._tile = -(-ink.pixels.shape[1] // 2), int(ink.pixels.shape[3])
         self._row = len(self._lines.row(0))

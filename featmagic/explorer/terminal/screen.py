@@ -12,9 +12,9 @@ from prompt_toolkit.utils import get_cwidth
 
 from featmagic.explorer.terminal.actions import found
 from featmagic.explorer.terminal.keymap import help_lines
-from featmagic.explorer.terminal.layer_table import Table, table
-from featmagic.explorer.terminal.preview import Canvas, Place, statistics
-from featmagic.explorer.terminal.state import Browser
+from featmagic.explorer.terminal.layer_table import LayerTable, layer_table
+from featmagic.explorer.terminal.preview import Canvas, Place, channel_statistics
+from featmagic.explorer.terminal.state import ExplorerState
 from featmagic.support.text import wrap
 
 _MARKER, _NO_MARKER = "> ", "  "
@@ -44,21 +44,21 @@ class _Layout:
     right: int
 
 
-def composed(browser: Browser, columns: int, rows: int) -> list[StyleAndTextTuples]:
+def compose_screen(browser: ExplorerState, columns: int, rows: int) -> list[StyleAndTextTuples]:
     """Every line of a screen that large, drawn as the browser stands.
 
     Example:
         >>> import torch
         >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.terminal.layer_table import entries
+        >>> from featmagic.explorer.terminal.layer_table import layer_entries
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
-        >>> browser = Browser(entries([(relu, ())], View()), View(), 0)
-        >>> lines = composed(browser, 70, 8)
+        >>> browser = ExplorerState(layer_entries([(relu, ())], View()), View(), 0)
+        >>> lines = compose_screen(browser, 70, 8)
         >>> len(lines), "".join(text for _, text, *_ in lines[1]).split()
         (8, ['>', 'relu', '1×2×1×2', '0', '%', '|', '0', '*', '1', '@'])
     """
-    layers = table(browser.layers, max(_LEFT, columns * 2 // 5) - len(_MARKER), get_cwidth)
+    layers = layer_table(browser.layers, max(_LEFT, columns * 2 // 5) - len(_MARKER), get_cwidth)
     at = _layout(columns, rows, layers.width + len(_MARKER))
     colours = browser.canvas.colours
     browser.resize(
@@ -87,7 +87,7 @@ def _layout(columns: int, rows: int, left: int) -> _Layout:
 
 
 def _beside(
-    browser: Browser, layers: Table, pane: Iterator[StyleAndTextTuples], at: _Layout
+    browser: ExplorerState, layers: LayerTable, pane: Iterator[StyleAndTextTuples], at: _Layout
 ) -> Iterator[StyleAndTextTuples]:
     """Lines of the layers, each with a line of the grid beside it."""
     line = "│" if browser.canvas.colours else "|"
@@ -99,11 +99,11 @@ def _beside(
         yield [*name, ("", f" {line}"), *beside]
 
 
-def _head(layers: Table) -> StyleAndTextTuples:
+def _head(layers: LayerTable) -> StyleAndTextTuples:
     return [("", _NO_MARKER), ("underline", layers.head)]
 
 
-def _layer(browser: Browser, layers: Table, number: int) -> StyleAndTextTuples:
+def _layer(browser: ExplorerState, layers: LayerTable, number: int) -> StyleAndTextTuples:
     text, chosen = layers.lines[number], number == browser.at
     style = "" if not chosen else "bold" if browser.in_grid else "reverse"
     wrong = browser.layers[number].wrong
@@ -116,7 +116,9 @@ def _layer(browser: Browser, layers: Table, number: int) -> StyleAndTextTuples:
 # The grid
 
 
-def _pane(browser: Browser, above: int, body: int, columns: int) -> Iterator[StyleAndTextTuples]:
+def _pane(
+    browser: ExplorerState, above: int, body: int, columns: int
+) -> Iterator[StyleAndTextTuples]:
     """The caption, then what is seen of the grid; each line begins with a blank."""
     words = caption_lines(browser, columns - 1, above)
     for number in range(above):
@@ -135,7 +137,7 @@ def _pane(browser: Browser, above: int, body: int, columns: int) -> Iterator[Sty
         yield []
 
 
-def _chosen(browser: Browser) -> Place | None:
+def _chosen(browser: ExplorerState) -> Place | None:
     """Where the chosen channel stands in the grid."""
     grid = browser.picture.grid
     if browser.mode == "large" or grid is None or not browser.picture.tiles:
@@ -143,7 +145,7 @@ def _chosen(browser: Browser) -> Place | None:
     return grid.place(browser.tile)
 
 
-def _first(browser: Browser, body: int) -> int:
+def _first(browser: ExplorerState, body: int) -> int:
     """The first line of the grid that is seen: the chosen channel is, as far as it fits."""
     grid, place = browser.shown.grid, _chosen(browser)
     if grid is None or browser.mode == "large":
@@ -166,7 +168,7 @@ def _status(text: str, columns: int) -> StyleAndTextTuples:
     return [("reverse", text + " " * (columns - get_cwidth(text)))]
 
 
-def _help(browser: Browser, columns: int, rows: int) -> list[StyleAndTextTuples]:
+def _help(browser: ExplorerState, columns: int, rows: int) -> list[StyleAndTextTuples]:
     """The keys, from the line on to which they were scrolled."""
     lines = help_lines()
     browser.first = max(0, min(browser.first, len(lines) - rows))
@@ -245,16 +247,16 @@ def cut(text: str, columns: int) -> str:
     return f"{text}…"
 
 
-def caption_lines(browser: Browser, columns: int, most: int) -> list[str]:
+def caption_lines(browser: ExplorerState, columns: int, most: int) -> list[str]:
     """The caption in so many lines; what has no room is left out.
 
     Example:
         >>> import torch
         >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.terminal.layer_table import entries
+        >>> from featmagic.explorer.terminal.layer_table import layer_entries
         >>> from featmagic.options.view import View
         >>> fc = Activation("fc", "fc", "Linear", 1, torch.zeros(()))
-        >>> browser = Browser(entries([(fc, ())], View()), View(), 256)
+        >>> browser = ExplorerState(layer_entries([(fc, ())], View()), View(), 256)
         >>> caption_lines(browser, 40, 2)
         ['fc  Linear  () float32 cpu', '  the single value 0']
     """
@@ -262,17 +264,17 @@ def caption_lines(browser: Browser, columns: int, most: int) -> list[str]:
 
 
 def status_lines(
-    browser: Browser, columns: int, most: int, width_of: Callable[[str], int] = len
+    browser: ExplorerState, columns: int, most: int, width_of: Callable[[str], int] = len
 ) -> list[str]:
     """The chosen channel's figures and every setting, in as few lines as they fit.
 
     Example:
         >>> import torch
         >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.terminal.layer_table import entries
+        >>> from featmagic.explorer.terminal.layer_table import layer_entries
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
-        >>> browser = Browser(entries([(relu, ())], View()), View(), 256)
+        >>> browser = ExplorerState(layer_entries([(relu, ())], View()), View(), 256)
         >>> print(*status_lines(browser, 80, 2), sep="|")
         channel 0 of 2: 0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %|viridis (auto) · scale channel · sort index · zoom 12 (auto) · ? keys · q quit
     """  # noqa: E501
@@ -283,7 +285,7 @@ def status_lines(
     return lines if len(lines) <= most else [*lines[: most - 1], " · ".join(lines[most - 1 :])]
 
 
-def _groups(browser: Browser) -> list[list[str]]:
+def _groups(browser: ExplorerState) -> list[list[str]]:
     """What is said: what is of one group stands in a line of its own where not all fits in one."""
     if browser.mode == "find":
         count = f"{len(found(browser))} of {len(browser.layers)} layers"
@@ -292,12 +294,12 @@ def _groups(browser: Browser) -> list[list[str]]:
         return [[browser.message, "? keys"]]
     if browser.mode == "help":
         return [["any key: back", "q quit"]]
-    figures = statistics(browser.picture, browser.tile)
+    figures = channel_statistics(browser.picture, browser.tile)
     settings = [*_settings(browser), "? keys", "q quit"]
     return [[figures], settings] if figures else [settings]
 
 
-def _settings(browser: Browser) -> Iterator[str]:
+def _settings(browser: ExplorerState) -> Iterator[str]:
     view, picture = browser.view, browser.picture
     if picture.colours:
         yield picture.colours.cmap + " (auto)" * (view.cmap is None)

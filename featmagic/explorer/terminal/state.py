@@ -7,22 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from featmagic.explorer.terminal.layer_table import Entry
-from featmagic.explorer.terminal.preview import Canvas, Picture, large, picture
+from featmagic.explorer.terminal.layer_table import LayerEntry
+from featmagic.explorer.terminal.preview import Canvas, Preview, enlarged_preview, preview
 from featmagic.options.view import View
 from featmagic.support.errors import FeatmagicError
 
 _KEPT = 6  # pictures, so that going back is at once
 
 
-class Browser:
+class ExplorerState:
     """The explorer without its screen and without its keys.
 
     Attributes:
         layers: to choose from.
         view: how they are drawn.
         at: which layer is chosen.
-        mode: `grid`, one channel `large`, `help`, or `find` while a name is typed.
+        mode: `grid`, one channel `enlarged_preview`, `help`, or `find` while a name is typed.
         in_grid: whether arrows move between channels; else between layers.
         first: the first line of the grid, or of the help, that is on the screen.
         follows: whether the chosen channel has to be on the screen.
@@ -37,13 +37,14 @@ class Browser:
         >>> import torch
         >>> from featmagic.recording.records import Activation
         >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
-        >>> browser = Browser([Entry(conv, (), ("conv", "Conv2d", "1×9×8×8", ""))], View(), 256)
+        >>> entry = LayerEntry(conv, (), ("conv", "Conv2d", "1×9×8×8", ""))
+        >>> browser = ExplorerState([entry], View(), 256)
         >>> browser.choose(100)
         >>> browser.tile
         8
     """
 
-    def __init__(self, layers: Sequence[Entry], view: View, colours: int) -> None:
+    def __init__(self, layers: Sequence[LayerEntry], view: View, colours: int) -> None:
         self.layers = layers
         sample = re.match(r"-?\d+", view.sample)  # the first of those asked for
         self.view = replace(view, sample=sample[0] if sample else "0")
@@ -52,7 +53,7 @@ class Browser:
         self.in_grid, self.done = False, False
         self.canvas = self.full = Canvas(80, 24, colours)
         self._tiles: dict[int, int] = {}
-        self._pictures: dict[Any, Picture] = {}
+        self._pictures: dict[Any, Preview] = {}
 
     def resize(self, canvas: Canvas, full: Canvas) -> None:
         """The screen is so large."""
@@ -60,7 +61,7 @@ class Browser:
         self.canvas, self.full = canvas, full
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> LayerEntry:
         """The chosen layer."""
         return self.layers[self.at]
 
@@ -70,22 +71,24 @@ class Browser:
         return min(self._tiles.get(self.at, 0), max(0, self.picture.tiles - 1))
 
     @property
-    def picture(self) -> Picture:
+    def picture(self) -> Preview:
         """The grid of the chosen layer, drawn when it is first asked for."""
         entry, view, canvas = self.entry, self.view, self.canvas
         return self._kept(
-            (self.at, view, canvas), lambda: picture(entry.activation, entry.facts, view, canvas)
+            (self.at, view, canvas), lambda: preview(entry.activation, entry.facts, view, canvas)
         )
 
     @property
-    def shown(self) -> Picture:
+    def shown(self) -> Preview:
         """What is on the screen: the grid, or the chosen channel large."""
         whole, tile, full = self.picture, self.tile, self.full
         if self.mode != "large":
             return whole
-        return self._kept((self.at, self.view, full, tile), lambda: large(whole, tile, full))
+        return self._kept(
+            (self.at, self.view, full, tile), lambda: enlarged_preview(whole, tile, full)
+        )
 
-    def _kept(self, key: Any, draw: Callable[[], Picture]) -> Picture:
+    def _kept(self, key: Any, draw: Callable[[], Preview]) -> Preview:
         found = self._pictures.pop(key, None) or draw()
         self._pictures[key] = found  # the last one used is the last to go
         for old in list(self._pictures)[:-_KEPT]:

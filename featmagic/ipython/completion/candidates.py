@@ -29,7 +29,7 @@ from featmagic.ipython.completion.static_lookup import (
     is_module,
     is_tensor,
     items,
-    leading,
+    leading_to_models,
     value_of,
 )
 from featmagic.ipython.tokenizer import words_of
@@ -55,7 +55,7 @@ def models(
     """
     at = opened(word)
     there = _held(at, after, names, hidden)
-    fitting = leading((text, value) for text, value in there if text.startswith(at.leaf))
+    fitting = leading_to_models((text, value) for text, value in there if text.startswith(at.leaf))
     fitting.sort(key=lambda found: not is_module(found[1]))
     kinds = {text: class_of(value) for text, value in fitting}
     typed = at.leaf.removesuffix(behind_dot(at.leaf))  # a key may have dots

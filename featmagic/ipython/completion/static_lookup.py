@@ -209,14 +209,14 @@ def tells_all(value: object) -> bool:
 ENOUGH = 6000  # things to look at in all: a few milliseconds
 
 
-def leading(found: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+def leading_to_models(found: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """Those that lead to a module; the more there are, the less of each is looked at.
 
     Args:
         found: things by name.
 
     Example:
-        >>> leading([("models", {"a": 1})])
+        >>> leading_to_models([("models", {"a": 1})])
         []
     """
     there = list(found)

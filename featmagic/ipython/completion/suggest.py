@@ -25,7 +25,7 @@ from featmagic.ipython.completion.static_lookup import (
     value_of,
 )
 from featmagic.ipython.parser import options_of, standing_alone
-from featmagic.ipython.tokenizer import NUMBER, joined, typed_words
+from featmagic.ipython.tokenizer import NUMBER, join_negative_numbers, typed_words
 from featmagic.options.validators import words_taken
 from featmagic.options.view import View
 
@@ -170,7 +170,7 @@ def _read(words: Iterable[str], options: Mapping[str, Action]) -> tuple[list[str
     """The words that belong to no option, and the option that waits for its value."""
     plain: list[str] = []
     waiting: Action | None = None
-    for word in standing_alone(joined(words)):
+    for word in standing_alone(join_negative_numbers(words)):
         option = options.get(word.partition("=")[0])
         if waiting is not None:
             waiting = None

@@ -9,7 +9,7 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Field:
+class ReceptiveField:
     """What each place of a feature map sees of the image, rows first, then columns.
 
     Place y sees the rows from `start + y * step` on, `size` of them, which may lie outside of the
@@ -17,8 +17,8 @@ class Field:
     is 0. A size of 0 is that of what doesn't depend on the image, such as weights.
 
     Example:
-        >>> Field().windowed((3, 3), step=(2, 2), before=(1, 1))
-        Field(size=(3, 3), step=(2, 2), start=(-1, -1))
+        >>> ReceptiveField().windowed((3, 3), step=(2, 2), before=(1, 1))
+        ReceptiveField(size=(3, 3), step=(2, 2), start=(-1, -1))
     """
 
     size: Pair = (1, 1)
@@ -29,7 +29,7 @@ class Field:
         """Size, step and start, each of rows and columns.
 
         Example:
-            >>> Field().as_list()
+            >>> ReceptiveField().as_list()
             [1, 1, 1, 1, 0, 0]
         """
         return [*self.size, *self.step, *self.start]
@@ -41,7 +41,7 @@ class Field:
 
     def windowed(
         self, kernel: Pair, step: Pair = (1, 1), before: Pair = (0, 0), dilation: Pair = (1, 1)
-    ) -> Field:
+    ) -> ReceptiveField:
         """The field behind a window that slides over places with this one.
 
         Args:
@@ -51,34 +51,34 @@ class Field:
             dilation: how far the places that it takes are apart.
 
         Example:
-            >>> Field((3, 3), (2, 2), (-1, -1)).windowed((2, 2), step=(2, 2))
-            Field(size=(5, 5), step=(4, 4), start=(-1, -1))
+            >>> ReceptiveField((3, 3), (2, 2), (-1, -1)).windowed((2, 2), step=(2, 2))
+            ReceptiveField(size=(5, 5), step=(4, 4), start=(-1, -1))
         """
         (ky, kx), (dy, dx), (sy, sx) = kernel, dilation, self.step
-        return Field(
+        return ReceptiveField(
             (self.size[0] + (ky - 1) * dy * sy, self.size[1] + (kx - 1) * dx * sx),
             (sy * step[0], sx * step[1]),
             (self.start[0] - before[0] * sy, self.start[1] - before[1] * sx),
         )
 
-    def everywhere(self, places: Pair, axes: Sequence[int] = (0, 1)) -> Field:
+    def everywhere(self, places: Pair, axes: Sequence[int] = (0, 1)) -> ReceptiveField:
         """What all places together see, along the axes given.
 
         Example:
-            >>> Field((3, 3), (2, 2), (-1, -1)).everywhere((7, 7))
-            Field(size=(15, 15), step=(0, 0), start=(-1, -1))
+            >>> ReceptiveField((3, 3), (2, 2), (-1, -1)).everywhere((7, 7))
+            ReceptiveField(size=(15, 15), step=(0, 0), start=(-1, -1))
         """
         size, step = list(self.size), list(self.step)
         for axis in axes:
             size[axis] += (places[axis] - 1) * step[axis]
             step[axis] = 0
-        return Field((size[0], size[1]), (step[0], step[1]), self.start)
+        return ReceptiveField((size[0], size[1]), (step[0], step[1]), self.start)
 
 
-NOTHING = Field((0, 0), (0, 0), (0, 0))
+NO_FIELD = ReceptiveField((0, 0), (0, 0), (0, 0))
 
 
-def union(fields: Sequence[Field], places: Pair) -> Field | None:
+def union(fields: Sequence[ReceptiveField], places: Pair) -> ReceptiveField | None:
     """What a place sees that is made of one place of each map, all maps of that many places.
 
     Returns:
@@ -86,22 +86,24 @@ def union(fields: Sequence[Field], places: Pair) -> Field | None:
         everywhere takes in all the others.
 
     Example:
-        >>> union([Field((3, 3), start=(-1, -1)), Field()], (8, 8))
-        Field(size=(3, 3), step=(1, 1), start=(-1, -1))
-        >>> union([Field(), Field((8, 8), (0, 0))], (8, 8))
-        Field(size=(8, 8), step=(0, 0), start=(0, 0))
+        >>> union([ReceptiveField((3, 3), start=(-1, -1)), ReceptiveField()], (8, 8))
+        ReceptiveField(size=(3, 3), step=(1, 1), start=(-1, -1))
+        >>> union([ReceptiveField(), ReceptiveField((8, 8), (0, 0))], (8, 8))
+        ReceptiveField(size=(8, 8), step=(0, 0), start=(0, 0))
     """
     single = [axis for axis in (0, 1) if places[axis] == 1]  # a step to nowhere
-    fields = [field.everywhere(places, single) for field in fields if field != NOTHING]
+    fields = [field.everywhere(places, single) for field in fields if field != NO_FIELD]
     if not fields:
-        return NOTHING
+        return NO_FIELD
     rows, columns = _along(fields, places, 0), _along(fields, places, 1)
     if rows is None or columns is None:
         return None
-    return Field((rows[0], columns[0]), (rows[1], columns[1]), (rows[2], columns[2]))
+    return ReceptiveField((rows[0], columns[0]), (rows[1], columns[1]), (rows[2], columns[2]))
 
 
-def _along(fields: Sequence[Field], places: Pair, axis: int) -> tuple[int, int, int] | None:
+def _along(
+    fields: Sequence[ReceptiveField], places: Pair, axis: int
+) -> tuple[int, int, int] | None:
     """Size, step and start of the union along one axis."""
     steps = {field.step[axis] for field in fields}
     if len(steps) == 1:
@@ -114,7 +116,7 @@ def _along(fields: Sequence[Field], places: Pair, axis: int) -> tuple[int, int, 
     return everything[0], 0, everything[1]
 
 
-def _hull(fields: Sequence[Field], axis: int) -> Pair:
+def _hull(fields: Sequence[ReceptiveField], axis: int) -> Pair:
     """Size and start of the least that takes in the field of the first place of each."""
     start = min(field.start[axis] for field in fields)
     return max(field.start[axis] + field.size[axis] for field in fields) - start, start

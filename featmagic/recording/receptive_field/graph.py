@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from featmagic.recording.receptive_field.field import Field, union
+from featmagic.recording.receptive_field.field import ReceptiveField, union
 
 # A rule is given the result's sight, then the function's arguments, with sights in the place of
 # tensors; it gives None where it can't tell, and may raise where it isn't made for them.
-Rule = Callable[..., "Field | None"]
+Rule = Callable[..., "ReceptiveField | None"]
 
 
 # The rule, if the function has one; what the function was called with.
 Made = tuple["Rule | None", Sequence[Any], Mapping[str, Any]]
 
 
-class Sight:
+class TracedTensor:
     """A tensor as it was at one time: its shape, and what it was made of.
 
     It holds no tensor: those that went into it are sights, too.
@@ -31,26 +31,26 @@ class Sight:
         shape: the tensor's.
 
     Example:
-        >>> Sight((1, 8, 9, 9), Field((3, 3))).field
-        Field(size=(3, 3), step=(1, 1), start=(0, 0))
+        >>> TracedTensor((1, 8, 9, 9), ReceptiveField((3, 3))).field
+        ReceptiveField(size=(3, 3), step=(1, 1), start=(0, 0))
     """
 
     __slots__ = ("_field", "_made", "shape")
 
     def __init__(
-        self, shape: tuple[int, ...], field: Field | None = None, made: Made | None = None
+        self, shape: tuple[int, ...], field: ReceptiveField | None = None, made: Made | None = None
     ) -> None:
         self.shape, self._field, self._made = shape, field, made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Sight, (tuple(self.shape), self.field)
+        return TracedTensor, (tuple(self.shape), self.field)
 
     def dim(self) -> int:
         """How many axes the tensor has."""
         return len(self.shape)
 
     @property
-    def field(self) -> Field | None:
+    def field(self) -> ReceptiveField | None:
         """What each of its places sees; None where that can't be told."""
         waiting = [self]  # a network may be deeper than Python's stack
         while waiting:
@@ -60,9 +60,9 @@ class Sight:
                 waiting.pop()._tell()
         return self._field
 
-    def _before(self) -> Iterator[Sight]:
+    def _before(self) -> Iterator[TracedTensor]:
         """What went into it, until its field is told."""
-        return iter(()) if self._made is None else sights_in(*self._made[1:])
+        return iter(()) if self._made is None else traced_tensors_in(*self._made[1:])
 
     def _tell(self) -> None:
         """Work the field out, where those of all that went into it are."""
@@ -76,22 +76,22 @@ class Sight:
         self._made = None
 
 
-def _same(sights: Iterable[Sight]) -> Field | None:
+def _same(sights: Iterable[TracedTensor]) -> ReceptiveField | None:
     """Of what is the same everywhere, any function makes what sees no more than that."""
     fields = [sight.field for sight in sights]
     same = [field for field in fields if field is not None and field.is_same_everywhere]
     return union(same, (1, 1)) if same and len(same) == len(fields) else None
 
 
-def sights_in(args: Iterable[Any], kwargs: Mapping[str, Any]) -> Iterator[Sight]:
+def traced_tensors_in(args: Iterable[Any], kwargs: Mapping[str, Any]) -> Iterator[TracedTensor]:
     """The sights among a function's arguments, and in lists and tuples of them.
 
     Example:
-        >>> len(list(sights_in(([Sight((1,))], 2), {"weight": Sight((1,))})))
+        >>> len(list(traced_tensors_in(([TracedTensor((1,))], 2), {"weight": TracedTensor((1,))})))
         2
     """
     for value in (*args, *kwargs.values()):
-        if isinstance(value, Sight):
+        if isinstance(value, TracedTensor):
             yield value
         elif isinstance(value, (list, tuple)):
-            yield from sights_in(value, {})
+            yield from traced_tensors_in(value, {})

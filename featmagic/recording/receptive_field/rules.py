@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from featmagic.recording.receptive_field.field import NOTHING, Field, Pair, union
-from featmagic.recording.receptive_field.graph import Rule, Sight, sights_in
+from featmagic.recording.receptive_field.field import NO_FIELD, Pair, ReceptiveField, union
+from featmagic.recording.receptive_field.graph import Rule, TracedTensor, traced_tensors_in
 
 
-def elementwise(output: Sight, *args: Any, **kwargs: Any) -> Field | None:
+def elementwise(output: TracedTensor, *args: Any, **kwargs: Any) -> ReceptiveField | None:
     """Each value is made of those in the same place; a tensor of one row is in every row."""
     places = _places(output)
     fields = []
-    for tensor in sights_in(args, kwargs):
+    for tensor in traced_tensors_in(args, kwargs):
         if (field := tensor.field) is None:
             return None
         if field.is_same_everywhere:
@@ -35,28 +35,43 @@ def elementwise(output: Sight, *args: Any, **kwargs: Any) -> Field | None:
 
 
 def batch_norm(
-    output: Sight, input: Sight, mean: Any, var: Any, weight: Any = None,
-    bias: Any = None, training: bool = False, *_: Any, **__: Any,
-) -> Field | None:  # fmt: skip
+    output: TracedTensor,
+    input: TracedTensor,
+    mean: Any,
+    var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    *_: Any,
+    **__: Any,
+) -> ReceptiveField | None:
     """With statistics of its own it works value by value; in training it sees whole maps."""
     if not training:
         return elementwise(output, input, mean, var, weight, bias)
     return norm(output, input, weight, bias)
 
 
-def norm(output: Sight, input: Sight, *args: Any, **kwargs: Any) -> Field | None:
+def norm(
+    output: TracedTensor, input: TracedTensor, *args: Any, **kwargs: Any
+) -> ReceptiveField | None:
     """Statistics of whole maps: every place sees what all of them see."""
     field = elementwise(output, input, *args, **kwargs)
     return None if field is None else field.everywhere(_places(input))
 
 
 def convolution(
-    output: Sight, input: Sight, weight: Sight, bias: Sight | None = None,
-    stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
-) -> Field | None:  # fmt: skip
+    output: TracedTensor,
+    input: TracedTensor,
+    weight: TracedTensor,
+    bias: TracedTensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> ReceptiveField | None:
     """Weights that are made of the image, too, would bring in all that they see."""
     field = input.field
-    if field is None or any(one.field != NOTHING for one in (weight, bias) if one is not None):
+    if field is None or any(one.field != NO_FIELD for one in (weight, bias) if one is not None):
         return None
     kernel, holes = (weight.shape[-2], weight.shape[-1]), _pair(dilation)
     if isinstance(padding, str):  # "same" has one more below and to the right, if it must
@@ -66,9 +81,15 @@ def convolution(
 
 
 def pool(
-    output: Sight, input: Sight, kernel_size: Any, stride: Any = None, padding: Any = 0,
-    dilation: Any = 1, *_: Any, **__: Any,
-) -> Field | None:  # fmt: skip
+    output: TracedTensor,
+    input: TracedTensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    *_: Any,
+    **__: Any,
+) -> ReceptiveField | None:
     """Of the largest in a window, the place of any may be it."""
     field = input.field
     if field is None:
@@ -78,22 +99,33 @@ def pool(
 
 
 def average_pool(
-    output: Sight, input: Sight, kernel_size: Any, stride: Any = None, padding: Any = 0,
-    *_: Any, **__: Any,
-) -> Field | None:  # fmt: skip
+    output: TracedTensor,
+    input: TracedTensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    *_: Any,
+    **__: Any,
+) -> ReceptiveField | None:
     """It has no dilation."""
     return pool(output, input, kernel_size, stride, padding)
 
 
 def power_pool(
-    output: Sight, input: Sight, norm_type: float, kernel_size: Any, stride: Any = None,
+    output: TracedTensor,
+    input: TracedTensor,
+    norm_type: float,
+    kernel_size: Any,
+    stride: Any = None,
     ceil_mode: bool = False,
-) -> Field | None:  # fmt: skip
+) -> ReceptiveField | None:
     """It has no padding and no dilation."""
     return pool(output, input, kernel_size, stride)
 
 
-def adaptive_pool(output: Sight, input: Sight, *_: Any, **__: Any) -> Field | None:
+def adaptive_pool(
+    output: TracedTensor, input: TracedTensor, *_: Any, **__: Any
+) -> ReceptiveField | None:
     """Windows of one size and step where the size divides; else they differ from place to place."""
     field = input.field
     (h, w), (rows, columns) = _places(input), _places(output)
@@ -105,8 +137,8 @@ def adaptive_pool(output: Sight, input: Sight, *_: Any, **__: Any) -> Field | No
 
 
 def pad(
-    output: Sight, input: Sight, pad: Any, mode: str = "constant", value: Any = None
-) -> Field | None:
+    output: TracedTensor, input: TracedTensor, pad: Any, mode: str = "constant", value: Any = None
+) -> ReceptiveField | None:
     """Padding of one value sees nothing; what is mirrored is seen from where it is not."""
     field, pads = input.field, list(pad)
     if field is None or mode != "constant":
@@ -115,7 +147,9 @@ def pad(
     return field.windowed((1, 1), before=(top, left))
 
 
-def joined(output: Sight, tensors: Any, dim: int = 0, **kwargs: Any) -> Field | None:
+def concatenated(
+    output: TracedTensor, tensors: Any, dim: int = 0, **kwargs: Any
+) -> ReceptiveField | None:
     """Maps side by side along any axis but rows and columns."""
     if kwargs or _is_spatial(dim, output):
         return None
@@ -123,10 +157,12 @@ def joined(output: Sight, tensors: Any, dim: int = 0, **kwargs: Any) -> Field | 
     return union([f for f in fields if f is not None], _places(output)) if all(fields) else None
 
 
-def reduced(output: Sight, input: Sight, dim: Any = None, *_: Any, **kwargs: Any) -> Field | None:
+def reduced(
+    output: TracedTensor, input: TracedTensor, dim: Any = None, *_: Any, **kwargs: Any
+) -> ReceptiveField | None:
     """Over rows and columns it sees them all; over other axes, what is in the place."""
     field = input.field
-    if isinstance(dim, Sight):
+    if isinstance(dim, TracedTensor):
         return elementwise(output, input, dim)
     if field is None or isinstance(dim, str) or kwargs.keys() - {"keepdim", "dtype"}:
         return None
@@ -135,22 +171,26 @@ def reduced(output: Sight, input: Sight, dim: Any = None, *_: Any, **kwargs: Any
     return (field, None, field.everywhere(_places(input)))[spatial]
 
 
-def along(output: Sight, input: Sight, dim: Any = None, *_: Any, **__: Any) -> Field | None:
+def along(
+    output: TracedTensor, input: TracedTensor, dim: Any = None, *_: Any, **__: Any
+) -> ReceptiveField | None:
     """A softmax and the like mix the values along one axis."""
     return None if not isinstance(dim, int) or _is_spatial(dim, input) else input.field
 
 
-def parts(output: Sight, input: Sight, size: Any, dim: int = 0, *_: Any) -> Field | None:
+def parts(
+    output: TracedTensor, input: TracedTensor, size: Any, dim: int = 0, *_: Any
+) -> ReceptiveField | None:
     """Parts along any axis but rows and columns."""
     return None if _is_spatial(dim, input) else input.field
 
 
-def picked(output: Sight, input: Sight, dim: int, *_: Any) -> Field | None:
+def picked(output: TracedTensor, input: TracedTensor, dim: int, *_: Any) -> ReceptiveField | None:
     """Some of an axis that is neither rows nor columns."""
     return None if _is_spatial(dim, input) else input.field
 
 
-def item(output: Sight, input: Sight, index: Any) -> Field | None:
+def item(output: TracedTensor, input: TracedTensor, index: Any) -> ReceptiveField | None:
     """Numbers and slices before rows and columns, which are taken whole."""
     index = index if isinstance(index, tuple) else (index,)
     plain = all(type(one) in (int, slice) for one in index)
@@ -158,35 +198,41 @@ def item(output: Sight, input: Sight, index: Any) -> Field | None:
     return input.field if plain and all(one == slice(None) for one in spatial) else None
 
 
-def reshaped(output: Sight, input: Sight, *_: Any, **__: Any) -> Field | None:
+def reshaped(
+    output: TracedTensor, input: TracedTensor, *_: Any, **__: Any
+) -> ReceptiveField | None:
     """Values keep their order: axes at the end that are as long as before hold the same."""
     return input.field if output.dim() > 2 and _places(output) == _places(input) else None
 
 
-def swapped(output: Sight, input: Sight, dim0: int, dim1: int) -> Field | None:
+def swapped(
+    output: TracedTensor, input: TracedTensor, dim0: int, dim1: int
+) -> ReceptiveField | None:
     """Axes other than rows and columns."""
     return None if _is_spatial(dim0, input) or _is_spatial(dim1, input) else input.field
 
 
-def permuted(output: Sight, input: Sight, *dims: Any, **kwargs: Any) -> Field | None:
+def permuted(
+    output: TracedTensor, input: TracedTensor, *dims: Any, **kwargs: Any
+) -> ReceptiveField | None:
     """Rows and columns have to stay the last axes."""
     flat = kwargs.get("dims") or (dims if isinstance(dims[0], int) else dims[0])
     last = [dim % input.dim() for dim in flat][-2:]
     return input.field if last == [input.dim() - 2, input.dim() - 1] else None
 
 
-def lengthened(output: Sight, input: Sight, dim: int) -> Field | None:
+def lengthened(output: TracedTensor, input: TracedTensor, dim: int) -> ReceptiveField | None:
     """One more axis before rows and columns."""
     return None if _is_spatial(dim, output) else input.field
 
 
-def _places(tensor: Sight) -> Pair:
+def _places(tensor: TracedTensor) -> Pair:
     """How many rows and columns there are."""
     shape = (1, 1, *tensor.shape)
     return shape[-2], shape[-1]
 
 
-def _is_spatial(dim: int, tensor: Sight) -> bool:
+def _is_spatial(dim: int, tensor: TracedTensor) -> bool:
     return dim % tensor.dim() >= tensor.dim() - 2
 
 
@@ -229,10 +275,12 @@ _RULES: dict[Rule, Iterable[str]] = {
     average_pool: ["avg_pool2d"],
     power_pool: ["lp_pool2d"],
     adaptive_pool: [
-        "adaptive_avg_pool2d", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices"
+        "adaptive_avg_pool2d",
+        "adaptive_max_pool2d",
+        "adaptive_max_pool2d_with_indices",
     ],
     pad: ["pad"],
-    joined: ["cat", "concat", "concatenate"],
+    concatenated: ["cat", "concat", "concatenate"],
     reduced: ["mean", "sum", "amax", "amin", "max", "min"],
     along: ["softmax", "log_softmax", "glu"],
     parts: ["chunk", "split", "tensor_split"],
@@ -242,7 +290,7 @@ _RULES: dict[Rule, Iterable[str]] = {
     swapped: ["transpose", "swapaxes"],
     permuted: ["permute"],
     lengthened: ["unsqueeze"],
-}  # fmt: skip
+}
 
 
 @lru_cache(maxsize=1)

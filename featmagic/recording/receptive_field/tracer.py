@@ -12,8 +12,8 @@ from torch import Tensor, nn, overrides
 from torch.overrides import TorchFunctionMode
 
 from featmagic.recording.model_tree import CAN_RUN_EAGER, is_compiled
-from featmagic.recording.receptive_field.field import NOTHING, Field
-from featmagic.recording.receptive_field.graph import Sight, sights_in
+from featmagic.recording.receptive_field.field import NO_FIELD, ReceptiveField
+from featmagic.recording.receptive_field.graph import TracedTensor, traced_tensors_in
 from featmagic.recording.receptive_field.rules import rule_of
 
 # They take another path, which gives other last bits, while any mode is on.
@@ -47,7 +47,7 @@ _EMPTY = frozenset({torch.empty_like, Tensor.new_empty, Tensor.new_empty_strided
 _PLAIN = frozenset({int, float, bool, str, type(None)})
 
 
-_UNKNOWN = Sight(())
+_UNKNOWN = TracedTensor(())
 
 
 _is_wrapped: Any = torch._C._functorch.is_functorch_wrapped_tensor
@@ -67,10 +67,10 @@ class Trace(TorchFunctionMode):
     def __init__(self, image: Tensor, constants: Constants) -> None:
         super().__init__()
         self._constants = constants
-        self._known: dict[int, tuple[Callable[[], Tensor | None], int, Sight]] = {}
+        self._known: dict[int, tuple[Callable[[], Tensor | None], int, TracedTensor]] = {}
         self._is_on = False
         with _unseen():
-            self._learn(image, Sight(image.shape, Field()))
+            self._learn(image, TracedTensor(image.shape, ReceptiveField()))
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -118,7 +118,7 @@ class Trace(TorchFunctionMode):
             known = self._known.get(id(value))
             if known is not None and known[0]() is value:
                 return known[2] if known[1] == value._version else _UNKNOWN
-            return Sight(value.shape, NOTHING) if self._constants.has(value) else _UNKNOWN
+            return TracedTensor(value.shape, NO_FIELD) if self._constants.has(value) else _UNKNOWN
         # A list of a million numbers isn't looked through.
         if isinstance(value, (list, tuple)) and (len(value) < 16 or isinstance(value[0], Tensor)):
             return type(value)([self._stand_in(part) for part in value])
@@ -128,20 +128,20 @@ class Trace(TorchFunctionMode):
         """Keep what the result was made of, and by which rule."""
         rule = rule_of(func)
         if rule is None:
-            args, kwargs = list(sights_in(args, kwargs)), {}  # nothing else is kept alive
+            args, kwargs = list(traced_tensors_in(args, kwargs)), {}  # nothing else is kept alive
         for tensor in (output,) if isinstance(output, Tensor) else output:
             if isinstance(tensor, Tensor):
-                self._learn(tensor, Sight(tensor.shape, None, (rule, args, kwargs)))
+                self._learn(tensor, TracedTensor(tensor.shape, None, (rule, args, kwargs)))
 
-    def _learn(self, tensor: Tensor, sight: Sight) -> None:
+    def _learn(self, tensor: Tensor, sight: TracedTensor) -> None:
         # These have no version that would tell of all changes.
         if not tensor.is_inference() and not _is_wrapped(tensor):
             self._known[id(tensor)] = weakref.ref(tensor), tensor._version, sight
 
-    def sight_of(self, tensor: Tensor) -> Sight | None:
+    def sight_of(self, tensor: Tensor) -> TracedTensor | None:
         """What is known of the tensor as it is now, or None."""
         with _unseen():
-            sight: Sight = self._stand_in(tensor)
+            sight: TracedTensor = self._stand_in(tensor)
         return None if sight is _UNKNOWN else sight
 
     def switch_on(self) -> None:
@@ -204,11 +204,11 @@ def constants_of(modules: Collection[nn.Module]) -> Constants | None:
     return Constants(modules)
 
 
-def hide(error: BaseException | None) -> None:
+def hide_frames(error: BaseException | None) -> None:
     """Take the frames in which the functions were followed out of an error's traceback.
 
     Example:
-        >>> hide(ValueError())
+        >>> hide_frames(ValueError())
     """
     ours = {Trace.__torch_function__.__code__, overrides.handle_torch_function.__code__}
     above = None if error is None else error.__traceback__
