@@ -149,7 +149,7 @@ def axes_png(tensor: Tensor, columns: int) -> bytes:
 
 
 def grid_png(tensor: Tensor, columns: int) -> bytes:
-    """A grid of torchvision's, grey, each channel in a range of its own, with Pillow's defaults."""
+    """A grid of torchvision's, gray, each channel in a range of its own, with Pillow's defaults."""
     planes = tensor[0][:, None]
     grid = torchvision.utils.make_grid(planes, nrow=columns, normalize=True, scale_each=True)
     file = io.BytesIO()
@@ -174,12 +174,12 @@ def reading_rows(effort: Effort) -> Iterator[Row]:
 
 
 def plain_png(tensor: Tensor) -> bytes:
-    """A grid of the same tiles, coloured over their own ranges, with nothing around them."""
+    """A grid of the same tiles, colored over their own ranges, with nothing around them."""
     planes = tensor[0]
     low, high = planes.amin((1, 2), keepdim=True), planes.amax((1, 2), keepdim=True)
     levels = ((planes - low) * ((LEVELS - 1) / (high - low))).round_().to(torch.uint8)
-    arrangement = lay_out_tiles(len(planes), (planes.shape[1], planes.shape[2]), PLAIN, PAGE)
-    return mosaic_png(tile(levels, ("",) * len(planes), palette("viridis"), arrangement))
+    grid_layout = lay_out_tiles(len(planes), (planes.shape[1], planes.shape[2]), PLAIN, PAGE)
+    return mosaic_png(tile(levels, ("",) * len(planes), palette("viridis"), grid_layout))
 
 
 def overview_rows(effort: Effort) -> Iterator[Row]:

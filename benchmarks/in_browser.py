@@ -18,7 +18,7 @@ FIRST_PAINT = """
 const draw = CanvasRenderingContext2D.prototype.putImageData;
 window.drawn = new Set();
 const channels = () => [...drawn].filter((canvas) => canvas.closest('[aria-label="Channels"]'));
-CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+CanvasRenderingContext2D.prototype.putImageData = function (...inputs) {
   draw.apply(this, given);
   drawn.add(this.canvas);
   if (document.documentElement.dataset.painted) return;
@@ -32,9 +32,9 @@ CHANGE = """
 async (control, value) => {
   const request = window.requestAnimationFrame;
   let spent = 0;
-  const timed = (work) => (...given) => {
+  const timed = (work) => (...inputs) => {
     const began = performance.now();
-    work(...given);
+    work(...inputs);
     spent += performance.now() - began;
   };
   window.requestAnimationFrame = (work) => request(timed(work));

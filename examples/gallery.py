@@ -32,7 +32,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def photograph(name: str, height: int, width: int) -> Tensor:
-    """One of scikit-learn's photographs, `(1, 3, H, W)`, normalised as for ImageNet's networks."""
+    """One of scikit-learn's photographs, `(1, 3, H, W)`, normalized as for ImageNet's networks."""
     pixels = torch.from_numpy(load_sample_image(f"{name}.jpg").copy()).permute(2, 0, 1)[None] / 255
     small = interpolate(pixels, (height, width), mode="bilinear", antialias=True).clamp(0, 1)
     return (small - small.new_tensor(MEAN).view(3, 1, 1)) / small.new_tensor(STD).view(3, 1, 1)

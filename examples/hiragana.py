@@ -22,7 +22,7 @@ _FINER = 4  # characters are drawn this many times larger, then shrunk: smooth e
 
 
 class DNN(nn.Module):
-    """A convolution and two linear layers, for 28 x 28 grey images of five characters."""
+    """A convolution and two linear layers, for 28 x 28 gray images of five characters."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -119,11 +119,11 @@ class FeatureMaps(Mapping[str, Tensor]):
         """Show the grids, or the film."""
         wanted = self._with_facts(self._named(layers))
         if view.overview:
-            overview.show(film := filmstrip(wanted, view, where.room), where)
+            overview.show(film := filmstrip(wanted, view, where.viewport), where)
             if film.interrupted:
                 raise KeyboardInterrupt
         else:
-            with closing(draw_all(wanted, view, where.room)) as drawings:
+            with closing(draw_all(wanted, view, where.viewport)) as drawings:
                 for drawing in drawings:
                     grid.show(drawing, where, view.rows)
 

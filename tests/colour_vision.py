@@ -1,4 +1,4 @@
-"""Colours as they are seen: lightness, contrast, and what colour-blind readers see of them.
+"""Colors as they are seen: lightness, contrast, and what color-blind readers see of them.
 
 From the definitions: IEC 61966-2-1 (sRGB), CIE 15 (L*a*b*, here for the white of sRGB), WCAG 2.1
 (contrast), and the matrices of Machado, Oliveira & Fernandes, "A Physiologically-based Model for
@@ -36,25 +36,25 @@ VISIONS = {
 _TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
 # A difference that is just noticed (Mahy, Van Eycken & Oosterlinck 1994), and from which on one
-# sees "two different colours" (Mokrzycki & Tatol 2011), both as distances in L*a*b*.
-JUST_NOTICED, TWO_COLOURS = 2.3, 5.0
+# sees "two different colors" (Mokrzycki & Tatol 2011), both as distances in L*a*b*.
+JUST_NOTICED, TWO_COLORS = 2.3, 5.0
 # WCAG 2.1: contrast of what isn't text (1.4.11), and of text (1.4.3).
 GRAPHICS, TEXT = 3.0, 4.5
 
 
 def seen(rgb, vision="normal"):
-    """Linear RGB of colours from 0 to 1, `(..., 3)`, as that eye sees it."""
+    """Linear RGB of colors from 0 to 1, `(..., 3)`, as that eye sees it."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return (linear @ VISIONS[vision].T).clip(0, 1)
 
 
 def luminance(rgb, vision="normal"):
-    """How light colours are, 0 to 1."""
+    """How light colors are, 0 to 1."""
     return seen(np.asarray(rgb, float), vision) @ _TO_XYZ[1]
 
 
 def lab(rgb, vision="normal"):
-    """L*, a* and b* of colours."""
+    """L*, a* and b* of colors."""
     there = seen(np.asarray(rgb, float), vision) @ _TO_XYZ.T / _TO_XYZ.sum(1)
     low = (6 / 29) ** 3
     x, y, z = np.moveaxis(
@@ -64,11 +64,11 @@ def lab(rgb, vision="normal"):
 
 
 def distance(one, other, vision="normal"):
-    """How far colours are apart in L*a*b*."""
+    """How far colors are apart in L*a*b*."""
     return np.linalg.norm(lab(one, vision) - lab(other, vision), axis=-1)
 
 
 def contrast(one, other, vision="normal"):
-    """WCAG's contrast of two colours, 1 to 21."""
+    """WCAG's contrast of two colors, 1 to 21."""
     lights = [luminance(one, vision), luminance(other, vision)]
     return (np.maximum(*lights) + 0.05) / (np.minimum(*lights) + 0.05)

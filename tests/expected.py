@@ -36,14 +36,14 @@ def ranges_of(planes):
     return [(plane.min(), plane.max()) for plane in planes]
 
 
-def centred(values):
+def centered(values):
     """The range around 0 that holds the values."""
     most = np.abs(values).max()
     return -most, most
 
 
-def possible_colours(values, ends, cmap):
-    """The colours that lie within half a level of each value's, `(3, ..., RGB)`."""
+def possible_colors(values, ends, cmap):
+    """The colors that lie within half a level of each value's, `(3, ..., RGB)`."""
     low, high = ends
     table = matplotlib.colormaps[cmap](np.arange(256), bytes=True)[:, :3]
     place = (values.astype(np.float64) - low) / (high - low)
@@ -55,7 +55,7 @@ def possible_colours(values, ends, cmap):
 
 
 def wrong_pixels(pixels, possible):
-    """How many pixels `(..., RGB)` have none of their possible colours."""
+    """How many pixels `(..., RGB)` have none of their possible colors."""
     return int((~(possible == pixels).all(-1).any(0)).sum())
 
 

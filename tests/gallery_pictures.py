@@ -1,4 +1,4 @@
-"""Finished pictures, read by their colours and held against what must be on them."""
+"""Finished pictures, read by their colors and held against what must be on them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from expected import possible_colours, wrong_pixels
+from expected import possible_colors, wrong_pixels
 from PIL import Image
 from scipy import ndimage
 
 from featmagic.render.font import DIGIT, LETTER, glyphs
 from featmagic.render.palette import CONSTANT, GAP, INK, palette
 
-COLOURS = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
+COLORS = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
 LABEL, BETWEEN = 9, 2  # pixels: a tile's label, the gap between two tiles
 TEXT = 12  # from one line of text to the next
 
@@ -42,7 +42,7 @@ class Truth:
     over: np.ndarray | None = None  # a photograph under the tiles
     alpha: float = 0.7
     strengths: list | None = None  # of the tiles, where they don't show all values
-    pixels: list | None = None  # colours 0 to 1, where they don't follow from one value each
+    pixels: list | None = None  # colors 0 to 1, where they don't follow from one value each
 
     @property
     def shared(self):
@@ -71,19 +71,19 @@ def filled(mask):
 
 
 class Picture:
-    """A PNG: its blocks of colours, found by the gaps around them, and the ink between them."""
+    """A PNG: its blocks of colors, found by the gaps around them, and the ink between them."""
 
     def __init__(self, caption, data):
         self.caption = caption
         self.image = Image.open(io.BytesIO(data))
         self.rgb = np.asarray(self.image.convert("RGB"))
-        self.ink = (self.rgb == COLOURS[INK]).all(-1)
-        self.left_over = (self.rgb != COLOURS[GAP]).any(-1)
+        self.ink = (self.rgb == COLORS[INK]).all(-1)
+        self.left_over = (self.rgb != COLORS[GAP]).any(-1)
         found = ndimage.find_objects(ndimage.label(self.left_over & ~self.ink, np.ones((3, 3)))[0])
         self.blocks = sorted(found, key=lambda box: (box[0].start, box[1].start))
 
     def take(self, box):
-        """The colours there, which are accounted for with that."""
+        """The colors there, which are accounted for with that."""
         self.left_over[box] = False
         return self.rgb[box]
 
@@ -94,7 +94,7 @@ class Picture:
         return np.array_equal(ink, filled(glyphs(text)[DIGIT]))
 
     def parts(self, truth):
-        """The boxes of the strip, of the inputs, of the tiles and of the colours' bar."""
+        """The boxes of the strip, of the inputs, of the tiles and of the colors' bar."""
         blocks = list(self.blocks)
         bar = blocks.pop() if truth.shared and truth.pixels is None else None
         strip, rest = blocks[: len(truth.strip)], blocks[len(truth.strip) :]
@@ -116,10 +116,10 @@ def assert_shows(picture, truth):
     assert_strip(picture, truth, strip)
     assert_inputs(picture, truth, inputs, tiles)
     if bar is not None:
-        assert_colour_bar(picture, truth, bar)
+        assert_color_bar(picture, truth, bar)
     assert not picture.left_over.any()
-    coloured = bool(truth.inputs) or truth.over is not None or truth.pixels is not None
-    assert (picture.image.format, picture.image.mode) == ("PNG", "RGB" if coloured else "P")
+    colored = bool(truth.inputs) or truth.over is not None or truth.pixels is not None
+    assert (picture.image.format, picture.image.mode) == ("PNG", "RGB" if colored else "P")
     assert picture.image.width <= 760
     assert_caption(picture.caption, truth)
 
@@ -138,16 +138,16 @@ def assert_grid(tiles, rows):
 
 
 def assert_tile(picture, truth, number, box):
-    """Every value is a rectangle of one colour, that of its place in the range."""
-    values, colours = truth.tiles[number], picture.take(box)
+    """Every value is a rectangle of one color, that of its place in the range."""
+    values, colors = truth.tiles[number], picture.take(box)
     height, width = values.shape[:2]
-    tall, wide = colours.shape[0] // height, colours.shape[1] // width
-    assert colours.shape == (height * tall, width * wide, 3)
+    tall, wide = colors.shape[0] // height, colors.shape[1] // width
+    assert colors.shape == (height * tall, width * wide, 3)
     assert tall == wide or (width >= 8 * height and tall > wide)  # what is flat is drawn taller
     if truth.over is not None:
-        assert_overlay(truth, number, colours, tall)
+        assert_overlay(truth, number, colors, tall)
         return
-    squares = colours.reshape(height, tall, width, wide, 3)
+    squares = colors.reshape(height, tall, width, wide, 3)
     assert (squares == squares[:, :1, :, :1]).all()
     shown = squares[:, 0, :, 0]
     if truth.pixels is not None:
@@ -155,10 +155,10 @@ def assert_tile(picture, truth, number, box):
         return
     place = places(values, truth.norms[number])
     hatch, beside = hatched(values), beside_the_hatch(values, own_range=not truth.shared)
-    assert (shown[hatch] == COLOURS[CONSTANT]).all()
-    assert (shown[beside] == COLOURS[GAP]).all()
+    assert (shown[hatch] == COLORS[CONSTANT]).all()
+    assert (shown[beside] == COLORS[GAP]).all()
     rest = ~(hatch | beside)
-    assert wrong_pixels(shown[rest], possible_colours(place[rest], (0, 1), truth.cmap)) == 0
+    assert wrong_pixels(shown[rest], possible_colors(place[rest], (0, 1), truth.cmap)) == 0
 
 
 def hatched(values):
@@ -175,19 +175,19 @@ def beside_the_hatch(values, *, own_range):
     return dark & ~hatched(values) & is_dead(values)
 
 
-def assert_overlay(truth, number, colours, zoom):
+def assert_overlay(truth, number, colors, zoom):
     """The photograph shows through: where the magnitude is 0 it is all that is seen."""
     values, norm = truth.tiles[number], truth.norms[number]
     most = np.abs([norm.vmin, norm.vmax]).max()
     opacity = np.abs(values) / most if most else values
-    top = possible_colours(places(values, norm) if most else values, (0, 1), truth.cmap)[1]
+    top = possible_colors(places(values, norm) if most else values, (0, 1), truth.cmap)[1]
     if is_dead(values):
-        opacity, top = hatched(values).astype(float), np.broadcast_to(COLOURS[CONSTANT], top.shape)
+        opacity, top = hatched(values).astype(float), np.broadcast_to(COLORS[CONSTANT], top.shape)
     opacity, top = (np.kron(one, np.ones((zoom, zoom, 1))) for one in (opacity[..., None], top))
-    under = resized(truth.over, *colours.shape[:2])
+    under = resized(truth.over, *colors.shape[:2])
     blended = under * (1 - truth.alpha * opacity) + top * truth.alpha * opacity
-    assert np.abs(colours - blended).max() < 5
-    assert np.abs(colours - blended).mean() < 1
+    assert np.abs(colors - blended).max() < 5
+    assert np.abs(colors - blended).mean() < 1
 
 
 def assert_label(picture, label, box):
@@ -225,7 +225,7 @@ def assert_ticks(picture, truth, tiles, inputs):
 
 
 def assert_strip(picture, truth, strip):
-    """A line a prefix token: its name, and a cell a channel in the colours of its range."""
+    """A line a prefix token: its name, and a cell a channel in the colors of its range."""
     for (name, values), box in zip(truth.strip.items(), strip, strict=True):
         cells = picture.take(box)
         wide = cells.shape[1] // len(values)
@@ -234,7 +234,7 @@ def assert_strip(picture, truth, strip):
         norms = truth.norms[: len(values)]  # of a row of tiles
         place = [places(values[n : n + 1], norm)[0] for n, norm in enumerate(norms)]
         assert (
-            wrong_pixels(cells[0, ::wide], possible_colours(np.array(place), (0, 1), truth.cmap))
+            wrong_pixels(cells[0, ::wide], possible_colors(np.array(place), (0, 1), truth.cmap))
             == 0
         )
         assert picture.says(name, box[0], slice(0, box[1].start))
@@ -256,12 +256,12 @@ def resized(photograph, height, width):
     return np.asarray(image).astype(np.float64)
 
 
-def assert_colour_bar(picture, truth, box):
-    """All colours from the low end to the high end, and the figures of both and of the middle."""
-    colours, norm, (down, across) = picture.take(box), truth.norms[0], box
+def assert_color_bar(picture, truth, box):
+    """All colors from the low end to the high end, and the figures of both and of the middle."""
+    colors, norm, (down, across) = picture.take(box), truth.norms[0], box
     width = across.stop - across.start
-    steps = possible_colours(np.linspace(0, 1, width), (0, 1), truth.cmap)
-    assert all(wrong_pixels(row, steps) == 0 for row in colours)
+    steps = possible_colors(np.linspace(0, 1, width), (0, 1), truth.cmap)
+    assert all(wrong_pixels(row, steps) == 0 for row in colors)
     expected = np.zeros((7, picture.image.width), bool)
     for text, place in zip(figures(norm), (0, 0.5, 1), strict=True):
         left = across.start + round(place * (width - LETTER * len(text)))
@@ -272,7 +272,7 @@ def assert_colour_bar(picture, truth, box):
 
 
 def figures(norm):
-    """The values at the low end, in the middle and at the high end of the colours."""
+    """The values at the low end, in the middle and at the high end of the colors."""
     low, middle, high = (float(np.ravel(norm.inverse(np.array([p])))[0]) for p in (0.0, 0.5, 1.0))
     middle = 0.0 if abs(middle) < 1e-9 * high else middle
     return [f"{value:.3g}" for value in (low, middle, high)]

@@ -142,7 +142,7 @@ def components(channels):
     return there.reshape(*channels.shape[1:], 3)
 
 
-def in_colours(channels, *facts, **others):
+def in_colors(channels, *facts, **others):
     said = "3 principal components as red, green, blue"
     return single(channels[0], channels, said, *facts, pixels=[components(channels)], **others)
 
@@ -246,11 +246,11 @@ TRUTHS = {
     "the largest magnitude": lambda: reduced(np.abs(conv()).max(0), "absmax"),
     "the norm": lambda: reduced(np.sqrt((relu() ** 2).sum(0)), "norm"),
     "the largest of all channels": lambda: reduced(conv().max(0), "max"),
-    "principal components as colours": lambda: in_colours(relu(), CNN, inputs=[CHINA]),
-    "tokens as colours": lambda: in_colours(
+    "principal components as colours": lambda: in_colors(relu(), CNN, inputs=[CHINA]),
+    "tokens as colours": lambda: in_colors(
         patches(gave("vit", "encoder")[0], 14, 14), "NLC: 32 of 32 channels", LEFT, inputs=PAIR[:1]
     ),
-    "named components": lambda: in_colours(patches(gave("vit", "encoder")[0], 14, 14), LEFT),
+    "named components": lambda: in_colors(patches(gave("vit", "encoder")[0], 14, 14), LEFT),
     "channels last": lambda: grid(
         gave("swin", "features.1")[0].transpose(2, 0, 1)[:12], "NHWC: 12 of 24 channels, sample 0"
     ),

@@ -7,7 +7,7 @@ from torch import nn
 
 
 class DNN(nn.Module):
-    """The tutorial's network for 28 x 28 grey images of five characters."""
+    """The tutorial's network for 28 x 28 gray images of five characters."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Nothing is told by colour alone, and the colours hold for colour-blind readers and in grey."""
+"""Nothing is told by color alone, and the colors hold for color-blind readers and in gray."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 import pyte
 import pytest
 import torch
-from colour_vision import (
+from color_vision import (
     GRAPHICS,
     JUST_NOTICED,
     TEXT,
-    TWO_COLOURS,
+    TWO_COLORS,
     VISIONS,
     contrast,
     distance,
@@ -52,10 +52,10 @@ from featmagic.render.palette import (
 from featmagic.render.viewport import terminal_viewport
 
 STRANGE = {"NaN": nan, "inf": inf, "-inf": -inf}
-BAR, COLOUR_BAR, GAP_WIDE = 3, 23, 2  # pixels
+BAR, COLOR_BAR, GAP_WIDE = 3, 23, 2  # pixels
 
 
-INK_GREY = luminance(np.array([236, 240, 244]) / 255)
+INK_GRAY = luminance(np.array([236, 240, 244]) / 255)
 
 
 def activation(tensor, **others):
@@ -95,18 +95,18 @@ def blocks_of(tile, zoom):
 
 
 def shape_in(block):
-    """Which pixels of a block are its dark ones, in grey; the two greys stand apart."""
-    greys = np.unique(luminance(block))
-    assert len(greys) == 2
-    assert (greys[1] + 0.05) / (greys[0] + 0.05) >= GRAPHICS
-    return luminance(block) < greys.mean()
+    """Which pixels of a block are its dark ones, in gray; the two grays stand apart."""
+    grays = np.unique(luminance(block))
+    assert len(grays) == 2
+    assert (grays[1] + 0.05) / (grays[0] + 0.05) >= GRAPHICS
+    return luminance(block) < grays.mean()
 
 
 # What is no number, in pictures
 
 
 @pytest.mark.parametrize("zoom", [2, 3, 4, 5, 8, 13])
-def test_in_grey_what_is_no_number_has_a_shape_and_no_value_has_one(zoom):
+def test_in_gray_what_is_no_number_has_a_shape_and_no_value_has_one(zoom):
     tensor = spoilt()
     tiles = tiles_of(picture(tensor, zoom=zoom), tensor, zoom)
     shapes = [shape_in(blocks_of(tile, zoom)[1, 2]) for tile in tiles[1:]]
@@ -133,13 +133,13 @@ def test_at_one_pixel_a_value_a_mark_above_the_tile_says_what_is_in_it(height, w
     for channel, value in enumerate(STRANGE.values(), 1):
         tensor[0, channel, height // 2, width // 2] = value
     finite = tensor.nan_to_num(0.5, 0.5, 0.5)
-    below = GAP_WIDE + (BAR if scale == "channel" else COLOUR_BAR) + height
+    below = GAP_WIDE + (BAR if scale == "channel" else COLOR_BAR) + height
     tops = [
         above(picture(values, zoom=1, ncols=4, scale=scale), values, below)
         for values in (tensor, finite)
     ]
     if more := len(tops[0][0]) - len(tops[1][0]):  # labels leave no room beside them
-        marks = [top[-more:] == INK_GREY for top in tops[0]]
+        marks = [top[-more:] == INK_GRAY for top in tops[0]]
     else:
         marks = [one != other for one, other in zip(*tops, strict=True)]
     assert not marks[0].any()
@@ -151,7 +151,7 @@ def test_at_one_pixel_a_value_a_mark_above_the_tile_says_what_is_in_it(height, w
 
 
 def above(pixels, tensor, below):
-    """In grey, what stands above each tile of one row, up to the next tile's left edge."""
+    """In gray, what stands above each tile of one row, up to the next tile's left edge."""
     wide = tensor.shape[3] + GAP_WIDE
     top = luminance(pixels[GAP_WIDE : len(pixels) - below])
     return [top[:, GAP_WIDE + n * wide :][:, :wide] for n in range(tensor.shape[1])]
@@ -167,8 +167,8 @@ def test_a_tile_with_all_three_has_their_marks_side_by_side_and_others_none():
     tensor = torch.rand(1, 3, 30, 30)
     tensor[0, 1, 3, 4:7] = torch.tensor([nan, inf, -inf])
     one_each = draw(activation(tensor), View()).mosaic
-    assert one_each.strange == ("", "×↑↓", "")
-    assert draw(activation(tensor[:, ::2]), View()).mosaic.strange == ()
+    assert one_each.nonfinite == ("", "×↑↓", "")
+    assert draw(activation(tensor[:, ::2]), View()).mosaic.nonfinite == ()
 
 
 def test_an_average_with_what_is_no_number_in_it_has_the_shape_too():
@@ -177,14 +177,14 @@ def test_an_average_with_what_is_no_number_in_it_has_the_shape_too():
     tensor[0, 3, 5, 5:7] = torch.tensor([inf, -inf])  # neither
     drawing = draw(activation(tensor), View())
     assert "values averaged" in drawing.caption
-    assert drawing.mosaic.strange == ("", "×", "↑", "×")
+    assert drawing.mosaic.nonfinite == ("", "×", "↑", "×")
 
 
 def test_prefix_tokens_that_are_no_number_have_a_shape_and_their_line_says_so():
     tokens = torch.rand(1, 13, 5)
     tokens[0, 0, 4], tokens[0, 0, 1] = nan, -inf
     given = PassInputs(torch.rand(1, 3, 24, 32), grids=((3, 4),))
-    made = draw(activation(tokens, given=given, traits=LayoutHint(own=True)), View(layout="NLC"))
+    made = draw(activation(tokens, inputs=given, hint=LayoutHint(own=True)), View(layout="NLC"))
     assert made.mosaic.strip.names == ("CLS ×↓",)
     line = decoded(mosaic_png(made.mosaic))[2:10]
     name = 6 * len("CLS ×↓") + 4
@@ -199,7 +199,7 @@ def test_prefix_tokens_that_are_no_number_have_a_shape_and_their_line_says_so():
 def test_on_the_input_what_is_no_number_keeps_its_shape(alpha):
     image = torch.full((1, 3, 48, 48), 0.5)
     tensor = spoilt(6, 6)
-    one = activation(tensor, given=PassInputs(image, grids=()))
+    one = activation(tensor, inputs=PassInputs(image, grids=()))
     mosaic = draw(one, View(overlay=True, alpha=alpha)).mosaic
     zoom = mosaic.tile_size[0] // 6
     shapes = [blocks_of(mosaic.indices[0, :, n] / 255, zoom)[1, 2] for n in (1, 2, 3)]
@@ -207,7 +207,7 @@ def test_on_the_input_what_is_no_number_keeps_its_shape(alpha):
     assert all(len(np.unique(luminance(block))) == 2 for block in shapes)
     assert np.array_equal(cross, cross[::-1])
     assert np.array_equal(up, down[::-1])
-    assert mosaic.strange == ("", "×", "↑", "↓")
+    assert mosaic.nonfinite == ("", "×", "↑", "↓")
 
 
 def test_principal_components_of_what_is_no_number_have_its_shape():
@@ -220,9 +220,9 @@ def test_principal_components_of_what_is_no_number_have_its_shape():
     assert all(np.array_equal(one, one[::-1]) and one.any() for one in shapes)
     uniform = (blocks == blocks[:, :, :1, :1]).all((2, 3, 4))
     assert np.array_equal(uniform, tensor[0].isfinite().all(0).numpy())
-    assert mosaic.strange == ("×",)
+    assert mosaic.nonfinite == ("×",)
     finite = draw(activation(tensor.nan_to_num(0, 0)), View(reduce="pca", zoom=5)).mosaic
-    assert finite.strange == ()
+    assert finite.nonfinite == ()
 
 
 # A dead channel
@@ -230,21 +230,21 @@ def test_principal_components_of_what_is_no_number_have_its_shape():
 
 @pytest.mark.parametrize("scale", ["channel", "layer"])
 @pytest.mark.parametrize("cmap", ["viridis", "RdBu_r", "gray"])
-def test_in_grey_a_dead_tile_is_framed_and_hatched_whatever_its_value(scale, cmap):
+def test_in_gray_a_dead_tile_is_framed_and_hatched_whatever_its_value(scale, cmap):
     tensor = torch.rand(1, 31, 9, 9)
     for channel, value in enumerate(np.linspace(0, 1, 30), 1):
         tensor[0, channel] = value
     tensor[0, 0, 0, :2] = torch.tensor([0.0, 1.0])
     pixels = picture(tensor, zoom=1, ncols=31, scale=scale, cmap=cmap)
-    below = GAP_WIDE + (BAR if scale == "channel" else COLOUR_BAR)
+    below = GAP_WIDE + (BAR if scale == "channel" else COLOR_BAR)
     down, across = np.indices((9, 9))
     edge = (down % 8 == 0) | (across % 8 == 0)
     lines, beside = ((down + across) % 3 == 0) & ~edge, ((down + across) % 3 == 1) & ~edge
     for channel in range(1, 31):
         left = GAP_WIDE + channel * (9 + GAP_WIDE)
         tile = pixels[len(pixels) - below - 9 : len(pixels) - below, left : left + 9]
-        grey = luminance(tile)
-        assert len(np.unique(grey[edge | lines])) == 1
+        gray = luminance(tile)
+        assert len(np.unique(gray[edge | lines])) == 1
         assert (contrast(tile[lines][0], tile[beside]) >= GRAPHICS).all()
         assert (contrast(tile[0, 0], pixels[0, 0]) >= GRAPHICS).all()
 
@@ -291,13 +291,13 @@ def test_every_word_of_a_film_is_read_on_its_ground():
     pixels = (decoded(filmstrip_png(one)) * 255).round().astype(int)
     row = pixels[head_height(one) :]
     words = row[:, : TILES_LEFT - 2].reshape(-1, 3)
-    colours = {tuple(colour) for colour in np.unique(words, axis=0).tolist()}
-    ground = np.array(max(colours, key=lambda colour: (words == colour).all(1).sum())) / 255
-    others = [np.array(colour) / 255 for colour in colours]
-    assert sum(contrast(colour, ground) >= 4.5 for colour in others) >= 2
-    quiet = palette_colour(QUIET)
-    assert contrast(quiet, palette_colour(GAP)) >= 4.5
-    assert tuple((quiet * 255).round().astype(int)) in colours
+    colors = {tuple(color) for color in np.unique(words, axis=0).tolist()}
+    ground = np.array(max(colors, key=lambda color: (words == color).all(1).sum())) / 255
+    others = [np.array(color) / 255 for color in colors]
+    assert sum(contrast(color, ground) >= 4.5 for color in others) >= 2
+    quiet = palette_color(QUIET)
+    assert contrast(quiet, palette_color(GAP)) >= 4.5
+    assert tuple((quiet * 255).round().astype(int)) in colors
 
 
 def screen_of(text, columns=100):
@@ -306,16 +306,16 @@ def screen_of(text, columns=100):
     return screen
 
 
-def rgb_of(colour):
-    return np.array([int(colour[n : n + 2], 16) for n in (0, 2, 4)]) / 255
+def rgb_of(color):
+    return np.array([int(color[n : n + 2], 16) for n in (0, 2, 4)]) / 255
 
 
 @pytest.mark.parametrize("colours", [2**24, 256])
-def test_a_terminals_cell_has_a_letter_for_what_is_no_number(colours):
+def test_a_terminals_cell_has_a_letter_for_what_is_no_number(colors):
     tensor = spoilt(4, 4)
     tensor[0, 1, 0, 2] = nan  # both halves of a cell
     mosaic = draw(activation(tensor), View(zoom=1, scale="layer"), terminal_viewport(80)).mosaic
-    screen = screen_of(half_blocks(mosaic, colours))
+    screen = screen_of(half_blocks(mosaic, colors))
     assert screen.display[0].rstrip() == "0    1 ×  2 ↑  3 ↓"
     cells = [[screen.buffer[line][n * 5 + 2] for line in (1, 2)] for n in range(4)]
     assert [upper.data for upper, _ in cells] == ["▀", "×", "↑", "↓"]
@@ -323,10 +323,10 @@ def test_a_terminals_cell_has_a_letter_for_what_is_no_number(colours):
     for upper, _ in cells[1:]:
         assert contrast(rgb_of(upper.fg), rgb_of(upper.bg)) >= TEXT
     ground = rgb_of(cells[1][0].bg) * 255
-    assert np.abs(ground - (255, 0, 255)).max() == 0  # NaN's own colour under NaN twice
+    assert np.abs(ground - (255, 0, 255)).max() == 0  # NaN's own color under NaN twice
     table = np.frombuffer(mosaic.palette, np.uint8).reshape(256, 3)
     value = table[mosaic.indices[0, 0, 2, 2]]  # the number above inf
-    assert np.abs(rgb_of(cells[2][0].bg) * 255 - value).max() <= (0 if colours > 256 else 60)
+    assert np.abs(rgb_of(cells[2][0].bg) * 255 - value).max() <= (0 if colors > 256 else 60)
 
 
 def test_in_the_last_row_of_an_odd_tile_a_letter_stands_alone():
@@ -334,21 +334,21 @@ def test_in_the_last_row_of_an_odd_tile_a_letter_stands_alone():
     tensor[0, 0, 2, 1] = nan
     mosaic = draw(activation(tensor), View(zoom=1), terminal_viewport(80)).mosaic
     lines = re.sub(r"\x1b\[[\d;]*m", "", half_blocks(mosaic, 2**24)).split("\n")
-    assert lines[-3:-1] == ["▀▀▀▀", "▀×▀▀"]  # and the colours below
+    assert lines[-3:-1] == ["▀▀▀▀", "▀×▀▀"]  # and the colors below
 
 
-def film(room=None):
+def film(viewport=None):
     wanted = [activation(tensor) for tensor in (spoilt(7, 7), spoilt(20, 20).nan_to_num(0, 0, 0))]
     wanted = [replace(one, key=f"layer{n}") for n, one in enumerate(wanted)]
     made = [(one, ()) for one in wanted]
-    return filmstrip(made, View(), room) if room else filmstrip(made, View())
+    return filmstrip(made, View(), viewport) if viewport else filmstrip(made, View())
 
 
-def test_in_grey_a_film_frames_the_tiles_with_nan_and_its_alarms_are_read():
+def test_in_gray_a_film_frames_the_tiles_with_nan_and_its_alarms_are_read():
     one = film()
     pixels = decoded(filmstrip_png(one))
     rows = pixels[head_height(one) :].reshape(2, PITCH, *pixels.shape[1:])
-    ink, gap, mark, loud = (palette_colour(index) for index in (INK, GAP, MARK, NAN))
+    ink, gap, mark, loud = (palette_color(index) for index in (INK, GAP, MARK, NAN))
     for number, row in enumerate(rows):
         for place in range(4):
             left = TILES_LEFT - 1 + 30 * place
@@ -369,7 +369,7 @@ def test_in_grey_a_film_frames_the_tiles_with_nan_and_its_alarms_are_read():
         assert contrast(mark, loud, vision) >= TEXT
 
 
-def test_without_its_colours_a_film_in_a_terminal_says_the_same():
+def test_without_its_colors_a_film_in_a_terminal_says_the_same():
     text = re.sub(r"\x1b\[[\d;]*m", "", filmstrip_lines(film(terminal_viewport(80)), 2**24, 99))
     first, second = text.split("layer1  ")
     for sign in ("first NaN: layer0 (1 of 2", "first inf: layer0", "1 NaN, 2 inf", "×", "↑", "↓"):
@@ -377,10 +377,10 @@ def test_without_its_colours_a_film_in_a_terminal_says_the_same():
     assert not re.search("[×↑↓]|NaN|inf", second)
 
 
-# The colours themselves
+# The colors themselves
 
 
-def palette_colour(index):
+def palette_color(index):
     return np.frombuffer(palette("viridis"), np.uint8).reshape(256, 3)[index] / 255
 
 
@@ -412,24 +412,22 @@ def test_the_levels_of_a_picture_are_as_even_but_for_the_rounding_to_bytes():
 
 @pytest.mark.parametrize("vision", VISIONS)
 def test_rdbu_is_lightest_in_the_middle_and_its_arms_are_told_apart(vision):
-    colours = map_of(DIVERGING)
-    light = lab(colours, vision)[:, 0]
+    colors = map_of(DIVERGING)
+    light = lab(colors, vision)[:, 0]
     assert (np.diff(light[:128]) > 0).all()
     assert (np.diff(light[128:]) < 0).all()
     if vision == "normal":
-        assert np.abs(light - light[::-1]).max() < TWO_COLOURS
+        assert np.abs(light - light[::-1]).max() < TWO_COLORS
     beyond = np.abs(np.linspace(-1, 1, 256)) > 0.1
-    assert (distance(colours, colours[::-1], vision)[beyond] > TWO_COLOURS).all()
+    assert (distance(colors, colors[::-1], vision)[beyond] > TWO_COLORS).all()
 
 
 @pytest.mark.parametrize("vision", VISIONS)
 @pytest.mark.parametrize("index", [NAN, POSITIVE_INF, NEGATIVE_INF])
-def test_what_is_no_number_has_a_colour_that_no_value_has_and_a_shape_that_stands_out(
-    index, vision
-):
-    ground = palette_colour(index)
+def test_what_is_no_number_has_a_color_that_no_value_has_and_a_shape_that_stands_out(index, vision):
+    ground = palette_color(index)
     for name in (SEQUENTIAL, DIVERGING):
-        assert (distance(map_of(name), ground, vision) > TWO_COLOURS).all()
-    assert contrast(palette_colour(MARK), ground, vision) >= GRAPHICS
-    assert contrast(palette_colour(INK), palette_colour(GAP), vision) >= TEXT
-    assert contrast(palette_colour(CONSTANT), palette_colour(GAP), vision) >= GRAPHICS
+        assert (distance(map_of(name), ground, vision) > TWO_COLORS).all()
+    assert contrast(palette_color(MARK), ground, vision) >= GRAPHICS
+    assert contrast(palette_color(INK), palette_color(GAP), vision) >= TEXT
+    assert contrast(palette_color(CONSTANT), palette_color(GAP), vision) >= GRAPHICS

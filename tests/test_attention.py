@@ -109,7 +109,7 @@ def test_tokens_without_a_batch_have_weights_without_one(attention):
         attention(x, x, x, need_weights=False)
     found = recorder.last.activations[".[1]"]
     torch.testing.assert_close(found.tensor, weights_by_hand(attention, x[None], x[None])[0])
-    assert layout_of(found, View()).letters == "AQK"
+    assert layout_of(found, View()).dims == "AQK"
 
 
 def test_weights_that_the_call_returned_are_kept_as_they_are(attention):
@@ -119,7 +119,7 @@ def test_weights_that_the_call_returned_are_kept_as_they_are(attention):
         _, averaged = attention(x, x, x)
     found = recorder.last.activations[".[1]"]
     assert torch.equal(found.tensor, averaged)
-    assert layout_of(found, View()).letters == "NQK"
+    assert layout_of(found, View()).dims == "NQK"
     with torch.no_grad(), recorder:
         attention(x[:2], x[:2], x[:2])
     unsure = layout_of(recorder.last.activations[".[1]"], View())
@@ -128,7 +128,7 @@ def test_weights_that_the_call_returned_are_kept_as_they_are(attention):
         _, heads = attention(x, x, x, average_attn_weights=False)
     found = recorder.last.activations[".[1]"]
     assert torch.equal(found.tensor, heads)
-    assert layout_of(found, View()).letters == "NAQK"
+    assert layout_of(found, View()).dims == "NAQK"
 
 
 def test_a_watch_asks_for_nothing(attention):

@@ -38,7 +38,7 @@ def axes_in(model, *args, **kwargs):
 
 
 def letters_in(model, *args, **kwargs):
-    return {key: axes.letters for key, axes in axes_in(model, *args, **kwargs).items()}
+    return {key: axes.dims for key, axes in axes_in(model, *args, **kwargs).items()}
 
 
 def torchvision_model(name, **kwargs):
@@ -79,7 +79,7 @@ def test_every_layer_of_a_vision_model_has_its_channels_where_they_are(name, is_
     assert len(maps) > 50
     for key, activation in maps.items():
         axes = layout_of(activation, View())
-        assert axes.letters == ("NHWC" if is_nhwc(key) else "NCHW"), key
+        assert axes.dims == ("NHWC" if is_nhwc(key) else "NCHW"), key
         sides = activation.tensor.shape[1], activation.tensor.shape[3]
         assert not axes.words or sides[0] == sides[1], key
 
@@ -89,7 +89,7 @@ def test_a_square_volume_of_features_is_decided_by_what_was_registered_last_and_
     run = recorded(swin.features[0], torch.randn(1, 3, 384, 384))
     assert run.activations["."].tensor.shape == (1, 96, 96, 96)
     stem = layout_of(run.activations["."], View())
-    assert stem.letters == "NHWC"
+    assert stem.dims == "NHWC"
     assert stem.words == ("NHWC assumed, NCHW would fit too",)
     assert layout_of(run.activations["2"], View()).words == ()  # a LayerNorm leaves no doubt
 
@@ -108,7 +108,7 @@ def test_the_image_decides_where_two_layouts_would_fit():
             return x * self.excite(self.squeeze(x.mean((2, 3)))).sigmoid()[:, :, None, None]
 
     axes = axes_in(Excited(), torch.randn(1, 3, 12, 16))["."]
-    assert (axes.letters, axes.words) == ("NCHW", ())
+    assert (axes.dims, axes.words) == ("NCHW", ())
 
 
 def test_a_layer_norm_of_a_class_of_its_own_may_work_on_either_axis():
@@ -154,7 +154,7 @@ def test_layers_of_a_network_for_signals_are_channels_by_length():
 def test_an_image_without_a_batch_is_known_by_its_layers():
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 4, 1))
     axes = axes_in(model, torch.randn(3, 20, 30))
-    assert {(found.letters, found.words) for found in axes.values()} == {("CHW", ())}
+    assert {(found.dims, found.words) for found in axes.values()} == {("CHW", ())}
 
 
 def test_volumes_and_videos_have_a_depth():
@@ -172,7 +172,7 @@ def test_every_layer_of_a_video_model_has_its_channels_where_they_are():
         for key, activation in maps.items():
             at_the_ends = key in ("patch_embed.proj", "avgpool")
             truth = "NDHWC" if last and not at_the_ends else "NCDHW"
-            assert layout_of(activation, View()).letters == truth, key
+            assert layout_of(activation, View()).dims == truth, key
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_every_layer_of_a_video_model_has_its_channels_where_they_are():
 )
 def test_where_nothing_is_known_the_rank_decides(shape, letters, words):
     axes = layout_of(Activation("x", "x", "Module", 1, torch.randn(shape)), View())
-    assert (axes.letters, axes.words, axes.grid, axes.signed) == (letters, words, None, False)
+    assert (axes.dims, axes.words, axes.grid, axes.signed) == (letters, words, None, False)
 
 
 SMALL_VIT = {"num_layers": 2, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 32}
@@ -196,15 +196,15 @@ SMALL_VIT = {"num_layers": 2, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 32}
 def test_tokens_of_a_vision_transformer_lie_on_the_grid_of_its_patches():
     vit = torchvision_model("VisionTransformer", image_size=32, patch_size=8, **SMALL_VIT)
     run = recorded(vit, torch.randn(2, 3, 32, 32))
-    assert run.given.grids[0] == tuple(vit.conv_proj(torch.zeros(1, 3, 32, 32)).shape[2:])
+    assert run.inputs.grids[0] == tuple(vit.conv_proj(torch.zeros(1, 3, 32, 32)).shape[2:])
     for key, activation in run.activations.items():
         axes = layout_of(activation, View())
         if activation.tensor.dim() == 3:
-            assert (axes.letters, axes.grid, axes.prefix, axes.words) == (
+            assert (axes.dims, axes.grid, axes.prefix, axes.words) == (
                 "NLC", (4, 4), ("CLS",), ()
             ), key  # fmt: skip
         elif key.endswith("self_attention[1]"):
-            assert (axes.letters, axes.grid, axes.prefix) == ("NAQK", (4, 4), ("CLS",)), key
+            assert (axes.dims, axes.grid, axes.prefix) == ("NAQK", (4, 4), ("CLS",)), key
         else:
             assert (axes.grid, axes.prefix) == (None, ()), key
 
@@ -225,15 +225,15 @@ def test_a_grid_follows_the_input_where_that_is_not_square():
     pixels = torch.randn(1, 3, 32, 64)
     axes = axes_in(vit, pixels, interpolate_pos_encoding=True, output_attentions=True)
     patches = axes.pop("embeddings.patch_embeddings")
-    assert (patches.letters, patches.grid, patches.prefix) == ("NLC", (4, 8), ())
-    tokens = [found for found in axes.values() if "L" in found.letters]
-    weights = [found for found in axes.values() if "K" in found.letters]
+    assert (patches.dims, patches.grid, patches.prefix) == ("NLC", (4, 8), ())
+    tokens = [found for found in axes.values() if "L" in found.dims]
+    weights = [found for found in axes.values() if "K" in found.dims]
     assert len(tokens) > 20
     assert len(weights) >= 2
     for found in (*tokens, *weights):
         assert (found.grid, found.prefix, found.words) == ((4, 8), ("CLS",), ())
-    assert {found.letters for found in weights} == {"NAQK"}
-    assert axes[".['pooler_output']"].letters == "NC"
+    assert {found.dims for found in weights} == {"NAQK"}
+    assert axes[".['pooler_output']"].dims == "NC"
 
 
 def test_register_tokens_are_named():
@@ -244,7 +244,7 @@ def test_register_tokens_are_named():
     # 7 x 5 patches: the image isn't as high as it was in training, nor square
     axes = axes_in(dino, torch.randn(2, 3, 98, 77))
     hidden = axes[".['last_hidden_state']"]
-    assert (hidden.letters, hidden.grid) == ("NLC", (7, 5))
+    assert (hidden.dims, hidden.grid) == ("NLC", (7, 5))
     assert hidden.prefix == ("CLS", "R1", "R2", "R3", "R4")
     assert axes["embeddings.patch_embeddings"].prefix == ()
 
@@ -258,10 +258,10 @@ def test_the_stages_of_a_hierarchical_model_have_grids_of_their_own():
     grids = [(16, 24), (8, 12), (4, 6), (4, 6)]
     for n, grid in enumerate(grids):
         axes = layout_of(run.activations[f".['hidden_states'][{n}]"], View())
-        assert (axes.letters, axes.grid, axes.prefix, axes.words) == ("NLC", grid, (), ())
+        assert (axes.dims, axes.grid, axes.prefix, axes.words) == ("NLC", grid, (), ())
         maps = run.activations[f".['reshaped_hidden_states'][{n}]"]
         assert tuple(maps.tensor.shape[2:]) == grid
-        assert layout_of(maps, View()).letters == "NCHW"
+        assert layout_of(maps, View()).dims == "NCHW"
     windows = [a for a in run.activations.values() if a.tensor.dim() == 3 and len(a.tensor) == 24]
     assert windows
     for activation in windows:
@@ -323,11 +323,11 @@ def test_a_text_model_has_sequences_and_no_grid(batch_first):
     weights = {key: inside.pop(key) for key in list(inside) if key.endswith("self_attn[1]")}
     assert len(inside) > 10
     order = "NLC" if batch_first else "LNC"
-    assert {(found.letters, found.words) for found in inside.values()} == {(order, ())}
-    assert {found.letters for found in weights.values()} == {"NAQK"}
+    assert {(found.dims, found.words) for found in inside.values()} == {(order, ())}
+    assert {found.dims for found in weights.values()} == {"NAQK"}
     # The order that the modules beside the encoder have is the encoder's, most likely.
     assumed = () if batch_first else ("LNC assumed, NLC would fit too",)
-    assert {(axes[key].letters, axes[key].words) for key in ("embed", "head")} == {(order, assumed)}
+    assert {(axes[key].dims, axes[key].words) for key in ("embed", "head")} == {(order, assumed)}
     assert {found.grid for found in axes.values()} == {None}
 
 
@@ -363,10 +363,10 @@ def test_the_length_may_come_first_around_the_attention_alone():
             return self.blocks(x.transpose(0, 1)).transpose(0, 1)
 
     axes = axes_in(Vision(), torch.randn(2, 3, 32, 40))
-    assert axes["ln_pre"].letters == axes["."].letters == "NLC"
+    assert axes["ln_pre"].dims == axes["."].dims == "NLC"
     for key in ("blocks.0.attn[0]", "blocks.0.ln", "blocks.0.fc", "blocks.0", "blocks"):
-        assert (axes[key].letters, axes[key].words, axes[key].grid) == ("LNC", (), (4, 5)), key
-    assert axes["blocks.1.attn[1]"].letters == "NAQK"
+        assert (axes[key].dims, axes[key].words, axes[key].grid) == ("LNC", (), (4, 5)), key
+    assert axes["blocks.1.attn[1]"].dims == "NAQK"
 
 
 def test_the_text_branch_of_a_model_for_both_has_no_grid():
@@ -377,7 +377,7 @@ def test_the_text_branch_of_a_model_for_both_has_no_grid():
     )  # fmt: skip
     # 17 tokens are 4 x 4 and one more, in the text as well
     axes = axes_in(clip, torch.randint(49, (2, 17)), torch.randn(2, 3, 64, 64))
-    tokens = {key: found for key, found in axes.items() if "L" in found.letters}
+    tokens = {key: found for key, found in axes.items() if "L" in found.dims}
     assert len(tokens) > 15
     for key, found in tokens.items():
         assert found.grid == (None if "text" in key else (4, 4)), key
@@ -385,29 +385,29 @@ def test_the_text_branch_of_a_model_for_both_has_no_grid():
 
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
-def test_recurrent_layers_have_states_and_are_centred_on_zero(kind, batch_first):
+def test_recurrent_layers_have_states_and_are_centered_on_zero(kind, batch_first):
     net = kind(5, 6, num_layers=2, bidirectional=True, batch_first=batch_first)
     axes = axes_in(net, torch.randn(4, 7, 5))
     out = axes.pop(".[0]")
-    assert (out.letters, out.signed) == ("NLC" if batch_first else "LNC", True)
+    assert (out.dims, out.signed) == ("NLC" if batch_first else "LNC", True)
     assert len(axes) == (2 if kind is nn.LSTM else 1)
     for state in axes.values():
-        assert (state.letters, state.signed) == ("SNC", True)
+        assert (state.dims, state.signed) == ("SNC", True)
         assert "state" in state.words[0]
     alone = axes_in(net, torch.randn(7, 5))
-    assert alone.pop(".[0]").letters == "LC"
-    assert {found.letters for found in alone.values()} == {"SC"}
+    assert alone.pop(".[0]").dims == "LC"
+    assert {found.dims for found in alone.values()} == {"SC"}
 
 
 def test_packed_sequences_and_single_steps_have_letters_too():
     net = nn.Sequential(nn.LSTM(5, 6))
     run = recorded(net, pack_sequence([torch.randn(4, 5), torch.randn(2, 5)]))
     packed = {key: layout_of(found, View()) for key, found in run.activations.items()}
-    assert packed["0[0][0]"].letters == "LC"
+    assert packed["0[0][0]"].dims == "LC"
     assert "packed" in packed["0[0][0]"].words[0]
-    assert packed["0[1][0]"].letters == "SNC"
+    assert packed["0[1][0]"].dims == "SNC"
     cell = axes_in(nn.LSTMCell(5, 6), torch.randn(3, 5))
-    assert [(found.letters, found.signed) for found in cell.values()] == [("NC", True)] * 2
+    assert [(found.dims, found.signed) for found in cell.values()] == [("NC", True)] * 2
 
 
 def test_the_rows_of_an_image_read_by_a_recurrent_layer_are_no_patches():
@@ -420,7 +420,7 @@ def test_the_rows_of_an_image_read_by_a_recurrent_layer_are_no_patches():
             return self.lstm(x[:, 0])[0]
 
     out = axes_in(Rows(), torch.randn(1, 1, 25, 25))["lstm[0]"]
-    assert (out.letters, out.grid, out.words) == ("NLC", None, ())
+    assert (out.dims, out.grid, out.words) == ("NLC", None, ())
 
 
 def test_channel_attention_returns_channels():
@@ -437,14 +437,14 @@ def test_channel_attention_returns_channels():
 
 def activation(shape, key="enc", image=None, grids=()):
     pixels = None if image is None else torch.zeros(image)
-    return Activation(key, key, "Module", 1, torch.zeros(shape), given=PassInputs(pixels, grids))
+    return Activation(key, key, "Module", 1, torch.zeros(shape), inputs=PassInputs(pixels, grids))
 
 
 def test_a_layout_that_is_given_overrules():
     volume = activation((1, 5, 24, 24))
-    assert layout_of(volume, View(layout="NHWC")).letters == "NHWC"
-    assert layout_of(activation((2, 7, 4, 6, 6)), View(layout="NCTHW")).letters == "NCDHW"
-    assert layout_of(activation((2, 7, 4)), View(layout="NTC")).letters == "NLC"
+    assert layout_of(volume, View(layout="NHWC")).dims == "NHWC"
+    assert layout_of(activation((2, 7, 4, 6, 6)), View(layout="NCTHW")).dims == "NCDHW"
+    assert layout_of(activation((2, 7, 4)), View(layout="NTC")).dims == "NLC"
     assert layout_of(activation((4, 5, 6)), View(layout="CHW")).words == ()
 
 
@@ -457,7 +457,7 @@ def test_a_layout_of_another_number_of_axes_is_refused_with_those_that_fit():
     assert all(len(layout) == rank for rank in range(1, 6) for layout in layouts_for(rank))
     for rank in range(1, 6):
         for layout in layouts_for(rank):
-            assert layout_of(activation((2,) * rank), View(layout=layout)).letters
+            assert layout_of(activation((2,) * rank), View(layout=layout)).dims
 
 
 def test_a_grid_that_is_given_overrules():
@@ -542,16 +542,16 @@ def test_the_image_is_a_copy_from_before_the_model_ran():
     x = torch.rand(1, 3, 8, 8)
     before = x.clone()
     run = recorded(nn.Sequential(Spoils()), x)
-    assert torch.equal(run.given.image, before)
-    assert run.activations["0"].given is run.given
+    assert torch.equal(run.inputs.image, before)
+    assert run.activations["0"].inputs is run.inputs
 
 
 def test_a_pass_of_a_part_alone_has_nothing_given():
     model = nn.Sequential(nn.Conv2d(3, 4, 3))
     with Recorder(select(model, ["0"])) as recorder:
         model[0](torch.rand(1, 3, 8, 8))
-    assert recorder.last.given.image is None
-    assert recorder.last.given.grids == ()
+    assert recorder.last.inputs.image is None
+    assert recorder.last.inputs.grids == ()
 
 
 class Unreadable(dict):
@@ -572,7 +572,7 @@ def test_whatever_is_given_the_forward_goes_on(argument):
     for args, kwargs in (((argument,), {}), ((None,), {"y": argument})):
         with Recorder(select(model.inner, ["."]), as_is=True) as recorder:
             model.inner(*args, **kwargs)
-        assert recorder.last.given.image is None
+        assert recorder.last.inputs.image is None
 
 
 def test_a_layers_memory_stays_while_the_layer_does():

@@ -279,7 +279,7 @@ def test_one_odd_object_hides_no_other_and_has_none_of_its_code_run():
     assert ran == []
 
 
-def test_a_module_that_was_never_initialised_hides_no_other():
+def test_a_module_that_was_never_initialized_hides_no_other():
     known = {"broken": nn.Sequential.__new__(nn.Sequential), "net": DNN()}
     assert list(suggested("%hook |", names=known)) == ["broken", "net"]
     assert suggested("%hook broken[|", names=known) == {}
@@ -767,7 +767,7 @@ def test_looking_for_completions_leaves_the_model_alone(tab, shell, model):
 
 
 def test_whatever_goes_wrong_is_no_trouble_of_the_users(tab, shell, capfd):
-    broken = nn.Sequential.__new__(nn.Sequential)  # never initialised
+    broken = nn.Sequential.__new__(nn.Sequential)  # never initialized
     half = DNN()
     half._modules["cnn1"] = "no module"
     shell.names.update(broken=broken, half=half)

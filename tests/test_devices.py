@@ -89,7 +89,7 @@ class TakesAnything(nn.Module):
         self.scale = nn.Conv2d(2, 3, 3)
 
     def forward(self, pair, *more, options):
-        self.given = pair, more, options
+        self.inputs = pair, more, options
         return self.scale(pair.first + pair.second[0] + more[0]["a"][1] + options["deep"][0]["b"])
 
 
@@ -114,7 +114,7 @@ def test_inputs_anywhere_in_the_arguments_go_to_the_models_device(device, maps_o
     feature_maps = maps_of(model.to(device), *args, **kwargs)
 
     torch.testing.assert_close(feature_maps["scale"].cpu(), expected)
-    pair, more, options = model.given
+    pair, more, options = model.inputs
     assert type(pair) is Pair
     assert pair.second[1] == 3
     assert more[0]["a"][0] is None
@@ -176,7 +176,7 @@ def test_as_is_leaves_the_inputs_where_they_are(device, maps_of, capsys):
     with pytest.raises(RuntimeError, match=r"device|type"):
         maps_of(model, *args, as_is=True, **kwargs)
 
-    assert model.given[0] is args[0]
+    assert model.inputs[0] is args[0]
     assert "moved" not in capsys.readouterr().out.lower()
 
 
@@ -214,7 +214,7 @@ class OnTwoDevices(nn.Module):
         self.there = nn.Conv2d(2, 3, 3).to(device)
 
     def forward(self, image):
-        self.given = image
+        self.inputs = image
         return self.there(self.here(image).to(self.there.weight.device))
 
 
@@ -224,7 +224,7 @@ def test_a_model_on_two_devices_places_its_own_inputs(device, maps_of, capsys):
 
     feature_maps = maps_of(model, image)
 
-    assert model.given is image
+    assert model.inputs is image
     assert [maps.device.type for maps in feature_maps.values()] == ["cpu", device]
     assert "moved" not in capsys.readouterr().out.lower()
 
@@ -310,9 +310,9 @@ def test_a_look_copies_nothing_but_what_it_shows(device, ipython, capsys):
     ids=str,
 )
 @pytest.mark.parametrize("strange", [False, True], ids=["finite", "with NaN"])
-def test_all_statistics_of_a_layer_come_in_one_transfer(device, view, strange, tmp_path):
+def test_all_statistics_of_a_layer_come_in_one_transfer(device, view, nonfinite, tmp_path):
     tensor = torch.randn(2, 32, 20, 20)
-    tensor[0, 3, 2, 2] = torch.nan if strange else 0
+    tensor[0, 3, 2, 2] = torch.nan if nonfinite else 0
     feature_maps = maps_with(tensor, device)
     sim.transfers.clear()
 

@@ -1,4 +1,4 @@
-"""Colours, mosaics and captions, compared with values computed apart."""
+"""Colors, mosaics and captions, compared with values computed apart."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def indices_of(tensor, **options):
     return tiles[: len(mosaic.labels)]
 
 
-def test_each_channel_runs_over_the_whole_colour_map():
+def test_each_channel_runs_over_the_whole_color_map():
     tensor = torch.rand(1, 3, 6, 6)
     for plane, drawn in zip(tensor[0].double().numpy(), indices_of(tensor), strict=True):
         exact = (plane - plane.min()) / (plane.max() - plane.min()) * (LEVELS - 1)
@@ -68,7 +68,7 @@ def test_a_layers_range_is_one_for_all_channels():
     assert np.abs(indices_of(tensor, scale="layer") - exact).max() <= 0.5 + 1e-3
 
 
-def test_both_signs_are_centred_on_zero():
+def test_both_signs_are_centered_on_zero():
     tensor = torch.tensor([[[[-1.0, 0.0, 3.0]]]])
     drawing = draw(activation(tensor), View())
     drawn = indices_of(tensor)[0, 0].astype(float)
@@ -89,19 +89,19 @@ def test_both_signs_are_centred_on_zero():
         ([0.0, 1.0], "coolwarm", "coolwarm"),
     ],
 )
-def test_the_colour_map_follows_the_signs_unless_one_is_named(values, cmap, words):
+def test_the_color_map_follows_the_signs_unless_one_is_named(values, cmap, words):
     caption = draw(activation(torch.tensor([[[values]]])), View(cmap=cmap)).caption
     assert caption.split(" · ")[-1] == words
 
 
-def test_the_palette_is_matplotlibs_colour_map():
-    colours = np.frombuffer(palette("magma"), np.uint8).reshape(256, 3)
+def test_the_palette_is_matplotlibs_color_map():
+    colors = np.frombuffer(palette("magma"), np.uint8).reshape(256, 3)
     exact = matplotlib.colormaps["magma"](np.linspace(0, 1, LEVELS))[:, :3] * 255
-    assert np.abs(colours[:LEVELS] - exact).max() <= 1
-    assert len({tuple(c) for c in colours[LEVELS:255].tolist()}) == 255 - LEVELS
+    assert np.abs(colors[:LEVELS] - exact).max() <= 1
+    assert len({tuple(c) for c in colors[LEVELS:255].tolist()}) == 255 - LEVELS
 
 
-def test_a_colour_map_that_the_user_registered_is_known(request):
+def test_a_color_map_that_the_user_registered_is_known(request):
     name = "users_own"
     matplotlib.colormaps.register(
         matplotlib.colors.LinearSegmentedColormap.from_list(name, ["red", "blue"]), name=name
@@ -110,7 +110,7 @@ def test_a_colour_map_that_the_user_registered_is_known(request):
     assert palette(View(cmap=name).cmap)[:3] == b"\xff\0\0"
 
 
-def test_nan_and_infinities_have_colours_of_their_own_and_are_counted():
+def test_nan_and_infinities_have_colors_of_their_own_and_are_counted():
     inf, nan = torch.inf, torch.nan
     tensor = torch.tensor([[[[0.0, 1.0, nan], [inf, -inf, 0.5]]]])
     drawn = indices_of(tensor)[0]
@@ -161,8 +161,8 @@ def test_any_finite_values_are_painted_in_their_order(dtype, data):
     )
     values = torch.from_numpy(array).to(dtype)
     measured = measure(values)
-    colours = choose_range(measured, View(cmap="gray"))
-    drawn = palette_indices(levels(values, colours), colours, measured).numpy()
+    colors = choose_range(measured, View(cmap="gray"))
+    drawn = palette_indices(levels(values, colors), colors, measured).numpy()
     assert (measured.nan, measured.inf) == (0, 0)
     for plane, there in zip(values.numpy(), drawn, strict=True):
         if plane.min() == plane.max():
@@ -215,11 +215,11 @@ rooms = st.builds(
     size=st.tuples(st.integers(1, 900), st.integers(1, 900)),
     ncols=st.none() | st.integers(1, 80),
     zoom=st.none() | st.integers(1, 9),
-    room=rooms,
+    viewport=rooms,
 )
-def test_a_layout_always_fits_the_room(count, size, ncols, zoom, room):
+def test_a_layout_always_fits_the_room(count, size, ncols, zoom, viewport):
     try:
-        layout = lay_out_tiles(count, size, View(ncols=ncols, zoom=zoom), room)
+        layout = lay_out_tiles(count, size, View(ncols=ncols, zoom=zoom), viewport)
     except FeatmagicError:  # only what was asked for can be too large
         assert zoom or ncols or count * size[0] * size[1] > 10**6
         return
@@ -227,10 +227,10 @@ def test_a_layout_always_fits_the_room(count, size, ncols, zoom, room):
     assert layout.zoom >= 1
     assert layout.ncols <= count
     wide = math.ceil(size[1] / layout.shrink) * layout.zoom
-    total = layout.ncols * (wide + room.gap) + room.gap
-    if (ncols is None and zoom is None) or room.strict:
-        assert total <= room.width
-    if not room.strict:
+    total = layout.ncols * (wide + viewport.gap) + viewport.gap
+    if (ncols is None and zoom is None) or viewport.strict:
+        assert total <= viewport.width
+    if not viewport.strict:
         assert layout.ncols == min(ncols or layout.ncols, count)
         assert layout.zoom == (zoom or layout.zoom)
         assert zoom is None or layout.shrink == 1
@@ -311,7 +311,7 @@ def test_only_rows_of_tiles_that_are_shown_are_made(height):
 @pytest.mark.parametrize("options", [{}, {"sample": "all"}, {"reduce": "pca"}])
 def test_the_input_and_a_row_of_tiles_fit_a_terminals_screen(lines, size, shape, options):
     seen = PassInputs(torch.rand(2, 3, *shape))
-    one = Activation("cnn1", "cnn1", "Conv2d", 1, torch.rand(2, 5, *size), given=seen)
+    one = Activation("cnn1", "cnn1", "Conv2d", 1, torch.rand(2, 5, *size), inputs=seen)
     mosaic = draw(one, View(input=True, **options), terminal_viewport(80, lines)).mosaic
 
     made = mosaic_lines(mosaic, AsciiCells(mosaic), 79)
@@ -413,8 +413,8 @@ def test_ranges_at_the_ends_of_float64_are_painted_too():
     rows = [[0.0, 2.2e-309], [-1.7e308, 1.7e308], [5e-324, 1e-323], [1e308, 1e308], [0.0, 1.0]]
     values = torch.tensor(rows, dtype=torch.float64)[:, None]
     measured = measure(values)
-    colours = choose_range(measured, View(cmap="gray"))
-    drawn = palette_indices(levels(values, colours), colours, measured)
+    colors = choose_range(measured, View(cmap="gray"))
+    drawn = palette_indices(levels(values, colors), colors, measured)
     ends = [0, LEVELS - 1]
     assert [plane[0].tolist() for plane in drawn] == [ends, ends, ends, [CONSTANT, GAP], ends]
 
@@ -423,8 +423,8 @@ def test_ranges_at_the_ends_of_float64_are_painted_too():
 def test_what_only_fills_a_folded_vector_is_never_averaged_into_a_value(count):
     """Many values in a narrow room: shrunk, with the last row not full."""
     values = torch.rand(1, count) + 5
-    room = Viewport(width=79, gap=1, smallest=8, largest=24, columns=2, strict=True)
-    drawing = draw(activation(values), View(), room)
+    viewport = Viewport(width=79, gap=1, smallest=8, largest=24, columns=2, strict=True)
+    drawing = draw(activation(values), View(), viewport)
     mosaic = drawing.mosaic
     width = math.ceil(math.sqrt(count))
     rows = math.ceil(count / width)

@@ -129,7 +129,7 @@ def said_in(cell):
 
 
 def settled(caption):
-    """A caption's names, shapes, layouts, counts and colours.
+    """A caption's names, shapes, layouts, counts and colors.
 
     What is measured differs in its last digits between machines; what a random channel is (dead,
     another's double, beyond its range) hangs on them.

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from expected import layers_of, model_and_images, possible_colours, ranges_of, wrong_pixels
+from expected import layers_of, model_and_images, possible_colors, ranges_of, wrong_pixels
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
@@ -480,7 +480,7 @@ def assert_is_the_grid(output, planes):
     tiles = tiles_in(pixels_of(output), planes.shape[1:])
     assert len(tiles) == len(planes)
     for tile, plane, ends in zip(tiles, planes, ranges_of(planes), strict=True):
-        assert wrong_pixels(tile.colours, possible_colours(plane, ends, "gray")) == 0
+        assert wrong_pixels(tile.colors, possible_colors(plane, ends, "gray")) == 0
 
 
 def test_jupyterlab_is_given_the_grid_alone_which_the_script_knows_by_its_end(front, values):

@@ -488,7 +488,7 @@ def test_nothing_of_a_pass_is_kept_alive():
 
 class Keeping(nn.Module):
     def forward(self, x):
-        self.given = weakref.ref(x)
+        self.inputs = weakref.ref(x)
         return x * 2
 
 

@@ -1,4 +1,4 @@
-"""A figure to print: one image for all tiles, words as text, a colour bar with true figures."""
+"""A figure to print: one image for all tiles, words as text, a color bar with true figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from expected import centred, possible_colours, wrong_pixels
+from expected import centered, possible_colors, wrong_pixels
 from matplotlib.collections import LineCollection
 from matplotlib.text import Text
 from PIL import Image
@@ -80,7 +80,7 @@ def texts(axes):
 
 
 def tiles_in(pixels, mosaic, figure):
-    """Each tile as it stands in the pixels of the tiles' image, a colour a value."""
+    """Each tile as it stands in the pixels of the tiles' image, a color a value."""
     (axes, *_) = figure.axes
     (image,) = of_name(axes, "tiles")
     full = pixels[region(figure, image)]
@@ -94,7 +94,7 @@ def tiles_in(pixels, mosaic, figure):
 
 
 @pytest.mark.parametrize("options", [{}, {"scale": "layer"}, {"zoom": 3, "ncols": 2}])
-def test_the_rendered_tiles_have_the_colours_of_their_values(maps, options):
+def test_the_rendered_tiles_have_the_colors_of_their_values(maps, options):
     view = View(cmap="RdBu_r", **options)
     figure = maps.figure("cnn1", cmap="RdBu_r", **options)
     mosaic = draw(Activation("cnn1", "cnn1", "Conv2d", 1, maps["cnn1"]), view).mosaic
@@ -102,8 +102,8 @@ def test_the_rendered_tiles_have_the_colours_of_their_values(maps, options):
     tiles = list(tiles_in(rendered(figure), mosaic, figure))
     assert len(tiles) == 5
     for tile, plane in zip(tiles, planes, strict=True):
-        ends = centred(plane) if "scale" not in options else centred(planes)
-        possible = possible_colours(plane, ends, "RdBu_r")
+        ends = centered(plane) if "scale" not in options else centered(planes)
+        possible = possible_colors(plane, ends, "RdBu_r")
         assert wrong_pixels(tile, possible) == 0
 
 
@@ -169,7 +169,7 @@ def test_bars_are_as_long_as_channels_are_strong(maps):
         ({"vmin": -1, "vmax": 2, "cmap": "gray"}, "Normalize"),
     ],
 )
-def test_the_colour_bar_gives_a_value_the_colour_it_has_in_its_tile(options, kind):
+def test_the_color_bar_gives_a_value_the_color_it_has_in_its_tile(options, kind):
     maps = noise(1, 6, 10, 10, change=lambda values: values * 3)
     figure = maps.figure("noise", scale="layer", **options)
     beside = figure.axes[1]
@@ -185,17 +185,17 @@ def test_the_colour_bar_gives_a_value_the_colour_it_has_in_its_tile(options, kin
     some = np.clip(planes, bar.vmin, bar.vmax)
     places = np.asarray(bar.norm(some.ravel()), float).reshape(some.shape) * 247
     for tile, place in zip(tiles_in(rendered(figure), mosaic, figure), places, strict=True):
-        table = mosaic.colours[:248].astype(int)
+        table = mosaic.colors[:248].astype(int)
         near = [table[np.clip(np.rint(place + step), 0, 247).astype(int)] for step in (-0.01, 0.01)]
         assert ((tile == near[0]).all(-1) | (tile == near[1]).all(-1)).all()
 
 
-def test_a_colour_bar_is_only_where_a_range_is_shared(maps):
+def test_a_color_bar_is_only_where_a_range_is_shared(maps):
     assert len(maps.figure("cnn1").axes) == 1
     assert len(maps.figure("cnn1", scale="layer").axes) == 2
 
 
-def test_one_value_has_no_colour_bar():
+def test_one_value_has_no_color_bar():
     maps = noise(1, 3, 8, 8, change=torch.zeros_like)
     assert len(maps.figure("noise", scale="layer").axes) == 1
 
@@ -252,7 +252,7 @@ def test_prefix_tokens_are_a_strip_of_their_own():
     wide = (cells[::8, :, 3] > 0).sum() // 300
     found = cells[::8, ::wide].reshape(-1, 4)
     found = found[found[:, 3] == 255][:, :3]
-    assert (found == mosaic.colours[mosaic.strip.indices[0]]).all()
+    assert (found == mosaic.colors[mosaic.strip.indices[0]]).all()
 
 
 def test_the_caption_is_the_title_in_lines_that_fit(maps):
@@ -332,7 +332,7 @@ def test_a_pdf_has_the_tiles_once_and_its_words_as_text(maps, tmp_path):
     assert data.startswith(b"%PDF-")
     assert data.rstrip().endswith(b"%%EOF")
     assert b"CreationDate" not in data
-    assert len(re.findall(rb"/Subtype /Image", data)) == 2  # the colours, and what is transparent
+    assert len(re.findall(rb"/Subtype /Image", data)) == 2  # the colors, and what is transparent
     streams = []
     for found in re.finditer(rb"stream\r?\n(.*?)\r?\nendstream", data, re.DOTALL):
         try:
@@ -352,11 +352,11 @@ def test_a_figure_can_be_pickled_and_loads_without_us(maps):
         again = pickle.loads(data)
         assert type(again).__module__ == "matplotlib.figure"
         assert len(again.axes) == len(figure.axes)
-    off_centre = maps.figure("cnn1", scale="layer", norm="asinh", center=0.5)
-    assert len(pickle.loads(pickle.dumps(off_centre)).axes) == 2
+    off_center = maps.figure("cnn1", scale="layer", norm="asinh", center=0.5)
+    assert len(pickle.loads(pickle.dumps(off_center)).axes) == 2
 
 
-def test_principal_components_are_pictures_in_their_own_colours():
+def test_principal_components_are_pictures_in_their_own_colors():
     maps = noise(2, 8, 10, 10)
     figure = maps.figure("noise", reduce="pca", sample="all")
     activation = Activation("noise", "noise", "Noise", 1, maps["noise"])

@@ -96,7 +96,7 @@ UPWARDS = ["....", ".##.", "####", "...."]
 DOWNWARDS = ["....", "####", ".##.", "...."]
 
 
-def test_nan_and_infinities_have_their_loud_colours_and_shapes_and_no_other_value_has():
+def test_nan_and_infinities_have_their_loud_colors_and_shapes_and_no_other_value_has():
     ((caption, data),) = gallery.pictures(STRANGE)
     pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
     values = gallery.maps_of(STRANGE.network)["1"][0].double().numpy()
@@ -104,14 +104,14 @@ def test_nan_and_infinities_have_their_loud_colours_and_shapes_and_no_other_valu
     tiles = pixels[11 : 11 + 4 * height, 2:].reshape(4 * height, count, 4 * width + 2, 3)
     blocks = tiles[:, :, : 4 * width].reshape(height, 4, count, width, 4, 3)
     blocks = blocks.transpose(2, 0, 3, 1, 4, 5)
-    for colour, shape, there in (
+    for color, shape, there in (
         ((255, 0, 255), CROSS, np.isnan(values)),
         ((0, 200, 255), DOWNWARDS, values == -np.inf),
         ((255, 120, 0), UPWARDS, values == np.inf),
     ):
         black = np.array([[letter == "#" for letter in line] for line in shape])
-        assert (blocks[there] == np.where(black[..., None], 0, colour)).all()
-        assert not (blocks[~there] == colour).all(-1).any()
+        assert (blocks[there] == np.where(black[..., None], 0, color)).all()
+        assert not (blocks[~there] == color).all(-1).any()
     finite = blocks[np.isfinite(values)]
     assert (finite == finite[:, :1, :1]).all()
     assert f"{np.isnan(values).sum()} NaN, {np.isinf(values).sum()} inf" in caption
@@ -136,7 +136,7 @@ def pages(tmp_path_factory):
     return folder
 
 
-def test_an_order_by_likeness_has_alike_channels_as_neighbours_and_stays_so():
+def test_an_order_by_likeness_has_alike_channels_as_neighbors_and_stays_so():
     order = order_of(ALIKE)
     assert sorted(order) == list(range(12))
     assert order[-1] == 3  # the dead one is like nothing

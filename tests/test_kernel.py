@@ -13,10 +13,10 @@ import nbformat
 import numpy as np
 import pytest
 from expected import (
-    centred,
+    centered,
     layers_of,
     model_and_images,
-    possible_colours,
+    possible_colors,
     ranges_of,
     unwrapped,
     wrong_pixels,
@@ -180,7 +180,7 @@ def picture_of(output):
 
 
 def tiles_of(output, shape):
-    """The tiles of a picture; the colours under them, which a shared range has, are cut off."""
+    """The tiles of a picture; the colors under them, which a shared range has, are cut off."""
     pixels = np.asarray(picture_of(output).convert("RGB"))
     if "own range" not in output.data["text/plain"]:
         pixels = pixels[: -LINE - 12]
@@ -188,11 +188,11 @@ def tiles_of(output, shape):
 
 
 def assert_holds(output, planes, cmap, ranges):
-    """The picture's tiles are these planes, in this order, each coloured over its range."""
+    """The picture's tiles are these planes, in this order, each colored over its range."""
     tiles = tiles_of(output, planes.shape[1:])
     assert len(tiles) == len(planes)
     for tile, plane, ends in zip(tiles, planes, ranges, strict=True):
-        assert wrong_pixels(tile.colours, possible_colours(plane, ends, cmap)) == 0
+        assert wrong_pixels(tile.colors, possible_colors(plane, ends, cmap)) == 0
 
 
 LOOK = "%%featuremaps model {}\nmodel(x[500].unsqueeze(0));"
@@ -300,7 +300,7 @@ def test_both_signs_are_drawn_in_red_and_blue_with_zero_in_the_middle(kernel, la
     ran = kernel.good(LOOK.format(name))
 
     assert "RdBu_r centred on 0" in ran.text
-    assert_holds(ran.pictures[0], planes, "RdBu_r", [centred(plane) for plane in planes])
+    assert_holds(ran.pictures[0], planes, "RdBu_r", [centered(plane) for plane in planes])
 
 
 def test_one_sign_is_drawn_in_viridis_and_a_vector_row_by_row(kernel, layers):
@@ -320,7 +320,7 @@ def test_scale_layer_draws_all_channels_over_one_range(kernel, layers, cmap):
 
     ran = kernel.good(LOOK.format(f"cnn1 --cmap {cmap} --scale layer"))
 
-    ends = centred(planes) if cmap == "RdBu_r" else (planes.min(), planes.max())
+    ends = centered(planes) if cmap == "RdBu_r" else (planes.min(), planes.max())
     assert_holds(ran.pictures[0], planes, cmap, [ends] * 5)
 
 

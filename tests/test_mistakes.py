@@ -63,28 +63,28 @@ def test_without_a_model_it_says_to_make_one(empty):
 
 
 @pytest.mark.parametrize("line", ["%hook cnn1 act1", "%%featuremaps cnn1 act1\nmodel(x)"])
-def test_a_layer_without_its_model_is_recognised(shell, line):
+def test_a_layer_without_its_model_is_recognized(shell, line):
     assert "It is a layer of model, and the model comes first: model cnn1." in helped(shell, line)
 
 
-def test_a_class_without_a_model_is_recognised(shell):
+def test_a_class_without_a_model_is_recognized(shell):
     assert "the model comes first: model Conv2d." in helped(shell, "%hook Conv2d")
 
 
 @pytest.mark.parametrize(
     ("line", "word"), [("model, cnn1, act1", "model,"), ("model cnn1, act1", "cnn1,")]
 )
-def test_commas_behind_words_are_recognised(shell, line, word):
+def test_commas_behind_words_are_recognized(shell, line, word):
     message = helped(shell, f"%hook {line}")
     assert message == f"{word} has a comma: model and layers are words, with spaces between them."
 
 
-def test_commas_between_layers_are_recognised(shell):
+def test_commas_between_layers_are_recognized(shell):
     message = helped(shell, "%hook model cnn1,act1")
     assert "Layers have spaces between them, not commas." in message
 
 
-def test_an_option_without_its_dashes_is_recognised(shell):
+def test_an_option_without_its_dashes_is_recognized(shell):
     message = helped(shell, "%%featuremaps model cnn1 cmap=gray\nmodel(x)")
     assert message == "An option begins with two dashes: --cmap=gray"
 
@@ -96,12 +96,12 @@ def test_the_value_of_an_option_is_no_such_mistake(shell, tmp_path):
     assert message.startswith("channels ")
 
 
-def test_a_statement_behind_a_cell_magic_is_recognised(shell):
+def test_a_statement_behind_a_cell_magic_is_recognized(shell):
     message = helped(shell, "%%featuremaps model cnn1 -- model(x)\nmodel(x)")
     assert message.startswith("%%featuremaps takes no statement behind --")
 
 
-def test_two_dashes_without_a_statement_are_recognised(shell):
+def test_two_dashes_without_a_statement_are_recognized(shell):
     assert helped(shell, "%featuremaps model cnn1 --").startswith("Nothing stands behind --")
 
 
@@ -111,7 +111,7 @@ def test_a_key_that_is_missing_is_said_in_a_short_line(shell):
 
 
 @pytest.mark.parametrize("line", ["%hook name cnn1", "%%featuremaps name cnn1\nmodel(x)"])
-def test_a_variable_that_holds_the_models_name_is_recognised(shell, line):
+def test_a_variable_that_holds_the_models_name_is_recognized(shell, line):
     shell.names["name"] = "model"
     assert "Write model without the variable that holds its name." in helped(shell, line)
 

@@ -31,7 +31,7 @@ def families(count, members):
 
 
 def likeness(r, order):
-    """The sum of the correlations of neighbours."""
+    """The sum of the correlations of neighbors."""
     return sum(float(r[a, b]) for a, b in pairwise(order))
 
 
@@ -135,7 +135,7 @@ def test_members_of_a_family_are_put_side_by_side(members):
     assert sorted_ > 0.98 * known
 
 
-def test_neighbours_of_noise_are_more_alike_than_by_index():
+def test_neighbors_of_noise_are_more_alike_than_by_index():
     r = correlations(torch.randn(200, 6, 6))
     assert likeness(r, similarity_order(r)) > likeness(r, range(200)) + 20
 

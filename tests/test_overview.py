@@ -41,9 +41,9 @@ def activation(tensor, key="conv", kind="Conv2d"):
     return Activation(key, key, kind, 1, tensor)
 
 
-def film_of(*tensors, room=PAGE, **view):
+def film_of(*tensors, viewport=PAGE, **view):
     wanted = [(activation(tensor, f"layer{n}"), ()) for n, tensor in enumerate(tensors)]
-    return filmstrip(wanted, View(overview=True, **view), room)
+    return filmstrip(wanted, View(overview=True, **view), viewport)
 
 
 def leaves(model, *inputs):
@@ -60,10 +60,10 @@ def decoded(film):
         assert picture.mode == "P"
         assert "transparency" not in picture.info
         assert picture.width == PAGE.width
-        colours = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
+        colors = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
         pixels = np.asarray(picture)[head_height(film) :]
     assert len(pixels) == PITCH * len(film.frames)
-    return pixels.reshape(-1, PITCH, PAGE.width), colours
+    return pixels.reshape(-1, PITCH, PAGE.width), colors
 
 
 def tiles_of(row, count, shape):
@@ -140,25 +140,25 @@ def test_a_row_is_the_same_alone_and_among_others():
         assert (alone[0] == together[place]).all()
 
 
-def test_the_palette_is_both_colour_maps_of_matplotlib():
-    _, colours = decoded(film_of(torch.rand(1, 2, 8, 8)))
+def test_the_palette_is_both_color_maps_of_matplotlib():
+    _, colors = decoded(film_of(torch.rand(1, 2, 8, 8)))
     for start, name in ((0, "viridis"), (HALF, "RdBu_r")):
         exact = matplotlib.colormaps[name](np.linspace(0, 1, HALF))[:, :3] * 255
-        assert np.abs(colours[start : start + HALF] - exact).max() <= 1
-    assert len({tuple(c) for c in colours[2 * HALF : 255].tolist()}) == 7
+        assert np.abs(colors[start : start + HALF] - exact).max() <= 1
+    assert len({tuple(c) for c in colors[2 * HALF : 255].tolist()}) == 7
 
 
-def test_zero_has_the_middle_colour_of_the_diverging_map():
+def test_zero_has_the_middle_color_of_the_diverging_map():
     film = film_of(torch.tensor([[[[-1.0, 0.0], [0.5, 3.0]]]]))
     assert film.frames[0].tiles[0, 0, 1] == HALF + HALF // 2
 
 
-def test_the_view_chooses_sample_channels_and_colours():
+def test_the_view_chooses_sample_channels_and_colors():
     tensor = torch.rand(3, 20, 14, 14)
     film = film_of(tensor, sample=-1, channels="3,17", cmap="gray")
-    rows, colours = decoded(film)
+    rows, colors = decoded(film)
     assert_tiles(rows[0], tensor[:, [3, 17]], sample=2)
-    assert (colours[:HALF, 0] == colours[:HALF, 2]).all()
+    assert (colors[:HALF, 0] == colors[:HALF, 2]).all()
     assert "sample -1, channels 3,17" in filmstrip_text(film)
 
 
@@ -355,8 +355,8 @@ def test_facts_are_kept():
 
 def test_a_name_with_control_characters_can_do_nothing():
     one = activation(torch.rand(1, 2, 8, 8), "a\x1b[2J\nb", "Cl\x07ass")
-    for room in (PAGE, terminal(80)):
-        film = filmstrip([(one, ())], View(), room)
+    for viewport in (PAGE, terminal(80)):
+        film = filmstrip([(one, ())], View(), viewport)
         assert r"a\x1b[2J\nb" in filmstrip_text(film)
         assert "\x07" not in filmstrip_text(film)
         assert "\x1b" not in filmstrip_text(film)
@@ -390,8 +390,8 @@ ODD = {
 
 def test_odd_activations_are_drawn_or_the_reason_is_said():
     wanted = [(activation(tensor, name), ()) for name, tensor in ODD.items()]
-    for room in (PAGE, terminal(80), None):
-        film = filmstrip(wanted, View(), room)
+    for viewport in (PAGE, terminal(80), None):
+        film = filmstrip(wanted, View(), viewport)
         lines = dict(zip(ODD, filmstrip_text(film).splitlines()[-len(ODD) :], strict=True))
         assert all(line.startswith(name) for name, line in lines.items())
         assert "all 2.5" in lines["scalar"]
@@ -404,9 +404,9 @@ def test_odd_activations_are_drawn_or_the_reason_is_said():
         assert (by_name["integers"].health.low, by_name["integers"].health.high) == (0, 47)
         assert by_name["complex"].health.high == pytest.approx(ODD["complex"].abs().max().item())
         assert by_name["expanded"].health.dead == 4
-        if room is None:
+        if viewport is None:
             assert all(frame.tiles is None for frame in film.frames)
-        elif room is PAGE:
+        elif viewport is PAGE:
             undrawn = {name for name, frame in by_name.items() if frame.tiles is None}
             assert undrawn == {"scalar", "empty", "meta", "nested", "six axes"}
             assert_tiles(decoded(film)[0][list(ODD).index("channels last")], ODD["channels last"])
@@ -437,7 +437,7 @@ def test_any_shapes_make_a_film(data, columns):
     film = film_of(*tensors)
     decoded(film)
     assert len(filmstrip_text(film).splitlines()) >= len(tensors)
-    in_terminal = film_of(*tensors, room=terminal(columns))
+    in_terminal = film_of(*tensors, viewport=terminal(columns))
     for line in filmstrip_lines(in_terminal, 2**24, columns - 1).split("\n"):
         assert len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= columns - 1
 
@@ -468,19 +468,19 @@ def screen_of(text, columns):
     return screen
 
 
-def test_half_blocks_are_the_tiles_in_the_colours_of_the_palette():
+def test_half_blocks_are_the_tiles_in_the_colors_of_the_palette():
     tensor = torch.rand(1, 8, 6, 6)
-    film = film_of(tensor, room=terminal(80))
+    film = film_of(tensor, viewport=terminal(80))
     text = filmstrip_lines(film, 2**24, 79)
     screen = screen_of(text, 80)
     top = next(n for n, line in enumerate(screen.display) if line.startswith("layer0")) + 1
-    colours = np.frombuffer(film.palette, np.uint8).reshape(256, 3)
+    colors = np.frombuffer(film.palette, np.uint8).reshape(256, 3)
     places, _ = place_of(tensor[0].double().numpy(), tensor.numpy())
     for (tile, row, column), place in np.ndenumerate(places):
         cell = screen.buffer[top + row // 2][tile * 7 + column]
         code = cell.bg if row % 2 else cell.fg
         near = [n for n in range(HALF) if abs(n - place) <= 0.76]
-        assert code in {"".join(f"{part:02x}" for part in colours[n]) for n in near}
+        assert code in {"".join(f"{part:02x}" for part in colors[n]) for n in near}
     assert "dead 0 of 8" in screen.display[top + 2]
     assert "1.15 kB" in screen.display[top + 2]
 
@@ -488,7 +488,7 @@ def test_half_blocks_are_the_tiles_in_the_colours_of_the_palette():
 @pytest.mark.parametrize("low", [0.0, -1.0])
 def test_letters_run_over_the_whole_ramp_whatever_the_signs(low):
     steps = torch.linspace(low, 1, 18).reshape(3, 6).repeat_interleave(2, 0)
-    film = film_of(steps[None, None], room=terminal(80))
+    film = film_of(steps[None, None], viewport=terminal(80))
 
     lines = filmstrip_lines(film, 0, 79).split("\n")
 
@@ -500,11 +500,11 @@ def test_letters_run_over_the_whole_ramp_whatever_the_signs(low):
 
 
 @pytest.mark.parametrize("colours", [0, 256])
-def test_facts_stand_in_one_column_beside_whatever_tiles(colours):
+def test_facts_stand_in_one_column_beside_whatever_tiles(colors):
     tensors = torch.rand(1, 8, 6, 6), torch.rand(1, 2, 6, 6), torch.rand(1, 5), torch.zeros(1, 1, 2)
-    film = film_of(*tensors, room=terminal(80))
+    film = film_of(*tensors, viewport=terminal(80))
 
-    display = screen_of(filmstrip_lines(film, colours, 79), 80).display
+    display = screen_of(filmstrip_lines(film, colors, 79), 80).display
 
     left = film.band.width + 2
     for name in ("layer0", "layer1", "layer2", "layer3"):
@@ -519,7 +519,7 @@ def test_facts_stand_in_one_column_beside_whatever_tiles(colours):
 def test_a_layer_with_nan_keeps_its_name_in_a_narrow_terminal(columns):
     tensor = torch.rand(1, 3, 9, 9)
     tensor[0, 0], tensor[0, 1, 0, :2] = torch.nan, torch.inf
-    film = film_of(tensor, room=terminal(columns))
+    film = film_of(tensor, viewport=terminal(columns))
 
     lines = filmstrip_lines(film, 0, columns - 1).split("\n")
 
@@ -530,14 +530,14 @@ def test_a_layer_with_nan_keeps_its_name_in_a_narrow_terminal(columns):
 
 def test_the_head_speaks_of_one_channel_where_there_is_room_for_one():
     assert "the first channel, each" in filmstrip_text(
-        film_of(torch.rand(1, 3, 9, 9), room=terminal(24))
+        film_of(torch.rand(1, 3, 9, 9), viewport=terminal(24))
     )
     assert "the first 8 channels" in filmstrip_text(film_of(torch.rand(1, 3, 9, 9)))
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 200])
 @pytest.mark.parametrize("colours", [256, 2**24])
-def test_the_film_fits_the_terminal(columns, colours):
+def test_the_film_fits_the_terminal(columns, colors):
     spoilt = torch.rand(1, 12, 30, 30)
     spoilt[0, 0, 0, 0] = torch.nan
     wanted = [
@@ -546,7 +546,7 @@ def test_the_film_fits_the_terminal(columns, colours):
         (activation(torch.rand(1, 3, 9, 9), "层" * 60), ()),
     ]
     film = filmstrip(wanted, View(), terminal(columns))
-    text = filmstrip_lines(film, colours, columns - 1)
+    text = filmstrip_lines(film, colors, columns - 1)
     assert len(screen_of(text, columns).display) == text.count("\n") + 2
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     wide = [len(line) + line.count("层") for line in plain.split("\n")]
@@ -559,4 +559,4 @@ def test_no_layers_make_an_empty_film():
     film = film_of()
     assert filmstrip_text(film).startswith("0 layers · 0 B of activations")
     assert filmstrip_png(film)[1:4] == b"PNG"
-    assert filmstrip_lines(film_of(room=terminal(80)), 256, 79)
+    assert filmstrip_lines(film_of(viewport=terminal(80)), 256, 79)

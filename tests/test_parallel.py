@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from expected import centred, layers_of, model_and_images, ranges_of, unwrapped
+from expected import centered, layers_of, model_and_images, ranges_of, unwrapped
 from jupyter_client.manager import start_new_kernel
 from test_kernel import SECONDS, Kernel, assert_holds
 from traitlets.config import Config
@@ -130,7 +130,7 @@ def assert_grids(outputs, planes):
         alt = picture.metadata["image/png"]["alt"]
         assert alt.startswith(f"{short}NCHW: ")
         assert alt.endswith(f"{caption.rpartition(' · ')[2]}.")
-        signs = [centred(plane) for plane in values]
+        signs = [centered(plane) for plane in values]
         ranges = signs if "RdBu_r" in caption else ranges_of(values)
         cmap = "RdBu_r" if "RdBu_r" in caption else "viridis"
         picture.data["text/plain"] = caption  # by which the tiles are found

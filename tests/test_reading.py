@@ -47,7 +47,7 @@ POSITIVE = SIGNED.exp()
 # Ranges
 
 
-def test_layers_that_share_a_range_have_the_same_colours_for_the_same_values():
+def test_layers_that_share_a_range_have_the_same_colors_for_the_same_values():
     conv, relu = activation(SIGNED), activation(SIGNED.relu(), "relu", "ReLU")
     first, second = draw_all([(conv, ()), (relu, ())], View(scale="all"))
     most = SIGNED[0].abs().max().item()
@@ -80,7 +80,7 @@ def test_each_channel_may_keep_its_own_other_end():
     assert_levels(tiles_of(mosaic), values / values.max((1, 2), keepdims=True))
 
 
-def test_a_given_middle_lies_in_the_middle_of_the_colours():
+def test_a_given_middle_lies_in_the_middle_of_the_colors():
     mosaic, caption = drawn(POSITIVE, center=1, scale="layer")
     values = POSITIVE[0].numpy()
     most = np.abs(values - 1).max()
@@ -152,7 +152,7 @@ def test_bars_are_the_channels_strength_against_the_strongest():
     assert mosaic.bars == pytest.approx((strength / strength.max()).tolist())
 
 
-def test_channels_that_share_a_range_need_no_bars_and_have_the_colours_figures():
+def test_channels_that_share_a_range_need_no_bars_and_have_the_colors_figures():
     mosaic, _ = drawn(SIGNED, scale="layer")
     assert mosaic.bars == ()
     assert len(mosaic.ends) == 3
@@ -161,7 +161,7 @@ def test_channels_that_share_a_range_need_no_bars_and_have_the_colours_figures()
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, 0.0, 0.16])
 @pytest.mark.parametrize("shape", [(1, 3, 4, 4), (1, 5), (1, 1, 4, 4)])
-def test_what_has_no_range_has_no_colour_bar(value, shape):
+def test_what_has_no_range_has_no_color_bar(value, shape):
     mosaic, _ = drawn(torch.full(shape, value), scale="layer")
     assert (mosaic.ends, mosaic.scale) == ((), None)
     given, _ = drawn(torch.full(shape, value), vmin=-1, vmax=2)
@@ -254,14 +254,14 @@ def test_a_channel_of_nan_comes_last():
 
 def test_an_order_by_likeness_stays_for_later_looks_at_the_layer():
     memory = LayerCache()
-    first = draw(activation(SIGNED, memory=memory), View(sort="similar")).mosaic.labels
+    first = draw(activation(SIGNED, cache=memory), View(sort="similar")).mosaic.labels
     other = torch.randn(2, 6, 9, 7)
-    again = draw(activation(other, memory=memory), View(sort="similar")).mosaic.labels
+    again = draw(activation(other, cache=memory), View(sort="similar")).mosaic.labels
     fresh = {draw(activation(torch.randn(2, 6, 9, 7)), View(sort="similar")).mosaic.labels}
     assert sorted(first) == [str(n) for n in range(6)]
     assert again == first
     some = View(sort="similar", channels="0,3,5")
-    kept = draw(activation(other, memory=memory), some).mosaic.labels
+    kept = draw(activation(other, cache=memory), some).mosaic.labels
     assert kept == tuple(label for label in first if label in ("0", "3", "5"))
     assert len(fresh) == 1
 
@@ -332,18 +332,18 @@ def test_three_principal_components_are_red_green_and_blue():
     mosaic, caption = drawn(tensor, reduce="pca")
     pixels = tiles_of(mosaic)[0] / 255
     exact = principal_components(tensor[0].numpy())
-    for colour in range(3):
-        either = exact[..., colour], 1 - exact[..., colour]
-        assert min(np.abs(pixels[..., colour] - way).max() for way in either) < 0.01
+    for color in range(3):
+        either = exact[..., color], 1 - exact[..., color]
+        assert min(np.abs(pixels[..., color] - way).max() for way in either) < 0.01
     assert "3 principal components" in caption
 
 
-def test_colours_of_components_mean_the_same_in_the_next_look():
+def test_colors_of_components_mean_the_same_in_the_next_look():
     memory = LayerCache()
     tensor = torch.randn(1, 12, 8, 8)
-    first = draw(activation(tensor, memory=memory), View(reduce="pca")).mosaic
+    first = draw(activation(tensor, cache=memory), View(reduce="pca")).mosaic
     half = torch.cat([tensor[..., :4], torch.randn(1, 12, 8, 4)], 3)
-    second = draw(activation(half, memory=memory), View(reduce="pca"))
+    second = draw(activation(half, cache=memory), View(reduce="pca"))
     assert (tiles_of(second.mosaic)[0][:, :4] == tiles_of(first)[0][:, :4]).all()
     assert "basis of an earlier look" in second.caption
 
@@ -416,10 +416,10 @@ def test_dead_and_negative_channels_have_norms_without_a_warning(norm, scale):
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf, 0.0, 5.0])
 def test_a_first_look_that_finds_no_components_leaves_them_to_the_next(poison):
     memory = LayerCache()
-    nothing = draw(activation(torch.full((1, 5, 4, 4), poison), memory=memory), View(reduce="pca"))
+    nothing = draw(activation(torch.full((1, 5, 4, 4), poison), cache=memory), View(reduce="pca"))
     assert "no principal component: all positions alike, or none finite" in nothing.caption
     good = torch.randn(1, 5, 4, 4)
-    later = draw(activation(good, memory=memory), View(reduce="pca"))
+    later = draw(activation(good, cache=memory), View(reduce="pca"))
     fresh = draw(activation(good), View(reduce="pca"))
     assert (tiles_of(later.mosaic) == tiles_of(fresh.mosaic)).all()
     assert "earlier look" not in later.caption
@@ -502,7 +502,7 @@ def test_prefix_tokens_beyond_all_patches_and_nan_in_them_are_said():
     tokens = torch.rand(1, 13, 5)
     tokens[0, 0], tokens[0, 0, 4] = 100.0, torch.nan
     given = PassInputs(torch.rand(1, 3, 24, 32), grids=((3, 4),))
-    one = activation(tokens, "block", "LayerNorm", given=given, traits=LayoutHint(own=True))
+    one = activation(tokens, "block", "LayerNorm", inputs=given, hint=LayoutHint(own=True))
     drawing = draw(one, View(layout="NLC"))
     assert "strip: 100 … 100, 1 NaN" in drawing.caption
     assert ", 1 NaN ·" in drawing.caption
@@ -535,7 +535,7 @@ def test_errors_send_no_control_codes_of_a_layers_name(options):
 
 def test_windows_of_an_image_are_not_laid_on_it():
     given = PassInputs(torch.rand(1, 3, 8, 8))
-    windows = activation(torch.rand(4, 3, 4, 4), given=given)
+    windows = activation(torch.rand(4, 3, 4, 4), inputs=given)
     caption = draw(windows, View(input=True)).caption
     assert "not on the input: 4 samples of 1 inputs" in caption
     with pytest.raises(FeatmagicError, match="no layer shown lies over the input image"):
@@ -554,7 +554,7 @@ def test_windows_of_an_image_are_not_laid_on_it():
     ],
 )
 def test_the_inputs_range_is_what_its_values_say(image, words):
-    one = activation(torch.rand(1, 2, 4, 4), given=PassInputs(image))
+    one = activation(torch.rand(1, 2, 4, 4), inputs=PassInputs(image))
     drawing = draw(one, View(input=True))
     assert words in drawing.caption
     assert len(drawing.mosaic.inputs) == 1
@@ -564,7 +564,7 @@ def test_one_nan_in_the_input_leaves_the_rest_of_it_visible():
     image = torch.linspace(0, 1, 16).reshape(1, 1, 4, 4)
     image[0, 0, 0, 0] = torch.nan
     (shown,) = draw(
-        activation(torch.rand(1, 2, 4, 4), given=PassInputs(image)), View(input=True)
+        activation(torch.rand(1, 2, 4, 4), inputs=PassInputs(image)), View(input=True)
     ).mosaic.inputs
     assert shown.max() > 240
 
@@ -573,7 +573,7 @@ def test_one_nan_in_the_input_leaves_the_rest_of_it_visible():
 @pytest.mark.parametrize("options", [{}, {"sample": "all"}, {"sample": "all", "reduce": "pca"}])
 def test_the_input_keeps_its_proportions(size, options):
     image = torch.rand(2, 3, *size)
-    one = activation(torch.rand(2, 4, size[0] // 10, size[1] // 10), given=PassInputs(image))
+    one = activation(torch.rand(2, 4, size[0] // 10, size[1] // 10), inputs=PassInputs(image))
     for shown in draw(one, View(input=True, **options)).mosaic.inputs:
         height, width, _ = shown.shape
         assert height / width == pytest.approx(size[0] / size[1], rel=0.1)
@@ -585,7 +585,7 @@ def test_a_watch_keeps_no_copy_of_the_input_but_knows_when_it_has_changed():
     x = torch.rand(1, 3, 8, 8)
     with capture(net, "0", as_is=True) as maps:
         net(x)
-    image = maps._pass.given.image
+    image = maps._pass.inputs.image
     assert image.data_ptr() == x.data_ptr()
     maps.pictures(input=True)
     x.zero_()
@@ -594,13 +594,13 @@ def test_a_watch_keeps_no_copy_of_the_input_but_knows_when_it_has_changed():
     with capture(net, "0") as maps:
         net(x)
     x.fill_(1)
-    assert maps._pass.given.image.sum() == 0
+    assert maps._pass.inputs.image.sum() == 0
 
 
 def test_a_kept_order_is_said_to_be_one():
     memory = LayerCache()
-    first = draw(activation(SIGNED, memory=memory), View(sort="similar"))
-    second = draw(activation(SIGNED, memory=memory), View(sort="similar"))
+    first = draw(activation(SIGNED, cache=memory), View(sort="similar"))
+    second = draw(activation(SIGNED, cache=memory), View(sort="similar"))
     assert "those alike side by side" in first.caption
     assert "in the order of an earlier look" not in first.caption
     assert "those alike side by side, in the order of an earlier look" in second.caption
@@ -609,16 +609,18 @@ def test_a_kept_order_is_said_to_be_one():
 def test_a_subset_keeps_the_order_it_was_first_shown_in():
     memory = LayerCache()
     some = View(sort="similar", channels="0:4")
-    first = draw(activation(SIGNED, memory=memory), some).mosaic.labels
-    draw(activation(SIGNED, memory=memory), View(sort="similar"))
-    assert draw(activation(SIGNED, memory=memory), some).mosaic.labels == first
+    first = draw(activation(SIGNED, cache=memory), some).mosaic.labels
+    draw(activation(SIGNED, cache=memory), View(sort="similar"))
+    assert draw(activation(SIGNED, cache=memory), some).mosaic.labels == first
 
 
 @pytest.mark.parametrize("options", [{}, {"sort": "mean"}, {"topk": 70}, {"sort": "similar"}])
 def test_rows_of_samples_fit_a_terminal_however_their_channels_are_sorted(options):
     tensor = torch.randn(2, 100, 20, 20)
-    room = Viewport(width=79, gap=1, smallest=8, largest=24, columns=2, narrowest=12, strict=True)
-    drawing = draw(activation(tensor), View(sample="all", **options), room)
+    viewport = Viewport(
+        width=79, gap=1, smallest=8, largest=24, columns=2, narrowest=12, strict=True
+    )
+    drawing = draw(activation(tensor), View(sample="all", **options), viewport)
     _, _, ncols, width = drawing.mosaic.indices.shape
     assert ncols * (width * drawing.mosaic.zoom + 1) + 3 <= 79
     assert f"{ncols} of 100 channels" in drawing.caption
@@ -628,8 +630,10 @@ def test_rows_of_samples_fit_a_terminal_however_their_channels_are_sorted(option
 
 def test_sorted_samples_that_are_cut_show_the_first_in_order():
     tensor = torch.randn(2, 100, 20, 20)
-    room = Viewport(width=79, gap=1, smallest=8, largest=24, columns=2, narrowest=12, strict=True)
-    labels = draw(activation(tensor), View(sample="all", sort="mean"), room).mosaic.labels
+    viewport = Viewport(
+        width=79, gap=1, smallest=8, largest=24, columns=2, narrowest=12, strict=True
+    )
+    labels = draw(activation(tensor), View(sample="all", sort="mean"), viewport).mosaic.labels
     order = tensor.transpose(0, 1).flatten(1).mean(1).argsort(descending=True).tolist()
     count = len(labels) // 2
     assert labels[:count] == tuple(map(str, order[:count]))

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from expected import possible_colours, wrong_pixels
+from expected import possible_colors, wrong_pixels
 from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
@@ -71,7 +71,7 @@ def test_a_saved_picture_has_the_settings_too_and_tensors_take_no_notice(looked,
     looked.run(f"feature_maps.save({str(tmp_path / 'maps.npz')!r})")
     plane = looked.names["feature_maps"]["cnn1"][0, 0].numpy()
     pixels = np.asarray(Image.open(tmp_path / "maps.png").convert("RGB"))
-    possible = possible_colours(plane, (plane.min(), plane.max()), "gray")
+    possible = possible_colors(plane, (plane.min(), plane.max()), "gray")
     places = [
         (top, left)
         for top in range(pixels.shape[0] - 23)

@@ -20,10 +20,10 @@ import IPython
 import numpy as np
 import pytest
 from expected import (
-    centred,
+    centered,
     layers_of,
     model_and_images,
-    possible_colours,
+    possible_colors,
     ranges_of,
     unwrapped,
     wrong_pixels,
@@ -43,7 +43,7 @@ import expected, torch
 model, x = expected.model_and_images()
 image = x[500].unsqueeze(0)
 """
-# What else may say how many colours there are or how wide the screen is.
+# What else may say how many colors there are or how wide the screen is.
 SILENT = {
     "IPYTHON_KITTY_GRAPHICS",
     "COLORTERM",
@@ -56,7 +56,7 @@ SILENT = {
 }
 # Every escape sequence or other control code, but for the end of a line.
 CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|.)?|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", re.S)
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def environment(folder, **variables):
@@ -135,9 +135,9 @@ def terminals(tmp_path_factory):
 
 
 TRUECOLOR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-COLOURS_256 = {"TERM": "xterm-256color"}
-NO_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "NO_COLOR": "1"}
-both = pytest.mark.parametrize("colours", [TRUECOLOR, COLOURS_256], ids=["24-bit", "256 colours"])
+COLORS_256 = {"TERM": "xterm-256color"}
+NO_COLOR = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "NO_COLOR": "1"}
+both = pytest.mark.parametrize("colours", [TRUECOLOR, COLORS_256], ids=["24-bit", "256 colours"])
 LINE = "%featuremaps model {} -- model(image);"
 
 
@@ -183,7 +183,7 @@ def bands_of(screen, layer):
 
 
 def tile_at(band, left, shape):
-    """The colours `(H, W, RGB)` of the tile that begins there; each value a square of one."""
+    """The colors `(H, W, RGB)` of the tile that begins there; each value a square of one."""
     edge, rest = divmod(2 * len(band.lines), shape[0])
     assert rest == 0
     halves = []
@@ -198,49 +198,49 @@ def tile_at(band, left, shape):
     return squares[:, 0, :, 0]
 
 
-def rgb(colour):
-    """pyte gives a colour's six hexadecimal digits."""
-    return [int(colour[place : place + 2], 16) for place in (0, 2, 4)]
+def rgb(color):
+    """pyte gives a color's six hexadecimal digits."""
+    return [int(color[place : place + 2], 16) for place in (0, 2, 4)]
 
 
-def nearest_of_256(colours):
-    """The nearest colours of the 240 that xterm has besides the user's own 16."""
-    table = np.array([rgb(colour) for colour in pyte.graphics.FG_BG_256[16:]])
-    distance = ((colours[..., None, :].astype(int) - table) ** 2).sum(-1)
+def nearest_of_256(colors):
+    """The nearest colors of the 240 that xterm has besides the user's own 16."""
+    table = np.array([rgb(color) for color in pyte.graphics.FG_BG_256[16:]])
+    distance = ((colors[..., None, :].astype(int) - table) ** 2).sum(-1)
     return table[distance.argmin(-1)]
 
 
-def assert_holds(screen, layer, planes, cmap, ranges, colours, channels=None):
-    """Below the caption stand these planes, each under its label, in the right colours."""
+def assert_holds(screen, layer, planes, cmap, ranges, colors, channels=None):
+    """Below the caption stand these planes, each under its label, in the right colors."""
     bands = bands_of(screen, layer)
     found = [(band, left, label) for band in bands for left, label in band.labels.items()]
     channels = range(len(planes)) if channels is None else channels
     assert [label for _, _, label in found] == [str(channel) for channel in channels]
     for (band, left, _), plane, ends in zip(found, planes, ranges, strict=True):
-        possible = possible_colours(plane, ends, cmap)
-        if colours is COLOURS_256:
+        possible = possible_colors(plane, ends, cmap)
+        if colors is COLORS_256:
             possible = nearest_of_256(possible)
         assert wrong_pixels(tile_at(band, left, plane.shape), possible) == 0
 
 
-# Colours
+# Colors
 
 
 @both
 @pytest.mark.parametrize("layer", ["cnn1", "act1", "pool1"])
-def test_the_screen_shows_every_value_in_its_colour(terminals, colours, layer, layers):
-    terminal = terminals(**colours)
+def test_the_screen_shows_every_value_in_its_color(terminals, colors, layer, layers):
+    terminal = terminals(**colors)
 
     received = terminal.run(LINE.format(f"{layer} --cmap gray"))
 
     planes = layers[layer]
     screen = screen_of(received, COLUMNS)
-    assert_holds(screen, layer, planes, "gray", ranges_of(planes), colours)
+    assert_holds(screen, layer, planes, "gray", ranges_of(planes), colors)
 
 
 @both
-def test_a_cell_shows_all_its_layers_one_below_the_other(terminals, colours, layers):
-    terminal = terminals(**colours)
+def test_a_cell_shows_all_its_layers_one_below_the_other(terminals, colors, layers):
+    terminal = terminals(**colors)
 
     received = terminal.run("%%featuremaps model cnn1 act1 pool1", "model(image);", "", "")
 
@@ -248,20 +248,20 @@ def test_a_cell_shows_all_its_layers_one_below_the_other(terminals, colours, lay
     captions = [line.split()[0] for line in screen.display if " float32 cpu " in line]
     assert captions == ["cnn1", "act1", "pool1"]
     for layer in captions:
-        ranges = [centred(plane) for plane in layers[layer]]
-        assert_holds(screen, layer, layers[layer], "RdBu_r", ranges, colours)
+        ranges = [centered(plane) for plane in layers[layer]]
+        assert_holds(screen, layer, layers[layer], "RdBu_r", ranges, colors)
 
 
 @both
-def test_channels_stand_under_their_own_index(terminals, colours, layers):
-    terminal = terminals(**colours)
+def test_channels_stand_under_their_own_index(terminals, colors, layers):
+    terminal = terminals(**colors)
 
     received = terminal.run(LINE.format("cnn1 --channels 3,1 --cmap viridis --scale layer"))
 
     planes = layers["cnn1"][[3, 1]]
     ends = planes.min(), planes.max()
     screen = screen_of(received, COLUMNS)
-    assert_holds(screen, "cnn1", planes, "viridis", [ends] * 2, colours, channels=[3, 1])
+    assert_holds(screen, "cnn1", planes, "viridis", [ends] * 2, colors, channels=[3, 1])
 
 
 def test_half_a_cell_may_hold_the_last_row_of_a_tile(terminals):
@@ -280,8 +280,8 @@ def test_half_a_cell_may_hold_the_last_row_of_a_tile(terminals):
     assert [cell.bg for cell in cells[1]] == ["default"] * 3
     shown = [[cell.fg for cell in cells[0]], [cell.bg for cell in cells[0]]]
     shown.append([cell.fg for cell in cells[1]])
-    pixels = np.array([[rgb(colour) for colour in line] for line in shown])
-    possible = possible_colours(np.arange(9.0).reshape(3, 3), (0, 8), "gray")
+    pixels = np.array([[rgb(color) for color in line] for line in shown])
+    possible = possible_colors(np.arange(9.0).reshape(3, 3), (0, 8), "gray")
     assert wrong_pixels(pixels, possible) == 0
 
 
@@ -290,16 +290,16 @@ def test_half_a_cell_may_hold_the_last_row_of_a_tile(terminals):
 
 @both
 @pytest.mark.parametrize("columns", [60, 80, 130])
-def test_the_grid_fits_the_width(terminals, colours, columns, layers):
-    terminal = terminals(**colours)
+def test_the_grid_fits_the_width(terminals, colors, columns, layers):
+    terminal = terminals(**colors)
     terminal.resize(columns)
 
     received = terminal.run(LINE.format("cnn1 --cmap gray"))
 
-    lines = [COLOUR.sub("", line).rstrip("\r") for line in received.split("\n")]
+    lines = [COLOR.sub("", line).rstrip("\r") for line in received.split("\n")]
     assert max(map(len, lines)) <= columns
     screen = screen_of(received, columns)
-    assert_holds(screen, "cnn1", layers["cnn1"], "gray", ranges_of(layers["cnn1"]), colours)
+    assert_holds(screen, "cnn1", layers["cnn1"], "gray", ranges_of(layers["cnn1"]), colors)
 
 
 def test_a_wider_terminal_has_more_tiles_in_a_row(terminals):
@@ -337,7 +337,7 @@ def test_values_are_averaged_where_a_tile_is_wider_than_the_terminal(terminals):
     assert columns <= 80
     assert len(band.lines) == -(-rows // 2)
     pixels = np.array([[rgb(line[c].fg) for c in range(columns)] for line in band.lines])
-    possible = possible_colours(means[::2], (0, plane.max()), "gray")
+    possible = possible_colors(means[::2], (0, plane.max()), "gray")
     assert wrong_pixels(pixels, possible) == 0
 
 
@@ -345,8 +345,8 @@ def test_values_are_averaged_where_a_tile_is_wider_than_the_terminal(terminals):
 
 
 @both
-def test_nothing_but_colours_is_sent_so_nothing_is_asked_of_the_terminal(terminals, colours):
-    terminal = terminals(**colours)
+def test_nothing_but_colors_is_sent_so_nothing_is_asked_of_the_terminal(terminals, colors):
+    terminal = terminals(**colors)
 
     received = terminal.run("%%featuremaps model cnn1 act1 pool1", "model(image);", "", "")
     received += terminal.run(LINE.format("cnn1"))
@@ -354,23 +354,23 @@ def test_nothing_but_colours_is_sent_so_nothing_is_asked_of_the_terminal(termina
     received += terminal.run("%hook model cnn1")
     received += terminal.run("%unhook")
 
-    assert COLOUR.search(received)
-    assert CONTROL.findall(COLOUR.sub("", received)) == []
+    assert COLOR.search(received)
+    assert CONTROL.findall(COLOR.sub("", received)) == []
 
 
 @both
-def test_every_line_ends_in_the_terminals_own_colours(terminals, colours):
-    received = terminals(**colours).run(LINE.format("cnn1 pool1"))
+def test_every_line_ends_in_the_terminals_own_colors(terminals, colors):
+    received = terminals(**colors).run(LINE.format("cnn1 pool1"))
 
-    last = [COLOUR.findall(line)[-1] for line in received.split("\n") if COLOUR.search(line)]
+    last = [COLOR.findall(line)[-1] for line in received.split("\n") if COLOR.search(line)]
     assert last
     assert set(last) == {"\x1b[0m"}
 
 
-def test_24_bit_colours_are_sent_only_where_the_environment_says_so(terminals):
+def test_24_bit_colors_are_sent_only_where_the_environment_says_so(terminals):
     received = {
         name: terminals(**variables).run(LINE.format("cnn1"))
-        for name, variables in {"24-bit": TRUECOLOR, "256": COLOURS_256}.items()
+        for name, variables in {"24-bit": TRUECOLOR, "256": COLORS_256}.items()
     }
 
     kinds = {
@@ -381,10 +381,10 @@ def test_24_bit_colours_are_sent_only_where_the_environment_says_so(terminals):
 
 @pytest.mark.parametrize(
     "variables",
-    [NO_COLOUR, {"TERM": "dumb", "COLORTERM": "truecolor"}],
+    [NO_COLOR, {"TERM": "dumb", "COLORTERM": "truecolor"}],
     ids=["NO_COLOR", "a dumb terminal"],
 )
-def test_without_colours_there_are_captions_alone(terminals, variables):
+def test_without_colors_there_are_captions_alone(terminals, variables):
     terminal = terminals(**variables)
 
     received = terminal.run("%%featuremaps model cnn1 act1 pool1", "model(image);", "", "")
@@ -438,7 +438,7 @@ def test_in_a_pipe_there_are_captions_alone(tmp_path, script):
 
 
 def test_the_line_form_is_a_statement_of_the_users(terminals):
-    terminal = terminals(**COLOURS_256)
+    terminal = terminals(**COLORS_256)
 
     received = terminal.run("%featuremaps model fc2 -- y = model(image)")
     told = terminal.run("print(torch.equal(y, feature_maps['fc2']), model.training)")
@@ -452,7 +452,7 @@ def test_the_line_form_is_a_statement_of_the_users(terminals):
 
 
 def test_an_error_is_said_in_one_line(terminals):
-    terminal = terminals(**COLOURS_256)
+    terminal = terminals(**COLORS_256)
 
     received = terminal.run("%featuremaps model con1 -- model(image)")
 
@@ -483,7 +483,7 @@ def letters_of(plane, ends):
     return means * 9
 
 
-@pytest.mark.parametrize("variables", [NO_COLOUR, {"TERM": "dumb"}, TRUECOLOR])
+@pytest.mark.parametrize("variables", [NO_COLOR, {"TERM": "dumb"}, TRUECOLOR])
 def test_plain_letters_show_every_value_where_they_are_asked_for(terminals, variables, layers):
     terminal = terminals(**variables)
 
@@ -504,7 +504,7 @@ def test_plain_letters_show_every_value_where_they_are_asked_for(terminals, vari
 
 
 def test_plain_letters_have_a_shape_for_what_is_no_number(terminals):
-    terminal = terminals(**NO_COLOUR)
+    terminal = terminals(**NO_COLOR)
     terminal.run("odd = torch.nn.Sequential(torch.nn.Identity())")
     terminal.run("v = torch.arange(16.0).reshape(1, 1, 4, 4).repeat(1, 2, 1, 1)")
     terminal.run("v[0, 0, :2, :3] = torch.tensor([float('nan'), float('inf'), -float('inf')])")
@@ -518,7 +518,7 @@ def test_plain_letters_have_a_shape_for_what_is_no_number(terminals):
     assert all(set(row[9:]) <= set("/ ") and "/" in row[9:] for row in rows)
 
 
-@pytest.mark.parametrize("variables", [TRUECOLOR, NO_COLOUR])
+@pytest.mark.parametrize("variables", [TRUECOLOR, NO_COLOR])
 def test_none_shows_captions_alone(terminals, variables):
     received = terminals(**variables).run(LINE.format("cnn1 --renderer none"))
     assert CONTROL.findall(received) == []
@@ -526,8 +526,8 @@ def test_none_shows_captions_alone(terminals, variables):
     assert "▀" not in received
 
 
-def test_blocks_are_drawn_on_demand_where_the_environment_wants_no_colour(terminals, layers):
-    received = terminals(**NO_COLOUR).run(LINE.format("cnn1 --renderer blocks --cmap gray"))
+def test_blocks_are_drawn_on_demand_where_the_environment_wants_no_color(terminals, layers):
+    received = terminals(**NO_COLOR).run(LINE.format("cnn1 --renderer blocks --cmap gray"))
     screen = screen_of(received, COLUMNS)
     assert_holds(screen, "cnn1", layers["cnn1"], "gray", ranges_of(layers["cnn1"]), TRUECOLOR)
 
@@ -540,7 +540,7 @@ def test_a_png_where_nothing_shows_one_is_refused_before_the_cell_runs(terminals
     assert "False" in terminal.run("print(ran)")
 
 
-@pytest.mark.parametrize("variables", [TRUECOLOR, NO_COLOUR])
+@pytest.mark.parametrize("variables", [TRUECOLOR, NO_COLOR])
 def test_an_overview_is_drawn_in_plain_letters_too(terminals, variables):
     terminal = terminals(**variables)
     received = terminal.run(LINE.format("--overview --renderer ascii"))
@@ -586,7 +586,7 @@ def test_a_grid_taller_than_the_screen_says_how_many_rows_there_are_more(termina
     more = len(every_band) - len(bands)
     assert f"{more} rows of tiles more: --rows 0 shows all" in received
     assert "rows of tiles more" not in everything
-    text = COLOUR.sub("", received)
+    text = COLOR.sub("", received)
     assert len(text[text.index("0  Conv2d") :].splitlines()) <= 24
 
 
@@ -598,7 +598,7 @@ def test_the_hint_at_more_rows_fits_the_width_and_stands_apart(terminals, column
 
     received = terminal.run("%featuremaps pair 0 1 -- pair(image);")
 
-    lines = [COLOUR.sub("", line).rstrip() for line in received.split("\n")]
+    lines = [COLOR.sub("", line).rstrip() for line in received.split("\n")]
     first, _ = [n for n, line in enumerate(lines) if re.search(r"\d rows of", line)]
     (caption,) = [n for n, line in enumerate(lines) if line.startswith("1  ReLU")]
     hint = " ".join(" ".join(lines[first:caption]).split())
@@ -616,7 +616,7 @@ def test_the_input_and_a_row_of_tiles_fit_the_screen(terminals):
 
     received = terminal.run(LINE.format("cnn1 --input"))
 
-    text = COLOUR.sub("", received)
+    text = COLOR.sub("", received)
     assert len(text[text.index("cnn1  Conv2d") :].splitlines()) <= 24
     assert len(bands_of(screen_of(received, 80), "cnn1")) >= 1
 
@@ -640,7 +640,7 @@ def test_one_tile_is_no_taller_than_the_screen(terminals, rows):
 
     received = terminal.run("%featuremaps tall 0 -- tall(torch.randn(1, 1, 120, 60));")
 
-    text = COLOUR.sub("", received)
+    text = COLOR.sub("", received)
     assert len(text[text.index("0  Identity") :].splitlines()) <= rows
     assert "rows of tiles more" not in received
 

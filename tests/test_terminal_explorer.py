@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import prompt_toolkit
 import pytest
-from expected import centred, layers_of, model_and_images, possible_colours, ranges_of, wrong_pixels
-from test_terminal import COLOURS_256, HERE, NO_COLOUR, TRUECOLOR, environment, rgb
+from expected import centered, layers_of, model_and_images, possible_colors, ranges_of, wrong_pixels
+from test_terminal import COLORS_256, HERE, NO_COLOR, TRUECOLOR, environment, rgb
 
 pexpect = pytest.importorskip("pexpect")
 pyte = pytest.importorskip("pyte")
@@ -63,7 +63,7 @@ KEYS = {
     "ctrl-c": "\x03",
     "ctrl-d": "\x04",
 }
-# Whatever a terminal would answer: where the cursor is, what it is, which colours it has ...
+# Whatever a terminal would answer: where the cursor is, what it is, which colors it has ...
 QUESTION = re.compile(r"\x1b\[[0-9;?>=]*[nc]|\x1b\][0-9;]*\?|\x1bP[+$]q|\x1b\[\?[0-9;]*\$p")
 
 
@@ -172,7 +172,7 @@ class Session:
         return re.split(r"[│|]", found[0])[0].split()[1:] if len(found) == 1 else [""]
 
     def tiles(self):
-        """The tiles by their labels, in order: the colours `(H, W, RGB)` of their pixels."""
+        """The tiles by their labels, in order: the colors `(H, W, RGB)` of their pixels."""
         found = {}
         bars = [line.find("│") for line in self.screen.display]
         for y, line in enumerate(self.screen.display):
@@ -184,7 +184,7 @@ class Session:
         return found
 
     def _tile(self, top, left):
-        """The colours of the tile that begins there; None where there is none."""
+        """The colors of the tile that begins there; None where there is none."""
         lines = []
         for y in range(top, self.screen.lines):
             cells = self.screen.buffer[y]
@@ -195,7 +195,7 @@ class Session:
         rows = [[getattr(c, half) for c in line] for line in lines for half in ("fg", "bg")]
         # An uneven tile ends in the middle of a line.
         rows = [row for row in rows if "default" not in row]
-        return np.array([[rgb(colour) for colour in row] for row in rows]) if rows else None
+        return np.array([[rgb(color) for color in row] for row in rows]) if rows else None
 
     def close(self):
         self.child.ptyproc.delayafterterminate = 10  # a busy machine takes its time
@@ -223,7 +223,7 @@ def sessions(tmp_path_factory):
         one.close()
 
 
-both = pytest.mark.parametrize("colours", [TRUECOLOR, COLOURS_256], ids=["24-bit", "256 colours"])
+both = pytest.mark.parametrize("colours", [TRUECOLOR, COLORS_256], ids=["24-bit", "256 colours"])
 LOOK = "look(model, image, 'cnn1', 'act1', 'pool1', 'fc1')"
 
 
@@ -234,13 +234,13 @@ def layers():
     return layers_of(model, x[500])
 
 
-def nearest(colours):
-    """The nearest of 256 colours that this prompt_toolkit knows: before 3.0.53 some are missing."""
+def nearest(colors):
+    """The nearest of 256 colors that this prompt_toolkit knows: before 3.0.53 some are missing."""
     version = [int(part) for part in prompt_toolkit.__version__.split(".")]
-    table = [rgb(colour) for colour in pyte.graphics.FG_BG_256[16:]]
+    table = [rgb(color) for color in pyte.graphics.FG_BG_256[16:]]
     if version < [3, 0, 53]:
         table = [one for one in table if one not in ([8] * 3, [228] * 3, [238] * 3)]
-    distance = ((colours[..., None, :].astype(int) - np.array(table)) ** 2).sum(-1)
+    distance = ((colors[..., None, :].astype(int) - np.array(table)) ** 2).sum(-1)
     return np.array(table)[distance.argmin(-1)]
 
 
@@ -253,13 +253,13 @@ def small(pixels, shape):
     return squares[:, 0, :, 0] if (squares == squares[:, :1, :, :1]).all() else None
 
 
-def holds(tiles, planes, cmap, ranges, colours=TRUECOLOR):
-    """Whether the tiles are these planes in the colours they must have."""
+def holds(tiles, planes, cmap, ranges, colors=TRUECOLOR):
+    """Whether the tiles are these planes in the colors they must have."""
     if list(tiles) != [str(n) for n in planes]:
         return False
     for tile, plane, ends in zip(tiles.values(), planes.values(), ranges, strict=True):
-        possible = possible_colours(plane, ends, cmap)
-        if colours is COLOURS_256:
+        possible = possible_colors(plane, ends, cmap)
+        if colors is COLORS_256:
             possible = nearest(possible)
         pixels = small(tile, plane.shape)
         if pixels is None or wrong_pixels(pixels, possible):
@@ -292,19 +292,19 @@ def test_the_layers_are_listed_with_class_shape_and_dead_share(sessions):
 
 
 @both
-def test_moving_shows_the_grid_of_another_layer(sessions, layers, colours):
-    session = sessions(**colours)
+def test_moving_shows_the_grid_of_another_layer(sessions, layers, colors):
+    session = sessions(**colors)
     session.explore(LOOK)
     first, second = numbered(layers["cnn1"]), numbered(layers["pool1"])
-    of_first = [centred(plane) for plane in first.values()]
-    of_second = [centred(plane) for plane in second.values()]
+    of_first = [centered(plane) for plane in first.values()]
+    of_second = [centered(plane) for plane in second.values()]
 
-    session.until(lambda: holds(session.tiles(), first, "RdBu_r", of_first, colours))
+    session.until(lambda: holds(session.tiles(), first, "RdBu_r", of_first, colors))
     session.press("down", "down")
     session.until(lambda: session.chosen()[0] == "pool1")
-    session.until(lambda: holds(session.tiles(), second, "RdBu_r", of_second, colours))
+    session.until(lambda: holds(session.tiles(), second, "RdBu_r", of_second, colors))
     session.press("[", "[")
-    session.until(lambda: holds(session.tiles(), first, "RdBu_r", of_first, colours))
+    session.until(lambda: holds(session.tiles(), first, "RdBu_r", of_first, colors))
     session.leave()
 
 
@@ -356,7 +356,7 @@ def test_sorting_changes_the_order_and_the_status(sessions, layers):
     session.leave()
 
 
-def test_colours_and_range_change_the_picture_and_the_status(sessions, layers):
+def test_colors_and_range_change_the_picture_and_the_status(sessions, layers):
     session = sessions(**TRUECOLOR)
     session.explore(LOOK)
     planes = numbered(layers["cnn1"])
@@ -393,18 +393,18 @@ def test_samples_come_one_after_the_other(sessions):
         session.press(key)
         session.shows(f"sample {sample} of 3")
         planes = numbered(layers_of(model, x[sample])["cnn1"])
-        ends = [centred(plane) for plane in planes.values()]
+        ends = [centered(plane) for plane in planes.values()]
         session.until(lambda p=planes, e=ends: holds(session.tiles(), p, "RdBu_r", e))
     session.leave()
 
 
-def test_a_channel_is_shown_large_in_the_colours_of_its_grid(sessions, layers):
+def test_a_channel_is_shown_large_in_the_colors_of_its_grid(sessions, layers):
     session = sessions(**TRUECOLOR)
     session.explore(LOOK)
 
     session.press("l", "right", "right", "enter")
 
-    plane, whole = layers["cnn1"][1], centred(layers["cnn1"])
+    plane, whole = layers["cnn1"][1], centered(layers["cnn1"])
     session.shows("1 of 5 channels")
     session.until(lambda: holds(session.tiles(), {1: plane}, "RdBu_r", [whole]))
     assert len(session.tiles()["1"]) > 24
@@ -534,7 +534,7 @@ def test_the_explorer_follows_the_size_of_the_screen(sessions, layers):
     session = sessions(**TRUECOLOR)
     session.explore(LOOK)
     planes = numbered(layers["cnn1"])
-    ends = [centred(plane) for plane in planes.values()]
+    ends = [centered(plane) for plane in planes.values()]
 
     session.resize(200, 50)
     session.until(lambda: "q quit" in session.status() and "cnn1" in session.lines()[1])
@@ -595,7 +595,7 @@ def test_a_layer_without_a_picture_says_why(sessions):
     session.leave()
 
 
-def test_a_terminal_that_shows_images_has_all_its_colours(sessions):
+def test_a_terminal_that_shows_images_has_all_its_colors(sessions):
     session = sessions(**TRUECOLOR)
 
     session.explore("explore = lambda maps: maps.explore(); ip = get_ipython(); "
@@ -605,8 +605,8 @@ def test_a_terminal_that_shows_images_has_all_its_colours(sessions):
     session.leave()
 
 
-def test_without_colours_the_grid_is_in_letters(sessions, layers):
-    session = sessions(**NO_COLOUR)
+def test_without_colors_the_grid_is_in_letters(sessions, layers):
+    session = sessions(**NO_COLOR)
 
     session.explore(LOOK.replace(")", ", cmap='gray', scale='layer')"))
 

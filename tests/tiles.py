@@ -1,4 +1,4 @@
-"""Pictures as a page shows them, and their tiles, found by the colour of the gaps around them."""
+"""Pictures as a page shows them, and their tiles, found by the color of the gaps around them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ BAR = 3  # pixels under a tile, for its strength
 
 @dataclass
 class Tile:
-    """A tile of a picture: its values' colours `(H, W, RGB)` and the strip above it."""
+    """A tile of a picture: its values' colors `(H, W, RGB)` and the strip above it."""
 
-    colours: np.ndarray
+    colors: np.ndarray
     strip: np.ndarray
 
 
@@ -38,7 +38,7 @@ def runs(mask):
 def tiles_in(pixels, shape):
     """The tiles, row by row, of maps of that shape.
 
-    Every value must be a square of one colour, as large in each tile. Ink isn't a value.
+    Every value must be a square of one color, as large in each tile. Ink isn't a value.
     """
     ink = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)[INK]
     gap = (pixels == pixels[0, 0]).all(-1) | (pixels == ink).all(-1)

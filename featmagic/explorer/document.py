@@ -28,7 +28,7 @@ from featmagic.support.errors import FeatmagicError
 CMAPS = (SEQUENTIAL, "magma", "cividis", "gray", DIVERGING, "coolwarm", "PuOr_r")
 
 
-_FIXED, _OF_A_LAYER = 15_000, 700  # bytes of text besides those of planes: colour maps and such
+_FIXED, _OF_A_LAYER = 15_000, 700  # bytes of text besides those of planes: color maps and such
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,15 +138,15 @@ def image_text(
 ) -> tuple[Json, dict[str, bytes], list[str]]:
     """The input of that sample as the script reads it, its PNG, and why there is none."""
     pixels, words = explorer_image(activation, sample, view)
-    if pixels is None or activation.given.image is None:
+    if pixels is None or activation.inputs.image is None:
         return {}, {}, [words] * bool(words)
-    name, full = f"image/{sample}", list(activation.given.image.shape[-2:])
+    name, full = f"image/{sample}", list(activation.inputs.image.shape[-2:])
     text = {"id": name, "height": len(pixels), "width": pixels.shape[1], "full": full}
     return {str(sample): text | {"words": words}}, {name: encode_png(pixels, b"")}, []
 
 
 def opening(layers: Sequence[Json], view: View) -> Json:
-    """Colours, settings and selection at the start."""
+    """Colors, settings and selection at the start."""
     names = list(dict.fromkeys([*CMAPS, *filter(None, [view.cmap])]))
     start = next((text for text in layers if text["plates"]), layers[0])
     plates = start["plates"]
@@ -186,7 +186,7 @@ def settings(view: View) -> dict[str, Any]:
 
 
 def table(cmap: str) -> str:
-    """A colour map's `LEVELS` colours, RGB, as base64 text.
+    """A color map's `LEVELS` colors, RGB, as base64 text.
 
     Example:
         >>> len(table("gray"))
@@ -196,10 +196,10 @@ def table(cmap: str) -> str:
 
 
 def special() -> dict[str, list[int]]:
-    """The colours of what is no number, of a channel of one value, and of gaps."""
-    colours = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
+    """The colors of what is no number, of a channel of one value, and of gaps."""
+    colors = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
     named = {"nan": NAN, "+inf": POSITIVE_INF, "-inf": NEGATIVE_INF, "constant": CONSTANT}
-    return {name: colours[at].tolist() for name, at in (named | {"gap": GAP}).items()}
+    return {name: colors[at].tolist() for name, at in (named | {"gap": GAP}).items()}
 
 
 Json = dict[str, Any]
@@ -244,7 +244,7 @@ def layer_text(
         return text | {"words": [], "noun": "", "of": 0, "samples": 1, **HEALTHY}
     made = list(plates)
     dead, of = dead_in(one)
-    nan, inf = _strange(one, made)
+    nan, inf = _nonfinite(one, made)
     return text | {
         "words": list(one.words),
         "noun": one.noun,
@@ -268,7 +268,7 @@ def _field(activation: Activation, one: SamplePlanes) -> list[int] | None:
     return None if field is None else field.as_list()
 
 
-def _strange(one: SamplePlanes, made: list[EncodedPlanes]) -> tuple[int, int]:
+def _nonfinite(one: SamplePlanes, made: list[EncodedPlanes]) -> tuple[int, int]:
     """How many values are NaN and infinite: in planes that don't travel too."""
     there = made[0].figures
     nan, inf = there.nan.sum(), there.inf.sum()

@@ -1,4 +1,4 @@
-"""Planes as bytes: an 8-bit grey PNG, with a range and statistics for each plane."""
+"""Planes as bytes: an 8-bit gray PNG, with a range and statistics for each plane."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EncodedPlanes:
 
     Attributes:
         sample: which.
-        png: 8-bit grey, the planes under each other. A byte b below 248 is the value
+        png: 8-bit gray, the planes under each other. A byte b below 248 is the value
             low + b / 247 * (high - low) of its plane; others are as in `palette`.
         size: of a plane in the PNG, (height, width).
         full: of a plane in the tensor.
@@ -85,14 +85,14 @@ def _coded(values: Tensor, figures: Figures, padding: int, shrink: int) -> Pixel
     """A byte for each value, `(P, h, w)`."""
     some = figures.low <= figures.high
     low, high = np.where(some, [figures.low, figures.high], 0.0)
-    strange = figures.nan + figures.inf
-    measured = Measured(low, high, low, high, strange, 0.0, 0.0, nan=int(strange.any()))
-    colours = Range("", None, True, low, high)
-    found = levels(values, colours)
+    nonfinite = figures.nan + figures.inf
+    measured = Measured(low, high, low, high, nonfinite, 0.0, 0.0, nan=int(nonfinite.any()))
+    colors = Range("", None, True, low, high)
+    found = levels(values, colors)
     if padding:
         found.flatten(1)[:, -padding:] = 0  # `block_average` counts it in no average
     found, padding = block_average(found, shrink, padding)
-    codes: Pixels = palette_indices(found, colours, measured, hatch=False).cpu().numpy()
+    codes: Pixels = palette_indices(found, colors, measured, hatch=False).cpu().numpy()
     if padding:
         codes.reshape(len(codes), -1)[:, -padding:] = GAP
     return codes

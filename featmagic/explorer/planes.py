@@ -96,8 +96,8 @@ def sample_planes(activation: Activation, view: View, sample: int = 0) -> Sample
     """
     whole = replace(view, sample=str(sample), max=0, sort="index", topk=None, explore=False,
                     max_bytes=View.max_bytes, alpha=View.alpha, mean=None, std=None)  # fmt: skip
-    axes = layout_of(activation, whole)
-    stack = planes_of(activation.tensor, axes, whole, activation.key)
+    layout = layout_of(activation, whole)
+    stack = planes_of(activation.tensor, layout, whole, activation.key)
     flat = stack.values[0]
     form = form_of(stack.form, len(flat))
     values, padding = assemble(flat, form)
@@ -110,7 +110,7 @@ def sample_planes(activation: Activation, view: View, sample: int = 0) -> Sample
         noun=noun,
         words=_words(stack, form),
         padding=padding,
-        reach=_reach(activation.tensor, axes, stack, form, whole),
+        reach=_reach(activation.tensor, layout, stack, form, whole),
         lines=flat,
         prefix=None if alone or stack.prefix is None else (stack.prefix[0], stack.names),
         order=_likeness(stack, view, activation) if not alone else None,
@@ -143,8 +143,8 @@ def samples_in(activation: Activation, view: View) -> int:
         >>> samples_in(Activation("a", "a", "ReLU", 1, torch.zeros(3, 5)), View(layout="NC"))
         3
     """
-    letters = layout_of(activation, replace(view, sample="0")).letters
-    return activation.tensor.shape[letters.index("N")] if "N" in letters else 1
+    dims = layout_of(activation, replace(view, sample="0")).dims
+    return activation.tensor.shape[dims.index("N")] if "N" in dims else 1
 
 
 def _words(stack: Planes, form: str) -> tuple[str, ...]:
@@ -161,18 +161,20 @@ def _likeness(stack: Planes, view: View, activation: Activation) -> tuple[int, .
         return None
     by = replace(view, explore=False, max_bytes=View.max_bytes, alpha=View.alpha, mean=None,
                  std=None, topk=None, max=0)  # fmt: skip
-    _, order = rank(stack, by, activation.key, activation.memory)
+    _, order = rank(stack, by, activation.key, activation.cache)
     return None if order is None else tuple(stack.indices[place] for place in order.tolist())
 
 
-def _reach(tensor: Tensor, axes: Layout, stack: Planes, form: str, view: View) -> PlaceIndex | None:
+def _reach(
+    tensor: Tensor, layout: Layout, stack: Planes, form: str, view: View
+) -> PlaceIndex | None:
     """Which value of the tensor a place is, by the strides of the very planes, without values."""
-    averaged = "D" in axes.letters and view.slice in ("mip", "mean")
-    averaged |= "K" in axes.letters and view.attn == "mean"
+    averaged = "D" in layout.dims and view.slice in ("mip", "mean")
+    averaged |= "K" in layout.dims and view.attn == "mean"
     if averaged or (form != "tiles" and stack.indices != tuple(range(stack.total))):
         return None
     blank = torch.empty(tensor.shape, device="meta")
-    laid = planes_of(blank, axes, replace(view, channels=None)).values
+    laid = planes_of(blank, layout, replace(view, channels=None)).values
     if laid._base is not blank:  # a copy: its strides are its own
         return None
     _, channel, down, across = laid.stride()

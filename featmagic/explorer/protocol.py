@@ -116,7 +116,7 @@ def settings_with(given: Any, now: Mapping[str, Any], cmaps: Collection[str]) ->
     Args:
         given: names and values; what it doesn't name stays.
         now: all settings.
-        cmaps: the colour maps that travelled.
+        cmaps: the color maps that travelled.
 
     Example:
         >>> settings_with({"zoom": 4}, {"zoom": 0, "gamma": 1}, ())

@@ -114,8 +114,8 @@ _LONGEST_NAME = 250  # bytes: file systems take 255
 
 def _names(target: Path, keys: Sequence[str]) -> list[str]:
     """A file name for each key."""
-    room = max(1, _LONGEST_NAME - len(os.fsencode(f"{target.stem}-{target.suffix}")))
-    safe = [_safe(key).encode()[:room].decode(errors="ignore") for key in keys]
+    viewport = max(1, _LONGEST_NAME - len(os.fsencode(f"{target.stem}-{target.suffix}")))
+    safe = [_safe(key).encode()[:viewport].decode(errors="ignore") for key in keys]
     return [f"{target.stem}-{name}{target.suffix}" for name in distinct(safe)]
 
 

@@ -14,35 +14,37 @@ from featmagic.support.errors import FeatmagicError
 
 def arrange(ready: Prepared | Undrawable) -> GridLayout | None:
     """How the tiles are laid out; an input image beside them takes its room first."""
-    if isinstance(ready, Undrawable) or ready.room is None:
+    if isinstance(ready, Undrawable) or ready.viewport is None:
         return None
-    room, (rows, count, height, width) = ready.room, ready.stack.values.shape
+    viewport, (rows, count, height, width) = ready.viewport, ready.stack.values.shape
     if ready.images and ready.view.input:
-        room = room.with_input()
-    room = replace(room, width=room.width - longest_tick(ready) * room.letter)
+        viewport = viewport.with_input()
+    viewport = replace(viewport, width=viewport.width - longest_tick(ready) * viewport.letter)
     if ready.overlays:
-        room = replace(room, smallest=room.on_image)
+        viewport = replace(viewport, smallest=viewport.on_image)
     if ready.rgb is not None:
         columns = 1 if rows > 1 else None
-        return lay_out_tiles(rows, (height, width), ready.view, _roomier(room, rows), columns)
+        return lay_out_tiles(rows, (height, width), ready.view, _wider(viewport, rows), columns)
     columns = count if rows > 1 and ready.form == "tiles" else None
     number, *size = assembled_size(count, (height, width), ready.form)
     number *= rows
     flat = ready.form in ("rows", "columns") and size[1] > size[0]
-    roomier = _roomier(room, number, flat=flat)
-    return lay_out_tiles(number, (size[0], size[1]), ready.view, roomier, columns)
+    wider = _wider(viewport, number, flat=flat)
+    return lay_out_tiles(number, (size[0], size[1]), ready.view, wider, columns)
 
 
-def _roomier(room: Viewport, tiles: int, *, flat: bool = False) -> Viewport:
+def _wider(viewport: Viewport, tiles: int, *, flat: bool = False) -> Viewport:
     """More room for a tile that is alone, and all there is for a wide heat map."""
-    return room if tiles > 1 else replace(room, largest=room.width // (1 if flat else 2))
+    return (
+        viewport if tiles > 1 else replace(viewport, largest=viewport.width // (1 if flat else 2))
+    )
 
 
 _LARGEST_ZOOM = 32  # one value needs no more, however few there are
 
 
 def lay_out_tiles(
-    count: int, size: tuple[int, int], view: View, room: Viewport, columns: int | None = None
+    count: int, size: tuple[int, int], view: View, viewport: Viewport, columns: int | None = None
 ) -> GridLayout:
     """How to lay out `count` planes of `(H, W)` values in the room there is.
 
@@ -53,61 +55,64 @@ def lay_out_tiles(
         count: of the planes.
         size: of each.
         view: its `ncols` and `zoom`.
-        room: where to draw.
+        viewport: where to draw.
         columns: how many tiles a row has, where rows mean something.
 
     Raises:
         FeatmagicError: the picture would be larger than 100 million pixels.
 
     Example:
+        >>> from featmagic.render.viewport import PAGE
         >>> lay_out_tiles(5, (24, 24), View(), PAGE)
         Arrangement(ncols=5, zoom=6, shrink=1, tall=1)
     """
     flat = size[1] >= _FLAT * size[0]
     strip = flat and size[0] == 1
-    shrink = _shrink(columns or (1 if strip else min(count, room.columns)), size, view, room)
-    if columns and not room.strict:  # as many as were asked for, however wide
-        shrink = min(shrink, ceil(max(size) / room.narrowest))
+    shrink = _shrink(
+        columns or (1 if strip else min(count, viewport.columns)), size, view, viewport
+    )
+    if columns and not viewport.strict:  # as many as were asked for, however wide
+        shrink = min(shrink, ceil(max(size) / viewport.narrowest))
     height, width = (ceil(side / shrink) for side in size)
-    largest = max(1, min(_LARGEST_ZOOM, room.largest // max(height, width)))
-    ncols = min(count, columns or _in_a_row(count, (height, width), strip, largest, view, room))
-    widest = max(1, ((room.width - room.gap) // ncols - room.gap) // width)
-    tallest = (room.height or room.largest) // height
+    largest = max(1, min(_LARGEST_ZOOM, viewport.largest // max(height, width)))
+    ncols = min(count, columns or _in_a_row(count, (height, width), strip, largest, view, viewport))
+    widest = max(1, ((viewport.width - viewport.gap) // ncols - viewport.gap) // width)
+    tallest = (viewport.height or viewport.largest) // height
     zoom = view.zoom or max(1, min(widest, tallest, largest))
-    if room.strict:
+    if viewport.strict:
         zoom = min(zoom, widest)
-    tall = _tall(height * zoom, zoom, room) if flat and view.zoom is None else 1
+    tall = _tall(height * zoom, zoom, viewport) if flat and view.zoom is None else 1
     _check_size(ceil(count / ncols) * height * tall * zoom, ncols * width * zoom)
     return GridLayout(ncols, zoom, shrink, tall)
 
 
-def _shrink(columns: int, size: tuple[int, int], view: View, room: Viewport) -> int:
+def _shrink(columns: int, size: tuple[int, int], view: View, viewport: Viewport) -> int:
     """How many values become one in each direction, so that so many planes fit in a row."""
-    if view.zoom is not None and not room.strict:
+    if view.zoom is not None and not viewport.strict:
         return 1
-    across = max(1, (room.width - room.gap) // columns - room.gap)
-    return max(ceil(size[1] / across), ceil(size[0] / (room.height or room.width)))
+    across = max(1, (viewport.width - viewport.gap) // columns - viewport.gap)
+    return max(ceil(size[1] / across), ceil(size[0] / (viewport.height or viewport.width)))
 
 
 def _in_a_row(
-    count: int, size: tuple[int, int], strip: bool, largest: int, view: View, room: Viewport
+    count: int, size: tuple[int, int], strip: bool, largest: int, view: View, viewport: Viewport
 ) -> int:
     """How many tiles stand in a row where that is open: about as many as there are rows."""
     height, width = size
-    smallest = view.zoom or min(ceil(room.smallest / max(height, width)), largest)
+    smallest = view.zoom or min(ceil(viewport.smallest / max(height, width)), largest)
     near_square = max(8, 2 ** ceil(log2(sqrt(count))))
-    open_ = 1 if strip else min(near_square, max(1, tiles_that_fit(width, smallest, room)))
+    open_ = 1 if strip else min(near_square, max(1, tiles_that_fit(width, smallest, viewport)))
     ncols = view.ncols or open_
-    return min(ncols, tiles_that_fit(width, 1, room)) if room.strict else ncols
+    return min(ncols, tiles_that_fit(width, 1, viewport)) if viewport.strict else ncols
 
 
 _FLAT = 8  # so many times wider than tall
 
 
-def _tall(height: int, zoom: int, room: Viewport) -> int:
+def _tall(height: int, zoom: int, viewport: Viewport) -> int:
     """How often each row of values comes in a flat picture: so that a line of text fits beside."""
-    most = 2 * room.line // zoom if height < 4 * room.line else room.line // zoom
-    return max(1, min(most, 10 * room.line // height))
+    most = 2 * viewport.line // zoom if height < 4 * viewport.line else viewport.line // zoom
+    return max(1, min(most, 10 * viewport.line // height))
 
 
 _MOST_PIXELS = 10**8
@@ -121,15 +126,15 @@ def _check_size(height: int, width: int) -> None:
         )
 
 
-def ticks(ready: Prepared, arrangement: GridLayout) -> tuple[tuple[int, int, str], ...]:
+def ticks(ready: Prepared, grid_layout: GridLayout) -> tuple[tuple[int, int, str], ...]:
     """What stands left of the tiles: the samples' rows, or the rows of one large picture."""
     stack = ready.stack
     if ready.form == "tiles" or ready.rgb is not None:
         return tuple((row, 0, text) for row, text in enumerate(stack.rows))
-    if ready.room is None or len(stack.values) > 1:
+    if ready.viewport is None or len(stack.values) > 1:
         return ()
-    shrink, tall = arrangement.shrink, arrangement.tall
-    step = shrink * step_of_labels(arrangement.zoom * tall, ready.room)
+    shrink, tall = grid_layout.shrink, grid_layout.tall
+    step = shrink * step_of_labels(grid_layout.zoom * tall, ready.viewport)
     rows = range(0, _rows(ready), step)
     return tuple((0, row // shrink * tall, _row_name(ready, row)) for row in rows)
 

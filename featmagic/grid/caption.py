@@ -67,7 +67,7 @@ def describe_values(measured: Measured, planes: Planes) -> str:
         facts[0] += f"  zeros {percent(measured.zeros)}" if measured.zeros else ""
     else:
         facts = ["no finite value"]
-    facts += _strange(measured.nan, measured.inf)
+    facts += _nonfinite(measured.nan, measured.inf)
     if measured.duplicates is None:
         facts.append("near-duplicates not looked for: too many values")
     elif measured.duplicates:
@@ -76,7 +76,7 @@ def describe_values(measured: Measured, planes: Planes) -> str:
     return ", ".join([*facts, *_dead(measured, planes), *_strip(measured)])
 
 
-def _strange(nan: int, inf: int) -> list[str]:
+def _nonfinite(nan: int, inf: int) -> list[str]:
     return [f"{count} {name}" for count, name in ((nan, "NaN"), (inf, "inf")) if count]
 
 
@@ -84,9 +84,9 @@ def _strip(measured: Measured) -> list[str]:
     """What the prefix tokens hold, which the other figures leave out."""
     if measured.prefix is None:
         return []
-    low, high, *strange = measured.prefix
+    low, high, *nonfinite = measured.prefix
     ends = [f"{low + 0.0:.3g} … {high + 0.0:.3g}"] if low <= high else []
-    return [" ".join(["strip:", ", ".join([*ends, *_strange(*strange)])])]
+    return [" ".join(["strip:", ", ".join([*ends, *_nonfinite(*nonfinite)])])]
 
 
 def _dead(measured: Measured, planes: Planes) -> list[str]:
@@ -100,9 +100,9 @@ def _dead(measured: Measured, planes: Planes) -> list[str]:
 
 
 def describe_colors(
-    colours: Range, planes: Planes, tiles: int, arrangement: GridLayout | None, view: View
+    colors: Range, planes: Planes, tiles: int, grid_layout: GridLayout | None, view: View
 ) -> str:
-    """The colour map, whose range it spans, and what had to be otherwise for want of room.
+    """The color map, whose range it spans, and what had to be otherwise for want of room.
 
     Example:
         >>> import torch
@@ -111,34 +111,34 @@ def describe_colors(
         >>> describe_colors(Range("gray", None, True, *ends), heads, 2, GridLayout(2, 1, 1), View())
         'gray, each head its own range'
     """
-    words = colours.cmap + ("" if colours.center is None else f" centred on {colours.center:g}")
-    words += "" if colours.norm == "linear" else f", {colours.norm}"
+    words = colors.cmap + ("" if colors.center is None else f" centred on {colors.center:g}")
+    words += "" if colors.norm == "linear" else f", {colors.norm}"
     words += "" if view.robust is None else f", {view.robust:g} % left out at each end"
     if planes.values.shape[:2].numel() > 1 or view.scale == "all":
         noun = "channels" if planes.noun == "slices" else planes.noun
         shared = "one range for all layers" if view.scale == "all" else "one range for all"
         own = f"each {noun.removesuffix('s')} its own range"
-        words += f", {own if colours.own_range else shared}"
-    if arrangement is None:
+        words += f", {own if colors.own_range else shared}"
+    if grid_layout is None:
         return words
-    if arrangement.shrink > 1:
-        words += f", shrunk: {arrangement.shrink} × {arrangement.shrink} values averaged"
-    if view.ncols is not None and arrangement.ncols < min(view.ncols, tiles):
-        words += f", {arrangement.ncols} in a row: no room for more"
-    if view.zoom is not None and arrangement.zoom < view.zoom:
-        words += f", zoom {arrangement.zoom}: no room for more"
+    if grid_layout.shrink > 1:
+        words += f", shrunk: {grid_layout.shrink} × {grid_layout.shrink} values averaged"
+    if view.ncols is not None and grid_layout.ncols < min(view.ncols, tiles):
+        words += f", {grid_layout.ncols} in a row: no room for more"
+    if view.zoom is not None and grid_layout.zoom < view.zoom:
+        words += f", zoom {grid_layout.zoom}: no room for more"
     return words
 
 
-def describe_drawing(ready: Prepared, colours: Range, arrangement: GridLayout | None) -> str:
-    """Colours, ranges, what lies outside of them, and what was done to the input."""
+def describe_drawing(ready: Prepared, colors: Range, grid_layout: GridLayout | None) -> str:
+    """Colors, ranges, what lies outside of them, and what was done to the input."""
     if ready.rgb is not None:
         words = [_components(ready.rgb)]
     else:
         values = ready.stack.values.flatten(0, 1)
         tiles = len(values) if ready.form == "tiles" else len(ready.stack.values)
-        words = [describe_colors(colours, ready.stack, tiles, arrangement, ready.view)]
-        if outside := clipped(values, colours, ready.measured):
+        words = [describe_colors(colors, ready.stack, tiles, grid_layout, ready.view)]
+        if outside := clipped(values, colors, ready.measured):
             words.append(f"{outside} clipped")
     if ready.overlays:
         words.append(f"on the input, alpha {ready.view.alpha:g}")
@@ -148,8 +148,8 @@ def describe_drawing(ready: Prepared, colours: Range, arrangement: GridLayout | 
 def _components(rgb: PCAImage) -> str:
     if not rgb.count:
         return "no principal component: all positions alike, or none finite"
-    colours = ", ".join(("red", "green", "blue")[: rgb.count])
-    words = f"{rgb.count} principal component{'s' * (rgb.count > 1)} as {colours}"
+    colors = ", ".join(("red", "green", "blue")[: rgb.count])
+    words = f"{rgb.count} principal component{'s' * (rgb.count > 1)} as {colors}"
     if not rgb.kept:
         return words
     clipped = f", {rgb.clipped} clipped" if rgb.clipped else ""

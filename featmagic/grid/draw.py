@@ -25,13 +25,15 @@ class Drawing:
     mosaic: Mosaic | None
 
 
-def draw(activation: Activation, view: View, room: Viewport | None = PAGE, *facts: str) -> Drawing:
+def draw(
+    activation: Activation, view: View, viewport: Viewport | None = PAGE, *facts: str
+) -> Drawing:
     """Draw an activation.
 
     Args:
         activation: on any device: what leaves it is the figures and one byte a pixel.
         view: how to draw.
-        room: how much room there is; None where no picture is wanted.
+        viewport: how much room there is; None where no picture is wanted.
         facts: more words for the caption.
 
     Raises:
@@ -42,11 +44,13 @@ def draw(activation: Activation, view: View, room: Viewport | None = PAGE, *fact
         >>> draw(Activation("fc", "fc", "Linear", 1, torch.zeros(())), View()).caption
         'fc  Linear  () float32 cpu · the single value 0'
     """
-    return next(draw_all([(activation, facts)], view, room))
+    return next(draw_all([(activation, facts)], view, viewport))
 
 
 def draw_all(
-    wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View, room: Viewport | None = PAGE
+    wanted: Sequence[tuple[Activation, tuple[str, ...]]],
+    view: View,
+    viewport: Viewport | None = PAGE,
 ) -> Generator[Drawing]:
     """Draw several layers: first all are prepared, then drawn, so that an error comes before.
 
@@ -61,11 +65,11 @@ def draw_all(
         []
     """
     with Progress(3 * len(wanted), "Drawing") as progress:
-        done = prepare_all(wanted, view, room, progress.step)
+        done = prepare_all(wanted, view, viewport, progress.step)
         together = [one for one in done if isinstance(one, Prepared)]
         ready = [(one, arrange(one)) for one in done]
-        for one, arrangement in ready:
-            drawing = _drawn(one, arrangement, together)
+        for one, grid_layout in ready:
+            drawing = _drawn(one, grid_layout, together)
             progress.step()
             progress.clear()
             yield drawing
@@ -75,7 +79,8 @@ def draw_prepared(ready: Prepared | Undrawable) -> Drawing:
     """Draw a layer that is prepared, by itself.
 
     Example:
-        >>> fc = Activation("fc", "fc", "Linear", 1, Tensor())
+        >>> import torch
+        >>> fc = Activation("fc", "fc", "Linear", 1, torch.ones(0))
         >>> draw_prepared(Undrawable(fc, (), "empty")).caption
         'fc  Linear  (0,) float32 cpu · empty'
     """
@@ -83,13 +88,13 @@ def draw_prepared(ready: Prepared | Undrawable) -> Drawing:
 
 
 def _drawn(
-    ready: Prepared | Undrawable, arrangement: GridLayout | None, together: Sequence[Prepared]
+    ready: Prepared | Undrawable, grid_layout: GridLayout | None, together: Sequence[Prepared]
 ) -> Drawing:
     if isinstance(ready, Undrawable):
         return Drawing(caption(ready.activation, *ready.facts, ready.reason), None)
     stack = ready.stack
     sharing = together if ready.scale == "all" else [ready]
-    colours = choose_range(
+    colors = choose_range(
         ready.measured,
         ready.view,
         scale=ready.scale,
@@ -99,10 +104,10 @@ def _drawn(
     text = caption(
         ready.activation,
         *ready.facts,
-        describe_planes(stack, ready.letters),
+        describe_planes(stack, ready.dims),
         describe_values(ready.measured, stack),
-        describe_drawing(ready, colours, arrangement),
+        describe_drawing(ready, colors, grid_layout),
     )
-    if arrangement is None:
+    if grid_layout is None:
         return Drawing(text, None)
-    return Drawing(text, compose(ready, colours, arrangement))
+    return Drawing(text, compose(ready, colors, grid_layout))

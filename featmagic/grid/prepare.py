@@ -41,8 +41,8 @@ class Prepared:
         activation: as it was captured.
         facts: more words for the caption.
         view: how to draw it.
-        room: how much room there is; None where no picture is wanted.
-        letters: what its axes are.
+        viewport: how much room there is; None where no picture is wanted.
+        dims: what its axes are.
         stack: the planes to show, in order.
         measured: what they hold.
         scale: who shares a range: `channel`, `layer` or `all`.
@@ -53,8 +53,8 @@ class Prepared:
     activation: Activation
     facts: tuple[str, ...]
     view: View
-    room: Viewport | None
-    letters: str
+    viewport: Viewport | None
+    dims: str
     stack: Planes
     measured: Measured
     scale: str
@@ -75,7 +75,7 @@ class Prepared:
 def prepare(
     activation: Activation,
     view: View,
-    room: Viewport | None,
+    viewport: Viewport | None,
     facts: tuple[str, ...] = (),
     step: Callable[[], None] = lambda: None,
 ) -> Prepared | Undrawable:
@@ -84,7 +84,7 @@ def prepare(
     Args:
         activation: as it was captured.
         view: how to draw it.
-        room: how much room there is; None where no picture is wanted.
+        viewport: how much room there is; None where no picture is wanted.
         facts: more words for the caption.
         step: is called when it is half done: many samples take their time.
 
@@ -98,10 +98,10 @@ def prepare(
     """
     if reason := undrawable(activation.tensor):
         return Undrawable(activation, facts, reason)
-    axes = layout_of(activation, view)
-    key, memory = activation.key, activation.memory
-    stack, order = rank(planes_of(activation.tensor, axes, view, key), view, key, memory)
-    stack, order = _cut(stack, order, view, room)
+    layout = layout_of(activation, view)
+    key, memory = activation.key, activation.cache
+    stack, order = rank(planes_of(activation.tensor, layout, view, key), view, key, memory)
+    stack, order = _cut(stack, order, view, viewport)
     step()
     rgb = pca_image(stack, key, memory, view.pca_basis) if view.reduce == "pca" else None
     if view.reduce:
@@ -116,9 +116,9 @@ def prepare(
     measured = _by_channel(measured, stack)
     if places:
         stack = replace(stack, indices=tuple(stack.indices[place] for place in places))
-    shown, stack = _images(activation, stack, axes.letters, view)
-    letters = view.layout or axes.letters
-    return Prepared(activation, facts, view, room, letters, stack, measured, scale, shown, rgb)
+    shown, stack = _images(activation, stack, layout.dims, view)
+    dims = view.layout or layout.dims
+    return Prepared(activation, facts, view, viewport, dims, stack, measured, scale, shown, rgb)
 
 
 def _scale(stack: Planes, view: View) -> str:
@@ -129,16 +129,16 @@ def _scale(stack: Planes, view: View) -> str:
 
 
 def _cut(
-    stack: Planes, order: Tensor | None, view: View, room: Viewport | None
+    stack: Planes, order: Tensor | None, view: View, viewport: Viewport | None
 ) -> tuple[Planes, Tensor | None]:
     """The planes that fit in a row, where each row is a sample or a channel, and their order."""
     several = len(stack.values) > 1 and stack.form == "tiles"
-    if not several or room is None or view.reduce:
+    if not several or viewport is None or view.reduce:
         return stack, order
     height, width = stack.values.shape[2:]
-    margin = max(len(text) + 1 for text in stack.rows) * room.letter
-    most = most_columns((height, width), view, replace(room, width=room.width - margin))
-    asked_for = (view.channels is not None or view.topk is not None) and not room.strict
+    margin = max(len(text) + 1 for text in stack.rows) * viewport.letter
+    most = most_columns((height, width), view, replace(viewport, width=viewport.width - margin))
+    asked_for = (view.channels is not None or view.topk is not None) and not viewport.strict
     if asked_for or most >= stack.values.shape[1]:
         return stack, order
     words = (*stack.words, f"{most} in a row: no room for more")
@@ -177,13 +177,13 @@ def _by_channel(measured: Measured, stack: Planes) -> Measured:
 
 
 def _images(
-    activation: Activation, stack: Planes, letters: str, view: View
+    activation: Activation, stack: Planes, dims: str, view: View
 ) -> tuple[InputImages | None, Planes]:
     """The input images beside or under the planes, unless the samples are others: windows, say."""
     if not (view.input or (view.overlay and stack.spatial)):
         return None, stack
-    image = image_of(activation.given)
-    count = activation.tensor.shape[letters.index("N")] if "N" in letters else None
+    image = image_of(activation.inputs)
+    count = activation.tensor.shape[dims.index("N")] if "N" in dims else None
     if image is not None and count not in (None, len(image)):
         words = (*stack.words, f"not on the input: {count} samples of {len(image)} inputs")
         return None, replace(stack, spatial=False, words=words)
@@ -193,7 +193,7 @@ def _images(
 def prepare_all(
     wanted: Sequence[tuple[Activation, tuple[str, ...]]],
     view: View,
-    room: Viewport | None,
+    viewport: Viewport | None,
     step: Callable[[], None] = lambda: None,
 ) -> list[Prepared | Undrawable]:
     """Prepare several layers, before any is drawn: what is wrong with one is said first.
@@ -204,7 +204,7 @@ def prepare_all(
     Args:
         wanted: the activations, each with more words for its caption.
         view: how to draw.
-        room: how much room there is.
+        viewport: how much room there is.
         step: is called twice for each that has a picture, and once for others.
 
     Raises:
@@ -217,7 +217,7 @@ def prepare_all(
     done = []
     for activation, facts in wanted:
         how = fitting(activation, view, len(wanted))
-        done.append(prepare(activation, how, room, facts, step))
+        done.append(prepare(activation, how, viewport, facts, step))
         step()
     if drawable := [one for one in done if isinstance(one, Prepared)]:
         _check_used(drawable, view)

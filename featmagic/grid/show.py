@@ -25,7 +25,7 @@ from featmagic.support.text import wrap
 def show(drawing: Drawing, screen: Target, rows: int | None = None) -> None:
     """Show the caption, then the mosaic: a PNG in a notebook, half blocks in a terminal.
 
-    Where there is neither a terminal nor colour, the caption alone.
+    Where there is neither a terminal nor color, the caption alone.
 
     Args:
         drawing: made for the screen's room.
@@ -39,7 +39,7 @@ def show(drawing: Drawing, screen: Target, rows: int | None = None) -> None:
     """
     text = wrap(drawing.caption, screen.columns)
     tell(text, screen)
-    if drawing.mosaic is None or screen.room is None:
+    if drawing.mosaic is None or screen.viewport is None:
         return
     there = len(drawing.mosaic.indices)
     shown = min(rows or there, there)
@@ -52,7 +52,7 @@ def show(drawing: Drawing, screen: Target, rows: int | None = None) -> None:
         mosaic = first_rows(drawing.mosaic, shown)
         publish(*bundle(page_image(mosaic), mosaic.palette, words, drawing.caption))
     else:
-        lines = _in_letters(drawing.mosaic, screen, screen.room)
+        lines = _in_letters(drawing.mosaic, screen, screen.viewport)
         if rows is None and screen.lines is not None:
             left = screen.lines - len(text.splitlines()) - _BELOW
             shown = lines.fitting(left)
@@ -79,11 +79,11 @@ def _short(caption: str) -> str:
 _BELOW = 3
 
 
-def _in_letters(mosaic: Mosaic, screen: Target, room: Viewport) -> MosaicLines:
+def _in_letters(mosaic: Mosaic, screen: Target, viewport: Viewport) -> MosaicLines:
     ink = (
-        AsciiCells(mosaic) if screen.renderer == "ascii" else HalfBlockCells(mosaic, screen.colours)
+        AsciiCells(mosaic) if screen.renderer == "ascii" else HalfBlockCells(mosaic, screen.colors)
     )
-    return mosaic_lines(mosaic, ink, room.width)
+    return mosaic_lines(mosaic, ink, viewport.width)
 
 
 def save(places: Sequence[Path], drawings: Sequence[Drawing], *, named: bool) -> list[Path]:

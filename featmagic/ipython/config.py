@@ -88,7 +88,7 @@ class FeatMagic(Configurable):
         """The view options that aren't at their defaults.
 
         Raises:
-            FeatmagicError: a colour map that there isn't.
+            FeatmagicError: a color map that there isn't.
         """
         names = [name for name in self.trait_names(config=True) if name in _OPTIONS]
         found = {name: getattr(self, name) for name in names}

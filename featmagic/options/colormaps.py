@@ -1,4 +1,4 @@
-"""Colour maps by name: matplotlib's, and those that the user registered with it."""
+"""Color maps by name: matplotlib's, and those that the user registered with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEQUENTIAL = "viridis"
 
 DIVERGING = "RdBu_r"
 
-# "Diverging" in matplotlib's documentation of colour maps; matplotlib itself keeps no such list.
+# "Diverging" in matplotlib's documentation of color maps; matplotlib itself keeps no such list.
 # fmt: off
 _DIVERGING_FAMILIES = frozenset((
     "PiYG", "PRGn", "BrBG", "PuOr", "RdGy", "RdBu", "RdYlBu", "RdYlGn", "Spectral", "coolwarm",
@@ -34,7 +34,7 @@ _WELL_KNOWN = (
 
 
 def colormap(name: str) -> Colormap:
-    """The colour map of that name.
+    """The color map of that name.
 
     Raises:
         FeatmagicError: matplotlib knows no such name; the nearest ones are named.
@@ -54,7 +54,7 @@ def colormap(name: str) -> Colormap:
 
 
 def well_known() -> tuple[str, ...]:
-    """Names of colour maps: all that matplotlib has, if it is loaded, or else the best known.
+    """Names of color maps: all that matplotlib has, if it is loaded, or else the best known.
 
     Example:
         >>> "viridis" in well_known()
@@ -64,7 +64,7 @@ def well_known() -> tuple[str, ...]:
 
 
 def is_diverging(name: str) -> bool:
-    """Whether the middle of the colour map stands for zero.
+    """Whether the middle of the color map stands for zero.
 
     Example:
         >>> is_diverging("RdBu_r"), is_diverging("gray")

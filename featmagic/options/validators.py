@@ -164,7 +164,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def colormap_name(name: str, value: Any) -> str:
-    """The name of a colour map that matplotlib knows.
+    """The name of a color map that matplotlib knows.
 
     Example:
         >>> colormap_name("cmap", "gray")

@@ -237,7 +237,7 @@ class View:
         return (low is None or low < center) and (high is None or high > center)
 
     @property
-    def may_centre(self) -> bool:
+    def may_center(self) -> bool:
         """Whether 0 can be in the middle of the range."""
         return self._fits(0.0)
 
@@ -249,7 +249,7 @@ class View:
             (self.overlay or self.explore, ("alpha",), "without --overlay"),
             (on_input, ("mean", "std"), "without --input or --overlay"),
             (pca, ("pca_basis",), "without --reduce pca"),
-            (not pca, _COLOURING, "with --reduce pca, which has colours of its own"),
+            (not pca, _COLORING, "with --reduce pca, which has colours of its own"),
             (not self.reduce, ("sort", "topk"), "with --reduce, which takes all channels together"),
             (not self.overview, _NOT_IN_AN_OVERVIEW, "in an overview"),
             (self.explore, ("max_bytes",), "without --explore"),
@@ -290,7 +290,7 @@ class View:
         return self.topk or (self.max if self.channels is None and self.max else None)
 
 
-_COLOURING = ("cmap", "scale", "vmin", "vmax", "center", "robust", "norm")
+_COLORING = ("cmap", "scale", "vmin", "vmax", "center", "robust", "norm")
 
 
 _IN_AN_OVERVIEW = {

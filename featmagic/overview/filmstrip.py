@@ -52,7 +52,7 @@ class FilmstripRow:
         health: how it is; None where there are no values.
         tiles: `(n, h, w)` indices of the film's palette; None where there is no picture.
         form: `tiles`; `rows` or `columns` of a heat map; `fold`, single values in one line.
-        memory: how many bytes it takes.
+        nbytes: how many bytes it takes.
     """
 
     activation: Activation
@@ -61,7 +61,7 @@ class FilmstripRow:
     health: Health | None
     tiles: Pixels | None
     form: str
-    memory: int
+    nbytes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Filmstrip:
     Attributes:
         frames: a layer each.
         view: how they are drawn.
-        palette: 256 RGB colours; two colour maps of `HALF` levels each.
+        palette: 256 RGB colors; two color maps of `HALF` levels each.
         band: the room for a layer's tiles.
         left_out: how many layers an interrupt left out.
         interrupted: whether one came while the layers were measured.
@@ -97,7 +97,9 @@ class _Seen:
 
 
 def filmstrip(
-    wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View, room: Viewport | None = PAGE
+    wanted: Sequence[tuple[Activation, tuple[str, ...]]],
+    view: View,
+    viewport: Viewport | None = PAGE,
 ) -> Filmstrip:
     """The film of some activations: all figures leave their device at once, then all tiles.
 
@@ -108,7 +110,7 @@ def filmstrip(
     Args:
         wanted: the activations, each with more words for the text.
         view: its `sample`, `channels`, `cmap` and what says how axes and volumes are read.
-        room: where the film is shown; None where no picture is wanted.
+        viewport: where the film is shown; None where no picture is wanted.
 
     Raises:
         FeatmagicError: an option that an overview has no use for; a sample, channel, slice or grid
@@ -122,13 +124,13 @@ def filmstrip(
         (8, 28, 28)
     """
     _check(view)
-    band = _band(room)
+    band = _band(viewport)
     seen: list[_Seen] = []
     interrupted = True
     with suppress(KeyboardInterrupt):
         with Progress(len(wanted), "Overview") as progress:
             for activation, _ in wanted:
-                seen.append(_seen(activation, view, band, draws=room is not None))
+                seen.append(_seen(activation, view, band, draws=viewport is not None))
                 progress.step()
         interrupted = False
     if interrupted and not seen:
@@ -142,7 +144,7 @@ def filmstrip(
     health = [next(found) if one.reading is not None else None for one in seen]
     both = [_has_both_signs(*pair) for pair in zip(seen, health, strict=True)]
     groups, ends = with_finite_ends(groups, brought[len(readings) :])
-    made = paint_thumbnails(groups, ends, np.array(both, bool), centred=is_centered(view))
+    made = paint_thumbnails(groups, ends, np.array(both, bool), centered=is_centered(view))
     frames = tuple(
         FilmstripRow(
             *wanted[n], one.reason, health[n], made.get(n), one.form, _bytes(wanted[n][0].tensor)
@@ -157,11 +159,11 @@ def _check(view: View) -> None:
         raise FeatmagicError(f"An overview shows one sample, as in --sample 0, not {view.sample}.")
 
 
-def _band(room: Viewport | None) -> Band:
-    if room is None or not room.strict:
+def _band(viewport: Viewport | None) -> Band:
+    if viewport is None or not viewport.strict:
         return _PAGE_BAND
-    there = (room.width - BESIDE + room.gap) // (_TERMINAL_SIDE + room.gap)
-    return Band(_TERMINAL_SIDE, room.gap, max(1, min(_PAGE_BAND.tiles, there)))
+    there = (viewport.width - BESIDE + viewport.gap) // (_TERMINAL_SIDE + viewport.gap)
+    return Band(_TERMINAL_SIDE, viewport.gap, max(1, min(_PAGE_BAND.tiles, there)))
 
 
 def _seen(activation: Activation, view: View, band: Band, *, draws: bool) -> _Seen:
@@ -173,23 +175,23 @@ def _seen(activation: Activation, view: View, band: Band, *, draws: bool) -> _Se
     tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
     if reason or tensor.dim() == 0:
         return _Seen(reason or "", read_values(tensor, "?" * tensor.dim()))
-    axes = _axes(activation, view)
-    seen = read_values(tensor, axes.letters)
+    layout = _layout(activation, view)
+    seen = read_values(tensor, layout.dims)
     if not draws:
-        return _Seen("", seen, None, axes.signed)
-    if axes.letters == "NCHW" and view.channels is None and prod(tensor.shape[2:]) > 1:
+        return _Seen("", seen, None, layout.signed)
+    if layout.dims == "NCHW" and view.channels is None and prod(tensor.shape[2:]) > 1:
         # The usual case, in a tenth of the time; `planes_of` would give the same, and words.
         sample = picked(view.sample, len(tensor), "sample")[0]
         stack = thumbnail_planes(to_real(tensor[sample, : band.tiles])[0], "tiles", band)
-        return _Seen("", seen, stack, axes.signed)
-    chosen = planes_of(tensor, axes, view, activation.key)
+        return _Seen("", seen, stack, layout.signed)
+    chosen = planes_of(tensor, layout, view, activation.key)
     several = chosen.form == "tiles" and view.channels is None
     values = chosen.values[0, : band.tiles] if several else chosen.values[0]
     stack = thumbnail_planes(values, chosen.form, band)
-    return _Seen("", seen, stack, axes.signed, chosen.form)
+    return _Seen("", seen, stack, layout.signed, chosen.form)
 
 
-def _axes(activation: Activation, view: View) -> Layout:
+def _layout(activation: Activation, view: View) -> Layout:
     """What its axes are; a layout is for the layers that have as many."""
     try:
         return layout_of(activation, view)

@@ -72,7 +72,7 @@ class Reading:
     channels: int
 
 
-def read_values(tensor: Tensor, letters: str) -> Reading:
+def read_values(tensor: Tensor, dims: str) -> Reading:
     """Reading at a tensor: of any dtype, dense and not empty.
 
     Example:
@@ -80,16 +80,16 @@ def read_values(tensor: Tensor, letters: str) -> Reading:
         tensor([0., 3.])
     """
     values = tensor if tensor.dtype in _AS_THEY_ARE else to_real(tensor)[0]
-    others = tuple(place for place, letter in enumerate(letters) if letter not in "CA")
+    others = tuple(place for place, letter in enumerate(dims) if letter not in "CA")
     low, high = values, values
     if others:  # none of them means all of them to torch
         low, high = values.amin(others), values.amax(others)
-    several = len(others) < len(letters) and prod(values.shape[place] for place in others) > 1
+    several = len(others) < len(dims) and prod(values.shape[place] for place in others) > 1
     return Reading(values, low, high, _spaced(values), low.numel() if several else 0)
 
 
 def _spaced(values: Tensor) -> Tensor:
-    """At most `SAMPLED` values, in the order in which they lie in memory.
+    """At most `SAMPLED` values, in the order in which they lie in nbytes.
 
     Their distance shares no factor with the number of values, so it falls in with no row.
     """
@@ -138,10 +138,10 @@ def healths(readings: Sequence[Reading], brought: Sequence[Sequence[Row]]) -> li
     if not readings:
         return []
     ends = [(float(low.min()), float(high.max())) for low, high, _ in brought]
-    strange = [n for n, pair in enumerate(ends) if not isfinite(pair[0] - pair[1])]
+    nonfinite = [n for n, pair in enumerate(ends) if not isfinite(pair[0] - pair[1])]
     counts = [(0, 0)] * len(ends)
-    counted = bring([_counted(readings[place].values) for place in strange])
-    for place, (nan, inf, low, high) in zip(strange, counted, strict=True):
+    counted = bring([_counted(readings[place].values) for place in nonfinite])
+    for place, (nan, inf, low, high) in zip(nonfinite, counted, strict=True):
         counts[place] = int(nan[0]), int(inf[0])
         ends[place] = float(low[0]), float(high[0])
     dead = [_dead(one, *some[:2]) for one, some in zip(readings, brought, strict=True)]

@@ -66,7 +66,7 @@ def filmstrip_image(film: Filmstrip) -> Pixels:
         texts += _texts(frame, top + place * PITCH)
         if frame.tiles is not None:
             _draw_tiles(row[TILES_TOP - 1 :, TILES_LEFT - 1 :], frame.tiles, frame, film.band)
-        if _is_strange(frame.health):
+        if _has_nonfinite(frame.health):
             draw_bar(row, _loud(frame.health))
     if film.frames:
         _draw_bars(rows[:, 2:, _BARS:], film.frames)
@@ -94,33 +94,33 @@ def filmstrip_png(film: Filmstrip) -> bytes:
 def _head_texts(film: Filmstrip) -> Iterator[Text]:
     quiet, loud = head(film), alarms(film)
     for number, text in enumerate([*quiet, *loud]):
-        colour = INK if number == 0 else QUIET if number < len(quiet) else NAN
-        yield truncate(text, _MOST), 4 + number * _LINE, _NAMES, colour
+        color = INK if number == 0 else QUIET if number < len(quiet) else NAN
+        yield truncate(text, _MOST), 4 + number * _LINE, _NAMES, color
 
 
 def _texts(frame: FilmstripRow, top: int) -> list[Text]:
     """What is said of a layer, in two lines."""
     first, second, health = top + 2, top + 2 + _LINE, frame.health
-    memory = format_bytes(frame.memory)
+    nbytes = format_bytes(frame.nbytes)
     texts = [
         (truncate(name(frame), _NAMES_WIDE), first, _NAMES, INK),
         (_what(frame), second, _NAMES, QUIET),
-        (memory, first, _SIZES_END - LETTER * len(memory), INK),
+        (nbytes, first, _SIZES_END - LETTER * len(nbytes), INK),
     ]
     if health is None:
         return [*texts, (truncate(frame.reason, _MOST // 2), first, TILES_LEFT, QUIET)]
-    strange = _is_strange(health)
-    second_fact = _alarm(health) if strange else mean(health)
+    nonfinite = _has_nonfinite(health)
+    second_fact = _alarm(health) if nonfinite else mean(health)
     return [
         *texts,
         (span(health), first, _RANGES, INK),
-        (second_fact, second, _RANGES, _loud(health) if strange else QUIET),
+        (second_fact, second, _RANGES, _loud(health) if nonfinite else QUIET),
         (zeros(health), first, _SHARES, QUIET),
         (dead(health), second, _SHARES, INK if health.dead else QUIET),
     ]
 
 
-def _is_strange(health: Health | None) -> TypeGuard[Health]:
+def _has_nonfinite(health: Health | None) -> TypeGuard[Health]:
     return health is not None and bool(health.nan or health.inf)
 
 
@@ -161,8 +161,8 @@ def _draw_tiles(there: Pixels, values: Pixels, frame: FilmstripRow, band: Band) 
     What is no number has a shape, and the tile that holds it a frame: `there` begins a pixel above
     and left of the first tile's place.
     """
-    tiles, strange = lay_out_thumbnails(values, frame.form, band), _is_strange(frame.health)
-    tiles = marked_tiles(tiles, values) if strange else tiles
+    tiles, nonfinite = lay_out_thumbnails(values, frame.form, band), _has_nonfinite(frame.health)
+    tiles = marked_tiles(tiles, values) if nonfinite else tiles
     count, height, width = tiles.shape
     pitch, top = band.side + band.gap, (band.side - height) // 2
     if frame.form == "tiles":
@@ -172,12 +172,12 @@ def _draw_tiles(there: Pixels, values: Pixels, frame: FilmstripRow, band: Band) 
     else:
         there = there[top:]
         there[1 : 1 + height, 1 : 1 + width] = tiles[0]
-    if strange:
+    if nonfinite:
         draw_frames(there, values, (height, width), pitch)
 
 
 def boxed(canvas: Pixels, texts: Iterable[Text]) -> list[Text]:
-    """The texts, those in a loud colour as dark letters; a box of that colour is drawn for them.
+    """The texts, those in a loud color as dark letters; a box of that color is drawn for them.
 
     Example:
         >>> canvas = np.zeros((13, 9), np.uint8)
@@ -187,15 +187,15 @@ def boxed(canvas: Pixels, texts: Iterable[Text]) -> list[Text]:
         True
     """
     made = []
-    for words, top, left, colour in texts:
-        loud = colour in (NAN, POSITIVE_INF)
+    for words, top, left, color in texts:
+        loud = color in (NAN, POSITIVE_INF)
         if loud:
-            canvas[top - 1 : top + LINE, left - 2 : left + LETTER * len(words) + 1] = colour
-        made.append((words, top, left, MARK if loud else colour))
+            canvas[top - 1 : top + LINE, left - 2 : left + LETTER * len(words) + 1] = color
+        made.append((words, top, left, MARK if loud else color))
     return made
 
 
-def draw_bar(row: Pixels, colour: int) -> None:
+def draw_bar(row: Pixels, color: int) -> None:
     """A bar of shapes at the left of a row.
 
     Example:
@@ -204,9 +204,9 @@ def draw_bar(row: Pixels, colour: int) -> None:
         >>> row[3:5, :5].tolist() == [[MARK, NAN, NAN, MARK, 0]] * 2
         True
     """
-    shapes = np.full((1, (len(row) - 1) // _BAR, 1, 1), colour, np.uint8)
+    shapes = np.full((1, (len(row) - 1) // _BAR, 1, 1), color, np.uint8)
     bar = row[None, : shapes.size * _BAR, None, :_BAR]
-    bar[:] = colour
+    bar[:] = color
     draw_marks(bar, shapes, _BAR)
 
 

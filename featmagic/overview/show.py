@@ -49,8 +49,8 @@ def show(film: Filmstrip, screen: Target) -> None:
         tell("\n".join(wrap(line, screen.columns) for line in summary.split("\n")), screen)
         words = text.removeprefix(f"{summary}\n") if screen.engine else text
         publish(*bundle(film_image(film), film.palette, words, summary))
-    elif screen.room is not None:
-        colours = 0 if screen.renderer == "ascii" else screen.colours
-        tell(filmstrip_lines(film, colours, screen.room.width), screen)
+    elif screen.viewport is not None:
+        colors = 0 if screen.renderer == "ascii" else screen.colors
+        tell(filmstrip_lines(film, colors, screen.viewport.width), screen)
     else:
         tell(text, screen)

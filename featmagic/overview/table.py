@@ -32,8 +32,8 @@ def filmstrip_text(film: Filmstrip) -> str:
 
 def head(film: Filmstrip) -> list[str]:
     """What holds of all layers, and how to read a row."""
-    count, memory = len(film.frames), sum(frame.memory for frame in film.frames)
-    lines = [f"{count} layer{'s' * (count != 1)} · {format_bytes(memory)} of activations"]
+    count, nbytes = len(film.frames), sum(frame.nbytes for frame in film.frames)
+    lines = [f"{count} layer{'s' * (count != 1)} · {format_bytes(nbytes)} of activations"]
     if not alarms(film):
         lines[0] += " · no NaN, no inf"
     dying = sum(1 for frame in film.frames if frame.health and frame.health.dead)
@@ -57,9 +57,9 @@ def _how_drawn(film: Filmstrip) -> str:
     there = film.band.tiles
     some = "the first channel" if there == 1 else f"the first {there} channels"
     which = f"channels {view.channels}" if view.channels else some
-    colours = first if first == second else f"{first}, or {second} for both signs"
+    colors = first if first == second else f"{first}, or {second} for both signs"
     how = f"sample {view.sample}, {which}, each its own range"
-    return f"tiles: {how} · {colours}{' around 0' if is_centered(view) else ''}"
+    return f"tiles: {how} · {colors}{' around 0' if is_centered(view) else ''}"
 
 
 def alarms(film: Filmstrip) -> list[str]:
@@ -80,13 +80,13 @@ def _count(health: Health | None, name: str) -> int:
 def _columns(frame: FilmstripRow) -> tuple[str, ...]:
     health = frame.health
     words = (name(frame), kind(frame), shape(frame))
-    memory = "  ".join([format_bytes(frame.memory), *frame.facts])
+    nbytes = "  ".join([format_bytes(frame.nbytes), *frame.facts])
     if health is None:
-        return (*words, frame.reason, "", "", "", memory, "")
+        return (*words, frame.reason, "", "", "", nbytes, "")
     between = sparkline(health.histogram) if health.low < health.high else ""
     ends = (f"{health.low:.3g}", between, f"{health.high:.3g}")
     spread = " ".join(ends) if between else span(health)
-    return (*words, spread, mean(health), zeros(health), dead(health), memory, wrong(health))
+    return (*words, spread, mean(health), zeros(health), dead(health), nbytes, wrong(health))
 
 
 def name(frame: FilmstripRow) -> str:

@@ -25,12 +25,12 @@ _SHORTEST = 12  # letters that a layer's name has, if it is so long
 _LOUD, _RESET = "\x1b[1;95m", "\x1b[0m"  # bold, bright magenta
 
 
-def filmstrip_lines(film: Filmstrip, colours: int, columns: int) -> str:
-    """The film as lines of at most `columns` letters, what is wrong in a loud colour.
+def filmstrip_lines(film: Filmstrip, colors: int, columns: int) -> str:
+    """The film as lines of at most `columns` letters, what is wrong in a loud color.
 
     Args:
         film: made for a terminal's room.
-        colours: 2**24 or 256; 0 for plain letters.
+        colors: 2**24 or 256; 0 for plain letters.
         columns: of the terminal that may be used.
 
     Example:
@@ -40,12 +40,12 @@ def filmstrip_lines(film: Filmstrip, colours: int, columns: int) -> str:
         '0 layers · 0 B of activations · no NaN, no inf'
     """
     lines = [part for text in head(film) for part in _broken(text, columns)]
-    lines += [_loud(_cut(text, columns), colours) for text in alarms(film)]
+    lines += [_loud(_cut(text, columns), colors) for text in alarms(film)]
     with_tiles = [frame for frame in film.frames if frame.tiles is not None]
-    blocks = iter(_blocks(film, with_tiles, colours))
+    blocks = iter(_blocks(film, with_tiles, colors))
     tall = -(-film.band.side // 2)
     for frame in film.frames:
-        lines += ["", *_title(frame, columns, colours)]
+        lines += ["", *_title(frame, columns, colors)]
         facts = _facts(frame)
         if frame.tiles is None:
             lines.append(_cut("  ".join(filter(None, [frame.reason, *facts])), columns))
@@ -58,7 +58,7 @@ def filmstrip_lines(film: Filmstrip, colours: int, columns: int) -> str:
     return "\n".join(lines)
 
 
-def _blocks(film: Filmstrip, frames: list[FilmstripRow], colours: int) -> list[str]:
+def _blocks(film: Filmstrip, frames: list[FilmstripRow], colors: int) -> list[str]:
     """The lines of the tiles of all frames: each frame is one tile with gaps in it."""
     if not frames:
         return []
@@ -68,8 +68,8 @@ def _blocks(film: Filmstrip, frames: list[FilmstripRow], colours: int) -> list[s
         if frame.tiles is not None:
             _lay(place, lay_out_thumbnails(frame.tiles, frame.form, band), band.side + band.gap)
     mosaic = Mosaic(canvas, ("",) * len(frames), film.palette, 1)
-    if colours:
-        return mosaic_lines(mosaic, HalfBlockCells(mosaic, colours), band.width).all()
+    if colors:
+        return mosaic_lines(mosaic, HalfBlockCells(mosaic, colors), band.width).all()
     lines = mosaic_lines(mosaic, AsciiCells(mosaic, maps=2), band.width).all()
     return [line.ljust(band.width) for line in lines]  # so that the facts stand in one column
 
@@ -80,11 +80,11 @@ def _lay(place: Pixels, tiles: Pixels, pitch: int) -> None:
         place[: one.shape[0], left : left + one.shape[1]] = one
 
 
-def _loud(text: str, colours: int) -> str:
-    return f"{_LOUD}{text}{_RESET}" if colours else text
+def _loud(text: str, colors: int) -> str:
+    return f"{_LOUD}{text}{_RESET}" if colors else text
 
 
-def _title(frame: FilmstripRow, columns: int, colours: int) -> list[str]:
+def _title(frame: FilmstripRow, columns: int, colors: int) -> list[str]:
     """The name, as much of what else there is to say as has room, and what is wrong.
 
     What is wrong has a line of its own where the name would have no room beside it.
@@ -102,15 +102,15 @@ def _title(frame: FilmstripRow, columns: int, colours: int) -> list[str]:
         line = longer
     if not wrongs:
         return [line]
-    alarm = f"  {_loud(_cut(wrongs, columns - 2), colours)}"
+    alarm = f"  {_loud(_cut(wrongs, columns - 2), colors)}"
     return [line, alarm] if apart else [line + alarm]
 
 
 def _facts(frame: FilmstripRow) -> tuple[str, ...]:
-    health, memory = frame.health, format_bytes(frame.memory)
+    health, nbytes = frame.health, format_bytes(frame.nbytes)
     if health is None:
-        return (memory,)
-    return (_histogram(health), span(health), f"{dead(health)}  {memory}".strip())
+        return (nbytes,)
+    return (_histogram(health), span(health), f"{dead(health)}  {nbytes}".strip())
 
 
 def _histogram(health: Health) -> str:

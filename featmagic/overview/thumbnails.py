@@ -21,7 +21,7 @@ from featmagic.planes.statistics import Measured
 from featmagic.render.color import Range, levels, palette_indices
 from featmagic.render.palette import GAP, LEVELS, palette
 
-HALF = LEVELS // 2  # where the levels of the second colour map begin
+HALF = LEVELS // 2  # where the levels of the second color map begin
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Group:
         counts: how many planes each has.
         values: `(P, H, W)`, the planes of all.
         kernel, marks: as a stack has them.
-        strange: which planes hold NaN or an infinity; None where none does.
+        nonfinite: which planes hold NaN or an infinity; None where none does.
     """
 
     places: tuple[int, ...]
@@ -41,7 +41,7 @@ class Group:
     values: Tensor
     kernel: tuple[int, int]
     marks: bool
-    strange: NDArray[np.bool_] | None = None
+    nonfinite: NDArray[np.bool_] | None = None
 
     def ends(self) -> list[Tensor]:
         """The least and the largest value of each plane; one NaN makes either NaN."""
@@ -83,11 +83,11 @@ def with_finite_ends(
     """The groups, those with NaN or infinities marked, and the ranges of their finite values."""
     marked = []
     for group, some in zip(groups, ends, strict=True):
-        strange = ~(np.isfinite(some[0]) & np.isfinite(some[1]))
-        marked.append(replace(group, strange=strange if strange.any() else None))
-    again = iter(bring([group.finite_ends() for group in marked if group.strange is not None]))
+        nonfinite = ~(np.isfinite(some[0]) & np.isfinite(some[1]))
+        marked.append(replace(group, nonfinite=nonfinite if nonfinite.any() else None))
+    again = iter(bring([group.finite_ends() for group in marked if group.nonfinite is not None]))
     return marked, [
-        some if group.strange is None else next(again)
+        some if group.nonfinite is None else next(again)
         for group, some in zip(marked, ends, strict=True)
     ]
 
@@ -97,22 +97,22 @@ def paint_thumbnails(
     ends: Sequence[Sequence[Row]],
     both_signs: NDArray[np.bool_],
     *,
-    centred: bool,
+    centered: bool,
 ) -> dict[int, Pixels]:
     """The small tiles `(n, h, w)` of each stack, by its place; one transfer from each device.
 
     Args:
         groups: the stacks.
         ends: the range of each plane's finite values, a group each.
-        both_signs: of each place, whether its values call for the second colour map.
-        centred: whether 0 is in the middle of that.
+        both_signs: of each place, whether its values call for the second color map.
+        centered: whether 0 is in the middle of that.
 
     Returns:
         Indices of `two_maps`.
     """
     second = [np.repeat(both_signs[list(group.places)], group.counts) for group in groups]
     made = [
-        _painted(group, some[0], some[1], which & centred)
+        _painted(group, some[0], some[1], which & centered)
         for group, some, which in zip(groups, ends, second, strict=True)
     ]
     tiles: dict[int, Pixels] = {}
@@ -127,18 +127,18 @@ def paint_thumbnails(
     return tiles
 
 
-def _painted(group: Group, low: Row, high: Row, centred: NDArray[np.bool_]) -> Tensor:
+def _painted(group: Group, low: Row, high: Row, centered: NDArray[np.bool_]) -> Tensor:
     """Palette indices of a group's planes, made by the stages of an ordinary look."""
-    strange = np.zeros_like(low) if group.strange is None else group.strange.astype(float)
-    measured = Measured(low, high, low, high, strange, 0.0, 0.0, nan=int(strange.any()))
+    nonfinite = np.zeros_like(low) if group.nonfinite is None else group.nonfinite.astype(float)
+    measured = Measured(low, high, low, high, nonfinite, 0.0, 0.0, nan=int(nonfinite.any()))
     low, high = np.where(measured.some, [low, high], 0.0)
     most = np.maximum(np.abs(low), np.abs(high))
-    low, high = np.where(centred, -most, low), np.where(centred, most, high)
-    colours = Range("", None, True, low, high)
-    found = levels(group.values, colours)
+    low, high = np.where(centered, -most, low), np.where(centered, most, high)
+    colors = Range("", None, True, low, high)
+    found = levels(group.values, colors)
     if group.kernel != (1, 1):
         found = avg_pool2d(found[None], group.kernel, ceil_mode=True)[0]
-    indices = palette_indices(found, colours, measured, hatch=False)
+    indices = palette_indices(found, colors, measured, hatch=False)
     if group.marks and (places := np.flatnonzero(measured.constant)).size:
         _mark(indices, places)
     return indices
@@ -161,7 +161,7 @@ def _by_place(group: Group, tiles: Pixels) -> dict[int, Pixels]:
 
 
 def maps_of(view: View) -> tuple[str, str]:
-    """The colour maps of layers of one sign and of both.
+    """The color maps of layers of one sign and of both.
 
     Example:
         >>> maps_of(View())
@@ -171,12 +171,12 @@ def maps_of(view: View) -> tuple[str, str]:
 
 
 def is_centered(view: View) -> bool:
-    """Whether 0 is in the middle of the colours of a layer of both signs."""
+    """Whether 0 is in the middle of the colors of a layer of both signs."""
     return is_diverging(maps_of(view)[1])
 
 
 def two_maps(view: View) -> bytes:
-    """A palette of both colour maps, `HALF` levels each, then the colours that mean something else.
+    """A palette of both color maps, `HALF` levels each, then the colors that mean something else.
 
     Example:
         >>> len(two_maps(View()))
@@ -188,7 +188,7 @@ def two_maps(view: View) -> bytes:
 
 
 def halve_levels(tiles: Pixels, second: NDArray[np.bool_]) -> Pixels:
-    """Indices of one colour map as those of `two_maps`: every two levels become one.
+    """Indices of one color map as those of `two_maps`: every two levels become one.
 
     Example:
         >>> halve_levels(np.array([0, 247, 248], np.uint8), np.array([True]))

@@ -42,7 +42,7 @@ def input_images(image: Tensor | None, samples: tuple[int, ...], view: View) -> 
     Args:
         image: what the pass was given, `(N, C, H, W)`; None where nothing looks like an image.
         samples: which of them; empty: the first.
-        view: its `mean` and `std` undo a normalisation. Without them ImageNet's is undone where the
+        view: its `mean` and `std` undo a normalization. Without them ImageNet's is undone where the
             values lie as it leaves them; 0 to 1, -1 to 1 and uint8 are taken for what they are,
             anything else is stretched.
 
@@ -76,7 +76,7 @@ def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
     if view.mean is not None or view.std is not None:
         mean, std = view.mean or (0.0,), view.std or (1.0,)
         return _undone(pixels, mean, std), "input un-normalised by --mean and --std"
-    colours = pixels.shape[1]
+    colors = pixels.shape[1]
     finite = torch.isfinite(batch)
     low = batch.where(finite, torch.inf).amin((0, 2, 3))
     high = batch.where(finite, -torch.inf).amax((0, 2, 3))
@@ -88,7 +88,7 @@ def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
         return pixels, "input as it is"
     if least >= -1 - _SLACK and most <= 1 + _SLACK:
         return (pixels + 1) / 2, "input from -1 … 1"
-    if colours == 3 and _is_imagenets(ends):
+    if colors == 3 and _is_imagenets(ends):
         return _undone(pixels, IMAGENET_MEAN, IMAGENET_STD), "input un-normalised by ImageNet's"
     if least >= 0 and 32 < most <= 255:
         return pixels / 255, "input from 0 … 255"
@@ -98,7 +98,7 @@ def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
 
 
 def _is_imagenets(ends: NDArray[np.float64]) -> bool:
-    """Whether every colour lies within what 0 to 1 becomes by ImageNet's mean and deviation."""
+    """Whether every color lies within what 0 to 1 becomes by ImageNet's mean and deviation."""
     undone = ends * np.array(IMAGENET_STD) + np.array(IMAGENET_MEAN)
     return bool(undone.min() >= -_SLACK and undone.max() <= 1 + _SLACK)
 
@@ -159,7 +159,7 @@ def explorer_image(activation: Activation, sample: int, view: View) -> tuple[Pix
         (None, '')
     """
     try:
-        image = image_of(activation.given)
+        image = image_of(activation.inputs)
         if image is None or sample >= len(image):
             return None, ""
         found = input_images(image, (sample,), view)
@@ -175,7 +175,7 @@ def size_of_input(activation: Activation) -> tuple[int, int] | None:
         >>> import torch
         >>> size_of_input(Activation("act", "act", "ReLU", 1, torch.zeros(1, 1, 2, 2)))
     """
-    image = activation.given.image
+    image = activation.inputs.image
     return None if image is None else (image.shape[-2], image.shape[-1])
 
 

@@ -33,16 +33,16 @@ class Layout:
     """What the axes of an activation are.
 
     Attributes:
-        letters: one a dimension: N batch, C channels, features or units, H height, W width, D depth
+        dims: one a dimension: N batch, C channels, features or units, H height, W width, D depth
             or time of a volume, L length, time or tokens, A attention heads, Q queries, K keys,
             S stacked states (layers x directions).
         words: what was assumed or couldn't be told, for the caption.
         grid: the patch grid (height, width) that the tokens, or the keys, lie on.
         prefix: the names of the tokens before those of the grid: "CLS", "R1", "R2" and so on.
-        signed: centred on 0 whatever the values.
+        signed: centered on 0 whatever the values.
     """
 
-    letters: str
+    dims: str
     words: tuple[str, ...] = ()
     grid: tuple[int, int] | None = None
     prefix: tuple[str, ...] = ()
@@ -61,15 +61,15 @@ def layout_of(activation: Activation, view: View) -> Layout:
         >>> act = Activation("act", "act", "ReLU", 1, zeros(5, 8, 8))
         >>> layout_of(act, View()).words
         ('CHW assumed',)
-        >>> layout_of(act, View(layout="NLC")).letters
+        >>> layout_of(act, View(layout="NLC")).dims
         'NLC'
     """
-    letters, words = dims_of(activation)
+    dims, words = dims_of(activation)
     if view.layout is not None:
-        letters, words = _laid_out(activation, view.layout), ()
-    tokens = _tokens(activation, view, letters)
-    signed = bool(activation.traits.recurrent)
-    return Layout(letters, (*words, *tokens.words), tokens.grid, tokens.prefix, signed)
+        dims, words = _laid_out(activation, view.layout), ()
+    tokens = _tokens(activation, view, dims)
+    signed = bool(activation.hint.recurrent)
+    return Layout(dims, (*words, *tokens.words), tokens.grid, tokens.prefix, signed)
 
 
 def layouts_for(rank: int) -> tuple[str, ...]:
@@ -85,26 +85,26 @@ def layouts_for(rank: int) -> tuple[str, ...]:
 def _laid_out(activation: Activation, layout: str) -> str:
     rank = activation.tensor.dim()
     if len(layout) != rank:
-        axes, those = f"{rank} ax{'i' if rank == 1 else 'e'}s", ", ".join(layouts_for(rank))
+        layout, those = f"{rank} ax{'i' if rank == 1 else 'e'}s", ", ".join(layouts_for(rank))
         raise LayoutMismatch(
-            f"{activation.key} has {axes} {shape_of(activation.tensor)}, and layout {layout} has "
+            f"{activation.key} has {layout} {shape_of(activation.tensor)}, and layout {layout} has "
             f"{len(layout)}. These would fit: {those}."
         )
     return layout.replace("T", "D" if "H" in layout and "W" in layout else "L")
 
 
-def _tokens(activation: Activation, view: View, letters: str) -> PatchGrid:
+def _tokens(activation: Activation, view: View, dims: str) -> PatchGrid:
     """Where the tokens, or the keys of attention, lie."""
-    axis = "K" if "K" in letters else "L"
+    axis = "K" if "K" in dims else "L"
     wanted = view.grid is not None or view.prefix_tokens is not None
-    is_tokens = axis == "K" or letters in ("NLC", "LC", "LNC") or ("L" in letters and wanted)
-    if not is_tokens or activation.traits.recurrent:
+    is_tokens = axis == "K" or dims in ("NLC", "LC", "LNC") or ("L" in dims and wanted)
+    if not is_tokens or activation.hint.recurrent:
         return PatchGrid()
     shape = activation.tensor.shape
-    batch = shape[letters.index("N")] if "N" in letters else 1
-    of_text = activation.traits.text or "'text" in suffix_of(activation)
-    given = PassInputs() if of_text else activation.given
-    return patch_grid_of(shape[letters.index(axis)], batch, given, view, activation.key)
+    batch = shape[dims.index("N")] if "N" in dims else 1
+    of_text = activation.hint.text or "'text" in suffix_of(activation)
+    given = PassInputs() if of_text else activation.inputs
+    return patch_grid_of(shape[dims.index(axis)], batch, given, view, activation.key)
 
 
 def fitting(activation: Activation, view: View, layers: int) -> View:
@@ -179,31 +179,31 @@ def dims_of(activation: Activation) -> Dims:
         >>> dims_of(Activation("x", "x", "Conv2d", 1, zeros(1, 5, 8, 8)))
         ('NCHW', ())
     """
-    traits, shape = activation.traits, tuple(activation.tensor.shape)
+    hint, shape = activation.hint, tuple(activation.tensor.shape)
     suffix = suffix_of(activation)
     if len(shape) == 1:
         return "C", ()
-    if traits.recurrent:
-        return _recurrent(traits, suffix, len(shape))
-    field = next((letters for name, letters in _FIELDS.items() if name in suffix), None)
+    if hint.recurrent:
+        return _recurrent(hint, suffix, len(shape))
+    field = next((dims for name, dims in _FIELDS.items() if name in suffix), None)
     if field is not None and len(shape) == 4:
         return field, ()
-    if attention := _attention(traits, suffix, shape):
+    if attention := _attention(hint, suffix, shape):
         return attention
     if _is_an_image_each(activation, shape):
         return "NHW", ("NHW assumed",)
     if activation.tensor.dtype in (torch.bool, torch.int64):  # a mask or indices, no features
         return _assumed((), len(shape))
-    letters, words = _features(traits, shape, activation.given.grids)
-    if letters == "NLC" and traits.order == "LNC":
-        return ("LNC", words) if traits.sure else _length_first(activation)
-    return ("LC" if letters == "NC" and traits.sure else letters), words
+    dims, words = _features(hint, shape, activation.inputs.grids)
+    if dims == "NLC" and hint.order == "LNC":
+        return ("LNC", words) if hint.sure else _length_first(activation)
+    return ("LC" if dims == "NC" and hint.sure else dims), words
 
 
 def _is_an_image_each(activation: Activation, shape: tuple[int, ...]) -> bool:
     """Whether it is one plane as large as the input for each image, such as a depth map."""
-    image = activation.given.image
-    if image is None or len(shape) != 3 or activation.traits.own:
+    image = activation.inputs.image
+    if image is None or len(shape) != 3 or activation.hint.own:
         return False
     return shape == (len(image), *image.shape[2:])
 
@@ -220,38 +220,38 @@ def suffix_of(activation: Activation) -> str:
     return activation.key.removeprefix(name)
 
 
-def _recurrent(traits: LayoutHint, suffix: str, rank: int) -> Dims:
-    if traits.recurrent == "cell":
+def _recurrent(hint: LayoutHint, suffix: str, rank: int) -> Dims:
+    if hint.recurrent == "cell":
         return _UNKNOWN[rank], ("cell state" if suffix == "[1]" else "hidden state",)
     if suffix in _STATES:
         return {2: "SC", 3: "SNC"}.get(rank, _UNKNOWN[rank]), (_STATES[suffix],)
     if suffix != "[0]" and suffix.startswith("[0]"):
         return "LC", ("packed sequences",)
-    return {2: "LC", 3: traits.order}.get(rank, _UNKNOWN[rank]), ()
+    return {2: "LC", 3: hint.order}.get(rank, _UNKNOWN[rank]), ()
 
 
-def _attention(traits: LayoutHint, suffix: str, shape: tuple[int, ...]) -> Dims | None:
+def _attention(hint: LayoutHint, suffix: str, shape: tuple[int, ...]) -> Dims | None:
     """The letters of attention weights, if that is what it is."""
     rank = len(shape)
-    if traits.attention == "torch" and suffix == "[1]":
-        if rank == 3 and not traits.asked:
-            unsure = shape[0] == traits.heads
+    if hint.attention == "torch" and suffix == "[1]":
+        if rank == 3 and not hint.asked:
+            unsure = shape[0] == hint.heads
             return "NQK", ("NQK assumed, AQK would fit too",) if unsure else ()
         return {2: "QK", 3: "AQK", 4: "NAQK"}.get(rank, _UNKNOWN[rank]), ()
     main = suffix in ("", "[0]")
-    if rank != 4 or shape[2] != shape[3] or traits.own or (traits.attention == "around" and main):
+    if rank != 4 or shape[2] != shape[3] or hint.own or (hint.attention == "around" and main):
         return None
     # Swin's attention returns features, on a last axis that may be as long as the one before it.
-    last = {says.count for says in traits.says if says.place == "last"}
-    features = traits.attention == "self" and main and shape[3] in last
-    fits = traits.attention and not features and traits.heads in (None, shape[1])
+    last = {says.count for says in hint.says if says.place == "last"}
+    features = hint.attention == "self" and main and shape[3] in last
+    fits = hint.attention and not features and hint.heads in (None, shape[1])
     return ("NAQK", ()) if fits else None
 
 
-def _features(traits: LayoutHint, shape: tuple[int, ...], grids: tuple[Grid, ...]) -> Dims:
+def _features(hint: LayoutHint, shape: tuple[int, ...], grids: tuple[Grid, ...]) -> Dims:
     """The letters of features, by who says where they are."""
-    says, around, rank = traits.says, traits.around, len(shape)
-    if traits.own and says:
+    says, around, rank = hint.says, hint.around, len(shape)
+    if hint.own and says:
         return _direct(says[0], rank), ()
     return (
         _agreed(says, shape, grids)
@@ -333,7 +333,7 @@ def _is_usual(says: FeatureAxis, rank: int) -> bool:
 
 def _length_first(activation: Activation) -> Dims:
     """A sequence beside a module that has the length before the batch, which it needn't have."""
-    image, shape = activation.given.image, activation.tensor.shape
+    image, shape = activation.inputs.image, activation.tensor.shape
     batch = None if image is None else len(image)
     if batch in shape[:2] and shape[0] != shape[1]:
         return ("NLC" if shape[0] == batch else "LNC"), ()

@@ -29,7 +29,7 @@ class Components:
     Attributes:
         mean: `(C,)`, where the coordinates are zero.
         axes: `(K, C)`, orthonormal, by decreasing variance; zeros where no direction is left.
-        low, high: `(K,)`, so that colours mean the same in a later look.
+        low, high: `(K,)`, so that colors mean the same in a later look.
     """
 
     mean: Tensor
@@ -51,12 +51,12 @@ def principal_components(points: Tensor, count: int = 3) -> Components:
         >>> principal_components(torch.tensor([[0.0, 1.0], [0.0, 3.0]]), count=1).axes
         tensor([[0., 1.]])
     """
-    mean, centred, unit = _centred(points.detach())
-    axes = _directions(centred, count).to(centred.dtype).to(centred.device)
-    along = axes @ centred.T
+    mean, centered, unit = _centered(points.detach())
+    axes = _directions(centered, count).to(centered.dtype).to(centered.device)
+    along = axes @ centered.T
     size = torch.linalg.vector_norm(along, dim=1)
     # What rounding alone leaves is no direction.
-    rounding = 4 * torch.finfo(points.dtype).eps * sqrt(max(centred.shape))
+    rounding = 4 * torch.finfo(points.dtype).eps * sqrt(max(centered.shape))
     real = size > rounding * size[:1]
     low, high = (ends * real * unit for ends in (along.amin(1), along.amax(1)))
     parts = (mean, axes * real[:, None], low, high)
@@ -75,7 +75,7 @@ def coordinates(points: Tensor, components: Components) -> Tensor:
     return (components.axes @ (points.detach() - components.mean).T).T
 
 
-def _centred(points: Tensor) -> tuple[Tensor, Tensor, float]:
+def _centered(points: Tensor) -> tuple[Tensor, Tensor, float]:
     """The mean of the finite rows, these rows less their mean, and the unit of the latter."""
     unit = 1.0
     if points.device.type == "cuda":
@@ -106,25 +106,25 @@ def _scaled(points: Tensor) -> tuple[Tensor, float]:
     return points / unit, unit
 
 
-def _directions(centred: Tensor, count: int) -> Tensor:
+def _directions(centered: Tensor, count: int) -> Tensor:
     """The `count` rows of most variance, float64 on the CPU; zeros where there can be no more."""
-    axes = torch.zeros(count, centred.shape[1], dtype=torch.float64, device="cpu")
-    some = min(count, *centred.shape)
+    axes = torch.zeros(count, centered.shape[1], dtype=torch.float64, device="cpu")
+    some = min(count, *centered.shape)
     if not some:
         return axes
-    found = _searched(centred, some) if min(centred.shape) > _SMALL else None
-    axes[:some] = _exact(centred, some) if found is None else found
+    found = _searched(centered, some) if min(centered.shape) > _SMALL else None
+    axes[:some] = _exact(centered, some) if found is None else found
     largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
     return torch.where(largest < 0, -axes, axes)
 
 
-def _exact(centred: Tensor, count: int) -> Tensor:
+def _exact(centered: Tensor, count: int) -> Tensor:
     """The directions by way of the smaller of the two matrices of inner products."""
-    wide = len(centred) < centred.shape[1]
-    vectors = torch.linalg.eigh(_products(centred if wide else centred.T))[1]
+    wide = len(centered) < centered.shape[1]
+    vectors = torch.linalg.eigh(_products(centered if wide else centered.T))[1]
     rows: Tensor = vectors[:, -count:].flip(1).T.contiguous()
     if wide:
-        rows = (rows.to(centred.dtype).to(centred.device) @ centred).cpu().double()
+        rows = (rows.to(centered.dtype).to(centered.device) @ centered).cpu().double()
         rows = torch.linalg.qr(rows.T)[0].T.contiguous()
     return rows
 
@@ -138,20 +138,20 @@ def _products(rows: Tensor) -> Tensor:
     return total.cpu()
 
 
-def _searched(centred: Tensor, count: int) -> Tensor | None:
+def _searched(centered: Tensor, count: int) -> Tensor | None:
     """The directions by block Lanczos steps, or None where they don't settle soon.
 
     The long products are made where the points are, the short ones in float64 on the host.
     """
-    block, channels = max(_BLOCK, count + 4), centred.shape[1]
+    block, channels = max(_BLOCK, count + 4), centered.shape[1]
     # A generator of its own: torch's random numbers stay as they are.
     random = torch.Generator("cpu").manual_seed(0)
     rows = torch.randn(block, channels, generator=random, dtype=torch.float64, device="cpu")
     basis = images = rows[:0]
     while len(basis) + block <= min(_MOST, channels):
         new = _beyond(basis, rows)
-        part = new.to(centred.dtype).to(centred.device)
-        rows = (part @ centred.T @ centred).cpu().double()
+        part = new.to(centered.dtype).to(centered.device)
+        rows = (part @ centered.T @ centered).cpu().double()
         basis, images = torch.cat([basis, new]), torch.cat([images, rows])
         axes, settled = _best(basis, images, count)
         if settled:

@@ -15,12 +15,12 @@ from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable
 
 
-def planes_of(tensor: Tensor, axes: Layout, view: View, key: str = "the activation") -> Planes:
+def planes_of(tensor: Tensor, layout: Layout, view: View, key: str = "the activation") -> Planes:
     """The planes of the samples asked for: sliced first, so that nothing else is computed.
 
     Args:
         tensor: of 1 to 5 axes.
-        axes: what they are.
+        layout: what its dimensions are.
         view: its `sample`, `channels`, `max`, `slice` and `attn` choose.
         key: the activation's name, for messages.
 
@@ -35,32 +35,32 @@ def planes_of(tensor: Tensor, axes: Layout, view: View, key: str = "the activati
         torch.Size([1, 2, 8, 6])
     """
     tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
-    tensor, letters = _without_points(tensor, axes.letters)
-    samples = _samples(tensor, letters, view, key)
-    if "N" in letters:
-        place = letters.index("N")
+    tensor, dims = _without_points(tensor, layout.dims)
+    samples = _samples(tensor, dims, view, key)
+    if "N" in dims:
+        place = dims.index("N")
         parts = [tensor.select(place, sample) for sample in samples]
     else:
         parts = [tensor]
-    stacks = [planes_of_sample(part, letters.replace("N", ""), axes, view) for part in parts]
+    stacks = [planes_of_sample(part, dims.replace("N", ""), layout, view) for part in parts]
     return _named(_together(stacks), samples, view)
 
 
-def _without_points(tensor: Tensor, letters: str) -> tuple[Tensor, str]:
+def _without_points(tensor: Tensor, dims: str) -> tuple[Tensor, str]:
     """Pooled features are single values: without the axes of a plane of one pixel."""
-    if {"H", "W"} <= set(letters) and "C" in letters:
-        plane = [place for place, letter in enumerate(letters) if letter in "DHW"]
+    if {"H", "W"} <= set(dims) and "C" in dims:
+        plane = [place for place, letter in enumerate(dims) if letter in "DHW"]
         if all(tensor.shape[place] == 1 for place in plane):
-            left = "".join(letter for letter in letters if letter not in "DHW")
+            left = "".join(letter for letter in dims if letter not in "DHW")
             return tensor.squeeze(tuple(plane)), left
-    return tensor, letters
+    return tensor, dims
 
 
-def _samples(tensor: Tensor, letters: str, view: View, key: str) -> tuple[int, ...]:
+def _samples(tensor: Tensor, dims: str, view: View, key: str) -> tuple[int, ...]:
     """Which samples are shown; none where no axis holds them."""
-    if "N" not in letters:
+    if "N" not in dims:
         return ()
-    count = tensor.shape[letters.index("N")]
+    count = tensor.shape[dims.index("N")]
     if view.sample == "all":
         return tuple(range(count))
     try:
@@ -107,27 +107,27 @@ def _named(stack: Planes, samples: tuple[int, ...], view: View) -> Planes:
     return replace(stack, words=words, rows=rows, samples=samples)
 
 
-def planes_of_sample(part: Tensor, letters: str, axes: Layout, view: View) -> Planes:
+def planes_of_sample(part: Tensor, dims: str, layout: Layout, view: View) -> Planes:
     """The planes of one sample, by what its axes are."""
     used = frozenset[str]()
-    words: tuple[str, ...] = axes.words
-    if "D" in letters:
-        part, letters, more = _sliced(part, letters, view)
+    words: tuple[str, ...] = layout.words
+    if "D" in dims:
+        part, dims, more = _sliced(part, dims, view)
         words, used = words + more, used | {"slice"}
-    if "K" in letters and view.attn is not None:
-        part, letters, more = _query(part, letters, axes, view)
+    if "K" in dims and view.attn is not None:
+        part, dims, more = _query(part, dims, layout, view)
         words, used = words + more, used | {"attn"}
-    stack = _by_letters(part, letters, axes, view)
+    stack = _by_letters(part, dims, layout, view)
     return replace(stack, words=words + stack.words, used=used | stack.used)
 
 
-def _sliced(part: Tensor, letters: str, view: View) -> tuple[Tensor, str, tuple[str, ...]]:
+def _sliced(part: Tensor, dims: str, view: View) -> tuple[Tensor, str, tuple[str, ...]]:
     """The volume without its depth, or with the depth as montage's second axis."""
-    place, how = letters.index("D"), view.slice
-    depth, left = part.shape[place], letters.replace("D", "")
+    place, how = dims.index("D"), view.slice
+    depth, left = part.shape[place], dims.replace("D", "")
     along = "time" if view.layout and "T" in view.layout else "depth"
     if how == "montage":
-        return part, letters, ()
+        return part, dims, ()
     if how == "mip":
         return to_real(part)[0].amax(place), left, (f"largest of {depth} slices",)
     if how == "mean":
@@ -137,16 +137,16 @@ def _sliced(part: Tensor, letters: str, view: View) -> tuple[Tensor, str, tuple[
 
 
 def _query(
-    part: Tensor, letters: str, axes: Layout, view: View
+    part: Tensor, dims: str, layout: Layout, view: View
 ) -> tuple[Tensor, str, tuple[str, ...]]:
     """What one query looks at, or all on average: attention's key axis is left, as tokens."""
-    place, how = letters.index("Q"), view.attn
-    left = letters.replace("Q", "").replace("K", "L").replace("A", "C")
+    place, how = dims.index("Q"), view.attn
+    left = dims.replace("Q", "").replace("K", "L").replace("A", "C")
     if how == "mean":
         return to_real(part)[0].mean(place), left, ("mean over the queries",)
-    has_cls = axes.prefix[:1] == ("CLS",)
-    if how == "cls" and axes.grid and not has_cls:
-        height, width = axes.grid
+    has_cls = layout.prefix[:1] == ("CLS",)
+    if how == "cls" and layout.grid and not has_cls:
+        height, width = layout.grid
         raise FeatmagicError(
             f"There is no CLS token: {part.shape[place]} tokens = {height} x {width} patches. "
             "--attn mean or --attn N takes another query."
@@ -156,29 +156,29 @@ def _query(
     return part.select(place, index), left, (f"query {name}",)
 
 
-def _by_letters(part: Tensor, letters: str, axes: Layout, view: View) -> Planes:
+def _by_letters(part: Tensor, dims: str, layout: Layout, view: View) -> Planes:
     """Planes of `(C, ...)`, or of what has no channels."""
-    channel = next((letter for letter in letters if letter in "CA"), "")
-    inner = letters.replace(channel, "") if channel else letters
-    part = part.movedim(letters.index(channel), 0) if channel else part[None]
+    channel = next((letter for letter in dims if letter in "CA"), "")
+    inner = dims.replace(channel, "") if channel else dims
+    part = part.movedim(dims.index(channel), 0) if channel else part[None]
     noun = {"A": "heads", "": "planes"}.get(channel, "channels")
-    if view.attn is not None and "K" in axes.letters:
+    if view.attn is not None and "K" in layout.dims:
         noun = "heads"
     if inner == "":
-        return _picked(part.reshape(len(part), 1, 1), view, "values", "fold", axes)
+        return _picked(part.reshape(len(part), 1, 1), view, "values", "fold", layout)
     if len(inner) == 3:  # a volume's slices, side by side: its channels are the rows
         return _montage(part, view, noun)
     if inner in ("HW", "QK"):
-        return replace(_picked(part, view, noun, "tiles", axes), spatial=inner == "HW")
+        return replace(_picked(part, view, noun, "tiles", layout), spatial=inner == "HW")
     if inner in ("H", "W"):
         return _picked(
-            part[:, None] if inner == "W" else part[..., None], view, noun, "tiles", axes
+            part[:, None] if inner == "W" else part[..., None], view, noun, "tiles", layout
         )
-    if inner == "L" and axes.grid:
-        return _patches(part, view, noun, axes)
+    if inner == "L" and layout.grid:
+        return _patches(part, view, noun, layout)
     if inner in ("L", "S", "K"):
-        return _heat_map(part, letters, noun, view, axes)
-    raise FeatmagicError(f"There is no picture for the layout {axes.letters}.")
+        return _heat_map(part, dims, noun, view, layout)
+    raise FeatmagicError(f"There is no picture for the layout {layout.dims}.")
 
 
 def _montage(part: Tensor, view: View, noun: str) -> Planes:
@@ -190,15 +190,15 @@ def _montage(part: Tensor, view: View, noun: str) -> Planes:
     return Planes(values, slices, len(slices), "slices", "tiles", words, rows=rows)
 
 
-def _patches(part: Tensor, view: View, noun: str, axes: Layout) -> Planes:
+def _patches(part: Tensor, view: View, noun: str, layout: Layout) -> Planes:
     """Tokens `(C, L)` on the grid of patches that they stand for, the prefix apart."""
-    height, width = axes.grid or (1, 1)
-    tokens = _picked(part[:, None], view, noun, "tiles", axes)
+    height, width = layout.grid or (1, 1)
+    tokens = _picked(part[:, None], view, noun, "tiles", layout)
     before = part.shape[1] - height * width
     patches = tokens.values[..., before:].reshape(1, -1, height, width)
     words = [f"{height} × {width} patches"]
     if before:
-        names = ", ".join(axes.prefix)
+        names = ", ".join(layout.prefix)
         where = "left out" if view.reduce == "pca" else "in a strip"
         words.append(f"{before} prefix token{'s' * (before > 1)} {where}: {names}")
     return replace(
@@ -206,33 +206,33 @@ def _patches(part: Tensor, view: View, noun: str, axes: Layout) -> Planes:
         values=patches,
         words=tokens.words + tuple(words),
         prefix=tokens.values[:, :, 0, :before] if before else None,
-        names=axes.prefix,
+        names=layout.prefix,
         spatial=True,
         used=frozenset({"grid", "prefix_tokens"}),
     )
 
 
-def _heat_map(part: Tensor, letters: str, noun: str, view: View, axes: Layout) -> Planes:
+def _heat_map(part: Tensor, dims: str, noun: str, view: View, layout: Layout) -> Planes:
     """All channels in one picture: signals and units down, tokens down and features across."""
-    if "S" in letters and part.shape[1] == 1:
-        return _picked(part[..., None], view, "values", "fold", axes)
-    if axes.signed or letters[0] in "CA":
-        what = "key" if "K" in axes.letters else "state" if "S" in letters else "step"
-        noun = "units" if axes.signed else noun
+    if "S" in dims and part.shape[1] == 1:
+        return _picked(part[..., None], view, "values", "fold", layout)
+    if layout.signed or dims[0] in "CA":
+        what = "key" if "K" in layout.dims else "state" if "S" in dims else "step"
+        noun = "units" if layout.signed else noun
         read = f"{noun} down, {_counted(part.shape[1], what)} across"
-        stack = _picked(part[:, None], view, noun, "rows", axes)
+        stack = _picked(part[:, None], view, noun, "rows", layout)
     else:
         read = f"{_counted(part.shape[1], 'token')} down, features across"
-        stack = _picked(part[..., None], view, "features", "columns", axes)
+        stack = _picked(part[..., None], view, "features", "columns", layout)
     return replace(stack, read=read)
 
 
-def _picked(part: Tensor, view: View, noun: str, form: str, axes: Layout) -> Planes:
+def _picked(part: Tensor, view: View, noun: str, form: str, layout: Layout) -> Planes:
     """The planes `(P, H, W)` that the view wants: of heat maps all, if it names none."""
     every = form != "tiles" and view.channels is None and view.max == View.max
     indices = list(range(len(part))) if every else view.pick(len(part))
     values, words = real_rows(part, indices)
-    return Planes(values[None], tuple(indices), len(part), noun, form, words, signed=axes.signed)
+    return Planes(values[None], tuple(indices), len(part), noun, form, words, signed=layout.signed)
 
 
 def _counted(count: int, noun: str) -> str:

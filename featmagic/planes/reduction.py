@@ -62,7 +62,7 @@ def pca_image(stack: Planes, key: str, memory: LayerCache, name: str | None = No
     """The three principal components of the channels as red, green and blue.
 
     The basis, its signs and its ranges are made by the first look and kept, with the layer or under
-    `name`; so a colour means the same in the next one. Positions that hold NaN or inf are black
+    `name`; so a color means the same in the next one. Positions that hold NaN or inf are black
     and missing.
 
     Raises:

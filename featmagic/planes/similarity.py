@@ -99,7 +99,7 @@ _ROUNDING = 1e-5  # of sums of products, in float32
 def similarity_order(r: Tensor) -> list[int]:
     """An order of the channels that puts like ones side by side, from their correlations.
 
-    A chain of nearest neighbours, in which stretches are turned around as long as that helps.
+    A chain of nearest neighbors, in which stretches are turned around as long as that helps.
     Channels that correlate with none, not even with themselves, come last.
 
     Example:

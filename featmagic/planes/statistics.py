@@ -105,9 +105,9 @@ def finite_only(rows: Tensor, asked: Asked) -> list[Tensor]:
     mean = parts.sum() / count
     std = (torch.where(finite, parts - mean, 0).square().sum() / count).sqrt()
     some = [end.min() / most for end in (low, -high)]
-    strange = (~finite).sum(1)
+    nonfinite = (~finite).sum(1)
     return [
-        *(low, high, *_inner(rows.where(finite, torch.nan), low, high, asked), strange),
+        *(low, high, *_inner(rows.where(finite, torch.nan), low, high, asked), nonfinite),
         *(mean * most, std * most),
         *(rows.count_nonzero(), torch.isnan(rows).sum(), torch.isinf(rows).sum()),
         _histogram(parts.where(finite, torch.inf), some[0], -some[1]),
@@ -275,7 +275,7 @@ class Measured:
     high: NDArray[np.float64]
     inner_low: NDArray[np.float64]
     inner_high: NDArray[np.float64]
-    strange: NDArray[np.float64]
+    nonfinite: NDArray[np.float64]
     mean: float
     std: float
     zeros: float = 0.0
@@ -288,7 +288,7 @@ class Measured:
     @property
     def constant(self) -> NDArray[np.bool_]:
         """Which planes hold one value only, `(P,)`."""
-        constant: NDArray[np.bool_] = (self.low == self.high) & (self.strange == 0)
+        constant: NDArray[np.bool_] = (self.low == self.high) & (self.nonfinite == 0)
         return constant
 
     @property
@@ -348,11 +348,11 @@ def _brought(parts: list[Tensor]) -> NDArray[np.float64]:
 
 
 def _read(row: NDArray[np.float64], count: int, size: int) -> tuple[Measured, tuple[int, ...]]:
-    low, high, inner_low, inner_high, strange = row[: 5 * count].reshape(5, count)
+    low, high, inner_low, inner_high, nonfinite = row[: 5 * count].reshape(5, count)
     mean, std, nonzero, nan, inf, *rest = row[5 * count :].tolist()
     counts, (alike, least, most, prefix_nan, prefix_inf, *order) = rest[:BINS], rest[BINS:]
     measured = Measured(
-        *(low, high, inner_low, inner_high, strange, mean, std),
+        *(low, high, inner_low, inner_high, nonfinite, mean, std),
         zeros=1 - nonzero / (count * size),
         histogram=tuple(map(int, counts)),
         nan=int(nan),

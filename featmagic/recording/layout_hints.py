@@ -59,7 +59,7 @@ def layout_hints_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict
         (FeatureAxis(place='first', count=8, spatial=2),)
     """
     reader = _Reader(tree)
-    return {path: reader.traits(path) for path in paths}
+    return {path: reader.hint(path) for path in paths}
 
 
 class _Reader:
@@ -75,7 +75,7 @@ class _Reader:
         self._images = self._above(self._sees_pixels)
         self._texts = self._above(self._embeds_words)
 
-    def traits(self, path: str) -> LayoutHint:
+    def hint(self, path: str) -> LayoutHint:
         module = self._tree[path]
         own = own_feature_axes(module)
         order, sure = self._order(path)
@@ -219,7 +219,7 @@ def own_feature_axes(module: nn.Module) -> tuple[FeatureAxis, ...]:
         return (FeatureAxis("last", last),)
     name, parts = type(module).__name__, vars(module)
     if "normalized_shape" in parts:
-        return _normalised(module, parts)
+        return _normalized(module, parts)
     if name == "Permute" and "dims" in parts:
         return _permuted(parts["dims"])
     if name in _SPATIAL or (not module._modules and _named(module)):
@@ -251,7 +251,7 @@ def _last(module: nn.Module) -> int | None:
     return None if module._modules else _int(parts.get("out_features"))
 
 
-def _normalised(module: nn.Module, parts: dict[str, Any]) -> tuple[FeatureAxis, ...]:
+def _normalized(module: nn.Module, parts: dict[str, Any]) -> tuple[FeatureAxis, ...]:
     """A layer norm, or what is derived from one to work on channels, as its class may not tell."""
     shape = tuple(parts["normalized_shape"])
     if len(shape) != 1:

@@ -215,7 +215,7 @@ class Recorder:
         call = args, kwargs
         if self.device is not None:
             call = move_to_device(self.device, call, self.moved)
-        here.whole.given = pass_inputs(self.selection.model, *call, copy=not self._as_is)
+        here.whole.inputs = pass_inputs(self.selection.model, *call, copy=not self._as_is)
         if self._constants is not None and self._thread == threading.get_ident():
             image = image_in(self.selection.model, *call)
             self._follow(None if image is None else Trace(image, self._constants))

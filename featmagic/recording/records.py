@@ -31,10 +31,10 @@ class Activation:
         kind: the module's class name.
         call: which call of the module in the pass, from 1.
         tensor: a detached copy on the model's device, made when the module returned.
-        traits: what the module says about the tensor's axes.
-        given: what the pass was given.
-        memory: what is kept of the layer from one look to the next.
-        sight: what the tensor was made of, where it was followed.
+        hint: what the module says about the tensor's axes.
+        inputs: what the pass was given.
+        cache: what is kept of the layer from one look to the next.
+        traced: what the tensor was made of, where it was followed.
     """
 
     key: str
@@ -42,15 +42,15 @@ class Activation:
     kind: str
     call: int
     tensor: Tensor
-    traits: LayoutHint = field(default_factory=LayoutHint)
-    given: PassInputs = field(default_factory=PassInputs)
-    memory: LayerCache = field(default_factory=LayerCache)
-    sight: TracedTensor | None = None
+    hint: LayoutHint = field(default_factory=LayoutHint)
+    inputs: PassInputs = field(default_factory=PassInputs)
+    cache: LayerCache = field(default_factory=LayerCache)
+    traced: TracedTensor | None = None
 
     @property
     def field(self) -> ReceptiveField | None:
         """What each place of a feature map sees of the image, or None where that is unknown."""
-        found = None if self.sight is None or self.tensor.dim() != 4 else self.sight.field
+        found = None if self.traced is None or self.tensor.dim() != 4 else self.traced.field
         return None if found == NO_FIELD else found
 
 
@@ -59,8 +59,8 @@ class Layer:
     """A layer that is recorded: what each of its activations says, whichever call it came from."""
 
     path: str
-    traits: LayoutHint = field(default_factory=LayoutHint)
-    memory: LayerCache = field(default_factory=LayerCache)
+    hint: LayoutHint = field(default_factory=LayoutHint)
+    cache: LayerCache = field(default_factory=LayerCache)
 
 
 def layers_of(tree: Mapping[str, nn.Module], modules: Mapping[str, nn.Module]) -> dict[str, Layer]:
@@ -71,9 +71,9 @@ def layers_of(tree: Mapping[str, nn.Module], modules: Mapping[str, nn.Module]) -
         >>> layers_of({".": net, "0": net[0]}, {"0": net[0]})["0"].path
         '0'
     """
-    traits = layout_hints_of(tree, modules)
+    hint = layout_hints_of(tree, modules)
     inner = {path: unwrap(module)[-1] for path, module in modules.items()}
-    return {path: Layer(path, traits[path], layer_cache_of(inner[path])) for path in modules}
+    return {path: Layer(path, hint[path], layer_cache_of(inner[path])) for path in modules}
 
 
 @dataclass(eq=False)
@@ -84,7 +84,7 @@ class Pass:
         activations: by key, in the order the layers returned.
         calls: how often each layer was called.
         empty: the calls that gave no activation, each with the reason.
-        given: what the model was given; nothing where only a part of it was called.
+        inputs: what the model was given; nothing where only a part of it was called.
         failed: whether the pass was cut short, or is still under way.
         thread: the thread in which it began.
     """
@@ -92,7 +92,7 @@ class Pass:
     activations: dict[str, Activation] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     empty: dict[str, str] = field(default_factory=dict)
-    given: PassInputs = field(default_factory=PassInputs)
+    inputs: PassInputs = field(default_factory=PassInputs)
     failed: bool = False
     thread: int = field(default_factory=threading.get_ident)
 
@@ -116,7 +116,7 @@ class Pass:
         """
         name = layer.path if call == 1 else f"{layer.path}:{call}"
         kind, output = type(unwrap(module)[-1]).__name__, returned.output
-        traits = replace(layer.traits, asked=returned.asked)
+        hint = replace(layer.hint, asked=returned.asked)
         self.empty |= {name + suffix: reason for suffix, reason in returned.empty.items()}
         try:
             tensors = list(tensors_in(output))
@@ -135,8 +135,8 @@ class Pass:
             key = name + suffix
             try:
                 self.activations[key] = Activation(
-                    key, layer.path, kind, call, copied(tensor), traits, self.given, layer.memory,
-                    None if trace is None else trace.sight_of(tensor),
+                    key, layer.path, kind, call, copied(tensor), hint, self.inputs, layer.cache,
+                    None if trace is None else trace.traced_of(tensor),
                 )  # fmt: skip
             except Exception as error:
                 self.empty[key] = f"its output can't be copied: {printable(str(error))}"

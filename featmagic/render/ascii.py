@@ -1,4 +1,4 @@
-"""A mosaic in plain letters: for terminals without colour, logs and mails."""
+"""A mosaic in plain letters: for terminals without color, logs and mails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AsciiCells:
 
     Args:
         mosaic: to draw.
-        maps: how many colour maps share its palette's levels; each has the whole ramp.
+        maps: how many color maps share its palette's levels; each has the whole ramp.
     """
 
     def __init__(self, mosaic: Mosaic, maps: int = 1) -> None:
@@ -29,7 +29,7 @@ class AsciiCells:
         self._letters = [RAMP[level % steps * len(RAMP) // steps] for level in range(LEVELS)]
         self._letters += [_MARKS.get(index, " ") for index in range(LEVELS, 256)]
         if mosaic.is_rgb:
-            self.pixels = _grey(self.pixels)
+            self.pixels = _gray(self.pixels)
 
     def line(self, upper: list[list[int]], lower: list[list[int]]) -> str:
         """A line of a row of tiles, a blank between them."""
@@ -52,10 +52,10 @@ class AsciiCells:
 
     def picture(self, pixels: Pixels) -> Pixels:
         """An image `(h, w, 3)` as indices."""
-        return _grey(pixels)
+        return _gray(pixels)
 
     def _letter(self, above: int, below: int) -> str:
-        """The letter of two values: of their mean, or of the one that is no colour of the map."""
+        """The letter of two values: of their mean, or of the one that is no color of the map."""
         if above < LEVELS and below < LEVELS:
             return self._letters[(above + below) // 2]
         if GAP in (above, below):
@@ -63,7 +63,7 @@ class AsciiCells:
         return self._letters[max(above, below)]
 
 
-def _grey(rgb: Pixels) -> Pixels:
+def _gray(rgb: Pixels) -> Pixels:
     """RGB as levels by luma (the weights of ITU-R BT.601)."""
     luma = rgb.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     levels: Pixels = (luma * (LEVELS - 1) / 255).round().astype(np.uint8)

@@ -1,4 +1,4 @@
-"""From planes to palette indices: ranges, the colour map, and colours for what has no value."""
+"""From planes to palette indices: ranges, the color map, and colors for what has no value."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def choose_range(
     signed: bool = False,
     shown: Sequence[Measured] = (),
 ) -> Range:
-    """The colour map and the ranges: `RdBu_r` centred on 0 for both signs, else `viridis`.
+    """The color map and the ranges: `RdBu_r` centered on 0 for both signs, else `viridis`.
 
     The rule is xarray's and seaborn's: values on both sides of zero call for a diverging map.
-    A diverging map that was asked for by name is centred too; any other runs from low to high.
+    A diverging map that was asked for by name is centered too; any other runs from low to high.
 
     Args:
         measured: the layer's planes.
@@ -72,7 +72,7 @@ def choose_range(
 
 
 def _around(center: float, low: Ends, high: Ends, view: View) -> tuple[Ends, Ends]:
-    """The range with the centre in its middle: a given end is mirrored, never moved."""
+    """The range with the center in its middle: a given end is mirrored, never moved."""
     most = np.maximum(np.abs(low - center), np.abs(high - center))
     if view.vmin is not None:
         most = np.full_like(low, center - view.vmin)
@@ -88,14 +88,14 @@ def _range_of(sharing: Sequence[Measured]) -> tuple[float, float]:
 
 
 def _map_and_center(view: View, *, both_signs: bool, signed: bool) -> tuple[str, float | None]:
-    around_0 = (both_signs or signed) and view.norm != "log" and view.may_centre
+    around_0 = (both_signs or signed) and view.norm != "log" and view.may_center
     cmap = view.cmap or (DIVERGING if around_0 or view.center is not None else SEQUENTIAL)
     if view.center is not None:
         return cmap, view.center
     return cmap, 0.0 if around_0 and is_diverging(cmap) else None
 
 
-def clipped(values: Tensor, colours: Range, measured: Measured) -> int:
+def clipped(values: Tensor, colors: Range, measured: Measured) -> int:
     """How many finite values of planes `(P, H, W)` lie outside of their plane's range.
 
     Example:
@@ -104,16 +104,16 @@ def clipped(values: Tensor, colours: Range, measured: Measured) -> int:
         >>> clipped(values, choose_range(measure(values), View(vmax=3.0)), measure(values))
         1
     """
-    inside = (measured.low >= colours.low) & (measured.high <= colours.high)
+    inside = (measured.low >= colors.low) & (measured.high <= colors.high)
     if (inside | ~measured.some).all():
         return 0  # nothing has to be counted, and nothing brought over
-    low, high = (torch.from_numpy(a)[:, None, None] for a in (colours.low, colours.high))
+    low, high = (torch.from_numpy(a)[:, None, None] for a in (colors.low, colors.high))
     values = to_float64(values)
     outside = (values < low.to(values.device)) | (values > high.to(values.device))
     return int((outside & torch.isfinite(values)).sum())
 
 
-def levels(values: Tensor, colours: Range) -> Tensor:
+def levels(values: Tensor, colors: Range) -> Tensor:
     """Where planes `(P, H, W)` lie in their ranges: 0 to `LEVELS` - 1, beyond where they do.
 
     Example:
@@ -122,7 +122,7 @@ def levels(values: Tensor, colours: Range) -> Tensor:
         >>> levels(flat, choose_range(measure(flat), View())).tolist()
         [[[0.0, 123.5, 247.0]]]
     """
-    values, low, high = apply_norm(values, colours)
+    values, low, high = apply_norm(values, colors)
     with np.errstate(over="ignore"):
         span = high - low
     factor = np.select([span > 1e37, (span > 0) & (span < 1e-35)], [0.5, 2.0**600], 1.0)
@@ -145,33 +145,33 @@ def levels(values: Tensor, colours: Range) -> Tensor:
 
 
 def palette_indices(
-    found: Tensor, colours: Range, measured: Measured, *, hatch: bool = True
+    found: Tensor, colors: Range, measured: Measured, *, hatch: bool = True
 ) -> Tensor:
     """Palette indices of `levels`, uint8, on their device; the levels are written over.
 
     A value's index is the nearest of `LEVELS` equal steps of its plane's range. NaN and infinities
     have indices of their own. A plane of one value is framed and hatched; beside the lines of a
-    hatch on the value's own colour are darker ones, as that may be as light as they.
+    hatch on the value's own color are darker ones, as that may be as light as they.
 
     Example:
         >>> from featmagic.planes.statistics import measure
         >>> flat = torch.tensor([[[0.0, 1.0]]])
-        >>> colours = choose_range(measure(flat), View())
-        >>> palette_indices(levels(flat, colours), colours, measure(flat))
+        >>> colors = choose_range(measure(flat), View())
+        >>> palette_indices(levels(flat, colors), colors, measure(flat))
         tensor([[[  0, 247]]], dtype=torch.uint8)
     """
-    strange = _strange(found) if measured.nan or measured.inf else []
-    if strange:
+    nonfinite = _nonfinite(found) if measured.nan or measured.inf else []
+    if nonfinite:
         found = found.nan_to_num(0)
     indices = found.round_().clamp_(0, LEVELS - 1).to(torch.uint8)
     if hatch and measured.constant.any():
-        _mark_constant(indices, measured, own_range=colours.own_range)
-    for index, where in strange:
+        _mark_constant(indices, measured, own_range=colors.own_range)
+    for index, where in nonfinite:
         indices[where] = index
     return indices
 
 
-def _strange(found: Tensor) -> list[tuple[int, Tensor]]:
+def _nonfinite(found: Tensor) -> list[tuple[int, Tensor]]:
     return [
         (NAN, torch.isnan(found)),
         (POSITIVE_INF, found == torch.inf),
@@ -200,10 +200,10 @@ Ends = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Range:
-    """How values become colours.
+    """How values become colors.
 
     Attributes:
-        cmap: the colour map's name.
+        cmap: the color map's name.
         center: the value in its middle, if there is one.
         own_range: whether each plane has a range of its own.
         low, high: `(P,)`, each plane's range.
@@ -219,28 +219,28 @@ class Range:
 
     @property
     def width(self) -> Ends:
-        """Up to which distance from the centre symlog and asinh are linear, `(P,)`."""
+        """Up to which distance from the center symlog and asinh are linear, `(P,)`."""
         middle = self.center or 0.0
         most = np.maximum(np.abs(self.low - middle), np.abs(self.high - middle))
         width: Ends = np.where(most > 0, most / 100, 1.0)
         return width
 
 
-def middle_of(colours: Range) -> float:
-    """The value in the middle of the colours, of a range that all planes share.
+def middle_of(colors: Range) -> float:
+    """The value in the middle of the colors, of a range that all planes share.
 
     Example:
         >>> ends = np.full(1, 1.0), np.full(1, 100.0)
         >>> round(middle_of(Range("gray", None, False, *ends, "log")), 6)
         10.0
     """
-    low, high, width = (float(ends[0]) for ends in (colours.low, colours.high, colours.width))
-    if colours.center is not None or colours.norm == "linear":
+    low, high, width = (float(ends[0]) for ends in (colors.low, colors.high, colors.width))
+    if colors.center is not None or colors.norm == "linear":
         return (low + high) / 2
-    if colours.norm == "log":
+    if colors.norm == "log":
         return float(np.exp((np.log(low) + np.log(high)) / 2))
     ends = np.array([low, high]) / width
-    if colours.norm == "asinh":
+    if colors.norm == "asinh":
         return float(np.sinh(np.arcsinh(ends).mean()) * width)
     bent = _symlog(ends).mean()
     return float((bent if abs(bent) <= 1 else np.sign(bent) * np.exp(abs(bent) - 1)) * width)
@@ -269,22 +269,22 @@ def check_norm(measured: Measured, view: View, key: str) -> None:
         raise FeatmagicError(f"{key} has no value above 0 for --norm log: symlog takes any.")
 
 
-def apply_norm(values: Tensor, colours: Range) -> tuple[Tensor, Ends, Ends]:
+def apply_norm(values: Tensor, colors: Range) -> tuple[Tensor, Ends, Ends]:
     """Values and ranges, both bent by the norm; the formulas are those of matplotlib's norms."""
-    low, high = colours.low, colours.high
-    if colours.norm == "linear":
+    low, high = colors.low, colors.high
+    if colors.norm == "linear":
         return values, low, high
     values = to_float64(values)
-    if colours.norm == "log":
+    if colors.norm == "log":
         # A channel without a value above 0 has no range; it is as low as can be everywhere.
         low = np.where(low > 0, low, 1.0)
         least = torch.from_numpy(low)[:, None, None].to(values.device)
         return values.maximum(least).log(), np.log(low), np.log(np.maximum(high, low))
-    width = torch.from_numpy(colours.width)[:, None, None].to(values.device)
-    middle = colours.center or 0.0
+    width = torch.from_numpy(colors.width)[:, None, None].to(values.device)
+    middle = colors.center or 0.0
     ratio = (values - middle) / width
-    ends = [(end - middle) / colours.width for end in (low, high)]
-    if colours.norm == "asinh":
+    ends = [(end - middle) / colors.width for end in (low, high)]
+    if colors.norm == "asinh":
         return ratio.asinh(), np.arcsinh(ends[0]), np.arcsinh(ends[1])
     bent = ratio.where(ratio.abs() <= 1, ratio.sign() * (1 + ratio.abs().log()))
     return bent, _symlog(ends[0]), _symlog(ends[1])

@@ -35,7 +35,7 @@ _Values = NDArray[np.float64]
 
 
 def color_bar(axes: Axes, mosaic: Mosaic, look: dict[str, Any]) -> Colorbar:
-    """A colour bar that fills the axes, with figures at both ends and in the middle.
+    """A color bar that fills the axes, with figures at both ends and in the middle.
 
     Args:
         axes: to draw it in.
@@ -47,8 +47,8 @@ def color_bar(axes: Axes, mosaic: Mosaic, look: dict[str, Any]) -> Colorbar:
 
     assert mosaic.scale is not None
     norm, places = norm_of(mosaic.scale)
-    colours = ListedColormap(mosaic.colours[:LEVELS] / 255)
-    bar = axes.figure.colorbar(ScalarMappable(norm, colours), cax=axes, orientation="horizontal")
+    colors = ListedColormap(mosaic.colors[:LEVELS] / 255)
+    bar = axes.figure.colorbar(ScalarMappable(norm, colors), cax=axes, orientation="horizontal")
     bar.minorticks_off()
     bar.set_ticks(places, labels=mosaic.ends)
     axes.tick_params(length=2, width=0.5, pad=1, color="black")
@@ -96,7 +96,7 @@ def _spannable(low: float, high: float) -> bool:
 
 
 def _bent(norm: str, middle: float, width: float, values: _Values) -> _Values:
-    """Values as asinh and symlog around a centre bend them; matplotlib's own have theirs at 0."""
+    """Values as asinh and symlog around a center bend them; matplotlib's own have theirs at 0."""
     ratio = (values - middle) / width
     if norm == "asinh":
         return np.arcsinh(ratio)
@@ -127,7 +127,7 @@ _MARK = 7  # pixels that a mark is wide
 def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
     """A figure to print: the tiles as one image on white, all words as text, the title above.
 
-    A colour bar stands below where all tiles share a range. A notebook shows the figure as it shows
+    A color bar stands below where all tiles share a range. A notebook shows the figure as it shows
     any, and also where pyplot was never imported; pyplot knows nothing of it.
 
     Example:
@@ -185,7 +185,7 @@ def _empty() -> Figure:
 
 
 def _within(plan: FigureLayout, height: float, width: float) -> tuple[float, float, float, float]:
-    """Where the colour bar stands, in parts of the figure."""
+    """Where the color bar stands, in parts of the figure."""
     tall, down = 8, plan.below + 2
     return (
         plan.left / plan.width,
@@ -255,9 +255,9 @@ def _above(mosaic: Mosaic, plan: FigureLayout) -> Iterator[tuple[int, Iterable[s
     labels: Iterable[str] = mosaic.labels
     if plan.marks:
         most = max(1, mosaic.tile_size[1] * mosaic.zoom // _MARK)
-        yield 2, [letters[:most] for letters in mosaic.strange]
-    elif mosaic.strange:
-        labels = map(" ".join, zip(labels, mosaic.strange, strict=True))
+        yield 2, [letters[:most] for letters in mosaic.nonfinite]
+    elif mosaic.nonfinite:
+        labels = map(" ".join, zip(labels, mosaic.nonfinite, strict=True))
     if plan.label > plan.marks:
         yield plan.marks + 2, labels
 

@@ -52,7 +52,7 @@ class FigureLayout:
         width, height: of everything.
         strip: where the cells of the prefix tokens begin.
         cell: how wide a cell is; `a_line`: how many are in a line.
-        below: where the tiles end, and the colour bar begins.
+        below: where the tiles end, and the color bar begins.
     """
 
     left: float
@@ -89,7 +89,7 @@ def lay_out_figure(mosaic: Mosaic, width_of: Callable[[str], float]) -> FigureLa
     rows, ncols = len(mosaic.indices), mosaic.indices.shape[2]
     longest = max(mosaic.labels, key=len, default="")
     label = _LABEL if longest and width_of(longest) <= width else 0
-    most = max(mosaic.strange, key=len, default="")
+    most = max(mosaic.nonfinite, key=len, default="")
     marks = _LABEL if most and not (label and width_of(f"{longest} {most}") <= width) else 0
     label += marks
     tall, wide = label + height + _BAR * bool(mosaic.bars) + _GAP, width + _GAP
@@ -112,13 +112,13 @@ def _tallest(mosaic: Mosaic) -> int:
     return len(mosaic.inputs[0]) if len(mosaic.inputs) == 1 else 0
 
 
-def _cells(strip: PrefixStrip | None, room: float) -> tuple[int, int, int]:
+def _cells(strip: PrefixStrip | None, viewport: float) -> tuple[int, int, int]:
     """How wide a prefix token's cells are, how many are in a line, and in how many lines."""
     if strip is None:
         return 0, 0, 0
     count = strip.indices.shape[1]
-    cell = max(2, min(_WIDEST_CELL, int(room // count)))
-    a_line = min(count, int(room // cell))
+    cell = max(2, min(_WIDEST_CELL, int(viewport // count)))
+    a_line = min(count, int(viewport // cell))
     return cell, a_line, ceil(count / a_line)
 
 
@@ -163,11 +163,11 @@ def strip_pixels(mosaic: Mosaic, strip: PrefixStrip, sheet: FigureLayout) -> Pix
 
 def _opaque(mosaic: Mosaic) -> Pixels:
     """The palette as RGBA, its gap transparent."""
-    colours = np.full((256, 4), 255, np.uint8)
-    colours[:, :3] = mosaic.colours
-    colours[GAP] = 0
-    colours[CONSTANT, :3] = 118, 124, 134  # on white paper; the page's own would be too pale
-    return colours
+    colors = np.full((256, 4), 255, np.uint8)
+    colors[:, :3] = mosaic.colors
+    colors[GAP] = 0
+    colors[CONSTANT, :3] = 118, 124, 134  # on white paper; the page's own would be too pale
+    return colors
 
 
 class Lettering:
@@ -192,8 +192,8 @@ class Lettering:
 
     def spelled(self, text: str) -> str:
         """The text, with letters that no font has spelled out."""
-        strange = {letter for letter in text if not letter.isascii() and self._lacks(letter)}
-        return "".join(c.encode("unicode_escape").decode() if c in strange else c for c in text)
+        nonfinite = {letter for letter in text if not letter.isascii() and self._lacks(letter)}
+        return "".join(c.encode("unicode_escape").decode() if c in nonfinite else c for c in text)
 
     def _lacks(self, letter: str) -> bool:
         # matplotlib says in a warning which letters its fonts lack, and nowhere else.
@@ -212,8 +212,8 @@ class Lettering:
         )
 
 
-def in_lines(text: str, room: float, width: Callable[[str], float]) -> list[str]:
-    """The text in lines no wider than `room`, broken at spaces, or inside a word too long for one.
+def in_lines(text: str, viewport: float, width: Callable[[str], float]) -> list[str]:
+    """The text in lines no wider than `room`, broken at spaces, or inside too long a word.
 
     Example:
         >>> in_lines("one two  threefour", 6, len)
@@ -222,18 +222,18 @@ def in_lines(text: str, room: float, width: Callable[[str], float]) -> list[str]
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if width(longer) <= room:
+        if width(longer) <= viewport:
             lines[-1] = longer
             continue
         lines[-1] = lines[-1].rstrip()
-        lines += _pieces(word, room, width)
+        lines += _pieces(word, viewport, width)
     return [line for line in lines if line]
 
 
-def _pieces(word: str, room: float, width: Callable[[str], float]) -> list[str]:
+def _pieces(word: str, viewport: float, width: Callable[[str], float]) -> list[str]:
     pieces = [""]
     for letter in word:
-        if pieces[-1] and width(pieces[-1] + letter) > room:
+        if pieces[-1] and width(pieces[-1] + letter) > viewport:
             pieces.append("")
         pieces[-1] += letter
     return pieces

@@ -66,7 +66,7 @@ def draw_text(
         place[ink[: place.shape[0], : place.shape[1]]] = INK
 
 
-Text = tuple[str, int, int, int]  # what, top, left, colour
+Text = tuple[str, int, int, int]  # what, top, left, color
 
 
 def draw_texts(canvas: Pixels, texts: Sequence[Text]) -> None:
@@ -87,7 +87,7 @@ def draw_texts(canvas: Pixels, texts: Sequence[Text]) -> None:
     lefts = np.array([top * across + left for _, top, left, _ in texts])
     starts = lefts - LETTER * _starts(lengths)  # of the first letter of all, if it were so far left
     letters = np.repeat(starts, lengths) + LETTER * np.arange(len(every))
-    inks = np.repeat(np.array([colour for *_, colour in texts], np.uint8), lengths)
+    inks = np.repeat(np.array([color for *_, color in texts], np.uint8), lengths)
     many = counts[which]
     steps = np.arange(many.sum()) + np.repeat(_starts(counts)[which] - _starts(many), many)
     places = np.repeat(letters, many) + np.concatenate(pixels)[steps]

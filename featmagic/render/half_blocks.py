@@ -1,4 +1,4 @@
-"""A mosaic as text: half blocks in 24-bit or 256 colours."""
+"""A mosaic as text: half blocks in 24-bit or 256 colors."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from featmagic.support.text import BLOCKS
 _RESET = "\x1b[0m"
 
 
-def half_blocks(mosaic: Mosaic, colours: int, columns: int = 1000) -> str:
+def half_blocks(mosaic: Mosaic, colors: int, columns: int = 1000) -> str:
     r"""The mosaic as lines of half blocks, labels above the tiles; gaps stay the terminal's own.
 
     Args:
         mosaic: as it comes.
-        colours: 2**24 or 256.
+        colors: 2**24 or 256.
         columns: of the terminal; what stands around the tiles is cut to them.
 
     Example:
@@ -34,19 +34,19 @@ def half_blocks(mosaic: Mosaic, colours: int, columns: int = 1000) -> str:
         >>> half_blocks(one, 256)
         '\x1b[38;5;16;48;5;16m▀\x1b[0m'
     """
-    return "\n".join(mosaic_lines(mosaic, HalfBlockCells(mosaic, colours), columns).all())
+    return "\n".join(mosaic_lines(mosaic, HalfBlockCells(mosaic, colors), columns).all())
 
 
 class HalfBlockCells:
-    """What draws the cells of a mosaic in colour: a half block for two values."""
+    """What draws the cells of a mosaic in color: a half block for two values."""
 
-    def __init__(self, mosaic: Mosaic, colours: int) -> None:
-        black_and_white = _codes(np.array([[0] * 3, [255] * 3]), colours)
-        self._codes = _codes(mosaic.colours, colours) + inks(mosaic.colours, black_and_white)
+    def __init__(self, mosaic: Mosaic, colors: int) -> None:
+        black_and_white = _codes(np.array([[0] * 3, [255] * 3]), colors)
+        self._codes = _codes(mosaic.colors, colors) + inks(mosaic.colors, black_and_white)
         self.pixels: NDArray[Any] = enlarge(mosaic)
-        self._colours = colours
+        self._colors = colors
         if mosaic.is_rgb:
-            self.pixels, self._codes = _indexed(self.pixels, self._codes, colours)
+            self.pixels, self._codes = _indexed(self.pixels, self._codes, colors)
 
     def line(self, upper: list[list[int]], lower: list[list[int]]) -> str:
         """A line of a row of tiles, a blank between them."""
@@ -66,16 +66,16 @@ class HalfBlockCells:
 
     def picture(self, pixels: Pixels) -> NDArray[Any]:
         """An image `(h, w, 3)` as indices."""
-        places, self._codes = _indexed(pixels, self._codes, self._colours)
+        places, self._codes = _indexed(pixels, self._codes, self._colors)
         return places
 
 
-def _indexed(pixels: Pixels, codes: list[str], colours: int) -> tuple[NDArray[Any], list[str]]:
-    """RGB pixels as numbers of colours, and the colours' codes, behind those of a palette."""
+def _indexed(pixels: Pixels, codes: list[str], colors: int) -> tuple[NDArray[Any], list[str]]:
+    """RGB pixels as numbers of colors, and the colors' codes, behind those of a palette."""
     flat = pixels.reshape(-1, 3).astype(np.int64) @ np.array([2**16, 2**8, 1])
     unique, place = np.unique(flat, return_inverse=True)
     rgb = np.stack([unique >> 16, unique >> 8 & 255, unique & 255], 1)
-    return place.reshape(pixels.shape[:-1]) + len(codes), codes + _codes(rgb, colours)
+    return place.reshape(pixels.shape[:-1]) + len(codes), codes + _codes(rgb, colors)
 
 
 def _line(upper: list[list[int]], lower: list[list[int]], codes: list[str]) -> str:
@@ -91,7 +91,7 @@ def _line(upper: list[list[int]], lower: list[list[int]], codes: list[str]) -> s
 
 
 def _cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
-    """The colour code and the character of a cell: its lower half may lie in a gap."""
+    """The color code and the character of a cell: its lower half may lie in a gap."""
     if above in LETTERS or below in LETTERS:
         return marked_cell(above, below, codes)
     if above == GAP and below == GAP:
@@ -103,36 +103,36 @@ def _cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
     return f"\x1b[38;{codes[above]};48;{codes[below]}m", "▀"
 
 
-def _codes(rgb: NDArray[Any], colours: int) -> list[str]:
-    """Each colour of `(n, 3)` as the arguments of an SGR sequence."""
+def _codes(rgb: NDArray[Any], colors: int) -> list[str]:
+    """Each color of `(n, 3)` as the arguments of an SGR sequence."""
     rgb = rgb.astype(int)
-    if colours > 256:
+    if colors > 256:
         return [f"2;{r};{g};{b}" for r, g, b in rgb.tolist()]
-    nearest = [((colour - _xterm_colours()) ** 2).sum(1).argmin() for colour in rgb]
+    nearest = [((color - _xterm_colors()) ** 2).sum(1).argmin() for color in rgb]
     return [f"5;{16 + int(index)}" for index in nearest]
 
 
 @cache
-def _xterm_colours() -> NDArray[np.int64]:
-    """Colours 16 to 255 of xterm: a 6 x 6 x 6 cube, then 24 greys (xterm's 256colres.pl)."""
+def _xterm_colors() -> NDArray[np.int64]:
+    """Colors 16 to 255 of xterm: a 6 x 6 x 6 cube, then 24 grays (xterm's 256colres.pl)."""
     steps = np.array([0, 95, 135, 175, 215, 255])
     cube = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
-    greys = np.repeat(np.arange(8, 248, 10)[:, None], 3, 1)
-    return np.concatenate([cube, greys])
+    grays = np.repeat(np.arange(8, 248, 10)[:, None], 3, 1)
+    return np.concatenate([cube, grays])
 
 
-_INK_ON = 256  # behind the codes of the palette are those of what is read on each of its colours
+_INK_ON = 256  # behind the codes of the palette are those of what is read on each of its colors
 
 
 def marked_cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
-    r"""The colour code and the letter of a cell of two values, one of which is no number.
+    r"""The color code and the letter of a cell of two values, one of which is no number.
 
-    The other value's colour is the letter's ground. Which of both is above is not told.
+    The other value's color is the letter's ground. Which of both is above is not told.
 
     Args:
         above: a palette index.
         below: another.
-        codes: of the palette's 256 colours, then those of `inks`.
+        codes: of the palette's 256 colors, then those of `inks`.
 
     Example:
         >>> from featmagic.render.palette import NAN
@@ -154,7 +154,7 @@ def full_cell(index: int, codes: list[str]) -> str:
 
 
 def inks(rgb: NDArray[np.uint8], black_and_white: list[str]) -> list[str]:
-    """For each colour of `(n, 3)` the code of what stands out more on it (WCAG's formula).
+    """For each color of `(n, 3)` the code of what stands out more on it (WCAG's formula).
 
     Example:
         >>> inks(np.array([[255, 255, 0], [90, 0, 90]], np.uint8), ["black", "white"])

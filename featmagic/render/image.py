@@ -15,10 +15,10 @@ from featmagic.render.palette import GAP, INK, LEVELS
 from featmagic.render.png import encode_png
 from featmagic.render.viewport import PAGE
 
-_COLOUR_BAR = 180  # pixels, where there is room
+_COLOR_BAR = 180  # pixels, where there is room
 
 
-_FIGURES = LINE + 12  # pixels below the tiles, for the colours' figures
+_FIGURES = LINE + 12  # pixels below the tiles, for the colors' figures
 
 
 def page_image(mosaic: Mosaic, gap: int = PAGE.gap) -> Pixels:
@@ -52,11 +52,11 @@ def page_image(mosaic: Mosaic, gap: int = PAGE.gap) -> Pixels:
     if mosaic.strip:
         _draw_strip(canvas, mosaic.strip, frame, gap)
     if mosaic.ends:
-        _draw_colours(canvas[below:], mosaic.ends, frame.left)
-    pixels = mosaic.colours[canvas] if mosaic.is_rgb or mosaic.inputs else canvas
+        _draw_colors(canvas[below:], mosaic.ends, frame.left)
+    pixels = mosaic.colors[canvas] if mosaic.is_rgb or mosaic.inputs else canvas
     tiles = with_marks(mosaic)
     as_rgb = pixels.ndim == 3 and not mosaic.is_rgb
-    _cells(pixels, mosaic, frame)[:] = mosaic.colours[tiles] if as_rgb else tiles
+    _cells(pixels, mosaic, frame)[:] = mosaic.colors[tiles] if as_rgb else tiles
     for row, picture in enumerate(mosaic.inputs):
         top = frame.top + frame.label + row * frame.tall
         pixels[top : top + picture.shape[0], gap : gap + picture.shape[1]] = picture
@@ -87,11 +87,11 @@ def _cells(pixels: Pixels, mosaic: Mosaic, frame: PageGeometry) -> Pixels:
 
 def _tiles_of(pixels: Pixels, frame: PageGeometry, shape: tuple[int, int, int, int]) -> Pixels:
     """A view of the pixels at each tile's place, `(rows, h, ncols, w)`."""
-    down, across, *colour = pixels.strides
+    down, across, *color = pixels.strides
     return np.lib.stride_tricks.as_strided(
         pixels[frame.top + frame.label :, frame.left :],
         (*shape, *pixels.shape[2:]),
-        (frame.tall * down, down, frame.wide * across, across, *colour),
+        (frame.tall * down, down, frame.wide * across, across, *color),
     )
 
 
@@ -107,7 +107,7 @@ def _label(canvas: Pixels, mosaic: Mosaic, frame: PageGeometry) -> None:
 def _note(canvas: Pixels, mosaic: Mosaic, frame: PageGeometry) -> None:
     """A shape above a tile for each kind of what it holds that is no number."""
     width, side = mosaic.tile_size[1] * mosaic.zoom, frame.mark
-    for place, letters in enumerate(mosaic.strange):
+    for place, letters in enumerate(mosaic.nonfinite):
         row, column = divmod(place, mosaic.indices.shape[2])
         top = frame.top + row * frame.tall + frame.label - side - 1
         shown = letters[: max(1, width // side)]
@@ -151,9 +151,9 @@ def _draw_strip(canvas: Pixels, strip: PrefixStrip, frame: PageGeometry, gap: in
             draw_cell_marks(there, cells)
 
 
-def _draw_colours(canvas: Pixels, ends: tuple[str, ...], left: int) -> None:
+def _draw_colors(canvas: Pixels, ends: tuple[str, ...], left: int) -> None:
     """All levels from the lowest to the highest; under them both ends' figures and the middle's."""
-    width = min(_COLOUR_BAR, canvas.shape[1] - left - 2)
+    width = min(_COLOR_BAR, canvas.shape[1] - left - 2)
     canvas[2:9, left : left + width] = np.linspace(0, LEVELS - 1, width).round().astype(np.uint8)
     for text, place in zip(ends, (0.0, 0.5, 1.0), strict=True):
         draw_text(canvas, text, 11, left + round(place * (width - LETTER * len(text))))
@@ -233,7 +233,7 @@ def page_geometry(mosaic: Mosaic, gap: int) -> PageGeometry:
     height, ncols, width = mosaic.indices.shape[1:4]
     label = label_height(mosaic)
     mark, beside_label = _marks(mosaic, label)
-    if mosaic.strange and not beside_label:
+    if mosaic.nonfinite and not beside_label:
         label += mark + 1  # a line of their own
     tall = label + height * mosaic.zoom + _BAR * bool(mosaic.bars) + gap
     wide = width * mosaic.zoom + gap
@@ -272,7 +272,7 @@ def label_height(mosaic: Mosaic) -> int:
 
 def _marks(mosaic: Mosaic, label: int) -> tuple[int, int]:
     """How large a mark is, and how far right behind a label; 0 where there is no room for all."""
-    most = max(map(len, mosaic.strange), default=0)
+    most = max(map(len, mosaic.nonfinite), default=0)
     width = mosaic.tile_size[1] * mosaic.zoom
     mark = max(_SMALLEST_MARK, min(_MARK, width))
     behind = LETTER * max(map(len, mosaic.labels), default=0) + 2

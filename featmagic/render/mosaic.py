@@ -32,10 +32,10 @@ class SharedRange:
     """The range of values that all tiles share.
 
     Attributes:
-        low, middle, high: the values at both ends and in the middle of the colours.
-        norm: how colours follow values: `linear`, `log`, `symlog` or `asinh`.
-        center: the value in the middle of a map that was centred on it, if it was.
-        width: up to which distance from the centre, or from 0, symlog and asinh are linear.
+        low, middle, high: the values at both ends and in the middle of the colors.
+        norm: how colors follow values: `linear`, `log`, `symlog` or `asinh`.
+        center: the value in the middle of a map that was centered on it, if it was.
+        width: up to which distance from the center, or from 0, symlog and asinh are linear.
     """
 
     low: float
@@ -54,15 +54,15 @@ class Mosaic:
         indices: `(rows, h, ncols, w)` uint8 palette indices, or `(rows, h, ncols, w, 3)` RGB;
             `[r, :, c, :]` is a tile.
         labels: each tile's, row by row; places without one are empty.
-        palette: 256 RGB colours.
+        palette: 256 RGB colors.
         zoom: how many pixels a value gets when drawn.
         bars: how strong each tile is against the strongest, 0 to 1; empty for none.
         ticks: what stands left of the tiles: row of tiles, row of values in it, text.
         strip: the prefix tokens.
-        ends: figures at the low end, the middle and the high end of the colours; empty for none.
+        ends: figures at the low end, the middle and the high end of the colors; empty for none.
         inputs: the input image, or one for each row of tiles: `(h, w, 3)` RGB, as drawn.
         scale: the range behind `ends`, where all tiles share it.
-        strange: what each tile holds that is no number, as letters of `shapes.LETTERS`; empty where
+        nonfinite: what each tile holds that is no number, as letters of `LETTERS`; empty where
             no tile does.
         missing: `(rows, h, ncols, w)`, of RGB tiles: `NAN` where they hold what is no number.
     """
@@ -77,7 +77,7 @@ class Mosaic:
     ends: tuple[str, ...] = ()
     inputs: tuple[Pixels, ...] = ()
     scale: SharedRange | None = None
-    strange: tuple[str, ...] = ()
+    nonfinite: tuple[str, ...] = ()
     missing: Pixels | None = None
 
     @property
@@ -91,13 +91,13 @@ class Mosaic:
         return self.indices.ndim == 5
 
     @property
-    def colours(self) -> Pixels:
+    def colors(self) -> Pixels:
         """The palette, `(256, 3)`."""
         return np.frombuffer(self.palette, np.uint8).reshape(256, 3)
 
 
 def tile(
-    indices: Tensor, labels: tuple[str, ...], palette: bytes, arrangement: GridLayout
+    indices: Tensor, labels: tuple[str, ...], palette: bytes, grid_layout: GridLayout
 ) -> Mosaic:
     """The tiles `(P, h, w)` as one mosaic: laid out where they are, then copied at once.
 
@@ -110,16 +110,16 @@ def tile(
         (2, 8, 3, 6)
     """
     count, height, width, *rgb = indices.shape
-    ncols = arrangement.ncols
+    ncols = grid_layout.ncols
     rows = ceil(count / ncols)
     if spare := rows * ncols - count:
-        # As RGB, the gaps' own colour.
+        # As RGB, the gaps' own color.
         fill = tuple(palette[3 * GAP : 3 * GAP + 3]) if rgb else (GAP,)
         empty = indices.new_tensor(fill).expand(spare, height, width, len(fill))
         empty = empty.reshape(spare, height, width, *rgb)
         indices = cat([indices, empty])
     grid = indices.view(rows, ncols, height, width, *rgb).transpose(1, 2).contiguous()
-    return Mosaic(grid.cpu().numpy(), labels, palette, arrangement.zoom)
+    return Mosaic(grid.cpu().numpy(), labels, palette, grid_layout.zoom)
 
 
 def enlarge(mosaic: Mosaic) -> Pixels:
@@ -151,7 +151,7 @@ def first_rows(mosaic: Mosaic, rows: int) -> Mosaic:
         indices=mosaic.indices[:rows],
         labels=mosaic.labels[:tiles],
         bars=mosaic.bars[:tiles],
-        strange=mosaic.strange[:tiles],
+        nonfinite=mosaic.nonfinite[:tiles],
         missing=None if mosaic.missing is None else mosaic.missing[:rows],
         ticks=tuple(tick for tick in mosaic.ticks if tick[0] < rows),
         inputs=mosaic.inputs if len(mosaic.inputs) == 1 else mosaic.inputs[:rows],
@@ -166,11 +166,11 @@ def with_marks(mosaic: Mosaic) -> Pixels:
         >>> from dataclasses import replace
         >>> from featmagic.render.palette import MARK, NAN
         >>> one = tile(torch.full((1, 1, 1), NAN).byte(), ("0",), bytes(768), GridLayout(1, 3, 1))
-        >>> np.unique(with_marks(replace(one, strange=("×",)))).tolist() == [NAN, MARK]
+        >>> np.unique(with_marks(replace(one, nonfinite=("×",)))).tolist() == [NAN, MARK]
         True
     """
     pixels = enlarge(mosaic)
-    if mosaic.strange:
+    if mosaic.nonfinite:
         values = mosaic.indices if mosaic.missing is None else mosaic.missing
         draw_marks(pixels, values, mosaic.zoom)
     return pixels

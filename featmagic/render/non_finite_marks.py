@@ -1,4 +1,4 @@
-"""What is no number, as a shape: to be told from values without colour."""
+"""What is no number, as a shape: to be told from values without color."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def draw_marks(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], zoom: int)
     """Mark what is no number in enlarged tiles, in place.
 
     Args:
-        pixels: `(rows, h * zoom, ncols, w * zoom)` palette indices, or as many RGB colours.
+        pixels: `(rows, h * zoom, ncols, w * zoom)` palette indices, or as many RGB colors.
         indices: `(rows, h, ncols, w)` palette indices before they were enlarged.
         zoom: how many pixels a value has, in each direction; one pixel has no room for a shape.
 

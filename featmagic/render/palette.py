@@ -1,4 +1,4 @@
-"""The 256 colours of a picture: a colour map's, and those that mean something else."""
+"""The 256 colors of a picture: a color map's, and those that mean something else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, colormap
 
-# Palette: 0 to LEVELS - 1 is the colour map, then the colours that mean something else.
+# Palette: 0 to LEVELS - 1 is the color map, then the colors that mean something else.
 # An even number: a film has two maps, of half as many each.
 LEVELS = 248
 
@@ -16,8 +16,8 @@ LEVELS = 248
 GAP, INK, CONSTANT, NAN, POSITIVE_INF, NEGATIVE_INF, MARK, QUIET = range(LEVELS, 256)
 
 
-_OTHER_COLOURS = {
-    GAP: (70, 78, 90),  # slate: neither a grey nor in a common colour map
+_OTHER_COLORS = {
+    GAP: (70, 78, 90),  # slate: neither a gray nor in a common color map
     INK: (236, 240, 244),
     CONSTANT: (150, 156, 166),
     NAN: (255, 0, 255),
@@ -29,7 +29,7 @@ _OTHER_COLOURS = {
 
 
 def palette(cmap: str) -> bytes:
-    """256 colours as RGB bytes: `LEVELS` of the colour map, then those of `_OTHER_COLOURS`.
+    """256 colors as RGB bytes: `LEVELS` of the color map, then those of `_OTHER_COLORS`.
 
     Example:
         >>> len(palette("gray"))
@@ -41,7 +41,7 @@ def palette(cmap: str) -> bytes:
 
 def _palette(cmap: str) -> bytes:
     levels = colormap(cmap)(np.linspace(0, 1, LEVELS), bytes=True)[:, :3]
-    others = [_OTHER_COLOURS[index] for index in range(LEVELS, 256)]
+    others = [_OTHER_COLORS[index] for index in range(LEVELS, 256)]
     return levels.tobytes() + np.array(others, np.uint8).tobytes()
 
 

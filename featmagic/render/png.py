@@ -27,7 +27,7 @@ def encode_png(pixels: Pixels, palette: bytes, density: int = 1) -> bytes:
 
     Args:
         pixels: `(H, W)` indices of the palette, or `(H, W, 3)` RGB.
-        palette: 256 RGB colours.
+        palette: 256 RGB colors.
         density: how many pixels wide and tall each is in the PNG.
 
     Example:
@@ -55,7 +55,7 @@ def encode_png(pixels: Pixels, palette: bytes, density: int = 1) -> bytes:
 
 
 def encode_gray_png(pixels: Pixels) -> bytes:
-    """A grey PNG of the pixels `(H, W)`, packed for speed: values are noise for the most.
+    """A gray PNG of the pixels `(H, W)`, packed for speed: values are noise for the most.
 
     All lines hold the pixels themselves, or all the steps from those on their left.
 

@@ -29,8 +29,8 @@ class Target:
     Attributes:
         renderer: `png`, `blocks`, `ascii`, or `none` for captions alone.
         columns: letters in a line of text; None where lines are as long as they come.
-        room: for a picture; None where there is none.
-        colours: of half blocks: 2**24 or 256.
+        viewport: for a picture; None where there is none.
+        colors: of half blocks: 2**24 or 256.
         lines: of a terminal's screen; None where there is no such limit.
         engine: whether it is at the clients of an engine of ipyparallel.
         line: pixels to a line of a terminal's window, where it shows images and that is known.
@@ -38,8 +38,8 @@ class Target:
 
     renderer: str
     columns: int | None
-    room: Viewport | None = None
-    colours: int = 0
+    viewport: Viewport | None = None
+    colors: int = 0
     lines: int | None = None
     engine: bool = False
     line: int | None = None
@@ -50,13 +50,13 @@ def current_target(renderer: str = "auto") -> Target:
 
     Args:
         renderer: as `View` has it. `auto` is the best there is by the environment; the others are
-            as asked for, whatever the environment says of colours.
+            as asked for, whatever the environment says of colors.
 
     Raises:
         FeatmagicError: a PNG is asked for where nothing shows one.
 
     Example:
-        >>> current_target("none").room
+        >>> current_target("none").viewport
     """
     shell = running_shell()
     draws_png, engine = takes_png(shell), is_engine(shell)
@@ -76,8 +76,8 @@ def current_target(renderer: str = "auto") -> Target:
     if renderer == "none":
         return Target(renderer, columns, engine=engine)
     lines = size.lines if is_tty else None
-    room = terminal_viewport(size.columns if columns is None else columns + 1, lines)
-    return Target(renderer, columns, room, known_color_depth() or 256, lines, engine)
+    viewport = terminal_viewport(size.columns if columns is None else columns + 1, lines)
+    return Target(renderer, columns, viewport, known_color_depth() or 256, lines, engine)
 
 
 def _best_letters() -> str:

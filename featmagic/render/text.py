@@ -16,7 +16,7 @@ from featmagic.render.palette import GAP, LEVELS
 
 
 class CellPainter(Protocol):
-    """What draws cells: half blocks in colour, or letters.
+    """What draws cells: half blocks in color, or letters.
 
     Attributes:
         pixels: the tiles as indices of the ink's own, `(rows, h, ncols, w)`, as large as drawn.
@@ -89,7 +89,7 @@ def mosaic_lines(mosaic: Mosaic, ink: CellPainter, columns: int) -> MosaicLines:
     margin = max((len(text) + 1 for *_, text in mosaic.ticks), default=0)
     head = _strip_lines(mosaic, ink, margin, columns)
     row = cache(partial(_row, mosaic, ink, margin))
-    return MosaicLines(head, row, len(ink.pixels), _colour_line(mosaic, ink, margin, columns))
+    return MosaicLines(head, row, len(ink.pixels), _color_line(mosaic, ink, margin, columns))
 
 
 def _row(mosaic: Mosaic, ink: CellPainter, margin: int, row: int) -> list[str]:
@@ -131,8 +131,8 @@ def _strip_lines(mosaic: Mosaic, ink: CellPainter, margin: int, columns: int) ->
     return lines
 
 
-def _colour_line(mosaic: Mosaic, ink: CellPainter, margin: int, columns: int) -> list[str]:
-    """The colours from the low end to the high end, with figures."""
+def _color_line(mosaic: Mosaic, ink: CellPainter, margin: int, columns: int) -> list[str]:
+    """The colors from the low end to the high end, with figures."""
     if not mosaic.ends:
         return []
     low, middle, high = mosaic.ends
@@ -169,8 +169,8 @@ def _label_line(
     if mosaic.bars and longest + 2 <= width:
         strengths = mosaic.bars[first : first + there]
         texts = [f"{t} {ink.strength(s)}" for t, s in zip(texts, strengths, strict=True)]
-    most = max(map(len, texts)) + 1 + max(map(len, mosaic.strange), default=width)
+    most = max(map(len, texts)) + 1 + max(map(len, mosaic.nonfinite), default=width)
     if most <= width:
-        marks = mosaic.strange[first : first + there]
+        marks = mosaic.nonfinite[first : first + there]
         texts = [f"{t} {ink.mark(mark)}" for t, mark in zip(texts, marks, strict=True)]
     return [(" " * margin + " ".join(text.ljust(width) for text in texts)).rstrip()]

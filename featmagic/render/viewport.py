@@ -76,12 +76,12 @@ class GridLayout:
     tall: int = 1
 
 
-def tiles_that_fit(width: int, zoom: int, room: Viewport) -> int:
+def tiles_that_fit(width: int, zoom: int, viewport: Viewport) -> int:
     """How many tiles of that width fit in a row."""
-    return (room.width - room.gap) // (width * zoom + room.gap)
+    return (viewport.width - viewport.gap) // (width * zoom + viewport.gap)
 
 
-def most_columns(size: tuple[int, int], view: View, room: Viewport) -> int:
+def most_columns(size: tuple[int, int], view: View, viewport: Viewport) -> int:
     """How many planes of `(H, W)` values fit in one row, shrunk to `room.narrowest` if need be.
 
     Example:
@@ -92,21 +92,21 @@ def most_columns(size: tuple[int, int], view: View, room: Viewport) -> int:
     longest = max(height, width)
     if view.zoom is not None:
         tile = width * view.zoom
-    elif longest > room.narrowest:
-        tile = ceil(width / ceil(longest / room.narrowest))
+    elif longest > viewport.narrowest:
+        tile = ceil(width / ceil(longest / viewport.narrowest))
     else:
-        tile = width * ceil(room.smallest / longest)
-    return max(1, tiles_that_fit(tile, 1, room))
+        tile = width * ceil(viewport.smallest / longest)
+    return max(1, tiles_that_fit(tile, 1, viewport))
 
 
-def step_of_labels(zoom: int, room: Viewport) -> int:
+def step_of_labels(zoom: int, viewport: Viewport) -> int:
     """Every how many rows of values a label has room: 1, 2, 5, 10, 20 ...
 
     Example:
         >>> step_of_labels(3, PAGE)
         5
     """
-    least = ceil(room.line / zoom)
+    least = ceil(viewport.line / zoom)
     steps: list[int] = [n * 10**power for power in range(9) for n in (1, 2, 5)]
     return min(step for step in steps if step >= least)
 

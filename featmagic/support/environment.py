@@ -126,7 +126,7 @@ def _request(part: str) -> Mapping[str, Any]:
 
 
 def color_depth(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
-    """How many colours the terminal behind `stream` shows: 2**24, 256, or 0.
+    """How many colors the terminal behind `stream` shows: 2**24, 256, or 0.
 
     Judged by the environment alone: a question to the terminal would eat what the user has typed.
     The conventions are those of no-color.org and of COLORTERM.
@@ -155,7 +155,7 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def known_color_depth(environment: Mapping[str, str] = os.environ) -> int:
-    """How many colours the environment speaks of, wanted or not: 2**24, 256, or 0.
+    """How many colors the environment speaks of, wanted or not: 2**24, 256, or 0.
 
     Example:
         >>> known_color_depth({"TERM": "xterm-256color", "NO_COLOR": "1"})

@@ -41,7 +41,7 @@ SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimatio
 
 
 def activation(key, tensor, kind="Conv2d", *, image=None, path=None, call=1):
-    return Activation(key, path or key, kind, call, tensor, given=PassInputs(image))
+    return Activation(key, path or key, kind, call, tensor, inputs=PassInputs(image))
 
 
 def layers():
@@ -50,12 +50,16 @@ def layers():
     image = torch.rand(2, 3, 64, 64)
     signed, positive = torch.randn(2, 6, 8, 8), torch.rand(2, 20, 7, 7)
     positive[:, 3], positive[:, 5] = 0, 0.25
-    strange = torch.randn(2, 4, 9, 9)
-    strange[0, 1, 2, 3], strange[0, 2, 0, 0], strange[0, 2, 0, 1] = torch.nan, torch.inf, -torch.inf
+    nonfinite = torch.randn(2, 4, 9, 9)
+    nonfinite[0, 1, 2, 3], nonfinite[0, 2, 0, 0], nonfinite[0, 2, 0, 1] = (
+        torch.nan,
+        torch.inf,
+        -torch.inf,
+    )
     return [
         activation("conv1", signed, image=image),
         activation("relu", positive, "ReLU", image=image),
-        activation("strange", strange, "Identity", image=image),
+        activation("strange", nonfinite, "Identity", image=image),
         activation("wide", torch.rand(2, 2048, 6, 6), image=image),
         activation('<img src=x onerror="hacked = 1">', torch.rand(2, 3, 5, 5), "<b>bold</b>"),
     ]
@@ -69,7 +73,7 @@ def held_by(activations, *, within=None, **view):
 
 
 def packed_anew(png, height, width):
-    """The same grey PNG in two parts, with each line filter of the contract in turn."""
+    """The same gray PNG in two parts, with each line filter of the contract in turn."""
     lines = np.frombuffer(zlib.decompress(_data(png)), np.uint8).reshape(height, 1 + width)
     pixels = lines[:, 1:].copy()
     if lines[0, 0]:
@@ -153,15 +157,15 @@ class Explored:
         return [channel for _, channel in sorted(self.tiles.evaluate_all(read))]
 
 
-def colours(name):
-    """A colormap's colours, apart from the package."""
+def colors(name):
+    """A colormap's colors, apart from the package."""
     every = matplotlib.colormaps[name](np.linspace(0, 1, LEVELS), bytes=True)
     return every[:, :3].astype(int)
 
 
 def levels_of(pixels, name):
-    """Where in the colormap each pixel's colour stands; -1 where it is no colour of it."""
-    same = (pixels[..., None, :] == colours(name)).all(-1)
+    """Where in the colormap each pixel's color stands; -1 where it is no color of it."""
+    same = (pixels[..., None, :] == colors(name)).all(-1)
     return np.where(same.any(-1), same.argmax(-1), -1)
 
 

@@ -40,7 +40,7 @@ TRUSTED = """() => {
     const cells = jupyterapp.shell.currentWidget.content.widgets;
     return cells.filter(cell => cell.model.type === "code").map(cell => cell.model.trusted);
 }"""
-COLOURS = """element => {
+COLORS = """element => {
     const grounds = [];
     for (let e = element; e; e = e.parentElement) grounds.push(getComputedStyle(e).backgroundColor);
     return [getComputedStyle(element).color, ...grounds];
@@ -223,7 +223,7 @@ class OpenNotebook:
             round(box[side] * self._density) for side in ("x", "y", "width", "height")
         )
         # A browser lays out in fractions of a pixel and draws on whole ones, which may be the next:
-        # the picture begins where its ground's colour does.
+        # the picture begins where its ground's color does.
         corner = (screen[y - 1 : y + 2, x - 1 : x + 2] == GROUND).all(-1)
         assert corner.any(), f"no picture at {box}"
         down, across = np.argwhere(corner)[0] - 1
@@ -251,26 +251,26 @@ class OpenNotebook:
 
 def ground(element) -> np.ndarray:
     """Red, green and blue of what stands behind an element's letters, 0 to 255."""
-    return _together(element.evaluate(COLOURS)[1:])
+    return _together(element.evaluate(COLORS)[1:])
 
 
 def contrast(element) -> float:
     """Of an element's letters against the ground, as the WCAG has it: 1 to 21."""
-    colours = element.evaluate(COLOURS)
-    high, low = sorted((_luminance(_together(c)) for c in (colours, colours[1:])), reverse=True)
+    colors = element.evaluate(COLORS)
+    high, low = sorted((_luminance(_together(c)) for c in (colors, colors[1:])), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
-def _together(colours: list[str]) -> np.ndarray:
-    """CSS colours, each on those that follow it, on white at last."""
+def _together(colors: list[str]) -> np.ndarray:
+    """CSS colors, each on those that follow it, on white at last."""
     seen, light = np.zeros(3), 1.0
-    for colour in [*colours, "rgb(255, 255, 255)"]:
-        *rgb, alpha = [*(float(n) for n in re.findall(r"[\d.]+", colour)), 1.0][:4]
+    for color in [*colors, "rgb(255, 255, 255)"]:
+        *rgb, alpha = [*(float(n) for n in re.findall(r"[\d.]+", color)), 1.0][:4]
         seen, light = seen + light * alpha * np.array(rgb), light * (1 - alpha)
     return seen
 
 
-def _luminance(colour: np.ndarray) -> float:
-    parts = colour / 255
+def _luminance(color: np.ndarray) -> float:
+    parts = color / 255
     linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])

@@ -19,7 +19,7 @@ window.open_it = element => {
         _contents: contents, _bytes: Object.fromEntries(bytes) };
     const listeners = window.listeners = new Map();
     const hearing = name => [...(listeners.get(name) ?? [])];
-    const fire = (name, ...given) => hearing(name).forEach(hear => hear(...given));
+    const fire = (name, ...inputs) => hearing(name).forEach(hear => hear(...inputs));
     window.model = () => ({
         get: name => state[name],
         set(name, value) {

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from expected import layers_of, model_and_images, possible_colours, ranges_of, wrong_pixels
+from expected import layers_of, model_and_images, possible_colors, ranges_of, wrong_pixels
 from front_ends import ground
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import expect
@@ -149,7 +149,7 @@ def assert_tiles_show(notebook, planes):
     for channel, (plane, ends) in enumerate(zip(planes, ranges_of(planes), strict=True)):
         pixels = drawn(tile(notebook, channel))
         assert pixels.shape[:2] == plane.shape
-        assert wrong_pixels(pixels, possible_colours(plane, ends, "gray")) == 0
+        assert wrong_pixels(pixels, possible_colors(plane, ends, "gray")) == 0
 
 
 def test_it_stands_in_the_grids_place_and_shows_the_tensors_values(opened, values):

@@ -1,4 +1,4 @@
-"""The explorer's script on a page, with no kernel: colours, values, keys, and who can use it."""
+"""The explorer's script on a page, with no kernel: colors, values, keys, and who can use it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from explored import (
     Explored,
     activation,
-    colours,
+    colors,
     expected_levels,
     held_by,
     layers,
@@ -68,7 +68,7 @@ def it(opened):
     return opened()
 
 
-def test_each_channel_has_the_colours_of_its_own_range(it, tensors):
+def test_each_channel_has_the_colors_of_its_own_range(it, tensors):
     it.layer("relu").click()
     expect(it.tile(0)).to_be_visible()
     for channel in (0, 1, 2, 19):
@@ -78,7 +78,7 @@ def test_each_channel_has_the_colours_of_its_own_range(it, tensors):
         assert np.abs(levels - expected).max() <= 0.501
 
 
-def test_a_layer_of_both_signs_is_centred_on_0(it, tensors):
+def test_a_layer_of_both_signs_is_centered_on_0(it, tensors):
     for channel, values in enumerate(tensors["conv1"][0]):
         most = np.abs(values).max()
         levels = levels_of(it.tile_drawn(channel), "RdBu_r")
@@ -124,7 +124,7 @@ def test_robust_leaves_the_outermost_values_outside(it, tensors):
     expect(it.status).to_contain_text("10 % left out at each end")
 
 
-def test_gamma_bends_the_colours(it, tensors):
+def test_gamma_bends_the_colors(it, tensors):
     it.layer("relu").click()
     it.control("Gamma").fill("0.5")
     values = tensors["relu"][0, 0]
@@ -133,7 +133,7 @@ def test_gamma_bends_the_colours(it, tensors):
     expect(it.status).to_contain_text("gamma 0.5")
 
 
-def test_what_is_no_number_has_colours_of_its_own(it):
+def test_what_is_no_number_has_colors_of_its_own(it):
     it.layer("strange").click()
     expect(it.tile(1)).to_contain_text("×")
     expect(it.tile(2)).to_contain_text("↑")
@@ -270,7 +270,7 @@ def test_the_chosen_channel_is_laid_over_the_input(it):
     it.control("Opacity").fill("1")
     over = it.drawn(canvas).astype(int)
     large = it.drawn(it.chosen).astype(int)
-    strongest = np.unravel_index(np.abs(large - colours("RdBu_r")[124]).sum(-1).argmax(), (8, 8))
+    strongest = np.unravel_index(np.abs(large - colors("RdBu_r")[124]).sum(-1).argmax(), (8, 8))
     y, x = strongest[0] * 8 + 4, strongest[1] * 8 + 4
     assert (
         np.abs(over[y, x] - large[strongest]).max() < np.abs(plain[y, x] - large[strongest]).max()
@@ -533,7 +533,7 @@ def test_taken_down_it_leaves_nothing_behind(browser, path):
     page.add_init_script(
         """for (const target of [window, document]) {
             const { addEventListener } = target;
-            target.addEventListener = (...given) => {
+            target.addEventListener = (...inputs) => {
                 (window.listening ??= []).push(given[0]);
                 addEventListener.apply(target, given);
             };

@@ -41,9 +41,9 @@ def test_few_channels_fill_the_room_there_is_and_many_stay_small(browser, tmp_pa
 
 def test_tiles_are_enlarged_only_while_all_of_them_are_in_sight(browser, tmp_path):
     with shown(browser, tmp_path, torch.rand(1, 12, 8, 8)) as it:
-        room = it.grid.bounding_box()
+        viewport = it.grid.bounding_box()
         boxes = [box_of(it, it.tile(n)) for n in range(12)]
-        assert max(box["y"] + box["height"] for box in boxes) <= room["y"] + room["height"]
+        assert max(box["y"] + box["height"] for box in boxes) <= viewport["y"] + viewport["height"]
         assert boxes[0]["width"] > 100
 
 

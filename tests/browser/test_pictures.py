@@ -11,7 +11,7 @@ import pytest
 from expected import (
     layers_of,
     model_and_images,
-    possible_colours,
+    possible_colors,
     ranges_of,
     unwrapped,
     wrong_pixels,
@@ -70,7 +70,7 @@ def png_of(notebooks, notebook, cell, place):
 
 
 def assert_drawn(notebooks, notebook, density=1):
-    """Each picture is on the screen, pixel by pixel: the same colour all over a CSS pixel."""
+    """Each picture is on the screen, pixel by pixel: the same color all over a CSS pixel."""
     for cell, place in PICTURES:
         saved = png_of(notebooks, notebook, cell, place)
         drawn = notebook.drawn(notebook.pictures(cell).nth(place))
@@ -90,7 +90,7 @@ def test_a_look_shows_a_caption_and_a_grid_of_the_true_values_for_each_layer(ran
         assert len(tiles) == shape[0]
         ranges = ranges_of(values[name])
         for tile, plane, ends in zip(tiles, values[name], ranges, strict=True):
-            assert wrong_pixels(tile.colours, possible_colours(plane, ends, "gray")) == 0
+            assert wrong_pixels(tile.colors, possible_colors(plane, ends, "gray")) == 0
 
 
 def test_a_grid_is_crisp_on_a_screen_of_one_pixel_to_a_css_pixel(notebooks, ran):

@@ -112,8 +112,8 @@ def test_where_no_script_runs_a_saved_page_shows_the_first_layer_as_a_picture(br
 def test_a_script_that_is_not_the_pages_own_does_not_run_in_it(browser, look, tmp_path):
     maps, path = look
     page = path.read_text(encoding="utf-8")
-    strange = page.replace("<main>", "<script>window.strange = true</script><main>", 1)
-    (tmp_path / "strange.html").write_text(strange, encoding="utf-8")
+    nonfinite = page.replace("<main>", "<script>window.strange = true</script><main>", 1)
+    (tmp_path / "strange.html").write_text(nonfinite, encoding="utf-8")
     with opened(browser) as it:
         it.open(tmp_path / "strange.html")
         assert_explores(it.page, maps)

@@ -150,8 +150,8 @@ def sort(browser: ExplorerState) -> None:
         browser.choose(0)
 
 
-def recolour(browser: ExplorerState) -> None:
-    """The next colour map; one of the user's own is left for good."""
+def recolor(browser: ExplorerState) -> None:
+    """The next color map; one of the user's own is left for good."""
     place = _MAPS.index(browser.view.cmap) + 1 if browser.view.cmap in _MAPS else 0
     browser.change(cmap=_MAPS[place % len(_MAPS)])
 

@@ -31,18 +31,18 @@ _DEPTHS = {0: ColorDepth.DEPTH_1_BIT, 256: ColorDepth.DEPTH_8_BIT, 2**24: ColorD
 _PATIENCE = 0.05  # seconds after Escape, in which what follows makes it an arrow key
 
 
-def explore(layers: Sequence[LayerEntry], view: View, colours: int) -> None:
+def explore(layers: Sequence[LayerEntry], view: View, colors: int) -> None:
     """Show the layers in a full screen until the user leaves it.
 
     Args:
         layers: to choose from; one at least.
         view: how to draw them at first.
-        colours: 2**24 or 256; 0 for plain letters.
+        colors: 2**24 or 256; 0 for plain letters.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, while something was drawn.
     """
-    app = _application(ExplorerState(layers, view, colours), colours)
+    app = _application(ExplorerState(layers, view, colors), colors)
     try:
         _run(app)
     except EOFError:
@@ -51,13 +51,13 @@ def explore(layers: Sequence[LayerEntry], view: View, colours: int) -> None:
         forget()
 
 
-def _application(browser: ExplorerState, colours: int) -> Application[None]:
+def _application(browser: ExplorerState, colors: int) -> Application[None]:
     guard = _Guard()
     app: Application[None] = Application(
         layout=Layout(Window(_Screen(browser, guard), always_hide_cursor=True)),
         key_bindings=_bindings(browser, guard),
         full_screen=True,
-        color_depth=_DEPTHS[colours],
+        color_depth=_DEPTHS[colors],
         input=create_input(),
         output=create_output(sys.stdout),
     )

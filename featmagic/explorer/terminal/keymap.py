@@ -38,7 +38,7 @@ KEYS = (
     Key("/", actions.find, "/", "find a layer by its name"),
     Key("enter", actions.enter, "Enter", "the chosen channel large, and back"),
     Key("s", actions.sort, "s", "sort: the next order of the channels"),
-    Key("c", actions.recolour, "c", "the next colour map"),
+    Key("c", actions.recolor, "c", "the next colour map"),
     Key("l", actions.rescale, "l", "a range for each channel, or one for the layer"),
     Key("+", actions.closer, "+ - 0", "larger, smaller, as large as there is room"),
     Key("=", actions.closer),

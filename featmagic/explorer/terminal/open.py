@@ -41,7 +41,7 @@ def browse(wanted: Wanted, view: View, where: Target) -> None:
         return
     if reason := _without():
         plain = _ordinary(view)
-        with closing(draw_all(wanted, plain, where.room)) as drawings:
+        with closing(draw_all(wanted, plain, where.viewport)) as drawings:
             for drawing in drawings:
                 show(drawing, where, view.rows)
         say(f"Shown without an explorer: {reason}.")
@@ -51,7 +51,7 @@ def browse(wanted: Wanted, view: View, where: Target) -> None:
     from featmagic.explorer.terminal.layer_table import layer_entries
 
     try:
-        explore(layer_entries(wanted, view), replace(_ordinary(view), max=0), _colours(where))
+        explore(layer_entries(wanted, view), replace(_ordinary(view), max=0), _colors(where))
     except KeyboardInterrupt:
         say("Interrupted.")
 
@@ -66,11 +66,11 @@ def _without() -> str:
     return ""
 
 
-def _colours(where: Target) -> int:
-    """How many colours the pictures have: 0 for plain letters."""
+def _colors(where: Target) -> int:
+    """How many colors the pictures have: 0 for plain letters."""
     if where.renderer in ("ascii", "none"):
         return 0
-    return where.colours or known_color_depth() or 256  # a screen for PNGs speaks of none
+    return where.colors or known_color_depth() or 256  # a screen for PNGs speaks of none
 
 
 def _ordinary(view: View) -> View:

@@ -32,17 +32,17 @@ _NARROWEST = 16
 
 @dataclass(frozen=True)
 class Canvas:
-    """What there is to draw on: so many columns and lines, in so many colours; 0 for letters."""
+    """What there is to draw on: so many columns and lines, in so many colors; 0 for letters."""
 
     columns: int
     lines: int
-    colours: int
+    colors: int
 
     @property
-    def room(self) -> Viewport:
+    def viewport(self) -> Viewport:
         """As the stages of a look know it; a tile is no taller, with its label."""
-        room = terminal_viewport(self.columns + 1)
-        return replace(room, height=max(8, 2 * (self.lines - 1)))
+        viewport = terminal_viewport(self.columns + 1)
+        return replace(viewport, height=max(8, 2 * (self.lines - 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +53,14 @@ class Preview:
         caption: as below an ordinary look.
         grid: its lines; None where there is no picture.
         ready: what it was made of.
-        colours: how values became colours.
+        colors: how values became colors.
         samples: how many there are to choose from.
     """
 
     caption: str
     grid: PreviewGrid | None = None
     ready: Prepared | None = None
-    colours: Range | None = None
+    colors: Range | None = None
     samples: int = 1
 
     @property
@@ -80,54 +80,54 @@ def preview(activation: Activation, facts: tuple[str, ...], view: View, canvas: 
         (9, 8)
     """
     try:
-        return _picture(_roomy(_ready(activation, facts, view, canvas.room), canvas), canvas)
+        return _picture(_roomy(_ready(activation, facts, view, canvas.viewport), canvas), canvas)
     except FeatmagicError as error:
         return Preview(f"{printable(activation.key)}  {activation.kind} · {error}")
 
 
 def _ready(
-    activation: Activation, facts: tuple[str, ...], view: View, room: Viewport
+    activation: Activation, facts: tuple[str, ...], view: View, viewport: Viewport
 ) -> Prepared | Undrawable:
     """The layer prepared; a layout is for the layers that have as many axes."""
     try:
-        return prepare(activation, view, room, facts)
+        return prepare(activation, view, viewport, facts)
     except LayoutMismatch:
-        return prepare(activation, replace(view, layout=None), room, facts)
+        return prepare(activation, replace(view, layout=None), viewport, facts)
 
 
 def _roomy(ready: Prepared | Undrawable, canvas: Canvas) -> Prepared | Undrawable:
     """The layer with its planes no smaller than they have to be for all to be seen at once."""
-    if isinstance(ready, Undrawable) or ready.room is None or ready.form != "tiles":
+    if isinstance(ready, Undrawable) or ready.viewport is None or ready.form != "tiles":
         return ready
     rows, count, *size = ready.stack.values.shape
     for columns in [n for n in _IN_A_ROW if n == 1 or n * _NARROWEST <= canvas.columns]:
-        room = replace(ready.room, columns=columns)
-        found = lay_out_tiles(rows * count, (size[0], size[1]), ready.view, room)
+        viewport = replace(ready.viewport, columns=columns)
+        found = lay_out_tiles(rows * count, (size[0], size[1]), ready.view, viewport)
         tall = 1 + ceil(ceil(size[0] / found.shrink) * found.zoom * found.tall / 2)
         if ceil(rows * count / found.ncols) * tall <= canvas.lines:
             break
-    return replace(ready, room=room)
+    return replace(ready, viewport=viewport)
 
 
 def _picture(ready: Prepared | Undrawable, canvas: Canvas) -> Preview:
     drawing = draw_prepared(ready)
     if drawing.mosaic is None or isinstance(ready, Undrawable):
         return Preview(drawing.caption)
-    grid = PreviewGrid(drawing.mosaic, canvas.colours, canvas.columns)
-    return Preview(drawing.caption, grid, ready, _colours_of(ready), _samples(ready))
+    grid = PreviewGrid(drawing.mosaic, canvas.colors, canvas.columns)
+    return Preview(drawing.caption, grid, ready, _colors_of(ready), _samples(ready))
 
 
-def _colours_of(ready: Prepared) -> Range:
+def _colors_of(ready: Prepared) -> Range:
     return choose_range(ready.measured, ready.view, scale=ready.scale, signed=ready.stack.signed)
 
 
 def _samples(ready: Prepared) -> int:
-    letters = layout_of(ready.activation, ready.view).letters
+    letters = layout_of(ready.activation, ready.view).dims
     return ready.activation.tensor.shape[letters.index("N")] if ready.stack.samples else 1
 
 
 def enlarged_preview(whole: Preview, tile: int, canvas: Canvas) -> Preview:
-    """One channel of a picture as large as there is room, in the very colours it has there.
+    """One channel of a picture as large as there is room, in the very colors it has there.
 
     A layer whose channels are all in one picture stays whole.
 
@@ -138,30 +138,32 @@ def enlarged_preview(whole: Preview, tile: int, canvas: Canvas) -> Preview:
         >>> enlarged_preview(preview(conv, (), View(), canvas), 3, canvas).grid.zoom
         4
     """
-    ready, colours = whole.ready, whole.colours
-    if ready is None or colours is None:
+    ready, colors = whole.ready, whole.colors
+    if ready is None or colors is None:
         return whole
-    room = replace(canvas.room, columns=1, height=max(8, 2 * (canvas.lines - 2)))
-    ready = replace(ready, room=room, view=replace(ready.view, zoom=None))
+    viewport = replace(canvas.viewport, columns=1, height=max(8, 2 * (canvas.lines - 2)))
+    ready = replace(ready, viewport=viewport, view=replace(ready.view, zoom=None))
     if whole.tiles:
-        ready = _alone(ready, colours, tile)
+        ready = _alone(ready, colors, tile)
     return _picture(ready, canvas)
 
 
-def _alone(ready: Prepared, colours: Range, tile: int) -> Prepared:
+def _alone(ready: Prepared, colors: Range, tile: int) -> Prepared:
     """One of the planes, with the range that it has among the others."""
-    stack, room = ready.stack, ready.room
+    stack, viewport = ready.stack, ready.viewport
     plane = stack.values.flatten(0, 1)[tile : tile + 1]
     labels = stack.labels and stack.labels[tile : tile + 1]
     index = stack.indices[tile : tile + 1]
     alone = replace(stack, values=plane[None], indices=index, labels=labels, prefix=None, names=())
-    view = replace(ready.view, cmap=colours.cmap, scale="layer")
-    low, high = float(colours.low[tile]), float(colours.high[tile])
+    view = replace(ready.view, cmap=colors.cmap, scale="layer")
+    low, high = float(colors.low[tile]), float(colors.high[tile])
     if low < high:
         view = replace(view, vmin=low, vmax=high)
     height, width = plane.shape[1:]
-    if room is not None and room.height is not None and width < 8 * height:
-        view = replace(view, zoom=max(1, min((room.width - 2) // width, room.height // height)))
+    if viewport is not None and viewport.height is not None and width < 8 * height:
+        view = replace(
+            view, zoom=max(1, min((viewport.width - 2) // width, viewport.height // height))
+        )
     return replace(ready, stack=alone, measured=measure(plane), view=view, scale="layer")
 
 
@@ -223,17 +225,17 @@ class PreviewGrid:
         (2, '.+@ @v.', Place(top=1, left=4, height=1, width=3, labelled=True))
     """
 
-    def __init__(self, mosaic: Mosaic, colours: int, columns: int) -> None:
+    def __init__(self, mosaic: Mosaic, colors: int, columns: int) -> None:
         """Lay out a mosaic.
 
         Args:
             mosaic: without an input image.
-            colours: how many there are; 0 for plain letters.
+            colors: how many there are; 0 for plain letters.
             columns: there are for what stands around the tiles.
         """
-        # Of 256 colours prompt_toolkit finds the nearest itself; told by number, those before
-        # 3.0.53 lose the two palest greys.
-        ink = HalfBlockCells(mosaic, 2**24) if colours else AsciiCells(mosaic)
+        # Of 256 colors prompt_toolkit finds the nearest itself; told by number, those before
+        # 3.0.53 lose the two palest grays.
+        ink = HalfBlockCells(mosaic, 2**24) if colors else AsciiCells(mosaic)
         self._lines = mosaic_lines(mosaic, ink, columns)
         self._margin = max((len(text) + 1 for *_, text in mosaic.ticks), default=0)
         self._tile = -(-ink.pixels.shape[1] // 2), int(ink.pixels.shape[3])
@@ -243,7 +245,7 @@ class PreviewGrid:
         self.height = above + self._row * self._lines.rows + below
 
     def line(self, number: int) -> str:
-        """One of the lines, with the codes of its colours."""
+        """One of the lines, with the codes of its colors."""
         number -= (above := len(self._lines.head))
         if number < 0:
             return self._lines.head[above + number]

@@ -60,9 +60,9 @@ def compose_screen(browser: ExplorerState, columns: int, rows: int) -> list[Styl
     """
     layers = layer_table(browser.layers, max(_LEFT, columns * 2 // 5) - len(_MARKER), get_cwidth)
     at = _layout(columns, rows, layers.width + len(_MARKER))
-    colours = browser.canvas.colours
+    colors = browser.canvas.colors
     browser.resize(
-        Canvas(max(8, at.right - 2), at.body, colours), Canvas(columns - 2, at.body, colours)
+        Canvas(max(8, at.right - 2), at.body, colors), Canvas(columns - 2, at.body, colors)
     )
     status = status_lines(browser, columns - 2, at.below, get_cwidth)
     if browser.mode == "help":
@@ -90,7 +90,7 @@ def _beside(
     browser: ExplorerState, layers: LayerTable, pane: Iterator[StyleAndTextTuples], at: _Layout
 ) -> Iterator[StyleAndTextTuples]:
     """Lines of the layers, each with a line of the grid beside it."""
-    line = "│" if browser.canvas.colours else "|"
+    line = "│" if browser.canvas.colors else "|"
     tall = at.above + at.body
     first = min(max(0, browser.at - (tall - 1) // 2), max(0, len(layers.lines) - (tall - 1)))
     names = [_head(layers), *(_layer(browser, layers, n) for n in range(first, len(layers.lines)))]
@@ -129,7 +129,7 @@ def _pane(
     if grid is not None:
         first = _first(browser, body)
         for number in range(first, min(first + body, grid.height)):
-            letters = not browser.canvas.colours
+            letters = not browser.canvas.colors
             yield framed(parsed(grid.line(number)), number, place, columns, letters=letters)
             body -= 1
             first += 1
@@ -301,8 +301,8 @@ def _groups(browser: ExplorerState) -> list[list[str]]:
 
 def _settings(browser: ExplorerState) -> Iterator[str]:
     view, picture = browser.view, browser.picture
-    if picture.colours:
-        yield picture.colours.cmap + " (auto)" * (view.cmap is None)
+    if picture.colors:
+        yield picture.colors.cmap + " (auto)" * (view.cmap is None)
     yield f"scale {browser.scale}"
     if view.robust is not None:
         yield f"robust {view.robust:g} %"

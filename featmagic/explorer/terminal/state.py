@@ -44,14 +44,14 @@ class ExplorerState:
         8
     """
 
-    def __init__(self, layers: Sequence[LayerEntry], view: View, colours: int) -> None:
+    def __init__(self, layers: Sequence[LayerEntry], view: View, colors: int) -> None:
         self.layers = layers
         sample = re.match(r"-?\d+", view.sample)  # the first of those asked for
         self.view = replace(view, sample=sample[0] if sample else "0")
         self.at, self.first, self.follows = 0, 0, True
         self.mode, self.typed, self.before, self.message = "grid", "", 0, ""
         self.in_grid, self.done = False, False
-        self.canvas = self.full = Canvas(80, 24, colours)
+        self.canvas = self.full = Canvas(80, 24, colors)
         self._tiles: dict[int, int] = {}
         self._pictures: dict[Any, Preview] = {}
 

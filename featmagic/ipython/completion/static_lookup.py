@@ -142,7 +142,7 @@ def _own(owner: object) -> Iterable[tuple[Any, Any]]:
 
 
 def _children(own: Mapping[str, Any]) -> Iterable[tuple[Any, Any]]:
-    """The children of a module; one that was never initialised has none."""
+    """The children of a module; one that was never initialized has none."""
     held = own.get("_modules")
     return list(dict.items(held)) if issubclass(type(held), dict) else ()  # type: ignore[arg-type]
 

@@ -78,7 +78,7 @@ class TracedTensor:
 
 def _same(sights: Iterable[TracedTensor]) -> ReceptiveField | None:
     """Of what is the same everywhere, any function makes what sees no more than that."""
-    fields = [sight.field for sight in sights]
+    fields = [traced.field for traced in sights]
     same = [field for field in fields if field is not None and field.is_same_everywhere]
     return union(same, (1, 1)) if same and len(same) == len(fields) else None
 

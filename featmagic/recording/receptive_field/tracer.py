@@ -133,16 +133,16 @@ class Trace(TorchFunctionMode):
             if isinstance(tensor, Tensor):
                 self._learn(tensor, TracedTensor(tensor.shape, None, (rule, args, kwargs)))
 
-    def _learn(self, tensor: Tensor, sight: TracedTensor) -> None:
+    def _learn(self, tensor: Tensor, traced: TracedTensor) -> None:
         # These have no version that would tell of all changes.
         if not tensor.is_inference() and not _is_wrapped(tensor):
-            self._known[id(tensor)] = weakref.ref(tensor), tensor._version, sight
+            self._known[id(tensor)] = weakref.ref(tensor), tensor._version, traced
 
-    def sight_of(self, tensor: Tensor) -> TracedTensor | None:
+    def traced_of(self, tensor: Tensor) -> TracedTensor | None:
         """What is known of the tensor as it is now, or None."""
         with _unseen():
-            sight: TracedTensor = self._stand_in(tensor)
-        return None if sight is _UNKNOWN else sight
+            traced: TracedTensor = self._stand_in(tensor)
+        return None if traced is _UNKNOWN else traced
 
     def switch_on(self) -> None:
         """Follow what this thread computes from now on."""
@@ -175,7 +175,7 @@ class Constants:
         self._buffers: dict[int, tuple[Callable[[], Tensor | None], int]] = {}
         for module in modules:
             for buffer in [one for one in module._buffers.values() if one is not None]:
-                # Inference tensors have no version, uninitialised ones have nothing.
+                # Inference tensors have no version, uninitialized ones have nothing.
                 with suppress(Exception):
                     self._buffers[id(buffer)] = weakref.ref(buffer), buffer._version
 
