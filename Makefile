@@ -1,8 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # The tests to which versions of other packages matter most.
-VERSIONED := attention cell compiled completion drawing extension figure files kernel look mistakes \
-  options settings terminal watch plates explorer page
+VERSIONED := ipython/cell ipython/completion ipython/config ipython/extension ipython/kernel \
+  ipython/look ipython/mistakes ipython/parser ipython/watch explorer/encoding explorer/explorer \
+  explorer/page files/files grid/drawing recording/attention recording/compiled render/figure \
+  render/terminal
 
 .PHONY: demo gallery test test-browser bench matrix matrix-fast clean
 
@@ -20,7 +22,7 @@ test: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # JupyterLab and Notebook in a real browser: Debian's Chromium, installed here if there is none.
 test-browser: .venv/browser
@@ -44,7 +46,7 @@ matrix: .venv/dev
 # The lowest versions, with the tests to which versions matter most.
 matrix-fast: .venv/dev
 	rm -rf .nox
-	$(BIN)/nox --session lowest -- $(VERSIONED:%=tests/test_%.py)
+	$(BIN)/nox --session lowest -- $(foreach each,$(VERSIONED),tests/$(dir $(each))test_$(notdir $(each)).py)
 
 # An environment with one of the extras of pyproject.toml; made once, and anew when that changes.
 .venv/%: pyproject.toml

@@ -1,7 +1,7 @@
 """The versions that featmagic is tested with: `make matrix`.
 
 Each row is an environment of several GB: made from scratch, tested, and removed before the next.
-Arguments after `--` go to pytest: `nox --session lowest -- tests/test_kernel.py`.
+Arguments after `--` go to pytest: `nox --session lowest -- tests/ipython/test_kernel.py`.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ async ([text, pngs]) => {
 
 def mounts(browser: Any, contents: Document, runs: int) -> list[float]:
     """Seconds from a call of `mount` to the first frame with channels in it, on an open page."""
-    own = Path(featmagic.__file__).parent / "explore"
+    own = Path(featmagic.__file__).parent / "explorer" / "static"
     script = (own / "explorer.js").read_text() + "window.mount = mount;"
     pngs = {name: b64encode(png).decode() for name, png in contents.files.items()}
     context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900})

@@ -48,7 +48,7 @@ def test_the_readmes_python_runs(shell):
     assert len(blocks) >= 4
     shell.names["featmagic"] = __import__("featmagic")
     for block in blocks:
-        if "explore(" in block:  # tests/test_explorer.py runs it in a kernel
+        if "explore(" in block:  # tests/explorer/test_explorer.py runs it in a kernel
             continue
         for cell in re.split(r"\n\n(?=%%)", block.replace("%load_ext featmagic\n", "")):
             shell.run(re.sub(r"^feature_maps\.save.*$", "", cell, flags=re.MULTILINE).strip())

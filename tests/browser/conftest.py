@@ -3,7 +3,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from front_ends import Notebooks, Server
+from helpers.front_ends import Notebooks, Server
 from playwright.sync_api import expect, sync_playwright
 
 

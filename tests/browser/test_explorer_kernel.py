@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from explored import Explored, held_by, layers, written
+from helpers.explored import Explored, held_by, layers, written
 from playwright.sync_api import expect
 
 # A model as anywidget hands it over: another object for each view, the same state behind.

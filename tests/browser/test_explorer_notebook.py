@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from expected import layers_of, model_and_images, possible_colors, ranges_of, wrong_pixels
-from front_ends import ground
+from helpers.expected import layers_of, model_and_images, possible_colors, ranges_of, wrong_pixels
+from helpers.front_ends import ground
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import expect
 
@@ -19,7 +19,7 @@ SETUP, SHOWN, BUSY, LOG = range(4)
 CELLS = [
     """\
 import threading
-from expected import model_and_images
+from helpers.expected import model_and_images
 import featmagic
 model, x = model_and_images()
 done = threading.Event()

@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 import numpy as np
 import pytest
 import torch
-from explored import (
+from helpers.explored import (
     Explored,
     activation,
     colors,
@@ -20,7 +20,7 @@ from explored import (
     said,
     written,
 )
-from front_ends import contrast
+from helpers.front_ends import contrast
 from playwright.sync_api import expect
 
 from featmagic.render.palette import CONSTANT, GAP, NAN, NEGATIVE_INF, POSITIVE_INF, palette

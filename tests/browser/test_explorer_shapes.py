@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from explored import Explored, activation, held_by, written
+from helpers.explored import Explored, activation, held_by, written
 from playwright.sync_api import expect
 
 

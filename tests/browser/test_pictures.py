@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from expected import (
+from helpers.expected import (
     layers_of,
     model_and_images,
     possible_colors,
@@ -16,18 +16,18 @@ from expected import (
     unwrapped,
     wrong_pixels,
 )
-from front_ends import contrast, ground
+from helpers.front_ends import contrast, ground
+from helpers.tiles import as_shown, tiles_in
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 from playwright.sync_api import expect
-from tiles import as_shown, tiles_in
 
 READABLE = 4.5  # the contrast the WCAG asks of letters
 
 SETUP, LOOK, MANY, WIDE, WRONG, NEVER = range(6)
 CELLS = [
     """\
-from expected import model_and_images
+from helpers.expected import model_and_images
 import torch
 from torch import nn
 

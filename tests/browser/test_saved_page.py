@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import nbformat
 import pytest
 import torch
+from helpers.networks import DNN, images
 from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from networks import DNN, images
 from playwright.sync_api import expect
 
 import featmagic

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from front_ends import Notebooks
+from helpers.front_ends import Notebooks
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import expect
 
 SETUP = """\
 from collections import OrderedDict
-from networks import DNN, Block, images
+from helpers.networks import DNN, Block, images
 from torch import nn
 
 model = nn.Sequential(OrderedDict(conv1=nn.Conv2d(1, 4, 3), layer1=nn.Sequential(Block(), Block())))

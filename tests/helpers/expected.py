@@ -1,0 +1,65 @@
+"""What a picture of the tutorial's network must hold, computed apart from featmagic."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import torch
+from torch.nn import functional
+
+from helpers.networks import DNN, images
+
+HALF_A_LEVEL = 0.5 / 247  # a picture has 248 levels
+
+
+def model_and_images():
+    """The same network and the same 501 images in every process."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        return DNN(), images(501)
+
+
+def layers_of(model, image):
+    """What each layer gives for one image `(1, 28, 28)`, as numpy, without calling a layer."""
+    with torch.no_grad():
+        cnn1 = functional.conv2d(image[None], model.cnn1.weight, model.cnn1.bias)
+        act1 = torch.where(cnn1 > 0, cnn1, cnn1 * 0.01)
+        pool1 = act1.unfold(2, 2, 2).unfold(3, 2, 2).amax((-1, -2))
+        fc1 = pool1.reshape(1, -1) @ model.fc1.weight.T + model.fc1.bias
+        act2 = fc1 * (fc1 > 0)
+        fc2 = act2 @ model.fc2.weight.T + model.fc2.bias
+    layers = {"cnn1": cnn1, "act1": act1, "pool1": pool1, "fc1": fc1, "act2": act2, "fc2": fc2}
+    return {name: values[0].numpy() for name, values in layers.items()}
+
+
+def ranges_of(planes):
+    """The range of each plane."""
+    return [(plane.min(), plane.max()) for plane in planes]
+
+
+def centered(values):
+    """The range around 0 that holds the values."""
+    most = np.abs(values).max()
+    return -most, most
+
+
+def possible_colors(values, ends, cmap):
+    """The colors that lie within half a level of each value's, `(3, ..., RGB)`."""
+    low, high = ends
+    table = matplotlib.colormaps[cmap](np.arange(256), bytes=True)[:, :3]
+    place = (values.astype(np.float64) - low) / (high - low)
+    slack = HALF_A_LEVEL + 1e-5
+    first, last = (
+        np.floor((place + shift) * 256).clip(0, 255).astype(int) for shift in (-slack, slack)
+    )
+    return np.stack([table[np.minimum(first + step, last)] for step in range(3)])
+
+
+def wrong_pixels(pixels, possible):
+    """How many pixels `(..., RGB)` have none of their possible colors."""
+    return int((~(possible == pixels).all(-1).any(0)).sum())
+
+
+def unwrapped(text):
+    """Printed captions, each in one line again: they are broken between their parts."""
+    return text.replace("\r", "").replace(",\n    ", ", ").replace("\n  ", " · ")

@@ -1,0 +1,276 @@
+"""A Jupyter server of the tests' own, and notebooks on it as a person has them in the browser."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from itertools import count
+from pathlib import Path
+from secrets import token_hex
+
+import nbformat
+import numpy as np
+from PIL import Image
+
+from featmagic.render.palette import GAP, palette
+from helpers import TESTS
+
+SECONDS = 120  # what is silent for so long is stuck, on a slow machine too
+PLACES = {"lab": "lab/workspaces/{number}/tree", "notebook": "notebooks"}
+HEIGHT = 2600  # cells out of sight have no elements, so that all of them are in sight
+
+GROUND = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)[GAP]  # of every picture
+OPENED = """name => {
+    const widget = window.jupyterapp?.shell.currentWidget;
+    return widget?.context?.path === name && widget.context.isReady;
+}"""
+READY = """async () => {
+    const { content, sessionContext } = jupyterapp.shell.currentWidget;
+    await sessionContext.ready;
+    await sessionContext.session.kernel.info;
+    await Promise.all(content.widgets.map(cell => cell.ready));
+}"""
+TRUSTED = """() => {
+    const cells = jupyterapp.shell.currentWidget.content.widgets;
+    return cells.filter(cell => cell.model.type === "code").map(cell => cell.model.trusted);
+}"""
+COLORS = """element => {
+    const grounds = [];
+    for (let e = element; e; e = e.parentElement) grounds.push(getComputedStyle(e).backgroundColor);
+    return [getComputedStyle(element).color, ...grounds];
+}"""
+
+
+class Server:
+    """`jupyter lab` on loopback, with a token, and directories where no user's settings are.
+
+    JupyterLab's server has Notebook's pages too, as everywhere where both are installed.
+    """
+
+    def __init__(self, home: Path):
+        self.files = home / "files"
+        self.files.mkdir()
+        self._token, self._log = token_hex(16), home / "log"
+        _set(home, "notification", '{"checkForUpdates": false, "fetchNews": "false"}')
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *("--ip=127.0.0.1", "--ServerApp.port_retries=50"),
+                f"--ServerApp.root_dir={self.files}",
+                f"--IdentityProvider.token={self._token}",
+                # jupyterapp, through which tests wait for what a person sees
+                "--LabApp.expose_app_in_browser=True",
+                "--JupyterNotebookApp.expose_app_in_browser=True",
+            ],
+            env=_environment(home),
+            cwd=home,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._url = self._address()
+
+    def _address(self) -> str:
+        """Where it listens, as it says itself when it does."""
+        deadline = threading.Timer(SECONDS, self._process.kill)
+        deadline.start()
+        said = ""
+        for line in self._process.stderr:
+            said += line
+            if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
+                deadline.cancel()
+                threading.Thread(target=self._write_log, daemon=True).start()
+                return found[0]
+        raise RuntimeError(f"The server ended before it listened:\n{said}")
+
+    def _write_log(self) -> None:
+        """Keep what else it says; it would wait with a full pipe."""
+        with self._log.open("w") as log:
+            log.writelines(self._process.stderr)
+
+    def url(self, place: str, name: str) -> str:
+        return f"{self._url}{place}/{name}?token={self._token}"
+
+    def stop(self) -> None:
+        """End it, and its kernels with it."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            raise
+
+
+def _set(home: Path, plugin: str, settings: str) -> None:
+    folder = home / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{plugin}.jupyterlab-settings").write_text(settings)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """The tests' own environment, without the user's Jupyter; kernels can import the helpers."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+    path = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(path),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "IPYTHONDIR": str(home / "ipython"),
+    }
+
+
+class Notebooks:
+    """Notebooks on the server, opened in one of the two front ends."""
+
+    _numbers = count()
+
+    def __init__(self, server: Server, browser, front: str):
+        self._server, self._browser, self._front = server, browser, front
+
+    def write(self, notebook) -> str:
+        """Put the notebook where the server finds it; its name."""
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        name = f"{self._front}-{next(self._numbers)}.ipynb"
+        nbformat.write(notebook, self._server.files / name)
+        return name
+
+    def path(self, name: str) -> Path:
+        return self._server.files / name
+
+    def read(self, name: str):
+        """The notebook as it was saved."""
+        return nbformat.read(self._server.files / name, as_version=4)
+
+    def open(self, name: str, *, density: int = 1, width: int = 1200) -> OpenNotebook:
+        """Open a notebook in a window of so many CSS pixels, of so many pixels each."""
+        size = {"width": width, "height": HEIGHT}
+        context = self._browser.new_context(viewport=size, device_scale_factor=density)
+        context.set_default_timeout(SECONDS * 1000)
+        place = PLACES[self._front].format(number=next(self._numbers))
+        page = context.new_page()
+        assert page.goto(self._server.url(place, name)).ok
+        return OpenNotebook(page, name, density)
+
+
+class OpenNotebook:
+    """A notebook in a page, when it is there and its kernel answers."""
+
+    def __init__(self, page, name: str, density: int):
+        self.page, self.name, self._density = page, name, density
+        self._wait()
+
+    def __enter__(self) -> OpenNotebook:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.page.context.close()
+
+    def _wait(self) -> None:
+        self.page.wait_for_function(OPENED, arg=self.name)
+        self._awaited(READY)
+
+    def _awaited(self, script: str, argument=None):
+        """What the script's promise gives; Playwright itself would wait for ever."""
+        late = f"setTimeout(() => no(new Error({json.dumps(script)})), {SECONDS * 1000})"
+        late = f"new Promise((_, no) => {late})"
+        return self.page.evaluate(f"it => Promise.race([({script})(it), {late}])", argument)
+
+    def command(self, name: str, **arguments):
+        """Have Jupyter do what a menu's entry does, and wait until it is done."""
+        run = "([name, arguments]) => jupyterapp.commands.execute(name, arguments)"
+        return self._awaited(run, [name, arguments])
+
+    def reload(self) -> None:
+        self.page.reload()
+        self._wait()
+
+    def trusted(self) -> list[bool]:
+        """Of each cell of code, whether it is trusted."""
+        return self.page.evaluate(TRUSTED)
+
+    def cell(self, number: int):
+        return self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{number}"]')
+
+    def outputs(self, number: int):
+        return self.cell(number).locator(".jp-Cell-outputArea")
+
+    def captions(self, number: int):
+        """What the cell printed."""
+        return self.cell(number).locator('[data-mime-type$="stdout"] pre')
+
+    def error(self, number: int):
+        return self.cell(number).locator('[data-mime-type$="stderr"] pre')
+
+    def pictures(self, number: int):
+        return self.cell(number).locator(".jp-RenderedImage img")
+
+    def drawn(self, picture) -> np.ndarray:
+        """What the screen shows where the picture is, `(H, W, RGB)` in its own pixels."""
+        picture.scroll_into_view_if_needed()
+        picture.evaluate("image => image.decode()")
+        screen = np.asarray(Image.open(io.BytesIO(self.page.screenshot())).convert("RGB"))
+        box = picture.bounding_box()
+        x, y, width, height = (
+            round(box[side] * self._density) for side in ("x", "y", "width", "height")
+        )
+        # A browser lays out in fractions of a pixel and draws on whole ones, which may be the next:
+        # the picture begins where its ground's color does.
+        corner = (screen[y - 1 : y + 2, x - 1 : x + 2] == GROUND).all(-1)
+        assert corner.any(), f"no picture at {box}"
+        down, across = np.argwhere(corner)[0] - 1
+        top, left = y + down, x + across
+        return screen[top : top + height, left : left + width]
+
+    def type(self, number: int, text: str, *keys: str) -> None:
+        """Type into the cell, in place of what it holds; then press keys."""
+        self.cell(number).locator(".cm-content").click()
+        for key in ("Control+a", "Delete"):
+            self.page.keyboard.press(key)
+        self.page.keyboard.type(text)
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def source(self, number: int) -> str:
+        """What the cell holds."""
+        source = "number => jupyterapp.shell.currentWidget.content.widgets[number].model"
+        return self.page.evaluate(f"{source}.sharedModel.getSource()", number)
+
+    def change_theme(self, name: str) -> None:
+        self.command("apputils:change-theme", theme=name)
+        self.page.wait_for_selector(f'body[data-jp-theme-name="{name}"]', state="attached")
+
+
+def ground(element) -> np.ndarray:
+    """Red, green and blue of what stands behind an element's letters, 0 to 255."""
+    return _together(element.evaluate(COLORS)[1:])
+
+
+def contrast(element) -> float:
+    """Of an element's letters against the ground, as the WCAG has it: 1 to 21."""
+    colors = element.evaluate(COLORS)
+    high, low = sorted((_luminance(_together(c)) for c in (colors, colors[1:])), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def _together(colors: list[str]) -> np.ndarray:
+    """CSS colors, each on those that follow it, on white at last."""
+    seen, light = np.zeros(3), 1.0
+    for color in [*colors, "rgb(255, 255, 255)"]:
+        *rgb, alpha = [*(float(n) for n in re.findall(r"[\d.]+", color)), 1.0][:4]
+        seen, light = seen + light * alpha * np.array(rgb), light * (1 - alpha)
+    return seen
+
+
+def _luminance(color: np.ndarray) -> float:
+    parts = color / 255
+    linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])

@@ -1,0 +1,327 @@
+"""Finished pictures, read by their colors and held against what must be on them."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from featmagic.render.font import DIGIT, LETTER, glyphs
+from featmagic.render.palette import CONSTANT, GAP, INK, palette
+from helpers.expected import possible_colors, wrong_pixels
+
+COLORS = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
+LABEL, BETWEEN = 9, 2  # pixels: a tile's label, the gap between two tiles
+TEXT = 12  # from one line of text to the next
+
+
+@dataclass
+class Truth:
+    """What a picture and its caption must hold.
+
+    `tiles` are the values of each tile, in reading order, and `norms` their ranges: one object for
+    all where they share it. `channels` are those that the caption speaks of, by default the tiles.
+    """
+
+    tiles: list
+    norms: list
+    facts: tuple
+    cmap: str
+    labels: list
+    channels: np.ndarray
+    indices: list | None = None  # of the channels, where they aren't counted from 0
+    rows: tuple = ()  # what stands left of each row of tiles
+    lines: Callable | None = None  # what stands left of a row of values
+    strip: dict = field(default_factory=dict)  # the values of each prefix token
+    inputs: tuple = ()  # photographs beside the tiles
+    over: np.ndarray | None = None  # a photograph under the tiles
+    alpha: float = 0.7
+    strengths: list | None = None  # of the tiles, where they don't show all values
+    pixels: list | None = None  # colors 0 to 1, where they don't follow from one value each
+
+    @property
+    def shared(self):
+        return all(norm is self.norms[0] for norm in self.norms)
+
+    @property
+    def dead(self):
+        """The channels of one value."""
+        indices = self.indices or range(len(self.channels))
+        return [n for n, plane in zip(indices, self.channels, strict=True) if is_dead(plane)]
+
+
+def is_dead(plane):
+    return plane.size > 1 and plane.min() == plane.max()
+
+
+def places(values, norm):
+    """Where values lie in their range, 0 to 1, by matplotlib's norm."""
+    return np.asarray(norm(values.clip(norm.vmin, norm.vmax)), np.float64)
+
+
+def filled(mask):
+    """The mask without what is empty around it."""
+    down, across = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return mask[down[0] : down[-1] + 1, across[0] : across[-1] + 1] if len(down) else mask[:0, :0]
+
+
+class Picture:
+    """A PNG: its blocks of colors, found by the gaps around them, and the ink between them."""
+
+    def __init__(self, caption, data):
+        self.caption = caption
+        self.image = Image.open(io.BytesIO(data))
+        self.rgb = np.asarray(self.image.convert("RGB"))
+        self.ink = (self.rgb == COLORS[INK]).all(-1)
+        self.left_over = (self.rgb != COLORS[GAP]).any(-1)
+        found = ndimage.find_objects(ndimage.label(self.left_over & ~self.ink, np.ones((3, 3)))[0])
+        self.blocks = sorted(found, key=lambda box: (box[0].start, box[1].start))
+
+    def take(self, box):
+        """The colors there, which are accounted for with that."""
+        self.left_over[box] = False
+        return self.rgb[box]
+
+    def says(self, text, down, across):
+        """Whether just this text stands there."""
+        ink = filled(self.ink[down, across])
+        self.left_over[down, across] &= ~self.ink[down, across]
+        return np.array_equal(ink, filled(glyphs(text)[DIGIT]))
+
+    def parts(self, truth):
+        """The boxes of the strip, of the inputs, of the tiles and of the colors' bar."""
+        blocks = list(self.blocks)
+        bar = blocks.pop() if truth.shared and truth.pixels is None else None
+        strip, rest = blocks[: len(truth.strip)], blocks[len(truth.strip) :]
+        leftmost = sorted(rest, key=lambda box: box[1].start)
+        inputs = sorted(leftmost[: len(truth.inputs)], key=lambda box: box[0].start)
+        return strip, inputs, [box for box in rest if box not in inputs], bar
+
+
+def assert_shows(picture, truth):
+    """The picture shows all that the truth holds, in its place, and nothing else."""
+    strip, inputs, tiles, bar = picture.parts(truth)
+    assert len(tiles) == len(truth.tiles)
+    assert_grid(tiles, len(truth.rows))
+    for number, box in enumerate(tiles):
+        assert_tile(picture, truth, number, box)
+        assert_label(picture, truth.labels[number], box)
+    assert_bars(picture, truth, tiles)
+    assert_ticks(picture, truth, tiles, inputs)
+    assert_strip(picture, truth, strip)
+    assert_inputs(picture, truth, inputs, tiles)
+    if bar is not None:
+        assert_color_bar(picture, truth, bar)
+    assert not picture.left_over.any()
+    colored = bool(truth.inputs) or truth.over is not None or truth.pixels is not None
+    assert (picture.image.format, picture.image.mode) == ("PNG", "RGB" if colored else "P")
+    assert picture.image.width <= 760
+    assert_caption(picture.caption, truth)
+
+
+def assert_grid(tiles, rows):
+    """Tiles of one size, side by side with a gap between, the rows full but for the last."""
+    sizes = {(down.stop - down.start, across.stop - across.start) for down, across in tiles}
+    assert len(sizes) == 1
+    ncols = sum(down == tiles[0][0] for down, _ in tiles)
+    assert not rows or (rows, len(tiles)) == (rows, rows * ncols)
+    for number, (down, across) in enumerate(tiles):
+        assert across == tiles[number % ncols][1]
+        assert down == tiles[number - number % ncols][0]
+        if number % ncols:
+            assert across.start - tiles[number - 1][1].stop == BETWEEN
+
+
+def assert_tile(picture, truth, number, box):
+    """Every value is a rectangle of one color, that of its place in the range."""
+    values, colors = truth.tiles[number], picture.take(box)
+    height, width = values.shape[:2]
+    tall, wide = colors.shape[0] // height, colors.shape[1] // width
+    assert colors.shape == (height * tall, width * wide, 3)
+    assert tall == wide or (width >= 8 * height and tall > wide)  # what is flat is drawn taller
+    if truth.over is not None:
+        assert_overlay(truth, number, colors, tall)
+        return
+    squares = colors.reshape(height, tall, width, wide, 3)
+    assert (squares == squares[:, :1, :, :1]).all()
+    shown = squares[:, 0, :, 0]
+    if truth.pixels is not None:
+        assert np.abs(shown - truth.pixels[number] * 255).max() < 1
+        return
+    place = places(values, truth.norms[number])
+    hatch, beside = hatched(values), beside_the_hatch(values, own_range=not truth.shared)
+    assert (shown[hatch] == COLORS[CONSTANT]).all()
+    assert (shown[beside] == COLORS[GAP]).all()
+    rest = ~(hatch | beside)
+    assert wrong_pixels(shown[rest], possible_colors(place[rest], (0, 1), truth.cmap)) == 0
+
+
+def hatched(values):
+    """What is marked of a dead channel: its frame and every third diagonal; of others nothing."""
+    down, across = np.indices(values.shape)
+    edge = (down % (len(values) - 1 or 1) == 0) | (across % (values.shape[1] - 1 or 1) == 0)
+    return (edge | ((down + across) % 3 == 0)) & is_dead(values)
+
+
+def beside_the_hatch(values, *, own_range):
+    """What is dark between the lines of the hatch: all, or a diagonal where a range is shared."""
+    down, across = np.indices(values.shape)
+    dark = own_range | ((down + across) % 3 == 1)
+    return dark & ~hatched(values) & is_dead(values)
+
+
+def assert_overlay(truth, number, colors, zoom):
+    """The photograph shows through: where the magnitude is 0 it is all that is seen."""
+    values, norm = truth.tiles[number], truth.norms[number]
+    most = np.abs([norm.vmin, norm.vmax]).max()
+    opacity = np.abs(values) / most if most else values
+    top = possible_colors(places(values, norm) if most else values, (0, 1), truth.cmap)[1]
+    if is_dead(values):
+        opacity, top = hatched(values).astype(float), np.broadcast_to(COLORS[CONSTANT], top.shape)
+    opacity, top = (np.kron(one, np.ones((zoom, zoom, 1))) for one in (opacity[..., None], top))
+    under = resized(truth.over, *colors.shape[:2])
+    blended = under * (1 - truth.alpha * opacity) + top * truth.alpha * opacity
+    assert np.abs(colors - blended).max() < 5
+    assert np.abs(colors - blended).mean() < 1
+
+
+def assert_label(picture, label, box):
+    down, across = box
+    assert picture.says(label, slice(max(0, down.start - LABEL), down.start), across)
+
+
+def assert_bars(picture, truth, tiles):
+    """Under each tile a bar as long as it is strong against the strongest, if ranges differ."""
+    strengths = np.array(truth.strengths or [np.abs(values).max() for values in truth.tiles])
+    wanted = not truth.shared and truth.pixels is None
+    for strength, (down, across) in zip(strengths, tiles, strict=True):
+        under = picture.ink[down.stop : down.stop + 3, across]
+        picture.left_over[down.stop : down.stop + 3, across] &= ~under
+        length = int(under[1].sum())
+        assert not under[0].any()
+        assert (under[1:] == (np.arange(under.shape[1]) < length)).all()
+        exact = strength / strengths.max() * under.shape[1] if wanted else 0
+        assert abs(length - exact) < 0.51
+
+
+def assert_ticks(picture, truth, tiles, inputs):
+    """Left of the tiles stands what each row of them is, or what rows of values are."""
+    across = slice(max((box[1].stop for box in inputs), default=0), tiles[0][1].start)
+    ncols = sum(down == tiles[0][0] for down, _ in tiles)
+    for text, (down, _) in zip(truth.rows, tiles[::ncols], strict=bool(truth.rows)):
+        assert picture.says(text, slice(down.start, down.start + 10), across)
+    if truth.lines:
+        (down, _), rows = tiles[0], len(truth.tiles[0])
+        zoom = (down.stop - down.start) // rows
+        step = next(step for step in (1, 2, 5, 10, 20, 50, 100) if step * zoom >= TEXT)
+        for row in range(0, rows, step):
+            top = down.start + row * zoom
+            assert picture.says(truth.lines(row), slice(top, top + 10), across)
+
+
+def assert_strip(picture, truth, strip):
+    """A line a prefix token: its name, and a cell a channel in the colors of its range."""
+    for (name, values), box in zip(truth.strip.items(), strip, strict=True):
+        cells = picture.take(box)
+        wide = cells.shape[1] // len(values)
+        assert cells.shape[1] == wide * len(values)
+        assert (cells == cells[:1, ::wide].repeat(wide, 1)).all()
+        norms = truth.norms[: len(values)]  # of a row of tiles
+        place = [places(values[n : n + 1], norm)[0] for n, norm in enumerate(norms)]
+        assert (
+            wrong_pixels(cells[0, ::wide], possible_colors(np.array(place), (0, 1), truth.cmap))
+            == 0
+        )
+        assert picture.says(name, box[0], slice(0, box[1].start))
+
+
+def assert_inputs(picture, truth, inputs, tiles):
+    """The photographs, in their proportions and level with the tiles."""
+    ncols = sum(down == tiles[0][0] for down, _ in tiles)
+    for photograph, box, (down, _) in zip(truth.inputs, inputs, tiles[::ncols], strict=False):
+        shown = picture.take(box)
+        height, width = shown.shape[:2]
+        assert box[0].start == down.start
+        assert abs(width - height * photograph.shape[1] / photograph.shape[0]) <= 1
+        assert np.abs(shown - resized(photograph, height, width)).max() <= 3
+
+
+def resized(photograph, height, width):
+    image = Image.fromarray(photograph).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image).astype(np.float64)
+
+
+def assert_color_bar(picture, truth, box):
+    """All colors from the low end to the high end, and the figures of both and of the middle."""
+    colors, norm, (down, across) = picture.take(box), truth.norms[0], box
+    width = across.stop - across.start
+    steps = possible_colors(np.linspace(0, 1, width), (0, 1), truth.cmap)
+    assert all(wrong_pixels(row, steps) == 0 for row in colors)
+    expected = np.zeros((7, picture.image.width), bool)
+    for text, place in zip(figures(norm), (0, 0.5, 1), strict=True):
+        left = across.start + round(place * (width - LETTER * len(text)))
+        expected[:, left : left + LETTER * len(text)] |= glyphs(text)[DIGIT]
+    below = picture.ink[down.stop :]
+    picture.left_over[down.stop :] &= ~below
+    assert np.array_equal(below[below.any(1)], expected[expected.any(1)])
+
+
+def figures(norm):
+    """The values at the low end, in the middle and at the high end of the colors."""
+    low, middle, high = (float(np.ravel(norm.inverse(np.array([p])))[0]) for p in (0.0, 0.5, 1.0))
+    middle = 0.0 if abs(middle) < 1e-9 * high else middle
+    return [f"{value:.3g}" for value in (low, middle, high)]
+
+
+# Captions
+
+
+def assert_caption(caption, truth):
+    for fact in truth.facts:
+        assert fact in caption
+    shared = truth.shared and len(truth.channels) > 1
+    drawn = truth.pixels is None
+    assert (f"· {truth.cmap}" in caption) == drawn
+    assert (truth.cmap + " centred on " in caption) == (drawn and truth.cmap == "RdBu_r")
+    assert (" its own range" in caption) == (drawn and not truth.shared)
+    assert ("one range for all" in caption) == (drawn and shared)
+    assert ("in a strip" in caption) == bool(truth.strip)
+    assert ("input un-normalised" in caption) == (bool(truth.inputs) or truth.over is not None)
+    outside = sum(
+        int(((values < norm.vmin) | (values > norm.vmax)).sum())
+        for values, norm in zip(truth.tiles, truth.norms, strict=True)
+        if drawn
+    )
+    assert re.findall(r"(\d+) clipped", caption) == ([str(outside)] if outside else [])
+    dead = ", ".join(map(str, truth.dead))
+    assert re.findall(r"(\d+) dead: ([\d, ]*\d)", caption) == (
+        [(str(len(truth.dead)), dead)] if dead else []
+    )
+    alike = near_duplicates(truth.channels) if drawn and not truth.rows else 0
+    assert re.findall(r"(\d+) near-duplicate", caption) == ([str(alike)] if alike else [])
+    assert_figures(caption, truth.channels)
+
+
+def assert_figures(caption, channels):
+    """Range, histogram, mean, deviation, zeros and near-duplicates, of all values together."""
+    found = re.search(r"· (\S+) ([▁-█]{8}) (\S+)  mean (\S+)  std ([\d.e+-]+)", caption).groups()
+    counts = np.histogram(channels, bins=8)[0]
+    exact = channels.min(), channels.max(), channels.mean(), channels.std()
+    for figure, value in zip((found[0], *found[2:]), exact, strict=True):
+        assert abs(float(figure) - value) <= max(5e-3 * abs(value), 1e-6 * exact[3])
+    assert found[1] == "".join("▁▂▃▄▅▆▇█"[round(7 * n / counts.max())] for n in counts)
+    zeros = (channels == 0).mean()
+    share = "< 1" if zeros < 0.01 else f"{100 * zeros:.0f}"
+    assert re.findall(r"zeros (.*?) %", caption) == ([share] if zeros else [])
+
+
+def near_duplicates(channels):
+    """How many channels are like one before them."""
+    planes = [plane.ravel() for plane in channels if plane.size >= 9 and not is_dead(plane)]
+    r = np.abs(np.corrcoef(planes)) if len(planes) > 1 else np.zeros((1, 1))
+    return int((np.tril(r, -1) > 0.99).any(1).sum())

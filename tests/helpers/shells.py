@@ -1,0 +1,41 @@
+"""An IPython shell, and the user in front of it."""
+
+from __future__ import annotations
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+
+class Shell:
+    """A fresh IPython shell with the extension loaded, and the user in front of it."""
+
+    def __init__(self):
+        self.ip = InteractiveShell()
+        # As in a real shell: without it, get_ipython() is another one, or none.
+        self.ip.builtin_trap.activate()
+        self.names = self.ip.user_ns
+        self.ip.run_line_magic("load_ext", "featmagic")
+
+    def run(self, cell):
+        """Run a cell that must not fail; what it printed."""
+        result, printed = self.attempt(cell)
+        result.raise_error()
+        return printed
+
+    def attempt(self, cell):
+        """Run a cell; its result and what it printed."""
+        with capture_output() as captured:
+            result = self.ip.run_cell(cell, store_history=True)
+        return result, captured.stdout
+
+    def value(self, cell):
+        """The value that the cell displays."""
+        result, _ = self.attempt(cell)
+        result.raise_error()
+        return result.result
+
+    def error(self, cell):
+        """The error that the cell ends with."""
+        result, _ = self.attempt(cell)
+        assert result.error_in_exec is not None
+        return result.error_in_exec

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torchvision
+from helpers.networks import DNN, Block
+from torch import nn
+
+from featmagic import capture
+from featmagic.recording.model_tree import unwrap, walk
+from featmagic.recording.selectors import select
+from featmagic.support.errors import FeatmagicError
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    return torchvision.models.resnet18()
+
+
+def paths(model, *patterns, **more):
+    return list(select(model, patterns, **more).modules)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "layer1.0.conv1",
+        "layer1[0].conv1",
+        "net.layer1[0].conv1",
+        "net.layer1.0.conv1",
+        "layer1[-2].conv1",
+    ],
+)
+def test_a_path_may_be_spelled_as_python(resnet, written):
+    chosen = select(resnet, [written], spelled="net")
+    assert list(chosen.modules) == ["layer1.0.conv1"]
+    assert chosen.modules["layer1.0.conv1"] is resnet.layer1[0].conv1
+
+
+def test_a_key_of_a_module_dict_may_be_quoted():
+    model = nn.ModuleDict({"a": nn.ReLU(), "two words": nn.ReLU()})
+    assert paths(model, "['a']", 'net["two words"]', spelled="net") == ["a", "two words"]
+
+
+def test_a_glob_takes_every_path_it_matches(resnet):
+    expected = [name for name, _ in resnet.named_modules() if name.endswith(".conv1")]
+    assert paths(resnet, "*.conv1") == expected
+    assert len(expected) == 8
+
+
+def test_a_glob_may_have_a_set_of_characters(resnet):
+    assert paths(resnet, "layer[12].0.conv1") == ["layer1.0.conv1", "layer2.0.conv1"]
+
+
+def test_a_glob_may_follow_an_index(resnet):
+    assert paths(resnet, "layer1[0].bn*") == ["layer1.0.bn1", "layer1.0.bn2"]
+
+
+def test_a_class_name_takes_every_module_of_the_class_and_of_classes_derived_from_it(resnet):
+    expected = [name for name, m in resnet.named_modules() if isinstance(m, nn.Conv2d)]
+    assert paths(resnet, "Conv2d") == expected
+
+    class MyConv(nn.Conv2d):
+        pass
+
+    assert paths(nn.Sequential(MyConv(1, 1, 1)), "Conv2d") == ["0"]
+
+
+def test_a_path_goes_before_a_class_of_the_same_name():
+    model = nn.ModuleDict({"ReLU": nn.Tanh(), "other": nn.ReLU()})
+    assert paths(model, "ReLU") == ["ReLU"]
+
+
+def test_a_dot_is_the_model_itself(model):
+    assert select(model, ["."]).modules == {".": model}
+
+
+def test_no_layer_at_all_means_the_models_own_children(model):
+    assert paths(model) == [name for name, _ in model.named_children()]
+
+
+def test_items_stand_for_a_list_of_modules_that_cannot_be_called():
+    model = nn.Module()
+    model.blocks = nn.ModuleList([nn.ReLU(), nn.Tanh()])
+    assert paths(model) == ["blocks.0", "blocks.1"]
+
+
+def test_a_call_may_be_asked_for_and_all_calls_go_before_one():
+    block = Block()
+    assert select(block, ["relu:2"]).calls == {"relu": {2}}
+    assert select(block, ["relu:2", "relu"]).calls == {}
+
+
+@pytest.mark.parametrize("call", ["relu:0", "relu:x", "relu:-1", "relu:"])
+def test_a_call_that_is_no_number_is_refused(call):
+    with pytest.raises(FeatmagicError, match="a call is a number from 1"):
+        select(Block(), [call])
+
+
+def test_an_alias_is_found_by_each_of_its_names():
+    model = nn.Module()
+    model.a = nn.ReLU()
+    model.b = model.a
+    assert select(model, ["b"]).modules["b"] is model.a
+    assert paths(model, "ReLU") == ["a"]
+
+
+def test_a_child_that_knows_its_parent_has_an_end():
+    parent, child = nn.Sequential(), nn.Sequential()
+    parent.add_module("child", child)
+    child.add_module("parent", parent)
+    assert [path for path, _ in walk(parent)] == [".", "child"]
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, lambda m: nn.DataParallel(nn.DataParallel(m))])
+def test_a_wrapped_model_has_the_plain_names(wrap):
+    inner = DNN()
+    wrapped = wrap(inner)
+    assert unwrap(wrapped)[-1] is inner
+    for written in ("cnn1", "module.cnn1", "net.cnn1"):
+        assert select(wrapped, [written], spelled="net").modules == {"cnn1": inner.cnn1}
+
+
+def test_a_wrapped_layer_hides_its_wrapper_from_the_names_below():
+    model = nn.Sequential(nn.DataParallel(Block()))
+    assert select(model, ["0.conv1"]).modules["0.conv1"] is model[0].module.conv1
+
+
+@pytest.mark.parametrize(
+    ("model", "wrong", "right"),
+    [
+        (DNN(), "con1", "cnn1"),
+        (torchvision.models.resnet18(), "layer1.0.conv11", "layer1.0.conv1"),
+        (torchvision.models.resnet18(), "layer1[0].conv11", "layer1.0.conv1"),
+        (torchvision.models.resnet18(), "maxpol", "maxpool"),
+        (nn.Sequential(Block()), "relo", "0.relu"),
+        (DNN(), "Conv2", "Conv2d"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_nearest_right_one(model, wrong, right):
+    with pytest.raises(FeatmagicError, match="Did you mean") as caught:
+        select(model, [wrong])
+    message = str(caught.value)
+    meant = message.partition("Did you mean ")[2].partition("?")[0]
+    assert right in meant.split(" or ")
+    assert f"{type(model).__name__} has no layer '{wrong}'." in message
+
+
+def test_the_message_says_how_many_layers_there_are_and_what_lists_them(model):
+    with pytest.raises(FeatmagicError) as caught:
+        select(model, ["con1"], listed_by="%hook model")
+    assert str(caught.value) == (
+        "DNN has no layer 'con1'. Did you mean cnn1? %hook model lists all 7."
+    )
+
+
+def test_what_is_no_module_is_refused():
+    with pytest.raises(FeatmagicError, match=r"model is a list, not a torch\.nn\.Module"):
+        select([DNN()], ["cnn1"])
+
+
+def test_control_characters_of_a_name_never_reach_the_terminal():
+    model = nn.Module()
+    model._modules["a\x1b[2J"] = nn.ReLU()
+    with pytest.raises(FeatmagicError) as caught:
+        select(model, ["b\x1b[2J"])
+    assert "\x1b" not in str(caught.value)
+
+
+def test_an_index_goes_before_a_set_of_characters():
+    model = nn.Module()
+    model.layer1 = nn.Sequential(nn.Sequential(nn.ReLU()))
+    model.layer10 = nn.Sequential(nn.ReLU())
+    assert paths(model, "layer1[0]") == ["layer1.0"]
+    assert paths(model, "layer1[0].*") == ["layer1.0.0"]
+    assert paths(model, "net.layer1[0][0]", spelled="net") == ["layer1.0.0"]
+    assert paths(model, "layer1[02]*") == ["layer10", "layer10.0"]
+
+
+@pytest.mark.parametrize("name", ["a b", "a:1", "a[0]", "*", "1", "größe", "a-b", "[", "relu:x"])
+def test_any_name_that_torch_allows_can_be_chosen(name):
+    model = nn.Module()
+    model.add_module(name, nn.ReLU())
+    model.add_module("other", nn.Tanh())
+    assert paths(model, name) == [name]
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ('d["a:2"]', "d.a:2"),
+        ("d['a:2']", "d.a:2"),
+        ("d.a:2", "d.a:2"),
+        ("model.d.a:2", "d.a:2"),
+        ('model.d["a:2"]', "d.a:2"),
+        ('d["007"]', "d.007"),
+        ("d[7]", "d.7"),
+        ("d.007", "d.007"),
+    ],
+)
+def test_a_path_goes_before_a_call_and_a_key_before_a_part(written, path):
+    model = nn.Module()
+    model.d = nn.ModuleDict({key: nn.ReLU() for key in ("a", "a:2", "7", "007")})
+    chosen = select(model, [written])
+    assert chosen.modules == {path: model.get_submodule(path)}
+    assert chosen.calls == {}
+    assert chosen.parts == {}
+
+
+def test_a_call_of_a_layer_with_a_colon_can_be_asked_for():
+    model = nn.Module()
+    model.d = nn.ModuleDict({"a:2": nn.ReLU()})
+    for written in ("d.a:2:3", "model.d.a:2:3", 'd["a:2"]:3'):
+        assert select(model, [written]).calls == {"d.a:2": {3}}
+
+
+def test_a_key_with_a_colon_that_is_not_there_is_no_call():
+    model = nn.Module()
+    model.d = nn.ModuleList([nn.ReLU()])
+    with pytest.raises(FeatmagicError, match="no layer"):
+        select(model, ['e["a:2"]'])
+
+
+class Nested(nn.Module):
+    """Layers that return more than one tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(4, 3)
+        self.attention = nn.MultiheadAttention(4, 2)
+
+    def forward(self, x):
+        return self.lstm(self.attention(x, x, x, need_weights=False)[0])
+
+
+@pytest.mark.parametrize(
+    ("patterns", "keys"),
+    [
+        (["lstm[0]"], ["lstm[0]"]),
+        (["lstm[1]"], ["lstm[1][0]", "lstm[1][1]"]),
+        (["model.lstm[1][0]"], ["lstm[1][0]"]),
+        (["lstm[0]", "lstm[1][1]"], ["lstm[0]", "lstm[1][1]"]),
+        (["lstm[0]", "lstm"], ["lstm[0]", "lstm[1][0]", "lstm[1][1]"]),
+        (["attention[1]"], ["attention[1]"]),
+        (["LSTM[0]"], ["lstm[0]"]),
+        (["lstm:1[0]"], ["lstm[0]"]),
+    ],
+)
+def test_a_part_of_what_a_layer_returns_can_be_asked_for(patterns, keys):
+    model = Nested().eval()
+    with capture(model, *patterns) as maps:
+        model(torch.randn(5, 1, 4))
+    assert list(maps) == keys
+
+
+def test_a_part_that_is_not_there_says_what_is():
+    model = Nested().eval()
+    with capture(model, "lstm[2]") as maps:
+        model(torch.randn(5, 1, 4))
+    assert list(maps) == []
+    assert maps.missing == {"lstm[2]": "it returned lstm[0], lstm[1][0], lstm[1][1]"}
+
+
+def test_a_part_of_a_layer_that_is_not_there_names_the_nearest_layer():
+    with pytest.raises(FeatmagicError, match=r"no layer 'lstn\[0\]'. Did you mean lstm"):
+        select(Nested(), ["lstn[0]"])
+
+
+def test_an_index_of_a_module_goes_before_one_of_its_output():
+    model = nn.Sequential(nn.Sequential(nn.ReLU(), nn.Tanh()))
+    assert list(select(model, ["0[1]"]).modules) == ["0.1"]

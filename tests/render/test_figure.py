@@ -1,0 +1,376 @@
+"""A figure to print: one image for all tiles, words as text, a color bar with true figures."""
+
+from __future__ import annotations
+
+import base64
+import io
+import pickle
+import re
+import warnings
+import zlib
+from collections import OrderedDict
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from helpers.expected import centered, possible_colors, wrong_pixels
+from matplotlib.collections import LineCollection
+from matplotlib.text import Text
+from PIL import Image
+from torch import nn
+
+import featmagic
+from featmagic.grid.draw import draw
+from featmagic.options.view import View, view_of
+from featmagic.recording.records import Activation
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def maps(model, x):
+    with featmagic.capture(model, "cnn1", "act1", "fc2") as maps:
+        model(x)
+    return maps
+
+
+class Noise(nn.Module):
+    """A layer that gives random values of a shape."""
+
+    def __init__(self, *shape):
+        super().__init__()
+        self.values = torch.randn(shape)
+
+    def forward(self, x):
+        return self.values
+
+
+def noise(*shape, name="noise", change=lambda values: values):
+    """Maps of one layer, by any name."""
+    layer = Noise(*shape)
+    layer.values = change(layer.values)
+    net = nn.Sequential(OrderedDict({name: layer}))
+    with featmagic.capture(net) as maps:
+        net(torch.zeros(1))
+    return maps
+
+
+def rendered(figure):
+    """The figure as pixels, one for each of its own."""
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3]
+
+
+def region(figure, artist):
+    """Rows and columns of the rendered figure that an image covers."""
+    left, right, bottom, top = artist.get_extent()
+    (x0, y0), (x1, y1) = artist.axes.transData.transform([(left, top), (right, bottom)])
+    height = figure.canvas.get_width_height()[1]
+    return slice(round(height - y0), round(height - y1)), slice(round(x0), round(x1))
+
+
+def of_name(axes, name):
+    return [artist for artist in axes.get_children() if artist.get_gid() == name]
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def tiles_in(pixels, mosaic, figure):
+    """Each tile as it stands in the pixels of the tiles' image, a color a value."""
+    (axes, *_) = figure.axes
+    (image,) = of_name(axes, "tiles")
+    full = pixels[region(figure, image)]
+    rows, height, ncols, width = mosaic.indices.shape
+    tall, wide = full.shape[0] // rows, full.shape[1] // ncols
+    label = 10 if texts(axes) else 0
+    for place in range(len(mosaic.labels)):
+        top, left = place // ncols * tall + label, place % ncols * wide
+        tile = full[top : top + height * mosaic.zoom, left : left + width * mosaic.zoom]
+        yield tile[:: mosaic.zoom, :: mosaic.zoom]
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": "layer"}, {"zoom": 3, "ncols": 2}])
+def test_the_rendered_tiles_have_the_colors_of_their_values(maps, options):
+    view = View(cmap="RdBu_r", **options)
+    figure = maps.figure("cnn1", cmap="RdBu_r", **options)
+    mosaic = draw(Activation("cnn1", "cnn1", "Conv2d", 1, maps["cnn1"]), view).mosaic
+    planes = maps["cnn1"][0].numpy()
+    tiles = list(tiles_in(rendered(figure), mosaic, figure))
+    assert len(tiles) == 5
+    for tile, plane in zip(tiles, planes, strict=True):
+        ends = centered(plane) if "scale" not in options else centered(planes)
+        possible = possible_colors(plane, ends, "RdBu_r")
+        assert wrong_pixels(tile, possible) == 0
+
+
+def test_256_channels_are_one_image_and_at_most_two_axes():
+    maps = noise(1, 256, 12, 12)
+    for options in ({}, {"scale": "layer"}):
+        figure = maps.figure("noise", max=0, **options)
+        axes = figure.axes[0]
+        assert len(figure.axes) == 1 + bool(options)
+        assert len(axes.images) == 1
+        assert texts(axes) == [str(channel) for channel in range(256)]
+
+
+def test_what_is_no_tile_is_paper(maps):
+    figure = maps.figure("cnn1", ncols=3)
+    (image,) = of_name(figure.axes[0], "tiles")
+    rows, columns = region(figure, image)
+    pixels = rendered(figure)[rows, columns]
+    assert (pixels[-1] == 255).all()
+    assert (pixels[pixels.shape[0] // 2 + 12 :, -40:] == 255).all()
+    assert image.get_array()[..., 3].min() == 0
+    assert (rendered(figure)[0] == 255).all()
+
+
+def test_labels_are_the_channels_own_numbers_above_their_tiles(maps):
+    axes = maps.figure("cnn1", channels="3,1").axes[0]
+    (image,) = of_name(axes, "tiles")
+    left, right, _, top = image.get_extent()
+    three, one = axes.texts
+    assert (three.get_text(), one.get_text()) == ("3", "1")
+    assert three.get_position()[0] == left
+    assert one.get_position()[0] == pytest.approx((left + right) / 2)
+    assert top < three.get_position()[1] < top + 10
+
+
+def test_tiles_too_small_for_a_label_have_none():
+    figure = noise(1, 200, 2, 2).figure("noise", zoom=2, max=0)
+    assert texts(figure.axes[0]) == []
+
+
+def test_bars_are_as_long_as_channels_are_strong(maps):
+    axes = maps.figure("cnn1").axes[0]
+    (bars,) = [one for one in axes.collections if isinstance(one, LineCollection)]
+    (image,) = of_name(axes, "tiles")
+    lengths = [line[1, 0] - line[0, 0] for line in bars.get_segments()]
+    strength = maps["cnn1"][0].abs().amax((1, 2))
+    expected = strength / strength.max() * (image.get_array().shape[1] / 5 - 4)
+    assert lengths == pytest.approx(expected.tolist(), rel=1e-5)
+    assert not maps.figure("cnn1", scale="layer").axes[0].collections
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"cmap": "gray"}, "Normalize"),
+        ({}, "CenteredNorm"),
+        ({"center": 0.5}, "CenteredNorm"),
+        ({"norm": "log"}, "LogNorm"),
+        ({"norm": "symlog"}, "SymLogNorm"),
+        ({"norm": "asinh"}, "AsinhNorm"),
+        ({"norm": "asinh", "center": 0.25}, "FuncNorm"),
+        ({"norm": "symlog", "center": 0.25}, "FuncNorm"),
+        ({"vmin": -1, "vmax": 2, "cmap": "gray"}, "Normalize"),
+    ],
+)
+def test_the_color_bar_gives_a_value_the_color_it_has_in_its_tile(options, kind):
+    maps = noise(1, 6, 10, 10, change=lambda values: values * 3)
+    figure = maps.figure("noise", scale="layer", **options)
+    beside = figure.axes[1]
+    bar = beside._colorbar
+    activation = Activation("noise", "noise", "Noise", 1, maps["noise"])
+    mosaic = draw(activation, view_of(scale="layer", **options)).mosaic
+    assert type(bar.norm).__name__ == kind
+    assert (bar.vmin, bar.vmax) == pytest.approx((mosaic.scale.low, mosaic.scale.high))
+    assert bar.get_ticks() == pytest.approx([bar.vmin, mosaic.scale.middle, bar.vmax])
+    assert [text.get_text() for text in beside.get_xticklabels()] == list(mosaic.ends)
+    assert float(bar.norm(mosaic.scale.middle)) == pytest.approx(0.5, abs=1e-6)
+    planes = maps["noise"][0].numpy()
+    some = np.clip(planes, bar.vmin, bar.vmax)
+    places = np.asarray(bar.norm(some.ravel()), float).reshape(some.shape) * 247
+    for tile, place in zip(tiles_in(rendered(figure), mosaic, figure), places, strict=True):
+        table = mosaic.colors[:248].astype(int)
+        near = [table[np.clip(np.rint(place + step), 0, 247).astype(int)] for step in (-0.01, 0.01)]
+        assert ((tile == near[0]).all(-1) | (tile == near[1]).all(-1)).all()
+
+
+def test_a_color_bar_is_only_where_a_range_is_shared(maps):
+    assert len(maps.figure("cnn1").axes) == 1
+    assert len(maps.figure("cnn1", scale="layer").axes) == 2
+
+
+def test_one_value_has_no_color_bar():
+    maps = noise(1, 3, 8, 8, change=torch.zeros_like)
+    assert len(maps.figure("noise", scale="layer").axes) == 1
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e300, 8e307])
+def test_ranges_at_the_ends_of_float64_have_true_figures(factor):
+    maps = noise(1, 3, 8, 8, change=lambda values: values.clamp(-2, 2).double() * factor)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = maps.figure("noise", scale="layer", cmap="RdBu_r")
+        rendered(figure)
+    shown = [float(text.get_text()) for text in figure.axes[1].get_xticklabels()]
+    most = maps["noise"].abs().max().item()
+    assert shown == pytest.approx([-most, 0, most], rel=5e-3)
+
+
+def test_samples_are_named_at_their_rows():
+    axes = noise(3, 4, 8, 8).figure("noise", sample="all").axes[0]
+    assert texts(axes)[-3:] == ["s0", "s1", "s2"]
+    (image,) = of_name(axes, "tiles")
+    left, _, bottom, top = image.get_extent()
+    for row, text in enumerate(axes.texts[-3:]):
+        assert text.get_position()[0] < left
+        assert row <= (text.get_position()[1] - top) / (bottom - top) * 3 < row + 1
+
+
+def test_the_input_and_the_overlay_are_as_in_the_mosaic():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1))
+    with featmagic.capture(net, "0") as maps:
+        net(torch.rand(1, 3, 32, 32))
+    axes = maps.figure("0", input=True).axes[0]
+    (picture,) = of_name(axes, "input")
+    activation = maps._activation("0")
+    assert (picture.get_array() == draw(activation, View(input=True)).mosaic.inputs[0]).all()
+    assert picture.get_extent()[1] < of_name(axes, "tiles")[0].get_extent()[0]
+    figure = maps.figure("0", overlay=True)
+    tiles = draw(activation, View(overlay=True)).mosaic.indices
+    (image,) = of_name(figure.axes[0], "tiles")
+    shown = image.get_array()
+    assert (shown[10 : 10 + tiles.shape[1], : tiles.shape[3], :3] == tiles[0, :, 0]).all()
+
+
+def test_prefix_tokens_are_a_strip_of_their_own():
+    maps = noise(1, 17, 300)
+    figure = maps.figure("noise", layout="NLC", grid=(4, 4), prefix_tokens=1, max=0)
+    axes = figure.axes[0]
+    (strip,) = of_name(axes, "tokens")
+    assert len(axes.images) == 2
+    assert texts(axes)[-1] == "CLS"
+    activation = Activation("noise", "noise", "Noise", 1, maps["noise"])
+    view = View(layout="NLC", grid=(4, 4), prefix_tokens=1, max=0)
+    mosaic = draw(activation, view).mosaic
+    cells = np.asarray(strip.get_array())
+    wide = (cells[::8, :, 3] > 0).sum() // 300
+    found = cells[::8, ::wide].reshape(-1, 4)
+    found = found[found[:, 3] == 255][:, :3]
+    assert (found == mosaic.colors[mosaic.strip.indices[0]]).all()
+
+
+def test_the_caption_is_the_title_in_lines_that_fit(maps):
+    figure = maps.figure("cnn1")
+    title = next(t for t in figure.findobj(Text) if t.get_text().startswith("cnn1"))
+    assert " ".join(title.get_text().split()).startswith("cnn1 Conv2d (1, 5, 24, 24) float32 cpu")
+    rendered(figure)
+    width, height = figure.canvas.get_width_height()
+    box = title.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= width
+    assert box.y1 <= height
+
+
+STRANGE = "<script>alert('x')</script>&amp;$x^2$ a\x1b[2J ]]> --"
+
+
+@pytest.mark.parametrize("name", [STRANGE, "あ", "\ud800\ufffe", "w" * 300])
+def test_a_name_is_never_markup_and_never_a_warning(tmp_path, name):
+    maps = noise(1, 4, 8, 8, name=name.replace(".", ""))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rendered(maps.figure(name))
+        for suffix in (".svg", ".pdf"):
+            maps.save(tmp_path / f"a{suffix}", name)
+    root = ElementTree.parse(tmp_path / "a.svg").getroot()
+    assert {element.tag for element in root.iter()}.isdisjoint({f"{SVG}script", "script"})
+    written = "".join(root.itertext())
+    assert "\x1b" not in written
+    if name == STRANGE:
+        shown = "".join(written.split())
+        assert "".join(STRANGE.replace("\x1b", r"\x1b").split()) in shown
+
+
+def test_letters_that_no_font_has_are_spelled_out():
+    title = noise(1, 4, 8, 8, name="aあ").figure("aあ").axes[0].get_title(loc="left")
+    assert title.startswith((r"a\u3042", "aあ"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"text.usetex": True},
+        {"figure.autolayout": True, "savefig.bbox": "tight"},
+        {"image.origin": "lower", "image.interpolation": "bicubic", "axes.titlelocation": "right"},
+        {"figure.facecolor": "black", "savefig.facecolor": "black", "text.color": "white"},
+    ],
+)
+def test_a_users_settings_leave_the_figure_as_it_is(maps, tmp_path, settings):
+    truth = rendered(maps.figure("cnn1", scale="layer"))
+    with matplotlib.rc_context(settings):
+        assert (rendered(maps.figure("cnn1", scale="layer")) == truth).all()
+        maps.save(tmp_path / "a.svg", "cnn1")
+    ElementTree.parse(tmp_path / "a.svg")
+
+
+def test_an_svg_has_one_image_and_its_words_as_text(maps, tmp_path):
+    (path,) = maps.save(tmp_path / "cnn1.svg", "cnn1")
+    root = ElementTree.parse(path).getroot()
+    (image,) = root.iter(f"{SVG}image")
+    assert image.get("id") == "tiles"
+    words = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
+    assert [word for word in words if word.isdigit()] == ["0", "1", "2", "3", "4"]
+    assert any("Conv2d" in word for word in words)
+    data = image.get("{http://www.w3.org/1999/xlink}href").partition("base64,")[2]
+    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+        embedded = np.asarray(picture.convert("RGBA"))
+    (artist,) = of_name(maps.figure("cnn1").axes[0], "tiles")
+    truth = np.asarray(artist.get_array())
+    opaque = truth[..., 3] > 0
+    assert (embedded[opaque] == truth[opaque]).all()
+    assert (embedded[~opaque][:, 3] == 0).all()
+
+
+def test_a_pdf_has_the_tiles_once_and_its_words_as_text(maps, tmp_path):
+    (path,) = maps.save(tmp_path / "cnn1.pdf", "cnn1")
+    data = path.read_bytes()
+    assert data.startswith(b"%PDF-")
+    assert data.rstrip().endswith(b"%%EOF")
+    assert b"CreationDate" not in data
+    assert len(re.findall(rb"/Subtype /Image", data)) == 2  # the colors, and what is transparent
+    streams = []
+    for found in re.finditer(rb"stream\r?\n(.*?)\r?\nendstream", data, re.DOTALL):
+        try:
+            streams.append(zlib.decompress(found[1]))
+        except zlib.error:
+            continue
+    page = next(stream for stream in streams if b" Tj" in stream or b" TJ" in stream)
+    words = re.sub(rb"\)\s*-?[\d.]*\s*\(", b"", page).replace(b"\0", b"")
+    assert b"Conv2d" in words
+
+
+def test_a_figure_can_be_pickled_and_loads_without_us(maps):
+    for options in ({}, {"scale": "layer"}, {"scale": "layer", "norm": "asinh"}):
+        figure = maps.figure("cnn1", **options)
+        data = pickle.dumps(figure)
+        assert b"featmagic" not in data
+        again = pickle.loads(data)
+        assert type(again).__module__ == "matplotlib.figure"
+        assert len(again.axes) == len(figure.axes)
+    off_center = maps.figure("cnn1", scale="layer", norm="asinh", center=0.5)
+    assert len(pickle.loads(pickle.dumps(off_center)).axes) == 2
+
+
+def test_principal_components_are_pictures_in_their_own_colors():
+    maps = noise(2, 8, 10, 10)
+    figure = maps.figure("noise", reduce="pca", sample="all")
+    activation = Activation("noise", "noise", "Noise", 1, maps["noise"])
+    mosaic = draw(activation, View(reduce="pca", sample="all")).mosaic
+    (image,) = of_name(figure.axes[0], "tiles")
+    assert (
+        image.get_array()[: 10 * mosaic.zoom : mosaic.zoom, 0, :3] == mosaic.indices[0, :, 0, 0]
+    ).all()
+    assert len(figure.axes) == 1
+
+
+def test_a_left_title_of_the_users_own_takes_the_captions_place(maps):
+    figure = maps.figure("cnn1")
+    figure.axes[0].set_title("mine", loc="left")
+    texts = [text.get_text() for text in figure.findobj(Text)]
+    assert "mine" in texts
+    assert not any("Conv2d" in text for text in texts)

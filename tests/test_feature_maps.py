@@ -1,0 +1,175 @@
+"""FeatureMaps: a mapping that can show, draw and save itself."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+from helpers.networks import Block, images
+from PIL import Image
+from torch import nn
+
+import featmagic
+from featmagic import FeatmagicError, FeatureMaps
+from featmagic.grid.draw import draw
+from featmagic.options.view import View
+from featmagic.recording.records import Activation
+from featmagic.render.image import page_image
+
+
+@pytest.fixture
+def maps(model, x):
+    with featmagic.capture(model, "cnn1", "act1", "fc2") as maps:
+        model(x)
+    return maps
+
+
+def test_it_works_as_a_dict_does(maps):
+    assert isinstance(maps, Mapping)
+    assert [name for name, _ in maps.items()] == ["cnn1", "act1", "fc2"]
+    assert len(maps) == 3
+    assert "cnn1" in maps
+    assert "nope" not in maps
+    assert maps.get("nope") is None
+    assert dict(maps)["fc2"] is maps["fc2"]
+
+
+def test_a_key_that_is_not_there_says_what_is(maps):
+    with pytest.raises(KeyError) as caught:
+        maps["cnn2"]
+    assert isinstance(caught.value, FeatmagicError)
+    assert str(caught.value) == (
+        "No 'cnn2' was captured. Did you mean cnn1? There are: cnn1, act1, fc2."
+    )
+
+
+def test_a_layer_with_several_tensors_says_their_keys():
+    lstm = nn.ModuleDict({"lstm": nn.LSTM(2, 3)})
+    with featmagic.capture(lstm, "lstm") as maps:
+        lstm["lstm"](torch.randn(4, 1, 2))
+    with pytest.raises(KeyError, match=r"gave several tensors: lstm\[0\], lstm\[1\]\[0\]"):
+        maps["lstm"]
+
+
+def test_a_layer_that_gave_nothing_says_why(x):
+    model = nn.Sequential(nn.ReLU(), nn.ModuleList())
+    with featmagic.capture(model, "0", "1") as maps:
+        model[0](x)
+    with pytest.raises(KeyError, match="a ModuleList only holds other modules"):
+        maps["1"]
+    assert list(maps.missing) == ["1"]
+
+
+def test_before_any_pass_it_says_so(model):
+    with featmagic.capture(model, "cnn1") as maps, pytest.raises(KeyError, match="no pass"):
+        maps["cnn1"]
+    assert "nothing captured" in repr(maps)
+
+
+def test_its_repr_names_keys_and_shapes(maps):
+    assert repr(maps) == ("<FeatureMaps: cnn1 (1, 5, 24, 24), act1 (1, 5, 24, 24), fc2 (1, 5)>")
+
+
+def test_it_can_be_copied_and_pickled(maps):
+    for twin in (copy.deepcopy(maps), pickle.loads(pickle.dumps(maps))):
+        assert list(twin) == list(maps)
+        assert torch.equal(twin["cnn1"], maps["cnn1"])
+
+
+def test_show_prints_the_captions_where_there_is_no_terminal(maps, capsys):
+    maps.show("cnn1", cmap="gray")
+    maps.show()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["cnn1", "cnn1", "act1", "fc2"]
+    assert "gray" in lines[0]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_show_checks_everything_before_it_shows_anything(maps, capsys):
+    for bad in ({"cmap": "grey_"}, {"colmap": "gray"}, {"ncols": 0}, {"scale": "row"}):
+        with pytest.raises(FeatmagicError):
+            maps.show("cnn1", **bad)
+    with pytest.raises(KeyError):
+        maps.show("cnn1", "nope")
+    with pytest.raises(FeatmagicError, match="No channel 9"):
+        maps.show("fc2", "cnn1", channels=9)
+    assert capsys.readouterr().out == ""
+
+
+def test_save_writes_the_picture_that_is_shown(maps, tmp_path):
+    file = tmp_path / "cnn1.png"
+    assert maps.save(file, "cnn1", cmap="magma") == [file]
+    truth = draw(Activation("cnn1", "cnn1", "Conv2d", 1, maps["cnn1"]), View(cmap="magma")).mosaic
+    with Image.open(file) as picture:
+        assert (np.asarray(picture) == page_image(truth)).all()
+        assert picture.getpalette() == list(truth.palette)
+
+
+def test_save_says_what_is_wrong_with_a_layer_and_leaves_no_file(maps, tmp_path):
+    with pytest.raises(FeatmagicError, match="Did you mean cnn1"):
+        maps.save(tmp_path / "x.png", "cnn2")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_can_be_saved_pickled_and_displayed(maps):
+    figure = maps.figure("cnn1")
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    with Image.open(io.BytesIO(figure._repr_png_())) as picture:
+        assert picture.format == "PNG"
+    again = pickle.loads(pickle.dumps(figure))
+    assert type(again).__module__ == "matplotlib.figure"
+    assert len(again.axes[0].images) == 1
+
+
+def test_a_figure_of_what_cannot_be_drawn_says_why():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3)).to("meta")
+    with featmagic.capture(model, "0") as maps:
+        model(images().to("meta"))
+    with pytest.raises(FeatmagicError, match=r"Nothing to draw: 0  Conv2d .* meta device"):
+        maps.figure("0")
+
+
+def test_only_a_module_can_be_captured():
+    with pytest.raises(FeatmagicError, match=r"is a function, not a torch\.nn\.Module"):
+        featmagic.capture(lambda x: x).__enter__()
+
+
+def test_an_unknown_public_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        featmagic.nope  # noqa: B018
+    assert set(featmagic.__all__) <= set(dir(featmagic))
+    assert featmagic.FeatureMaps is FeatureMaps
+
+
+def test_calls_are_told_apart_in_the_caption(capsys):
+    block = Block()
+    with featmagic.capture(block, "relu") as maps:
+        block(torch.randn(1, 4, 8, 8))
+    maps.show("relu:2")
+    assert "call 2 of 2" in capsys.readouterr().out
+
+
+def test_pictures_are_what_a_page_needs(maps):
+    (caption, data), *others = maps.pictures(cmap="gray", max=2)
+    assert caption.startswith("cnn1  Conv2d")
+    assert len(others) == 2
+    mosaic = draw(maps._pass.activations["cnn1"], View(cmap="gray", max=2)).mosaic
+    assert (np.asarray(Image.open(io.BytesIO(data))) == page_image(mosaic)).all()
+
+
+def test_an_overview_is_one_picture_of_all_layers(maps, tmp_path):
+    ((text, data),) = maps.pictures(overview=True)
+    assert [name in text for name in maps] == [True] * 3
+    assert Image.open(io.BytesIO(data)).size[0] == 760
+    assert maps.save(tmp_path / "all.png", overview=True) == [tmp_path / "all.png"]
+    assert (tmp_path / "all.png").read_bytes() == data
+    with pytest.raises(FeatmagicError, match=r"An overview is saved as \.png, not 'all\.svg'"):
+        maps.save(tmp_path / "all.svg", overview=True)
+    with pytest.raises(FeatmagicError, match="An overview is a PNG"):
+        maps.figure("cnn1", overview=True)
