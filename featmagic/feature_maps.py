@@ -117,7 +117,7 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     def _show(self, layers: tuple[str, ...], view: View, where: Target) -> None:
         """Show the grids, or the film."""
-        wanted = self._with_facts(self._named(layers))
+        wanted = self._named(layers)
         if view.overview:
             overview.show(film := filmstrip(wanted, view, where.viewport), where)
             if film.interrupted:
@@ -132,7 +132,7 @@ class FeatureMaps(Mapping[str, Tensor]):
     ) -> None:
         """Show an explorer; or the grids, where there can be none, and why."""
         if not runs_widgets():
-            browse(self._with_facts(self._named(layers)), view, where)
+            browse(self._named(layers), view, where)
         elif reason := why_no_widget(where):
             self._show(layers, for_pictures(view), where)
             say(f"Shown without an explorer: {reason}.")
@@ -177,7 +177,7 @@ class FeatureMaps(Mapping[str, Tensor]):
             from featmagic.explorer.open import open_explorer
 
             name = name_of(self, "feature_maps")
-            return open_explorer(activations, view, self._pass.calls, name, model, inputs)
+            return open_explorer(activations, view, name, model, inputs)
         if running_shell() is None:
             raise FeatmagicError(
                 "An explorer needs a notebook or IPython; feature_maps.save('look.html') writes "
@@ -185,7 +185,7 @@ class FeatureMaps(Mapping[str, Tensor]):
             )
         if model is not None or inputs is not None:
             raise FeatmagicError("Inputs are for an explorer in a notebook, not in a terminal.")
-        browse(self._with_facts(activations), view, current_target(view.renderer))
+        browse(activations, view, current_target(view.renderer))
         return None
 
     def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
@@ -260,9 +260,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         if holds_arrays(targets[0]):
             return save_arrays(targets[0], activations, named=bool(layers))
         if holds_page(targets[0]):
-            wanted = self._with_facts(activations)
-            name, calls = name_of(self, "feature_maps"), self._pass.calls
-            return save_page(targets[0], wanted, view, calls=calls, maps=name)
+            return save_page(targets[0], activations, view, maps=name_of(self, "feature_maps"))
         drawings = self._drawings(activations, view)
         return grid.save(targets, drawings, named=bool(layers))
 
@@ -295,26 +293,16 @@ class FeatureMaps(Mapping[str, Tensor]):
         keys = [key for name in layers for key in matching_keys(name, there) or [name]]
         return [self._activation(key) for key in dict.fromkeys(keys)] if layers else there
 
-    def _with_facts(
-        self, activations: list[Activation]
-    ) -> list[tuple[Activation, tuple[str, ...]]]:
-        """Each with what the pass knows of it: which call of its module it is."""
-        calls = [self._pass.calls[activation.path] for activation in activations]
-        return [
-            (activation, (f"call {activation.call} of {count}",) if count > 1 else ())
-            for activation, count in zip(activations, calls, strict=True)
-        ]
-
     def _film(self, activations: list[Activation], view: View) -> Filmstrip:
         """The whole film, as `pictures` and `save` have it."""
-        film = filmstrip(self._with_facts(activations), view)
+        film = filmstrip(activations, view)
         if film.interrupted:
             raise KeyboardInterrupt
         return film
 
     def _drawings(self, activations: list[Activation], view: View) -> list[Drawing]:
         """A drawing for each, as `mosaic_figure` and `save` have them."""
-        return list(draw_all(self._with_facts(activations), view))
+        return list(draw_all(activations, view))
 
     def _activation(self, key: str) -> Activation:
         activations = self._pass.activations

@@ -50,7 +50,6 @@ def document(
     activations: Sequence[Activation],
     view: View,
     *,
-    calls: Mapping[str, int] | None = None,
     maps: str = "feature_maps",
 ) -> Document:
     """What an explorer of those activations holds, within the view's `max_bytes`.
@@ -60,7 +59,6 @@ def document(
     Args:
         activations: in the order in which they ran.
         view: what is shown at the start, and how much may travel.
-        calls: how often each path was called in the pass.
         maps: the name of the user's variable, for code that is copied.
 
     Raises:
@@ -95,8 +93,7 @@ def document(
     for one in activations:
         made = encoded_planes_of(spreads[one.key], samples[one.key], plan[one.key])
         files |= {plate_id(one.key, each.sample): each.png for each in made}
-        count = (calls or {}).get(one.path, one.call)
-        layers.append(layer_text(one, spreads[one.key], made, count, views[one.key]))
+        layers.append(layer_text(one, spreads[one.key], made, views[one.key]))
     planes = {key: len(one.channels) for key, one in spreads.items() if one}
     words += limits(layers, planes, view.max_bytes, held=held)
     text = opening(layers, view) | {"maps": maps, "images": shown, "words": words}
@@ -209,7 +206,6 @@ def layer_text(
     activation: Activation,
     one: SamplePlanes | None,
     plates: Iterable[EncodedPlanes],
-    calls: int,
     view: View,
 ) -> Json:
     """A layer, as the script reads it.
@@ -218,13 +214,12 @@ def layer_text(
         activation: as it was captured.
         one: its planes; None where there is no picture of it.
         plates: what travels of them, a sample each.
-        calls: how often its module was called in the pass.
         view: how its axes are read.
 
     Example:
         >>> import torch
         >>> act = Activation("fc", "fc", "Linear", 1, torch.zeros(()))
-        >>> layer_text(act, None, [], 1, View())["reason"]
+        >>> layer_text(act, None, [], View())["reason"]
         'the single value 0'
     """
     tensor = activation.tensor
@@ -232,7 +227,7 @@ def layer_text(
         "key": activation.key,
         "path": activation.path,
         "call": activation.call,
-        "calls": calls,
+        "calls": activation.calls,
         "kind": activation.kind,
         "shape": shape_of(tensor),
         "dtype": str(tensor.dtype).removeprefix("torch."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from featmagic.explorer.document import HEALTHY, Json
@@ -23,7 +23,6 @@ from featmagic.support.text import spoken
 def open_explorer(
     activations: Sequence[Activation],
     view: View,
-    calls: Mapping[str, int],
     maps: str = "feature_maps",
     model: Any = None,
     items: Any = None,
@@ -33,7 +32,6 @@ def open_explorer(
     Args:
         activations: in the order in which they ran.
         view: what is shown at the start, and how much may travel.
-        calls: how often each path was called in the pass.
         maps: the name of the user's variable, for code that is copied.
         model: what runs again when an input is picked.
         items: the inputs.
@@ -45,7 +43,7 @@ def open_explorer(
     # As of what was captured: a layer mustn't change in what another input doesn't.
     fields = any(one.field is not None for one in activations)
     inputs = rerun_of(model, items, [one.path for one in activations], fields=fields)
-    first = open_session(activations, view, calls, maps, len(inputs) if inputs else 0)
+    first = open_session(activations, view, maps, len(inputs) if inputs else 0)
     if not any(layer["plates"] for layer in first.layers.values()):
         reasons = "; ".join(f"{key}: {layer['reason']}" for key, layer in first.layers.items())
         raise FeatmagicError(f"Nothing to explore: {reasons}.")
@@ -72,7 +70,7 @@ def _again(first: Session, inputs: Rerun, maps: str) -> Callable[[int], Session]
         there = [run.activations[key] for key in first.activations if key in run.activations]
         if not there:
             raise FeatmagicError(f"Input {number} gave none of the layers anything.")
-        new = open_session(there, first.view, run.calls, maps, len(inputs))
+        new = open_session(there, first.view, maps, len(inputs))
         layers = new.layers
         new.shown.text["layers"] = [
             layers.get(key) or _without(layer) for key, layer in first.layers.items()

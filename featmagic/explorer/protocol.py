@@ -33,7 +33,7 @@ def answer(source: Session, asked: Mapping[str, Any]) -> Answer:
         >>> from featmagic.explorer.session import open_session
         >>> from featmagic.options.view import View
         >>> act = Activation("act", "act", "ReLU", 1, torch.tensor([[[[0.1, torch.inf]]]]))
-        >>> one = open_session([act], View(explore=True, layout="NCHW"), {})
+        >>> one = open_session([act], View(explore=True, layout="NCHW"))
         >>> place = {"layer": "act", "sample": 0, "channel": 0, "position": [0, 1]}
         >>> answer(one, {"ask": "value", **place})
         ({'value': 'inf'}, {})

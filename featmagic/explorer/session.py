@@ -127,7 +127,6 @@ class Session:
 def open_session(
     activations: Sequence[Activation],
     view: View,
-    calls: Mapping[str, int],
     maps: str = "feature_maps",
     inputs: int = 0,
 ) -> Session:
@@ -136,7 +135,6 @@ def open_session(
     Args:
         activations: in the order in which they ran.
         view: what is shown at the start, and how much may travel.
-        calls: how often each path was called in the pass.
         maps: the name of the user's variable, for code that is copied.
         inputs: how many inputs can be picked.
 
@@ -146,12 +144,12 @@ def open_session(
     Example:
         >>> import torch
         >>> act = Activation("act", "act", "ReLU", 1, torch.arange(12.0).reshape(1, 3, 2, 2))
-        >>> one = open_session([act], View(explore=True, layout="NCHW"), {})
+        >>> one = open_session([act], View(explore=True, layout="NCHW"))
         >>> one.plane("act", 0, 2), one.value("act", 0, 2, 1, 0)
         (tensor([[ 8.,  9.],
                 [10., 11.]]), 10.0)
     """
-    made = document(activations, view, calls=calls, maps=maps)
+    made = document(activations, view, maps=maps)
     made.text["inputs"] = inputs
     return Session({one.key: one for one in activations}, view, made)
 

@@ -64,7 +64,7 @@ def lay_out_tiles(
     Example:
         >>> from featmagic.render.viewport import PAGE
         >>> lay_out_tiles(5, (24, 24), View(), PAGE)
-        Arrangement(ncols=5, zoom=6, shrink=1, tall=1)
+        GridLayout(ncols=5, zoom=6, shrink=1, tall=1)
     """
     flat = size[1] >= _FLAT * size[0]
     strip = flat and size[0] == 1

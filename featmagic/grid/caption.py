@@ -9,14 +9,14 @@ from featmagic.options.view import View
 from featmagic.planes.planes import Planes
 from featmagic.planes.reduction import PCAImage
 from featmagic.planes.statistics import Measured
-from featmagic.recording.records import Activation, shape_of
+from featmagic.recording.records import Activation, call_of, shape_of
 from featmagic.render.color import Range, clipped
 from featmagic.render.viewport import GridLayout
 from featmagic.support.text import percent, printable, sparkline
 
 
 def caption(activation: Activation, *parts: str) -> str:
-    """The activation's name, class, shape, dtype and device, then the parts, set apart by dots.
+    """The activation's name, class, shape, dtype, device and call, then the parts after dots.
 
     Example:
         >>> import torch
@@ -26,7 +26,7 @@ def caption(activation: Activation, *parts: str) -> str:
     tensor = activation.tensor
     dtype = str(tensor.dtype).removeprefix("torch.")
     what = f"{activation.key}  {activation.kind}  {shape_of(tensor)} {dtype} {tensor.device}"
-    return " · ".join([printable(what), *filter(None, parts)])
+    return " · ".join([printable(what), *filter(None, [call_of(activation), *parts])])
 
 
 def describe_planes(planes: Planes, letters: str) -> str:

@@ -25,16 +25,13 @@ class Drawing:
     mosaic: Mosaic | None
 
 
-def draw(
-    activation: Activation, view: View, viewport: Viewport | None = PAGE, *facts: str
-) -> Drawing:
+def draw(activation: Activation, view: View, viewport: Viewport | None = PAGE) -> Drawing:
     """Draw an activation.
 
     Args:
         activation: on any device: what leaves it is the figures and one byte a pixel.
         view: how to draw.
         viewport: how much room there is; None where no picture is wanted.
-        facts: more words for the caption.
 
     Raises:
         FeatmagicError: what can't be drawn as the view says.
@@ -44,11 +41,11 @@ def draw(
         >>> draw(Activation("fc", "fc", "Linear", 1, torch.zeros(())), View()).caption
         'fc  Linear  () float32 cpu · the single value 0'
     """
-    return next(draw_all([(activation, facts)], view, viewport))
+    return next(draw_all([activation], view, viewport))
 
 
 def draw_all(
-    wanted: Sequence[tuple[Activation, tuple[str, ...]]],
+    activations: Sequence[Activation],
     view: View,
     viewport: Viewport | None = PAGE,
 ) -> Generator[Drawing]:
@@ -64,8 +61,8 @@ def draw_all(
         >>> list(draw_all([], View()))
         []
     """
-    with Progress(3 * len(wanted), "Drawing") as progress:
-        done = prepare_all(wanted, view, viewport, progress.step)
+    with Progress(3 * len(activations), "Drawing") as progress:
+        done = prepare_all(activations, view, viewport, progress.step)
         together = [one for one in done if isinstance(one, Prepared)]
         ready = [(one, arrange(one)) for one in done]
         for one, grid_layout in ready:
@@ -81,7 +78,7 @@ def draw_prepared(ready: Prepared | Undrawable) -> Drawing:
     Example:
         >>> import torch
         >>> fc = Activation("fc", "fc", "Linear", 1, torch.ones(0))
-        >>> draw_prepared(Undrawable(fc, (), "empty")).caption
+        >>> draw_prepared(Undrawable(fc, "empty")).caption
         'fc  Linear  (0,) float32 cpu · empty'
     """
     return _drawn(ready, arrange(ready), [ready] if isinstance(ready, Prepared) else [])
@@ -91,7 +88,7 @@ def _drawn(
     ready: Prepared | Undrawable, grid_layout: GridLayout | None, together: Sequence[Prepared]
 ) -> Drawing:
     if isinstance(ready, Undrawable):
-        return Drawing(caption(ready.activation, *ready.facts, ready.reason), None)
+        return Drawing(caption(ready.activation, ready.reason), None)
     stack = ready.stack
     sharing = together if ready.scale == "all" else [ready]
     colors = choose_range(
@@ -103,7 +100,6 @@ def _drawn(
     )
     text = caption(
         ready.activation,
-        *ready.facts,
         describe_planes(stack, ready.dims),
         describe_values(ready.measured, stack),
         describe_drawing(ready, colors, grid_layout),

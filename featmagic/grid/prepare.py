@@ -29,7 +29,6 @@ class Undrawable:
     """An activation of which there is no picture, with the reason."""
 
     activation: Activation
-    facts: tuple[str, ...]
     reason: str
 
 
@@ -39,7 +38,6 @@ class Prepared:
 
     Attributes:
         activation: as it was captured.
-        facts: more words for the caption.
         view: how to draw it.
         viewport: how much room there is; None where no picture is wanted.
         dims: what its axes are.
@@ -51,7 +49,6 @@ class Prepared:
     """
 
     activation: Activation
-    facts: tuple[str, ...]
     view: View
     viewport: Viewport | None
     dims: str
@@ -76,7 +73,6 @@ def prepare(
     activation: Activation,
     view: View,
     viewport: Viewport | None,
-    facts: tuple[str, ...] = (),
     step: Callable[[], None] = lambda: None,
 ) -> Prepared | Undrawable:
     """Choose and measure what the view shows of an activation.
@@ -85,7 +81,6 @@ def prepare(
         activation: as it was captured.
         view: how to draw it.
         viewport: how much room there is; None where no picture is wanted.
-        facts: more words for the caption.
         step: is called when it is half done: many samples take their time.
 
     Raises:
@@ -97,7 +92,7 @@ def prepare(
         'the single value 0'
     """
     if reason := undrawable(activation.tensor):
-        return Undrawable(activation, facts, reason)
+        return Undrawable(activation, reason)
     layout = layout_of(activation, view)
     key, memory = activation.key, activation.cache
     stack, order = rank(planes_of(activation.tensor, layout, view, key), view, key, memory)
@@ -118,7 +113,7 @@ def prepare(
         stack = replace(stack, indices=tuple(stack.indices[place] for place in places))
     shown, stack = _images(activation, stack, layout.dims, view)
     dims = view.layout or layout.dims
-    return Prepared(activation, facts, view, viewport, dims, stack, measured, scale, shown, rgb)
+    return Prepared(activation, view, viewport, dims, stack, measured, scale, shown, rgb)
 
 
 def _scale(stack: Planes, view: View) -> str:
@@ -191,7 +186,7 @@ def _images(
 
 
 def prepare_all(
-    wanted: Sequence[tuple[Activation, tuple[str, ...]]],
+    activations: Sequence[Activation],
     view: View,
     viewport: Viewport | None,
     step: Callable[[], None] = lambda: None,
@@ -202,7 +197,7 @@ def prepare_all(
     refused.
 
     Args:
-        wanted: the activations, each with more words for its caption.
+        activations: as they were captured.
         view: how to draw.
         viewport: how much room there is.
         step: is called twice for each that has a picture, and once for others.
@@ -215,9 +210,9 @@ def prepare_all(
         []
     """
     done = []
-    for activation, facts in wanted:
-        how = fitting(activation, view, len(wanted))
-        done.append(prepare(activation, how, viewport, facts, step))
+    for activation in activations:
+        how = fitting(activation, view, len(activations))
+        done.append(prepare(activation, how, viewport, step))
         step()
     if drawable := [one for one in done if isinstance(one, Prepared)]:
         _check_used(drawable, view)

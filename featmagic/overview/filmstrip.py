@@ -47,7 +47,6 @@ class FilmstripRow:
 
     Attributes:
         activation: as it was captured.
-        facts: more words for the text.
         reason: why there is neither picture nor figure, or no picture; empty where there is one.
         health: how it is; None where there are no values.
         tiles: `(n, h, w)` indices of the film's palette; None where there is no picture.
@@ -56,7 +55,6 @@ class FilmstripRow:
     """
 
     activation: Activation
-    facts: tuple[str, ...]
     reason: str
     health: Health | None
     tiles: Pixels | None
@@ -97,7 +95,7 @@ class _Seen:
 
 
 def filmstrip(
-    wanted: Sequence[tuple[Activation, tuple[str, ...]]],
+    activations: Sequence[Activation],
     view: View,
     viewport: Viewport | None = PAGE,
 ) -> Filmstrip:
@@ -108,7 +106,7 @@ def filmstrip(
     and so are single values, in lines from left to right.
 
     Args:
-        wanted: the activations, each with more words for the text.
+        activations: as they were captured.
         view: its `sample`, `channels`, `cmap` and what says how axes and volumes are read.
         viewport: where the film is shown; None where no picture is wanted.
 
@@ -119,7 +117,7 @@ def filmstrip(
     Example:
         >>> import torch
         >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 56, 56))
-        >>> film = filmstrip([(conv, ())], View())
+        >>> film = filmstrip([conv], View())
         >>> film.frames[0].tiles.shape
         (8, 28, 28)
     """
@@ -128,8 +126,8 @@ def filmstrip(
     seen: list[_Seen] = []
     interrupted = True
     with suppress(KeyboardInterrupt):
-        with Progress(len(wanted), "Overview") as progress:
-            for activation, _ in wanted:
+        with Progress(len(activations), "Overview") as progress:
+            for activation in activations:
                 seen.append(_seen(activation, view, band, draws=viewport is not None))
                 progress.step()
         interrupted = False
@@ -147,11 +145,16 @@ def filmstrip(
     made = paint_thumbnails(groups, ends, np.array(both, bool), centered=is_centered(view))
     frames = tuple(
         FilmstripRow(
-            *wanted[n], one.reason, health[n], made.get(n), one.form, _bytes(wanted[n][0].tensor)
+            activations[n],
+            one.reason,
+            health[n],
+            made.get(n),
+            one.form,
+            _bytes(activations[n].tensor),
         )
         for n, one in enumerate(seen)
     )
-    return Filmstrip(frames, view, two_maps(view), band, len(wanted) - len(seen), interrupted)
+    return Filmstrip(frames, view, two_maps(view), band, len(activations) - len(seen), interrupted)
 
 
 def _check(view: View) -> None:

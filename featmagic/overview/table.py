@@ -8,7 +8,7 @@ import torch
 from featmagic.overview.filmstrip import Filmstrip, FilmstripRow
 from featmagic.overview.health import SAMPLED, Health
 from featmagic.overview.thumbnails import is_centered, maps_of
-from featmagic.recording.records import shape_of
+from featmagic.recording.records import call_of, shape_of
 from featmagic.support.text import format_bytes, percent, printable, sparkline
 
 
@@ -21,7 +21,7 @@ def filmstrip_text(film: Filmstrip) -> str:
         >>> from featmagic.overview.filmstrip import filmstrip
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 0]], [[1, 3]]]]))
-        >>> print(filmstrip_text(filmstrip([(relu, ())], View())).splitlines()[-1])
+        >>> print(filmstrip_text(filmstrip([relu], View())).splitlines()[-1])
         relu  ReLU  (1, 2, 1, 2)  0 █▁▁▁▁▅▁▁▁▁▁▁▁▁▁▅ 3  mean 1  zeros 50 %  dead 1 of 2  16 B
     """
     lines = [[*_columns(frame)] for frame in film.frames]
@@ -80,7 +80,7 @@ def _count(health: Health | None, name: str) -> int:
 def _columns(frame: FilmstripRow) -> tuple[str, ...]:
     health = frame.health
     words = (name(frame), kind(frame), shape(frame))
-    nbytes = "  ".join([format_bytes(frame.nbytes), *frame.facts])
+    nbytes = "  ".join([format_bytes(frame.nbytes), *filter(None, [call_of(frame.activation)])])
     if health is None:
         return (*words, frame.reason, "", "", "", nbytes, "")
     between = sparkline(health.histogram) if health.low < health.high else ""

@@ -12,6 +12,7 @@ from featmagic.overview.health import Health
 from featmagic.overview.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
 from featmagic.overview.thumbnails import lay_out_thumbnails
 from featmagic.planes.dtypes import Pixels
+from featmagic.recording.records import call_of
 from featmagic.render.ascii import AsciiCells
 from featmagic.render.half_blocks import HalfBlockCells
 from featmagic.render.mosaic import Mosaic
@@ -93,7 +94,7 @@ def _title(frame: FilmstripRow, columns: int, colors: int) -> list[str]:
     left = columns - (len(wrongs) + 2 if wrongs else 0)
     apart = left < min(_SHORTEST, _cells(name(frame)))
     left = columns if apart else left
-    others = [kind(frame), shape(frame), *frame.facts]
+    others = [kind(frame), shape(frame), *filter(None, [call_of(frame.activation)])]
     others += [mean(frame.health), zeros(frame.health)] if frame.health else []
     line = _cut(truncate(name(frame), max(_SHORTEST, left // 2)), left)
     for text in filter(None, others):

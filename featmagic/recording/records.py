@@ -30,6 +30,7 @@ class Activation:
         path: the module's path.
         kind: the module's class name.
         call: which call of the module in the pass, from 1.
+        counts: how often each path was called in the pass; it counts on while the pass runs.
         tensor: a detached copy on the model's device, made when the module returned.
         hint: what the module says about the tensor's axes.
         inputs: what the pass was given.
@@ -46,6 +47,12 @@ class Activation:
     inputs: PassInputs = field(default_factory=PassInputs)
     cache: LayerCache = field(default_factory=LayerCache)
     traced: TracedTensor | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> int:
+        """How often the module was called in the pass."""
+        return max(self.call, self.counts.get(self.path, 0))
 
     @property
     def field(self) -> ReceptiveField | None:
@@ -136,7 +143,7 @@ class Pass:
             try:
                 self.activations[key] = Activation(
                     key, layer.path, kind, call, copied(tensor), hint, self.inputs, layer.cache,
-                    None if trace is None else trace.traced_of(tensor),
+                    None if trace is None else trace.traced_of(tensor), self.calls,
                 )  # fmt: skip
             except Exception as error:
                 self.empty[key] = f"its output can't be copied: {printable(str(error))}"
@@ -145,6 +152,12 @@ class Pass:
 def _is_in(suffix: str, part: str) -> bool:
     """Whether a tensor lies in the part of an output: `[1][0]` in `[1]`."""
     return suffix == part or suffix.startswith(part + "[")
+
+
+def call_of(activation: Activation) -> str:
+    """Which call of its module an activation is, in words; nothing where there was one only."""
+    calls = activation.calls
+    return f"call {activation.call} of {calls}" if calls > 1 else ""
 
 
 def shape_of(tensor: Tensor) -> str:

@@ -49,7 +49,7 @@ POSITIVE = SIGNED.exp()
 
 def test_layers_that_share_a_range_have_the_same_colors_for_the_same_values():
     conv, relu = activation(SIGNED), activation(SIGNED.relu(), "relu", "ReLU")
-    first, second = draw_all([(conv, ()), (relu, ())], View(scale="all"))
+    first, second = draw_all([conv, relu], View(scale="all"))
     most = SIGNED[0].abs().max().item()
     for drawing, values in ((first, SIGNED[0]), (second, SIGNED[0].relu())):
         assert_levels(tiles_of(drawing.mosaic), (values.numpy() / most + 1) / 2)
@@ -395,7 +395,7 @@ def test_what_can_not_be_is_said_in_one_line(options, says):
 def test_no_layer_is_drawn_when_one_of_them_can_not_be(capsys):
     good, bad = activation(SIGNED), activation(SIGNED[:, :2], "small")
     with pytest.raises(FeatmagicError, match="No channel 4: there are 2"):
-        list(draw_all([(good, ()), (bad, ())], View(channels="4")))
+        list(draw_all([good, bad], View(channels="4")))
 
 
 # What reviewers and unlucky values have found
@@ -469,7 +469,7 @@ def test_layers_that_share_a_range_share_its_middle():
             weight.fill_(0.3)  # all its outputs are above 0
     with capture(net, "lstm[0]", "relu") as maps:
         net["lstm"](net["relu"](torch.ones(5, 1, 4)))
-    drawings = list(draw_all([(a, ()) for a in maps._pass.activations.values()], View(scale="all")))
+    drawings = list(draw_all(list(maps._pass.activations.values()), View(scale="all")))
     assert len(drawings) == 2
     assert drawings[0].mosaic.ends == drawings[1].mosaic.ends
     assert drawings[0].mosaic.palette == drawings[1].mosaic.palette

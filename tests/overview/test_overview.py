@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -42,7 +43,7 @@ def activation(tensor, key="conv", kind="Conv2d"):
 
 
 def film_of(*tensors, viewport=PAGE, **view):
-    wanted = [(activation(tensor, f"layer{n}"), ()) for n, tensor in enumerate(tensors)]
+    wanted = [activation(tensor, f"layer{n}") for n, tensor in enumerate(tensors)]
     return filmstrip(wanted, View(overview=True, **view), viewport)
 
 
@@ -51,7 +52,7 @@ def leaves(model, *inputs):
     names = [name for name, module in model.named_modules() if not list(module.children())]
     with featmagic.capture(model.eval(), *names) as maps, torch.no_grad():
         model(*inputs)
-    return [(one, ()) for one in maps._pass.activations.values()]
+    return list(maps._pass.activations.values())
 
 
 def decoded(film):
@@ -124,7 +125,7 @@ def test_every_layers_tiles_are_its_first_eight_channels_in_their_own_ranges(nam
     rows, _ = decoded(film := filmstrip(wanted, View()))
     assert len(rows) == len(wanted)
     drawn = 0
-    for (one, _), row, frame in zip(wanted, rows, film.frames, strict=True):
+    for one, row, frame in zip(wanted, rows, film.frames, strict=True):
         if one.tensor.dim() == 4 and one.tensor[0, 0].numel() > 1:
             assert_tiles(row, one.tensor)
             drawn += 1
@@ -187,7 +188,7 @@ def test_single_values_are_lines_of_cells_in_their_order():
 def test_a_sequence_is_a_heat_map_over_the_whole_strip():
     lstm = nn.LSTM(8, 14, batch_first=True)
     wanted = leaves(nn.Sequential(lstm), torch.randn(1, 34, 8))
-    output = wanted[0][0].tensor[0].double().numpy()  # steps, units
+    output = wanted[0].tensor[0].double().numpy()  # steps, units
     rows, _ = decoded(filmstrip(wanted, View()))
     drawn = rows[0][TILES_TOP : TILES_TOP + SIDE : 2, TILES_LEFT : TILES_LEFT + 238 : 7]
     exact = HALF + (output.T / np.abs(output).max() + 1) / 2 * (HALF - 1)
@@ -280,7 +281,7 @@ def test_the_first_layers_with_nan_and_with_infinities_are_named():
     film = filmstrip(wanted, View())
     text = filmstrip_text(film)
     for name, missing in (("NaN", np.isnan), ("inf", np.isinf)):
-        having = [one for one, _ in wanted if missing(one.tensor.numpy()).any()]
+        having = [one for one in wanted if missing(one.tensor.numpy()).any()]
         line = f"first {name}: {having[0].key} ({len(having)} of 5 layers have it)"
         assert line in text.splitlines()
     assert "no NaN" not in text
@@ -323,8 +324,8 @@ def test_the_alarm_is_in_the_head_of_the_picture():
 def test_memory_is_that_of_all_activations():
     wanted = leaves(torchvision.models.resnet18(), torch.randn(1, 3, 64, 64))
     film = filmstrip(wanted, View())
-    assert [frame.memory for frame in film.frames] == [one.tensor.nbytes for one, _ in wanted]
-    total = sum(one.tensor.nbytes for one, _ in wanted)
+    assert [frame.nbytes for frame in film.frames] == [one.tensor.nbytes for one in wanted]
+    total = sum(one.tensor.nbytes for one in wanted)
     assert filmstrip_text(film).startswith(
         f"{len(wanted)} layers · {total / 1e6:.3g} MB of activations"
     )
@@ -342,21 +343,22 @@ def test_the_text_has_a_line_for_each_layer_with_its_name_class_and_shape():
     model = Block()
     wanted = leaves(model, torch.randn(1, 4, 12, 12))
     lines = filmstrip_text(filmstrip(wanted, View())).splitlines()[-len(wanted) :]
-    for (one, _), line in zip(wanted, lines, strict=True):
+    for one, line in zip(wanted, lines, strict=True):
         assert re.split(r"  +", line)[:3] == [one.key, one.kind, str(tuple(one.tensor.shape))]
     assert any(line.startswith("relu:2 ") for line in lines)
     assert len({line.index("(") for line in lines}) == 1
 
 
-def test_facts_are_kept():
-    film = filmstrip([(activation(torch.rand(1, 2, 3, 3)), ("call 1 of 2",))], View())
+def test_which_call_of_its_layer_a_row_is_is_told():
+    one = replace(activation(torch.rand(1, 2, 3, 3)), counts={"conv": 2})
+    film = filmstrip([one], View())
     assert filmstrip_text(film).endswith("call 1 of 2")
 
 
 def test_a_name_with_control_characters_can_do_nothing():
     one = activation(torch.rand(1, 2, 8, 8), "a\x1b[2J\nb", "Cl\x07ass")
     for viewport in (PAGE, terminal(80)):
-        film = filmstrip([(one, ())], View(), viewport)
+        film = filmstrip([one], View(), viewport)
         assert r"a\x1b[2J\nb" in filmstrip_text(film)
         assert "\x07" not in filmstrip_text(film)
         assert "\x1b" not in filmstrip_text(film)
@@ -389,7 +391,7 @@ ODD = {
 
 
 def test_odd_activations_are_drawn_or_the_reason_is_said():
-    wanted = [(activation(tensor, name), ()) for name, tensor in ODD.items()]
+    wanted = [activation(tensor, name) for name, tensor in ODD.items()]
     for viewport in (PAGE, terminal(80), None):
         film = filmstrip(wanted, View(), viewport)
         lines = dict(zip(ODD, filmstrip_text(film).splitlines()[-len(ODD) :], strict=True))
@@ -418,8 +420,8 @@ def test_a_vision_transformers_tokens_are_on_their_grid():
     )
     wanted = leaves(model, torch.randn(1, 3, 32, 32))
     rows, _ = decoded(filmstrip(wanted, View()))
-    place = [one.key for one, _ in wanted].index("encoder.ln")
-    tokens = wanted[place][0].tensor
+    place = [one.key for one in wanted].index("encoder.ln")
+    tokens = wanted[place].tensor
     assert_tiles(rows[place], tokens[:, 1:].reshape(1, 4, 4, 16).permute(0, 3, 1, 2))
 
 
@@ -542,8 +544,8 @@ def test_the_film_fits_the_terminal(columns, colors):
     spoilt[0, 0, 0, 0] = torch.nan
     wanted = [
         *leaves(DNN(), images()),
-        (activation(spoilt, "a.very.long.path." * 5, "NonDynamicallyQuantizableLinear"), ()),
-        (activation(torch.rand(1, 3, 9, 9), "层" * 60), ()),
+        activation(spoilt, "a.very.long.path." * 5, "NonDynamicallyQuantizableLinear"),
+        activation(torch.rand(1, 3, 9, 9), "层" * 60),
     ]
     film = filmstrip(wanted, View(), terminal(columns))
     text = filmstrip_lines(film, colors, columns - 1)

@@ -578,10 +578,10 @@ def test_whatever_is_given_the_forward_goes_on(argument):
 def test_a_layers_memory_stays_while_the_layer_does():
     model = nn.Sequential(nn.Conv2d(3, 4, 3))
     x = torch.rand(1, 3, 8, 8)
-    first = recorded(model, x).activations["0"].memory
+    first = recorded(model, x).activations["0"].cache
     first.orders["0", 4] = (3, 2, 1, 0)
-    assert recorded(model, x).activations["0"].memory is first
-    assert recorded(copy.deepcopy(model), x).activations["0"].memory.orders == {}
+    assert recorded(model, x).activations["0"].cache is first
+    assert recorded(copy.deepcopy(model), x).activations["0"].cache.orders == {}
     assert pickle.loads(pickle.dumps(first)).orders == first.orders
     assert b"featmagic" not in pickle.dumps(model)
 

@@ -340,8 +340,7 @@ def test_in_the_last_row_of_an_odd_tile_a_letter_stands_alone():
 def film(viewport=None):
     wanted = [activation(tensor) for tensor in (spoilt(7, 7), spoilt(20, 20).nan_to_num(0, 0, 0))]
     wanted = [replace(one, key=f"layer{n}") for n, one in enumerate(wanted)]
-    made = [(one, ()) for one in wanted]
-    return filmstrip(made, View(), viewport) if viewport else filmstrip(made, View())
+    return filmstrip(wanted, View(), viewport) if viewport else filmstrip(wanted, View())
 
 
 def test_in_gray_a_film_frames_the_tiles_with_nan_and_its_alarms_are_read():

@@ -16,31 +16,29 @@ from featmagic.recording.records import Activation
 from featmagic.render.image import mosaic_png
 from featmagic.render.viewport import PAGE
 
-Wanted = Sequence[tuple[Activation, tuple[str, ...]]]
 
-
-def still(wanted: Wanted, view: View, most: int) -> Still:
+def still(activations: Sequence[Activation], view: View, most: int) -> Still:
     """The grid of the layer that an explorer begins with, smaller where that is too much.
 
     Args:
-        wanted: activations, each with more words for its caption; one at least.
+        activations: as they were captured; one at least.
         view: an explorer's.
         most: how many bytes there may be.
 
     Example:
         >>> import torch
         >>> act = Activation("act", "act", "ReLU", 1, torch.rand(1, 3, 8, 8))
-        >>> made = still([(act, ())], View(explore=True, layout="NCHW"), 10**6)
+        >>> made = still([act], View(explore=True, layout="NCHW"), 10**6)
         >>> made.picture[1:4], made.caption[:22]
         (b'PNG', 'act  ReLU  (1, 3, 8, 8')
     """
-    first, facts = next((one for one in wanted if not undrawable(one[0].tensor)), wanted[0])
-    how = for_pictures(fitting(first, view, len(wanted)))
+    first = next((one for one in activations if not undrawable(one.tensor)), activations[0])
+    how = for_pictures(fitting(first, view, len(activations)))
     if undrawable(first.tensor):
-        return Still(draw(first, how, PAGE, *facts).caption, b"")
+        return Still(draw(first, how, PAGE).caption, b"")
     caption = ""
     for smaller in _smaller(useful(first, how, first_sample(first, how))):
-        drawing = draw(first, smaller, PAGE, *facts)
+        drawing = draw(first, smaller, PAGE)
         picture = mosaic_png(drawing.mosaic) if drawing.mosaic else b""
         if len(picture) <= most:
             return Still(drawing.caption, picture)

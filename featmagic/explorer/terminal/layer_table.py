@@ -28,20 +28,16 @@ class LayerEntry:
 
     Attributes:
         activation: as it was captured.
-        facts: more words for its caption.
         cells: what stands in the table: path, class, shape, dead share.
         wrong: `NaN` or `inf`, where it holds some.
     """
 
     activation: Activation
-    facts: tuple[str, ...]
     cells: tuple[str, str, str, str]
     wrong: str = ""
 
 
-def layer_entries(
-    wanted: Sequence[tuple[Activation, tuple[str, ...]]], view: View
-) -> list[LayerEntry]:
+def layer_entries(activations: Sequence[Activation], view: View) -> list[LayerEntry]:
     """The layers with their state of health, all figures brought over at once.
 
     Raises:
@@ -51,11 +47,11 @@ def layer_entries(
     Example:
         >>> import torch
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 0]], [[1, 3]]]]))
-        >>> layer_entries([(relu, ())], View())[0].cells
+        >>> layer_entries([relu], View())[0].cells
         ('relu', 'ReLU', '1×2×1×2', '50 %')
     """
     how = {name: getattr(view, name) for name in ("layout", "grid", "prefix_tokens", "attn")}
-    film = filmstrip(wanted, View(**how), None)
+    film = filmstrip(activations, View(**how), None)
     if film.interrupted:
         raise KeyboardInterrupt
     return [_entry(frame) for frame in film.frames]
@@ -67,7 +63,7 @@ def _entry(frame: FilmstripRow) -> LayerEntry:
     shape = "nested" if tensor.is_nested else "×".join(map(str, tensor.shape)) or "()"
     cells = (printable(activation.key), printable(activation.kind), shape, _dead(health))
     wrong = "" if health is None else "NaN" if health.nan else "inf" if health.inf else ""
-    return LayerEntry(activation, frame.facts, cells, wrong)
+    return LayerEntry(activation, cells, wrong)
 
 
 def _dead(health: Health | None) -> str:
@@ -105,7 +101,7 @@ def layer_table(
     Example:
         >>> import torch
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.zeros(1, 2, 1, 2))
-        >>> found = layer_table(layer_entries([(relu, ())], View()), 40)
+        >>> found = layer_table(layer_entries([relu], View()), 40)
         >>> found.head, found.lines
         ('layer  class  shape     dead', ('relu   ReLU   1×2×1×2  100 %',))
     """

@@ -16,10 +16,8 @@ from featmagic.render.target import Target
 from featmagic.support.environment import is_terminal, known_color_depth
 from featmagic.support.text import say
 
-Wanted = Sequence[tuple[Activation, tuple[str, ...]]]
 
-
-def browse(wanted: Wanted, view: View, where: Target) -> None:
+def browse(activations: Sequence[Activation], view: View, where: Target) -> None:
     """Open the explorer on these layers, and come back when the user leaves it.
 
     What stood on the screen before is there again afterwards, whatever happens meanwhile. Where
@@ -27,7 +25,7 @@ def browse(wanted: Wanted, view: View, where: Target) -> None:
     why.
 
     Args:
-        wanted: the activations, each with more words for its caption.
+        activations: the activations, each with more words for its caption.
         view: how to draw them at first.
         where: what there is to show on.
 
@@ -37,11 +35,11 @@ def browse(wanted: Wanted, view: View, where: Target) -> None:
     Example:
         >>> browse([], View(), Target("none", 80))
     """
-    if not wanted:
+    if not activations:
         return
     if reason := _without():
         plain = _ordinary(view)
-        with closing(draw_all(wanted, plain, where.viewport)) as drawings:
+        with closing(draw_all(activations, plain, where.viewport)) as drawings:
             for drawing in drawings:
                 show(drawing, where, view.rows)
         say(f"Shown without an explorer: {reason}.")
@@ -51,7 +49,7 @@ def browse(wanted: Wanted, view: View, where: Target) -> None:
     from featmagic.explorer.terminal.layer_table import layer_entries
 
     try:
-        explore(layer_entries(wanted, view), replace(_ordinary(view), max=0), _colors(where))
+        explore(layer_entries(activations, view), replace(_ordinary(view), max=0), _colors(where))
     except KeyboardInterrupt:
         say("Interrupted.")
 

@@ -69,30 +69,28 @@ class Preview:
         return self.grid.tiles if self.grid and self.ready and self.ready.form == "tiles" else 0
 
 
-def preview(activation: Activation, facts: tuple[str, ...], view: View, canvas: Canvas) -> Preview:
+def preview(activation: Activation, view: View, canvas: Canvas) -> Preview:
     """A layer's grid: what is wrong with it stands in its caption.
 
     Example:
         >>> import torch
         >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
-        >>> found = preview(conv, (), View(), Canvas(80, 20, 256))
+        >>> found = preview(conv, View(), Canvas(80, 20, 256))
         >>> found.tiles, found.grid.ncols
         (9, 8)
     """
     try:
-        return _picture(_roomy(_ready(activation, facts, view, canvas.viewport), canvas), canvas)
+        return _picture(_roomy(_ready(activation, view, canvas.viewport), canvas), canvas)
     except FeatmagicError as error:
         return Preview(f"{printable(activation.key)}  {activation.kind} · {error}")
 
 
-def _ready(
-    activation: Activation, facts: tuple[str, ...], view: View, viewport: Viewport
-) -> Prepared | Undrawable:
+def _ready(activation: Activation, view: View, viewport: Viewport) -> Prepared | Undrawable:
     """The layer prepared; a layout is for the layers that have as many axes."""
     try:
-        return prepare(activation, view, viewport, facts)
+        return prepare(activation, view, viewport)
     except LayoutMismatch:
-        return prepare(activation, replace(view, layout=None), viewport, facts)
+        return prepare(activation, replace(view, layout=None), viewport)
 
 
 def _roomy(ready: Prepared | Undrawable, canvas: Canvas) -> Prepared | Undrawable:
@@ -135,7 +133,7 @@ def enlarged_preview(whole: Preview, tile: int, canvas: Canvas) -> Preview:
         >>> import torch
         >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
         >>> canvas = Canvas(80, 20, 256)
-        >>> enlarged_preview(preview(conv, (), View(), canvas), 3, canvas).grid.zoom
+        >>> enlarged_preview(preview(conv, View(), canvas), 3, canvas).grid.zoom
         4
     """
     ready, colors = whole.ready, whole.colors
@@ -173,7 +171,7 @@ def channel_statistics(whole: Preview, tile: int) -> str:
     Example:
         >>> import torch
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
-        >>> channel_statistics(preview(relu, (), View(), Canvas(80, 20, 256)), 1)
+        >>> channel_statistics(preview(relu, View(), Canvas(80, 20, 256)), 1)
         'channel 1 of 2: 1 █▁▁▁▁▁▁█ 3  mean 2  std 1'
     """
     ready = whole.ready

@@ -53,7 +53,7 @@ def compose_screen(browser: ExplorerState, columns: int, rows: int) -> list[Styl
         >>> from featmagic.explorer.terminal.layer_table import layer_entries
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
-        >>> browser = ExplorerState(layer_entries([(relu, ())], View()), View(), 0)
+        >>> browser = ExplorerState(layer_entries([relu], View()), View(), 0)
         >>> lines = compose_screen(browser, 70, 8)
         >>> len(lines), "".join(text for _, text, *_ in lines[1]).split()
         (8, ['>', 'relu', '1×2×1×2', '0', '%', '|', '0', '*', '1', '@'])
@@ -256,7 +256,7 @@ def caption_lines(browser: ExplorerState, columns: int, most: int) -> list[str]:
         >>> from featmagic.explorer.terminal.layer_table import layer_entries
         >>> from featmagic.options.view import View
         >>> fc = Activation("fc", "fc", "Linear", 1, torch.zeros(()))
-        >>> browser = ExplorerState(layer_entries([(fc, ())], View()), View(), 256)
+        >>> browser = ExplorerState(layer_entries([fc], View()), View(), 256)
         >>> caption_lines(browser, 40, 2)
         ['fc  Linear  () float32 cpu', '  the single value 0']
     """
@@ -274,7 +274,7 @@ def status_lines(
         >>> from featmagic.explorer.terminal.layer_table import layer_entries
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
-        >>> browser = ExplorerState(layer_entries([(relu, ())], View()), View(), 256)
+        >>> browser = ExplorerState(layer_entries([relu], View()), View(), 256)
         >>> print(*status_lines(browser, 80, 2), sep="|")
         channel 0 of 2: 0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %|viridis (auto) · scale channel · sort index · zoom 12 (auto) · ? keys · q quit
     """  # noqa: E501

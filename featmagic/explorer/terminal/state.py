@@ -37,7 +37,7 @@ class ExplorerState:
         >>> import torch
         >>> from featmagic.recording.records import Activation
         >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
-        >>> entry = LayerEntry(conv, (), ("conv", "Conv2d", "1×9×8×8", ""))
+        >>> entry = LayerEntry(conv, ("conv", "Conv2d", "1×9×8×8", ""))
         >>> browser = ExplorerState([entry], View(), 256)
         >>> browser.choose(100)
         >>> browser.tile
@@ -74,9 +74,7 @@ class ExplorerState:
     def picture(self) -> Preview:
         """The grid of the chosen layer, drawn when it is first asked for."""
         entry, view, canvas = self.entry, self.view, self.canvas
-        return self._kept(
-            (self.at, view, canvas), lambda: preview(entry.activation, entry.facts, view, canvas)
-        )
+        return self._kept((self.at, view, canvas), lambda: preview(entry.activation, view, canvas))
 
     @property
     def shown(self) -> Preview:
