@@ -16,6 +16,7 @@ from featmagic.files.arrays import check_whole, save_arrays
 from featmagic.files.paths import holds_arrays, holds_page, target_files, write_whole
 from featmagic.grid import show as grid
 from featmagic.grid.draw import Drawing, draw_all
+from featmagic.options.defaults import session_defaults
 from featmagic.options.view import View, for_pictures, usual_view, view_of
 from featmagic.overview import show as overview
 from featmagic.overview.filmstrip import Filmstrip, filmstrip
@@ -26,7 +27,7 @@ from featmagic.recording.selectors import matching_keys, missing_lines, why_miss
 from featmagic.render.figure import mosaic_figure
 from featmagic.render.image import mosaic_png
 from featmagic.render.target import Target, current_target, why_no_widget
-from featmagic.support.environment import configured, name_of, running_shell, runs_widgets
+from featmagic.support.environment import name_of, running_shell, runs_widgets
 from featmagic.support.errors import FeatmagicError, MissingMap
 from featmagic.support.text import printable, say
 
@@ -97,7 +98,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         Raises:
             FeatmagicError: a key or an option that isn't there, or a value that can't be.
         """
-        self.show_view(layers, usual_view(view, configured()))
+        self.show_view(layers, usual_view(view, session_defaults()))
 
     def show_view(
         self, layers: tuple[str, ...], view: View, *, model: Any = None, inputs: Any = None
@@ -165,7 +166,7 @@ class FeatureMaps(Mapping[str, Tensor]):
             FeatmagicError: a key or an option that isn't there, nothing to explore, or no IPython
                 to show it.
         """
-        how = usual_view({**view, "explore": True}, configured())
+        how = usual_view({**view, "explore": True}, session_defaults())
         return self.explore_view(layers, how, model=model, inputs=inputs)
 
     def explore_view(
@@ -316,7 +317,7 @@ def _of_a_picture(view: Mapping[str, Any]) -> View:
     _check_no_screen(view)
     if view.get("explore"):
         raise FeatmagicError("An explorer is a page: save('look.html').")
-    return usual_view(view, configured())
+    return usual_view(view, session_defaults())
 
 
 def _of_a_page(view: Mapping[str, Any]) -> View:
@@ -324,7 +325,7 @@ def _of_a_page(view: Mapping[str, Any]) -> View:
     _check_no_screen(view)
     if view.get("overview"):
         raise FeatmagicError("An overview is saved as .png: a page holds an explorer.")
-    return usual_view({**view, "explore": True}, configured())
+    return usual_view({**view, "explore": True}, session_defaults())
 
 
 def _check_no_screen(view: Mapping[str, Any]) -> None:

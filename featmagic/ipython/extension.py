@@ -9,6 +9,7 @@ from featmagic.ipython.cell import VALUE, Misplaced, WithLook, mark, mistaken, o
 from featmagic.ipython.completion.matcher import Completion
 from featmagic.ipython.config import settings_of
 from featmagic.ipython.magics import FeatMagics
+from featmagic.options.defaults import provide_defaults, withdraw_defaults
 from featmagic.support.environment import EXTENSION, is_engine
 
 
@@ -37,6 +38,7 @@ class Extension:
         if is_engine(shell):
             ipyparallel.begin()
         self._completion.load()
+        provide_defaults(self.settings.view)
         setattr(shell, EXTENSION, self)
 
     def unload(self) -> None:
@@ -44,6 +46,7 @@ class Extension:
         shell = self._shell
         self._magics.watches.close_all()
         self._completion.unload()
+        withdraw_defaults(self.settings.view)
         shell.events.unregister("pre_execute", self._magics.watches.begin_cell)
         shell.events.unregister("post_execute", self._end_cell)
         for transformer in self._transformers:

@@ -85,9 +85,9 @@ def layouts_for(rank: int) -> tuple[str, ...]:
 def _laid_out(activation: Activation, layout: str) -> str:
     rank = activation.tensor.dim()
     if len(layout) != rank:
-        layout, those = f"{rank} ax{'i' if rank == 1 else 'e'}s", ", ".join(layouts_for(rank))
+        axes, those = f"{rank} ax{'i' if rank == 1 else 'e'}s", ", ".join(layouts_for(rank))
         raise LayoutMismatch(
-            f"{activation.key} has {layout} {shape_of(activation.tensor)}, and layout {layout} has "
+            f"{activation.key} has {axes} {shape_of(activation.tensor)}, and layout {layout} has "
             f"{len(layout)}. These would fit: {those}."
         )
     return layout.replace("T", "D" if "H" in layout and "W" in layout else "L")

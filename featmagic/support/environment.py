@@ -44,18 +44,6 @@ def is_kernel(shell: Any) -> bool:
     return hasattr(shell, "kernel")
 
 
-def configured() -> Mapping[str, Any]:
-    """The view options that `%config FeatMagic` has set, where the extension is loaded.
-
-    Example:
-        >>> dict(configured())
-        {}
-    """
-    extension = getattr(running_shell(), EXTENSION, None)
-    found: Mapping[str, Any] = extension.settings.view() if extension else {}
-    return found
-
-
 def name_of(value: object, usual: str) -> str:
     """The name of the user's variable that holds it; the usual name, where none does.
 
