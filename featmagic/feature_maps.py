@@ -17,7 +17,7 @@ from featmagic.files.paths import holds_arrays, holds_page, target_files, write_
 from featmagic.grid import show as grid
 from featmagic.grid.draw import Drawing, draw_all
 from featmagic.options.defaults import session_defaults
-from featmagic.options.view import View, for_pictures, usual_view, view_of
+from featmagic.options.view import TAKEN, View, view_of, view_with_defaults
 from featmagic.overview import show as overview
 from featmagic.overview.filmstrip import Filmstrip, filmstrip
 from featmagic.overview.image import filmstrip_png
@@ -98,7 +98,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         Raises:
             FeatmagicError: a key or an option that isn't there, or a value that can't be.
         """
-        self.show_view(layers, usual_view(view, session_defaults()))
+        self.show_view(layers, view_with_defaults(view, session_defaults()))
 
     def show_view(
         self, layers: tuple[str, ...], view: View, *, model: Any = None, inputs: Any = None
@@ -108,7 +108,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         if view.explore and self:
             self._open(layers, view, where, model, inputs)
         else:
-            self._show(layers, for_pictures(view) if view.explore else view, where)
+            self._show(layers, view.only(*TAKEN["grid"]) if view.explore else view, where)
         if layers:
             return
         for line in missing_lines(self.missing):
@@ -135,7 +135,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         if not runs_widgets():
             browse(self._named(layers), view, where)
         elif reason := why_no_widget(where):
-            self._show(layers, for_pictures(view), where)
+            self._show(layers, view.only(*TAKEN["grid"]), where)
             say(f"Shown without an explorer: {reason}.")
         else:
             from featmagic.explorer.open import show_explorer  # anywidget takes its time
@@ -166,7 +166,7 @@ class FeatureMaps(Mapping[str, Tensor]):
             FeatmagicError: a key or an option that isn't there, nothing to explore, or no IPython
                 to show it.
         """
-        how = usual_view({**view, "explore": True}, session_defaults())
+        how = view_with_defaults({**view, "explore": True}, session_defaults())
         return self.explore_view(layers, how, model=model, inputs=inputs)
 
     def explore_view(
@@ -317,7 +317,7 @@ def _of_a_picture(view: Mapping[str, Any]) -> View:
     _check_no_screen(view)
     if view.get("explore"):
         raise FeatmagicError("An explorer is a page: save('look.html').")
-    return usual_view(view, session_defaults())
+    return view_with_defaults(view, session_defaults())
 
 
 def _of_a_page(view: Mapping[str, Any]) -> View:
@@ -325,7 +325,7 @@ def _of_a_page(view: Mapping[str, Any]) -> View:
     _check_no_screen(view)
     if view.get("overview"):
         raise FeatmagicError("An overview is saved as .png: a page holds an explorer.")
-    return usual_view({**view, "explore": True}, session_defaults())
+    return view_with_defaults({**view, "explore": True}, session_defaults())
 
 
 def _check_no_screen(view: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from featmagic.explorer.planes import useful
 from featmagic.explorer.session import Session, open_session
 from featmagic.explorer.widget import Explorer
 from featmagic.grid.draw import draw
-from featmagic.options.view import View, for_pictures
+from featmagic.options.view import TAKEN, View
 from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
 from featmagic.recording.rerun import Rerun, rerun_of
@@ -58,7 +58,7 @@ def _of_the_grid(first: Session) -> View:
     """The view of the start layer's grid, for those who see no explorer."""
     start = first.shown.text["start"]
     activation = first.activations[start["layer"]]
-    view = for_pictures(fitting(activation, first.view, len(first.activations)))
+    view = fitting(activation, first.view, len(first.activations)).only(*TAKEN["grid"])
     return useful(activation, view, start["sample"])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.options.view import View
+from featmagic.options.view import AXES, View
 from featmagic.planes.heat_map import assemble, folded_width, form_of
 from featmagic.planes.layout import Layout, layout_of
 from featmagic.planes.planes import Planes, planes_of
@@ -58,7 +58,7 @@ class SamplePlanes:
         order: the channels by their likeness, where that was asked for.
         spatial: whether the planes lie over the input.
         signed: whether 0 is in the middle, whatever the values.
-        used: the options that made a difference.
+        used: the groups of options that made a difference.
     """
 
     values: Tensor
@@ -94,8 +94,7 @@ def sample_planes(activation: Activation, view: View, sample: int = 0) -> Sample
         >>> one.values.shape, one.reach.index(4, 7, 5)
         (torch.Size([5, 8, 6]), (1, 4, 7, 5))
     """
-    whole = replace(view, sample=str(sample), max=0, sort="index", topk=None, explore=False,
-                    max_bytes=View.max_bytes, alpha=View.alpha, mean=None, std=None)  # fmt: skip
+    whole = view.only("selection", *AXES, sample=str(sample), max=0)
     layout = layout_of(activation, whole)
     stack = planes_of(activation.tensor, layout, whole, activation.key)
     flat = stack.values[0]
@@ -128,11 +127,7 @@ def useful(activation: Activation, view: View, sample: int = 0) -> View:
         >>> useful(act, View(layout="NCHW", slice="mip")) == View(layout="NCHW")
         True
     """
-    idle = {"grid", "prefix_tokens", "slice", "attn"} - sample_planes(activation, view, sample).used
-    return replace(view, **{name: getattr(_PLAIN, name) for name in idle})
-
-
-_PLAIN = View()
+    return view.without(*AXES - {"layout"} - sample_planes(activation, view, sample).used)
 
 
 def samples_in(activation: Activation, view: View) -> int:
@@ -143,7 +138,7 @@ def samples_in(activation: Activation, view: View) -> int:
         >>> samples_in(Activation("a", "a", "ReLU", 1, torch.zeros(3, 5)), View(layout="NC"))
         3
     """
-    dims = layout_of(activation, replace(view, sample="0")).dims
+    dims = layout_of(activation, view).dims
     return activation.tensor.shape[dims.index("N")] if "N" in dims else 1
 
 
@@ -159,9 +154,8 @@ def _likeness(stack: Planes, view: View, activation: Activation) -> tuple[int, .
     """The channels in the order that `--sort similar` has."""
     if view.sort != "similar":
         return None
-    by = replace(view, explore=False, max_bytes=View.max_bytes, alpha=View.alpha, mean=None,
-                 std=None, topk=None, max=0)  # fmt: skip
-    _, order = rank(stack, by, activation.key, activation.cache)
+    every = view.only("order", topk=None, max=0)
+    _, order = rank(stack, every, activation.key, activation.cache)
     return None if order is None else tuple(stack.indices[place] for place in order.tolist())
 
 

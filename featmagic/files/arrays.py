@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from featmagic.files.paths import holds_arrays, write_whole
-from featmagic.options.view import View, spelled
+from featmagic.options.view import GROUPS, View, spelled
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable, say
@@ -193,7 +192,7 @@ def check_whole(path: str | os.PathLike[str], view: View) -> None:
     """
     if not holds_arrays(Path(path)):
         return
-    asked = [spelled(f.name) for f in fields(View) if getattr(view, f.name) != f.default]
+    asked = [spelled(name) for name in view.changed(*GROUPS)]
     if asked:
         have = "have" if len(asked) > 1 else "has"
         suffix = Path(path).suffix

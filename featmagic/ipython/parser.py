@@ -14,7 +14,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, NoReturn
 
 from featmagic.ipython.tokenizer import NUMBER, join_negative_numbers, words_of
-from featmagic.options.view import View, for_explorer, for_pictures, usual_view
+from featmagic.options.view import TAKEN, View, view_with_defaults
 from featmagic.support.errors import FeatmagicError, did_you_mean
 
 DEFAULT_NAME = "feature_maps"
@@ -228,16 +228,18 @@ def _views(found: argparse.Namespace, usual: Mapping[str, Any]) -> tuple[View, S
     if found.save is None:
         if found.overwrite:
             raise FeatmagicError("--overwrite goes with --save PATH: nothing else is written.")
-        return usual_view(given, usual), None
+        return view_with_defaults(given, usual), None
     from featmagic.files.paths import holds_page  # where something is saved: to load fast
 
     of_page: dict[str, Any] = {}
     if (page := holds_page(found.save)) and "explore" not in given and "max_bytes" in given:
         of_page = {"max_bytes": given.pop("max_bytes")}
-    view = usual_view(given, usual)
+    view = view_with_defaults(given, usual)
     saved = view
-    if page != view.explore:
-        saved = for_explorer(view, **of_page) if page else for_pictures(view)
+    if page and not view.explore:
+        saved = view.only(*TAKEN["explorer"], explore=True, **of_page)
+    elif view.explore and not page:
+        saved = view.only(*TAKEN["grid"])
     return view, Saving(found.save, found.overwrite, saved)
 
 

@@ -1,4 +1,4 @@
-"""What a view's options are where nobody says otherwise: the defaults of the session."""
+"""The session's defaults for options that a call or a line doesn't give."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def provide_defaults(provider: Provider) -> None:
     """Ask `provider` for the session's defaults from now on.
 
     Args:
-        provider: returns the options of `View` that are set for the session, by name. It is asked
-            anew each time, as a setting may have changed meanwhile.
+        provider: Returns the options of `View` that are set for the session, by name. It is called
+            each time defaults are needed, as the settings may have changed since.
     """
     global _provider
     _provider = provider
 
 
 def withdraw_defaults(provider: Provider) -> None:
-    """Have no defaults any more, unless somebody else provides them by now."""
+    """Stop asking `provider` for defaults, unless another one has replaced it already."""
     global _provider
     if _provider == provider:
         _provider = dict

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -114,33 +114,29 @@ def fitting(activation: Activation, view: View, layers: int) -> View:
     try:
         layout_of(activation, view)
     except LayoutMismatch:
-        return replace(view, layout=None)
+        return view.without("layout")
     return view
 
 
-_DEFAULTS = View()
-
-
-_USES = {
+_USES = {  # by the group of the option
     "layout": "no layer shown has as many axes",
-    "grid": "no tokens are shown",
-    "prefix_tokens": "no tokens are shown",
-    "slice": "no volume is shown",
-    "attn": "no attention weights are shown",
+    "tokens": "no tokens are shown",
+    "volume": "no volume is shown",
+    "attention": "no attention weights are shown",
     "overlay": "no layer shown lies over the input image",
 }
 
 
 def check_used(used: Collection[str], view: View) -> None:
-    """Refuse an option that none of the layers has a use for.
+    """Refuse an option of a group that none of the layers has a use for.
 
     Example:
-        >>> check_used({"grid"}, View(slice="mip"))
+        >>> check_used({"tokens"}, View(slice="mip"))
         Traceback (most recent call last):
         featmagic.support.errors.FeatmagicError: --slice has nothing to act on: no volume is shown.
     """
-    for option, why in _USES.items():
-        if getattr(view, option) != getattr(_DEFAULTS, option) and option not in used:
+    for group, why in _USES.items():
+        for option in view.changed(group) if group not in used else ():
             raise FeatmagicError(f"--{spelled(option)} has nothing to act on: {why}.")
 
 

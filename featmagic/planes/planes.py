@@ -113,10 +113,10 @@ def planes_of_sample(part: Tensor, dims: str, layout: Layout, view: View) -> Pla
     words: tuple[str, ...] = layout.words
     if "D" in dims:
         part, dims, more = _sliced(part, dims, view)
-        words, used = words + more, used | {"slice"}
+        words, used = words + more, used | {"volume"}
     if "K" in dims and view.attn is not None:
         part, dims, more = _query(part, dims, layout, view)
-        words, used = words + more, used | {"attn"}
+        words, used = words + more, used | {"attention"}
     stack = _by_letters(part, dims, layout, view)
     return replace(stack, words=words + stack.words, used=used | stack.used)
 
@@ -208,7 +208,7 @@ def _patches(part: Tensor, view: View, noun: str, layout: Layout) -> Planes:
         prefix=tokens.values[:, :, 0, :before] if before else None,
         names=layout.prefix,
         spatial=True,
-        used=frozenset({"grid", "prefix_tokens"}),
+        used=frozenset({"tokens"}),
     )
 
 
@@ -259,7 +259,7 @@ class Planes:
         names: those of the prefix tokens.
         spatial: whether a plane lies over the input image.
         signed: whether 0 is the middle of the range, whatever the values.
-        used: the options that made a difference.
+        used: the groups of options that made a difference.
         labels: what stands above each plane; None: its index.
     """
 

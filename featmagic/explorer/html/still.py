@@ -9,7 +9,7 @@ from featmagic.explorer.document import first_sample
 from featmagic.explorer.html.page import Still
 from featmagic.explorer.planes import useful
 from featmagic.grid.draw import draw
-from featmagic.options.view import View, for_pictures
+from featmagic.options.view import TAKEN, View
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
@@ -33,7 +33,7 @@ def still(activations: Sequence[Activation], view: View, most: int) -> Still:
         (b'PNG', 'act  ReLU  (1, 3, 8, 8')
     """
     first = next((one for one in activations if not undrawable(one.tensor)), activations[0])
-    how = for_pictures(fitting(first, view, len(activations)))
+    how = fitting(first, view, len(activations)).only(*TAKEN["grid"])
     if undrawable(first.tensor):
         return Still(draw(first, how, PAGE).caption, b"")
     caption = ""

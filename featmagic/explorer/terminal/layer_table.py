@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from featmagic.options.view import View
+from featmagic.options.view import AXES, View
 from featmagic.overview.filmstrip import FilmstripRow, filmstrip
 from featmagic.overview.health import Health
 from featmagic.recording.records import Activation
@@ -50,8 +50,7 @@ def layer_entries(activations: Sequence[Activation], view: View) -> list[LayerEn
         >>> layer_entries([relu], View())[0].cells
         ('relu', 'ReLU', '1×2×1×2', '50 %')
     """
-    how = {name: getattr(view, name) for name in ("layout", "grid", "prefix_tokens", "attn")}
-    film = filmstrip(activations, View(**how), None)
+    film = filmstrip(activations, view.only(*AXES), None)
     if film.interrupted:
         raise KeyboardInterrupt
     return [_entry(frame) for frame in film.frames]

@@ -6,11 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 
 from featmagic.grid.draw import draw_all
 from featmagic.grid.show import show
-from featmagic.options.view import View
+from featmagic.options.view import TAKEN, View
 from featmagic.recording.records import Activation
 from featmagic.render.target import Target
 from featmagic.support.environment import is_terminal, known_color_depth
@@ -38,7 +37,7 @@ def browse(activations: Sequence[Activation], view: View, where: Target) -> None
     if not activations:
         return
     if reason := _without():
-        plain = _ordinary(view)
+        plain = view.only(*TAKEN["grid"])
         with closing(draw_all(activations, plain, where.viewport)) as drawings:
             for drawing in drawings:
                 show(drawing, where, view.rows)
@@ -49,7 +48,8 @@ def browse(activations: Sequence[Activation], view: View, where: Target) -> None
     from featmagic.explorer.terminal.layer_table import layer_entries
 
     try:
-        explore(layer_entries(activations, view), replace(_ordinary(view), max=0), _colors(where))
+        every = view.only(*TAKEN["grid"], max=0)
+        explore(layer_entries(activations, view), every, _colors(where))
     except KeyboardInterrupt:
         say("Interrupted.")
 
@@ -69,14 +69,3 @@ def _colors(where: Target) -> int:
     if where.renderer in ("ascii", "none"):
         return 0
     return where.colors or known_color_depth() or 256  # a screen for PNGs speaks of none
-
-
-def _ordinary(view: View) -> View:
-    """The view of an ordinary look that draws as the explorer was asked to."""
-    return View(**{name: getattr(view, name) for name in _KEPT})
-
-
-_KEPT = (
-    *("channels", "sample", "sort", "topk", "zoom", "cmap", "scale", "robust", "renderer"),
-    *("layout", "grid", "prefix_tokens", "slice", "attn"),
-)

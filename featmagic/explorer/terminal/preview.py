@@ -7,14 +7,15 @@ from math import ceil
 
 from featmagic.grid.arrange import lay_out_tiles
 from featmagic.grid.caption import describe_values
+from featmagic.grid.compose import color_range_of
 from featmagic.grid.draw import draw_prepared
-from featmagic.grid.prepare import Prepared, Undrawable, prepare
+from featmagic.grid.prepare import Prepared, Undrawable, prepare, tiling_of
 from featmagic.options.view import View
 from featmagic.planes.layout import LayoutMismatch, layout_of
 from featmagic.planes.statistics import measure
 from featmagic.recording.records import Activation
 from featmagic.render.ascii import AsciiCells
-from featmagic.render.color import Range, choose_range
+from featmagic.render.color import Range
 from featmagic.render.half_blocks import HalfBlockCells
 from featmagic.render.mosaic import Mosaic
 from featmagic.render.text import mosaic_lines
@@ -66,7 +67,9 @@ class Preview:
     @property
     def tiles(self) -> int:
         """How many channels there are to choose from: none, where all are in one picture."""
-        return self.grid.tiles if self.grid and self.ready and self.ready.form == "tiles" else 0
+        return (
+            self.grid.tiles if self.grid and self.ready and self.ready.tiling.form == "tiles" else 0
+        )
 
 
 def preview(activation: Activation, view: View, canvas: Canvas) -> Preview:
@@ -95,14 +98,14 @@ def _ready(activation: Activation, view: View, viewport: Viewport) -> Prepared |
 
 def _roomy(ready: Prepared | Undrawable, canvas: Canvas) -> Prepared | Undrawable:
     """The layer with its planes no smaller than they have to be for all to be seen at once."""
-    if isinstance(ready, Undrawable) or ready.viewport is None or ready.form != "tiles":
+    if isinstance(ready, Undrawable) or ready.viewport is None or ready.tiling.form != "tiles":
         return ready
-    rows, count, *size = ready.stack.values.shape
+    count, size = ready.tiling.count, ready.tiling.size
     for columns in [n for n in _IN_A_ROW if n == 1 or n * _NARROWEST <= canvas.columns]:
         viewport = replace(ready.viewport, columns=columns)
-        found = lay_out_tiles(rows * count, (size[0], size[1]), ready.view, viewport)
+        found = lay_out_tiles(count, size, ready.view, viewport)
         tall = 1 + ceil(ceil(size[0] / found.shrink) * found.zoom * found.tall / 2)
-        if ceil(rows * count / found.ncols) * tall <= canvas.lines:
+        if ceil(count / found.ncols) * tall <= canvas.lines:
             break
     return replace(ready, viewport=viewport)
 
@@ -112,16 +115,12 @@ def _picture(ready: Prepared | Undrawable, canvas: Canvas) -> Preview:
     if drawing.mosaic is None or isinstance(ready, Undrawable):
         return Preview(drawing.caption)
     grid = PreviewGrid(drawing.mosaic, canvas.colors, canvas.columns)
-    return Preview(drawing.caption, grid, ready, _colors_of(ready), _samples(ready))
-
-
-def _colors_of(ready: Prepared) -> Range:
-    return choose_range(ready.measured, ready.view, scale=ready.scale, signed=ready.stack.signed)
+    return Preview(drawing.caption, grid, ready, color_range_of(ready), _samples(ready))
 
 
 def _samples(ready: Prepared) -> int:
     letters = layout_of(ready.activation, ready.view).dims
-    return ready.activation.tensor.shape[letters.index("N")] if ready.stack.samples else 1
+    return ready.activation.tensor.shape[letters.index("N")] if ready.planes.samples else 1
 
 
 def enlarged_preview(whole: Preview, tile: int, canvas: Canvas) -> Preview:
@@ -148,7 +147,7 @@ def enlarged_preview(whole: Preview, tile: int, canvas: Canvas) -> Preview:
 
 def _alone(ready: Prepared, colors: Range, tile: int) -> Prepared:
     """One of the planes, with the range that it has among the others."""
-    stack, viewport = ready.stack, ready.viewport
+    stack, viewport = ready.planes, ready.viewport
     plane = stack.values.flatten(0, 1)[tile : tile + 1]
     labels = stack.labels and stack.labels[tile : tile + 1]
     index = stack.indices[tile : tile + 1]
@@ -162,7 +161,14 @@ def _alone(ready: Prepared, colors: Range, tile: int) -> Prepared:
         view = replace(
             view, zoom=max(1, min((viewport.width - 2) // width, viewport.height // height))
         )
-    return replace(ready, stack=alone, measured=measure(plane), view=view, scale="layer")
+    return replace(
+        ready,
+        planes=alone,
+        tiling=tiling_of(alone),
+        measured=measure(plane),
+        view=view,
+        scale="layer",
+    )
 
 
 def channel_statistics(whole: Preview, tile: int) -> str:
@@ -177,7 +183,7 @@ def channel_statistics(whole: Preview, tile: int) -> str:
     ready = whole.ready
     if ready is None:
         return ""
-    stack = ready.stack
+    stack = ready.planes
     if not whole.tiles:
         return f"{stack.total} {stack.noun}: {describe_values(ready.measured, stack)}"
     plane = stack.values.flatten(0, 1)[tile : tile + 1]
