@@ -237,8 +237,8 @@ def test_without_safetensors_one_line_names_the_extra(tmp_path):
         "import importlib.util\n"
         "find = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda n: None if n == 'safetensors' else find(n)\n"
-        "from featmagic.files import targets\n"
-        "targets('a.safetensors', ['cnn1'])\n"
+        "from featmagic.files.paths import target_files\n"
+        "target_files('a.safetensors', ['cnn1'])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False

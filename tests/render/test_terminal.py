@@ -701,7 +701,7 @@ def test_half_blocks_are_drawn_on_demand_where_images_are_shown(terminals, layer
 
 def test_a_bar_of_long_drawing_is_gone_when_it_is_done(terminals):
     terminal = terminals(**TRUECOLOR)
-    terminal.run("from featmagic import progress; progress.PATIENCE = 0")
+    terminal.run("from featmagic.support import progress; progress.PATIENCE = 0")
 
     received = terminal.run("%featuremaps model -- model(image);")
     terminal.run("progress.PATIENCE = 1.0")
