@@ -23,8 +23,9 @@ from featmagic.recording.inputs import PassInputs
 from featmagic.recording.records import Activation
 from featmagic.render.ascii import AsciiCells
 from featmagic.render.color import choose_range, levels, palette_indices
-from featmagic.render.image import label_height, mosaic_png, page_image
+from featmagic.render.image import PAGE_METRICS, mosaic_png, page_image
 from featmagic.render.mosaic import tile
+from featmagic.render.page_geometry import page_geometry
 from featmagic.render.palette import (
     CONSTANT,
     GAP,
@@ -256,8 +257,8 @@ def test_every_tile_stands_in_its_place_enlarged_by_whole_numbers(array, ncols, 
     labels = tuple(map(str, range(count)))
     layout = GridLayout(min(ncols, count), zoom, 1)
     mosaic = tile(torch.from_numpy(array), labels, bytes(768), layout)
-    canvas = page_image(mosaic, gap=2)
-    strip = label_height(mosaic)
+    canvas = page_image(mosaic)
+    strip = page_geometry(mosaic, PAGE_METRICS).header
     rest = np.ones(canvas.shape, bool)
     for place, plane in enumerate(array):
         row, column = divmod(place, layout.ncols)
@@ -274,8 +275,8 @@ def test_every_tile_stands_in_its_place_enlarged_by_whole_numbers(array, ncols, 
 def test_labels_are_left_out_where_a_tile_has_no_room_for_them():
     narrow = tile(torch.zeros(1, 5, 5).byte(), ("0",), bytes(768), GridLayout(1, 1, 1))
     wide = tile(torch.zeros(1, 6, 6).byte(), ("0",), bytes(768), GridLayout(1, 1, 1))
-    assert label_height(narrow) == 0
-    assert label_height(wide) > 0
+    assert page_geometry(narrow, PAGE_METRICS).header == 0
+    assert page_geometry(wide, PAGE_METRICS).header > 0
     assert INK in page_image(wide)
 
 
