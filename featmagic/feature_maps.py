@@ -22,8 +22,9 @@ from featmagic.overview import show as overview
 from featmagic.overview.filmstrip import Filmstrip, filmstrip
 from featmagic.overview.image import filmstrip_png
 from featmagic.overview.table import filmstrip_text
+from featmagic.recording.diagnostics import missing_lines, why_missing
 from featmagic.recording.records import Activation, Pass, shape_of
-from featmagic.recording.selectors import matching_keys, missing_lines, why_missing
+from featmagic.recording.selectors import matching_keys
 from featmagic.render.figure import mosaic_figure
 from featmagic.render.image import mosaic_png
 from featmagic.render.target import Target, current_target, why_no_widget

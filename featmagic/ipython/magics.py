@@ -106,7 +106,8 @@ class FeatMagics(Magics):  # type: ignore[misc]
     def _say_layers(self, expression: str) -> None:
         model = find_model(expression, self.shell.user_ns)  # before torch is loaded for nothing
 
-        from featmagic.recording.model_tree import ROOT, unwrap, walk
+        from featmagic.recording.layer_syntax import ROOT
+        from featmagic.recording.model_tree import unwrap, walk
 
         rows = [
             (printable(path), type(unwrap(module)[-1]).__name__, _parameters(module))

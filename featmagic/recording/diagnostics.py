@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from types import TracebackType
 
 from torch import fx, nn
 
+from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
-    ROOT,
     ancestors,
     has_own_forward,
     is_torchscript,
@@ -20,6 +21,7 @@ from featmagic.recording.model_tree import (
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.records import Pass
 from featmagic.recording.selectors import Selection
+from featmagic.support.errors import did_you_mean
 from featmagic.support.text import printable
 
 
@@ -129,3 +131,39 @@ def moved_line(recorder: Recorder) -> str:
     moved: Counter[str] = recorder.moved
     counts = ", ".join(f"{n} from {source}" for source, n in moved.items())
     return f"Inputs moved to {recorder.device}: {counts}."
+
+
+def why_missing(key: str, there: Mapping[str, object], missing: Mapping[str, str]) -> str:
+    """Why a key isn't there, and what is.
+
+    Example:
+        >>> why_missing("cnn2", {"cnn1": 0}, {})
+        "No 'cnn2' was captured. Did you mean cnn1? There are: cnn1."
+    """
+    keys = list(there)
+    parts = [k for k in keys if k.startswith(f"{key}[")]
+    if parts:
+        return f"'{key}' gave several tensors: {', '.join(parts)}."
+    if key in missing:
+        return f"'{key}' gave nothing: {missing[key]}."
+    if not keys:
+        return f"No '{key}': no pass of the model was seen yet; compiled code isn't seen into."
+    listed = ", ".join(keys[:20]) + (f" and {len(keys) - 20} more" if len(keys) > 20 else "")
+    return f"No '{key}' was captured.{did_you_mean(key, keys)} There are: {listed}."
+
+
+def missing_lines(missing: Mapping[str, str]) -> list[str]:
+    """The layers that gave nothing, a line for each reason.
+
+    Example:
+        >>> missing_lines({"a": "it was not called", "b": "it was not called"})
+        ['a, b: nothing to show: it was not called.']
+    """
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in missing.items():
+        by_reason.setdefault(reason, []).append(printable(name))
+    lines = []
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        lines.append(f"{', '.join(names[:8])}{more}: nothing to show: {reason}.")
+    return lines

@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from featmagic.recording.model_tree import ROOT, ancestors, unwrap
+from featmagic.recording.layer_syntax import ROOT
+from featmagic.recording.model_tree import ancestors, unwrap
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-ROOT = "."
+from featmagic.recording.layer_syntax import ROOT
 
 # Whether compiled models can be made to run as plain Python for a while: torch 2.6 and newer.
 CAN_RUN_EAGER = hasattr(torch.compiler, "set_stance")

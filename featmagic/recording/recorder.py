@@ -22,9 +22,9 @@ from featmagic.recording.hooks import (
     remove,
 )
 from featmagic.recording.inputs import device_of, image_in, move_to_device, pass_inputs
+from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
-    ROOT,
     ancestors,
     is_compiled,
     is_torchscript,

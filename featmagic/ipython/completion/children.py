@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from featmagic.ipython.completion.fragment import Step, steps_of
+from featmagic.ipython.completion.fragment import steps_of
+from featmagic.recording.layer_syntax import Step, below_model
 from featmagic.recording.model_tree import unwrap
 
 
@@ -26,16 +27,18 @@ def layer_at(head: str, model: nn.Module, expression: str) -> nn.Module:
     try:
         return _descend(model, steps_of(head))
     except LookupError:
-        if not (head + ".").startswith((expression + ".", expression + "[")):
+        if (below := below_model(head, expression)) is None:
             raise
-        return _descend(model, steps_of(head.removeprefix(expression)))
+        return _descend(model, steps_of(below))
 
 
 def _descend(module: nn.Module, steps: list[Step]) -> nn.Module:
     for step in steps:
         below = dict(children(module))
-        index = isinstance(step.key, int) and step.key < 0
-        module = list(below.values())[int(step.key)] if index else below[str(step.key)]
+        if isinstance(step.key, int) and step.key < 0:
+            module = list(below.values())[step.key]
+        else:
+            module = below[str(step.key)]
     return module
 
 

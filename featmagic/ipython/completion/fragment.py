@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from featmagic.recording.layer_syntax import ROOT, Step, first_segment, split_steps
+
 
 class Opened(NamedTuple):
     """An expression or a layer as far as it is typed: `models`, `["`, `a`."""
@@ -38,37 +40,23 @@ def opened(word: str) -> Opened:
     return Opened(match["head"] or "", match["opener"] or "", match["leaf"])
 
 
-class Step(NamedTuple):
-    """One step of `models["a"][0].encoder`: an attribute, or an item."""
-
-    key: str | int
-    is_item: bool
-
-
-_STEP = re.compile(
-    r"""\.?(?P<name>[^\s.\[\]'"]+)|\[(?P<index>-?\d+)\]|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]"""
-)
-
-
-def steps_of(text: str) -> list[Step]:
-    """The steps of an expression, or of a layer however it is spelled.
+def steps_of(expression: str) -> list[Step]:
+    """Split an expression, or a layer however it is spelled, into its steps.
 
     Raises:
-        LookupError: it has other parts, such as calls.
+        LookupError: it has other parts, such as spaces, or brackets that hold no index or key.
 
     Example:
         >>> [step.key for step in steps_of("models['a'][-1].encoder.0")]
         ['models', 'a', -1, 'encoder', '0']
     """
-    steps, end = [], 0
-    while end < len(text):
-        match = _STEP.match(text, end)
-        if match is None:
-            raise LookupError(text)
-        key = int(match["index"]) if match["index"] else match["name"] or match["key"]
-        steps.append(Step(key, match["name"] is None))
-        end = match.end()
+    steps = split_steps(expression)
+    if any(not step.is_item and not _NAME.fullmatch(step.text) for step in steps):
+        raise LookupError(expression)
     return steps
+
+
+_NAME = re.compile(r"""[^\s.\[\]'"]+""")
 
 
 def item_text(key: object, opener: str, after: str) -> str | None:
@@ -118,16 +106,12 @@ def segments(paths: Iterable[str], typed: str) -> list[Segment]:
     return list(dict.fromkeys(_segments(paths, typed)))
 
 
-_UP_TO_A_DOT = re.compile(r"(?:\[[^]]*\]|[^.])*")
-
-
 def _segments(paths: Iterable[str], typed: str) -> Iterator[Segment]:
     start = len(typed) - len(behind_dot(typed))
     for path in paths:
         if path.startswith(typed):
             left = path[len(typed) :]
-            # The model's own key is a dot; dots in the brackets of a key part nothing.
-            text = left if path.startswith(".") else _UP_TO_A_DOT.match(left)[0]  # type: ignore[index]
+            text = left if path.startswith(ROOT) else first_segment(left)
             yield Segment(typed[start:] + text, text == left)
 
 

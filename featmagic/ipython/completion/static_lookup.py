@@ -32,10 +32,10 @@ def value_of(expression: str, names: Mapping[str, Any]) -> Any:
         >>> value_of("models['a']", {"models": {"a": 1}})
         1
     """
-    (first, is_item), *steps = steps_of(expression)
-    if is_item:
+    first, *steps = steps_of(expression)
+    if first.is_item:
         raise LookupError(expression)
-    value = names[str(first)]
+    value = names[first.text]
     for step in steps:
         value = item(value, step.key) if step.is_item else attribute(value, str(step.key))
     return value
