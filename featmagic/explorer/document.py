@@ -16,7 +16,7 @@ from featmagic.explorer.encoding import EncodedPlanes, dead_in, encode_planes
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.options.indexing import picked
-from featmagic.options.view import View
+from featmagic.options.view import AXES, TAKEN, View
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.input_image import explorer_image
 from featmagic.planes.layout import check_used, fitting
@@ -113,6 +113,28 @@ def first_sample(activation: Activation, view: View) -> int:
         return 0
     count = samples_in(activation, view)
     return picked(view.sample, count, "sample")[0] if count > 1 else 0
+
+
+def grid_view(activation: Activation, view: View, layers: int) -> View:
+    """Return the view of a layer's grid, for readers who don't see the explorer.
+
+    Args:
+        activation: One of the layers that are explored.
+        view: The explorer's.
+        layers: The number of layers that are explored: a layout may be meant for others.
+
+    Example:
+        >>> import torch
+        >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(2, 5, 8, 6))
+        >>> explored = View(explore=True, layout="NCHW", slice="mip", alpha=0.5)
+        >>> grid_view(act, explored, 1) == View(layout="NCHW")
+        True
+    """
+    view = fitting(activation, view, layers).only(*TAKEN["grid"])
+    if undrawable(activation.tensor):
+        return view
+    used = sample_planes(activation, view, first_sample(activation, view)).used
+    return view.without(*AXES - {"layout"} - used)
 
 
 def encoded_planes_of(one: SamplePlanes | None, sample: int, share: Share) -> list[EncodedPlanes]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from featmagic.explorer.document import HEALTHY, Json
-from featmagic.explorer.planes import useful
+from featmagic.explorer.document import HEALTHY, Json, grid_view
 from featmagic.explorer.session import Session, open_session
 from featmagic.explorer.widget import Explorer
 from featmagic.grid.draw import draw
-from featmagic.options.view import TAKEN, View
-from featmagic.planes.layout import fitting
+from featmagic.options.view import View
 from featmagic.recording.records import Activation
 from featmagic.recording.rerun import Rerun, rerun_of
 from featmagic.render.mime_bundle import png_bundle
@@ -47,19 +45,12 @@ def open_explorer(
     if not any(layer["plates"] for layer in first.layers.values()):
         reasons = "; ".join(f"{key}: {layer['reason']}" for key, layer in first.layers.items())
         raise FeatmagicError(f"Nothing to explore: {reasons}.")
-    drawing = draw(first.activations[first.shown.text["start"]["layer"]], _of_the_grid(first))
+    start = first.activations[first.shown.text["start"]["layer"]]
+    drawing = draw(start, grid_view(start, view, len(activations)))
     again = _again(first, inputs, maps) if inputs else None
     mosaic = drawing.mosaic
     picture = png_bundle(mosaic, drawing.caption) if mosaic else (b"", {})
     return Explorer(first, again, picture, spoken(drawing.caption))
-
-
-def _of_the_grid(first: Session) -> View:
-    """The view of the start layer's grid, for those who see no explorer."""
-    start = first.shown.text["start"]
-    activation = first.activations[start["layer"]]
-    view = fitting(activation, first.view, len(first.activations)).only(*TAKEN["grid"])
-    return useful(activation, view, start["sample"])
 
 
 def _again(first: Session, inputs: Rerun, maps: str) -> Callable[[int], Session]:

@@ -119,17 +119,6 @@ def sample_planes(activation: Activation, view: View, sample: int = 0) -> Sample
     )
 
 
-def useful(activation: Activation, view: View, sample: int = 0) -> View:
-    """The view without the options that are for other layers.
-
-    Example:
-        >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(2, 5, 8, 6))
-        >>> useful(act, View(layout="NCHW", slice="mip")) == View(layout="NCHW")
-        True
-    """
-    return view.without(*AXES - {"layout"} - sample_planes(activation, view, sample).used)
-
-
 def samples_in(activation: Activation, view: View) -> int:
     """How many samples there are; 1 where no axis holds them.
 

@@ -1,15 +1,19 @@
-"""Drawings on the target, and in files."""
+"""The grids as a view: shown on a target, as pictures, and in files."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from textwrap import fill
 
 from featmagic.files.arrays import check_some
-from featmagic.files.paths import write_whole
-from featmagic.grid.draw import Drawing
+from featmagic.files.paths import target_files, write_whole
+from featmagic.grid.draw import Drawing, draw_all
+from featmagic.options.view import View
+from featmagic.recording.records import Request
 from featmagic.render.ascii import AsciiCells
 from featmagic.render.figure import write_figure
 from featmagic.render.half_blocks import HalfBlockCells
@@ -22,7 +26,39 @@ from featmagic.render.viewport import Viewport
 from featmagic.support.text import wrap
 
 
-def show(drawing: Drawing, screen: Target, rows: int | None = None) -> None:
+def show(request: Request, view: View, target: Target) -> None:
+    """Show the grids, each under its caption, as soon as each is drawn.
+
+    Raises:
+        FeatmagicError: A layer can't be drawn as the view says.
+    """
+    with closing(draw_all(request.activations, view, target.viewport)) as drawings:
+        for drawing in drawings:
+            show_drawing(drawing, target, view.rows)
+
+
+def pictures(request: Request, view: View) -> list[tuple[str, bytes]]:
+    """Return a caption and a PNG for each layer; no bytes where there is no picture.
+
+    Raises:
+        FeatmagicError: A layer can't be drawn as the view says.
+    """
+    return [
+        (drawing.caption, mosaic_png(drawing.mosaic) if drawing.mosaic else b"")
+        for drawing in _drawings(request, view)
+    ]
+
+
+def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: bool) -> list[Path]:
+    """Return the files that `save` would write for these keys, if it may.
+
+    Raises:
+        FeatmagicError: As for `target_files`.
+    """
+    return target_files(path, keys, overwrite=overwrite)
+
+
+def show_drawing(drawing: Drawing, screen: Target, rows: int | None = None) -> None:
     """Show the caption, then the mosaic: a PNG in a notebook, half blocks in a terminal.
 
     Where there is neither a terminal nor color, the caption alone.
@@ -34,7 +70,7 @@ def show(drawing: Drawing, screen: Target, rows: int | None = None) -> None:
 
     Example:
         >>> from featmagic.render.target import Target
-        >>> show(Drawing("fc  Linear", None), Target("none", 80))
+        >>> show_drawing(Drawing("fc  Linear", None), Target("none", 80))
         fc  Linear
     """
     text = wrap(drawing.caption, screen.columns)
@@ -86,29 +122,35 @@ def _in_letters(mosaic: Mosaic, screen: Target, viewport: Viewport) -> MosaicLin
     return mosaic_lines(mosaic, ink, viewport.width)
 
 
-def save(places: Sequence[Path], drawings: Sequence[Drawing], *, named: bool) -> list[Path]:
-    """Write a picture for each drawing that has one.
+def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
+    """Write a picture for each layer that can be drawn.
 
     Args:
-        places: a file for each drawing.
-        drawings: what to write.
-        named: whether the layers were asked for one by one: each has to have a picture then.
+        request: What to draw.
+        view: How to draw it.
+        files: One for each layer, by `targets`.
 
     Returns:
         The files that were written.
 
     Raises:
-        FeatmagicError: nothing to draw, or a file that can't be written.
+        FeatmagicError: A layer can't be drawn as the view says, no layer can be drawn at all, or a
+            file can't be written.
     """
     writers: dict[Path, Callable[[Path], object]] = {}
     without = []
-    for target, drawing in zip(places, drawings, strict=True):
+    for file, drawing in zip(files, _drawings(request, view), strict=True):
         if drawing.mosaic is None:
             without.append(drawing.caption)
         else:
-            writers[target] = partial(_write, drawing.mosaic, drawing.caption, target.suffix)
-    check_some("Nothing to draw", without, some=bool(writers) and not named)
+            writers[file] = partial(_write, drawing.mosaic, drawing.caption, file.suffix)
+    check_some("Nothing to draw", without, some=bool(writers) and not request.named)
     return write_whole(writers)
+
+
+def _drawings(request: Request, view: View) -> list[Drawing]:
+    """Draw all layers for a page, before the first is used: an error leaves nothing half done."""
+    return list(draw_all(request.activations, view))
 
 
 def _write(mosaic: Mosaic, caption: str, suffix: str, path: Path) -> None:

@@ -89,6 +89,7 @@ class Look:
             raise
 
     def _finish(self, error: BaseException | None) -> None:
+        from featmagic.feature_maps import show_view
         from featmagic.recording.diagnostics import failing_layer, missing_from, moved_line
 
         maps, recorder = self._maps, self._recorder
@@ -103,7 +104,7 @@ class Look:
             say(moved_line(recorder))
         if error is None:
             model = recorder.selection.model if self._inputs is not None else None
-            maps.show_view((), self._line.view, model=model, inputs=self._inputs)
+            show_view(maps, (), self._line.view, model=model, inputs=self._inputs)
             if self._saving:
                 save(maps, (), self._saving)
         elif where := failing_layer(recorder.selection.model, error.__traceback__):
@@ -150,21 +151,18 @@ def _checked(saving: Saving | None, paths: list[str]) -> Saving | None:
     """
     if saving is None:
         return None
-    from featmagic.files.paths import holds_arrays, target_files
-    from featmagic.overview.show import overview_target
+    from featmagic.feature_maps import files_for
 
-    if saving.view.overview and not holds_arrays(Path(saving.path)):
-        overview_target(saving.path, overwrite=saving.overwrite)
-    else:
-        target_files(saving.path, paths, overwrite=saving.overwrite)
+    files_for(saving.path, paths, saving.view, overwrite=saving.overwrite)
     return replace(saving, path=str(Path(saving.path).expanduser().absolute()))
 
 
 def save(maps: FeatureMaps, layers: tuple[str, ...], saving: Saving) -> None:
     """Save what was shown, and say where it is."""
+    from featmagic.feature_maps import save_view
     from featmagic.files.arrays import saved_line
 
-    written = maps.save_view(saving.path, layers, saving.view, overwrite=saving.overwrite)
+    written = save_view(maps, saving.path, layers, saving.view, overwrite=saving.overwrite)
     say(saved_line(written))
 
 

@@ -74,10 +74,12 @@ class FeatMagics(Magics):  # type: ignore[misc]
         for name in asked.layers[:1]:
             self._check_again(name)
         maps = self.watches.last()
+        from featmagic.feature_maps import files_of, show_view
+
         if asked.saving:
             overwrite, view = asked.saving.overwrite, asked.saving.view
-            maps.targets(asked.saving.path, asked.layers, view, overwrite=overwrite)
-        maps.show_view(asked.layers, asked.view)
+            files_of(maps, asked.saving.path, asked.layers, view, overwrite=overwrite)
+        show_view(maps, asked.layers, asked.view)
         if asked.saving:
             save(maps, asked.layers, asked.saving)
 

@@ -25,6 +25,9 @@ AXES = frozenset({"layout", "tokens", "volume", "attention"})
 # Options of what is shown on a screen; files take none of them.
 SCREEN = frozenset({"renderer", "rows"})
 
+# Options that say which color a value has.
+_COLORING = frozenset({"color", "range", "limits"})
+
 GROUPS = (
     AXES
     | SCREEN
@@ -326,7 +329,8 @@ class View:
 
     def changed(self, *groups: str) -> list[str]:
         """Return the names of the options in these groups that aren't at their defaults."""
-        return _changed(vars(self), groups)
+        names = _names_in(groups)
+        return [name for name in names if getattr(self, name) != _DEFAULTS[name]]
 
     def only(self, *groups: str, **options: Any) -> View:
         """Return a view with only the options of these groups; all others are at their defaults.
@@ -349,7 +353,7 @@ class View:
         """
         if unknown := set(groups) - GROUPS:
             raise ValueError(f"no group of options is called {', '.join(sorted(unknown))}")
-        kept = {option.name: getattr(self, option.name) for option in options_in(groups)}
+        kept = {name: getattr(self, name) for name in _names_in(groups)}
         values = {**_DEFAULTS, **kept, **options}
         idle = dict(_without_effect(values))
         return View(**{name: value for name, value in values.items() if name not in idle})
@@ -397,8 +401,8 @@ def options_in(groups: Collection[str]) -> list[Field[Any]]:
     return [option for option in fields(View) if option.metadata["group"] in groups]
 
 
-def _changed(values: Mapping[str, Any], groups: Collection[str]) -> list[str]:
-    return [option.name for option in options_in(groups) if values[option.name] != option.default]
+def _names_in(groups: Collection[str]) -> list[str]:
+    return [option.name for option in options_in(groups)]
 
 
 def _without_effect(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -407,25 +411,21 @@ def _without_effect(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     Args:
         values: A value for every field of `View`.
     """
-
-    def changed(*groups: str) -> list[str]:
-        return _changed(values, groups)
-
     overlay, explore, pca = values["overlay"], values["explore"], values["reduce"] == "pca"
     on_input = overlay or values["input"] or explore
     for is_idle, names, why in (
         (not overlay and not explore, ["alpha"], "without --overlay"),
         (not on_input, ["mean", "std"], "without --input or --overlay"),
         (not pca, ["pca_basis"], "without --reduce pca"),
+        (pca, _names_in(_COLORING), "with --reduce pca, which has colours of its own"),
         (
-            pca,
-            changed("color", "range", "limits"),
-            "with --reduce pca, which has colours of its own",
+            values["reduce"],
+            _names_in({"order"}),
+            "with --reduce, which takes all channels together",
         ),
-        (values["reduce"], changed("order"), "with --reduce, which takes all channels together"),
-        (values["overview"], changed(*GROUPS - TAKEN["overview"]), "in an overview"),
+        (values["overview"], _names_in(GROUPS - TAKEN["overview"]), "in an overview"),
         (not explore, ["max_bytes"], "without --explore"),
-        (explore, changed(*GROUPS - TAKEN["explorer"]), "in an explorer"),
+        (explore, _names_in(GROUPS - TAKEN["explorer"]), "in an explorer"),
     ):
         for name in names if is_idle else ():
             if values[name] != _DEFAULTS[name]:

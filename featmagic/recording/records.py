@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -152,6 +153,25 @@ class Pass:
 def _is_in(suffix: str, part: str) -> bool:
     """Whether a tensor lies in the part of an output: `[1][0]` in `[1]`."""
     return suffix == part or suffix.startswith(part + "[")
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a view is asked to show.
+
+    Attributes:
+        activations: In the order in which the layers ran.
+        named: Whether the layers were asked for by name: each of them has to be shown then.
+        maps: The mapping that the activations are from, to find the user's variable by.
+        model: Runs again on an input that is picked in an explorer.
+        inputs: Can be picked in an explorer.
+    """
+
+    activations: Sequence[Activation]
+    named: bool = False
+    maps: object = None
+    model: Any = None
+    inputs: Any = None
 
 
 def call_of(activation: Activation) -> str:

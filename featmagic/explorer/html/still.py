@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from featmagic.explorer.document import first_sample
+from featmagic.explorer.document import grid_view
 from featmagic.explorer.html.page import Still
-from featmagic.explorer.planes import useful
 from featmagic.grid.draw import draw
-from featmagic.options.view import TAKEN, View
+from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
-from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
 from featmagic.render.image import mosaic_png
 from featmagic.render.viewport import PAGE
@@ -33,11 +31,11 @@ def still(activations: Sequence[Activation], view: View, most: int) -> Still:
         (b'PNG', 'act  ReLU  (1, 3, 8, 8')
     """
     first = next((one for one in activations if not undrawable(one.tensor)), activations[0])
-    how = fitting(first, view, len(activations)).only(*TAKEN["grid"])
+    how = grid_view(first, view, len(activations))
     if undrawable(first.tensor):
         return Still(draw(first, how, PAGE).caption, b"")
     caption = ""
-    for smaller in _smaller(useful(first, how, first_sample(first, how))):
+    for smaller in _smaller(how):
         drawing = draw(first, smaller, PAGE)
         picture = mosaic_png(drawing.mosaic) if drawing.mosaic else b""
         if len(picture) <= most:

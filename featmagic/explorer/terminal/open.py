@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 
-from featmagic.grid.draw import draw_all
 from featmagic.grid.show import show
 from featmagic.options.view import TAKEN, View
-from featmagic.recording.records import Activation
+from featmagic.recording.records import Activation, Request
 from featmagic.render.target import Target
 from featmagic.support.environment import is_terminal, known_color_depth
 from featmagic.support.text import say
@@ -37,10 +35,7 @@ def browse(activations: Sequence[Activation], view: View, where: Target) -> None
     if not activations:
         return
     if reason := _without():
-        plain = view.only(*TAKEN["grid"])
-        with closing(draw_all(activations, plain, where.viewport)) as drawings:
-            for drawing in drawings:
-                show(drawing, where, view.rows)
+        show(Request(activations), view.only(*TAKEN["grid"]), where)
         say(f"Shown without an explorer: {reason}.")
         return
     # prompt_toolkit takes a while to import: only where it is used.
