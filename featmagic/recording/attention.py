@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +20,18 @@ _FORWARD = nn.MultiheadAttention.forward
 _SIGNATURE = inspect.signature(_FORWARD)
 
 
-@dataclass(frozen=True)
-class CallOutput:
-    """What a call returned; with the weights that were asked for, or in `empty` why not."""
+class CallOutput(NamedTuple):
+    """What a call returned, completed by the attention weights that were asked for.
+
+    Attributes:
+        output: the object that was returned, or a copy of it with the weights.
+        asked: whether weights were asked for, and are in `output`.
+        empty: the parts that the call couldn't give, as Python reaches them, each with the reason.
+    """
 
     output: object
     asked: bool = False
-    empty: Mapping[str, str] = field(default_factory=dict)
+    empty: Mapping[str, str] = MappingProxyType({})
 
 
 def gives_weights(module: nn.Module) -> bool:
