@@ -12,6 +12,7 @@ from featmagic.recording.diagnostics import missing_from, moved_line
 from featmagic.recording.eval_mode import looking
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
+from featmagic.recording.sinks import KeepLastPass
 from featmagic.support.text import say
 
 
@@ -49,7 +50,8 @@ def capture(
         torch.Size([1, 5, 24, 24])
     """
     maps = FeatureMaps()
-    recorder = Recorder(select(model, layers), maps.begin, as_is=as_is, follow=fields)
+    sink = KeepLastPass(maps.begin)
+    recorder = Recorder(select(model, layers), sink, as_is=as_is, follow=fields)
     with nullcontext() if as_is else looking(model):
         try:
             with recorder:

@@ -43,6 +43,7 @@ class Look:
         from featmagic.recording.eval_mode import looking
         from featmagic.recording.recorder import Recorder
         from featmagic.recording.selectors import leaves, select
+        from featmagic.recording.sinks import KeepLastPass
         from featmagic.render.target import current_target
 
         current_target(self._line.view.renderer)  # what can't be shown is said before the cell runs
@@ -53,9 +54,8 @@ class Look:
         self._saving = _checked(self._line.saving, list(chosen.modules))
         self._expression, self._maps = expression, FeatureMaps()
         self._had_dynamo = "torch._dynamo" in sys.modules
-        self._recorder = Recorder(
-            chosen, self._maps.begin, as_is=self._line.as_is, follow=self._explores
-        )
+        sink = KeepLastPass(self._maps.begin)
+        self._recorder = Recorder(chosen, sink, as_is=self._line.as_is, follow=self._explores)
         self._binding = Binding(name, self._maps, self._namespace)
         try:
             self._watches.opened(self._open)

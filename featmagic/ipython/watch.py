@@ -236,6 +236,7 @@ class Watch:
         from featmagic.recording.diagnostics import missing_from
         from featmagic.recording.recorder import Recorder
         from featmagic.recording.selectors import select
+        from featmagic.recording.sinks import KeepLastPass
 
         model = find_model(self.expression, namespace)
         listed_by = f"%hook {self.expression}"
@@ -251,7 +252,7 @@ class Watch:
                 namespace[self.name] = maps
 
         self.detach()  # should an older cell not have ended
-        self.running = Running(Recorder(chosen, begin, as_is=True), maps)
+        self.running = Running(Recorder(chosen, KeepLastPass(begin), as_is=True), maps)
         self.running.recorder.attach()
         self.say_missing(missing_from(self.running.recorder))
         return maps
