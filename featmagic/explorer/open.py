@@ -14,7 +14,7 @@ from featmagic.options.view import View, for_pictures
 from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
 from featmagic.recording.rerun import Rerun, rerun_of
-from featmagic.render.mime_bundle import png_bundle
+from featmagic.render.mime_bundle import small_png
 from featmagic.support.environment import running_shell
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import spoken
@@ -50,7 +50,7 @@ def open_explorer(
     drawing = draw(first.activations[first.shown.text["start"]["layer"]], _of_the_grid(first))
     again = _again(first, inputs, maps) if inputs else None
     mosaic = drawing.mosaic
-    picture = png_bundle(mosaic, drawing.caption) if mosaic else (b"", {})
+    picture = small_png(mosaic, drawing.caption) if mosaic else (b"", {})
     return Explorer(first, again, picture, spoken(drawing.caption))
 
 

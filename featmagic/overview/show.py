@@ -1,4 +1,4 @@
-"""Where a picture goes: to the IPython that is running, or to the standard output."""
+"""A film strip on the target, and where it is saved."""
 
 from __future__ import annotations
 
@@ -7,50 +7,53 @@ from pathlib import Path
 
 from featmagic.files.paths import target_files
 from featmagic.overview.filmstrip import Filmstrip
-from featmagic.overview.image import filmstrip_image as film_image
-from featmagic.overview.table import alarms, head
-from featmagic.overview.table import filmstrip_text as film_text
+from featmagic.overview.image import filmstrip_image
+from featmagic.overview.table import alarms, filmstrip_text, head
 from featmagic.overview.text import filmstrip_lines
-from featmagic.render.mime_bundle import bundle, publish, tell
+from featmagic.render.mime_bundle import publish
 from featmagic.render.target import Target
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import wrap
 
 
+def show(filmstrip: Filmstrip, target: Target) -> None:
+    """Show a film strip as the target's renderer draws it: an image, text, or the table alone.
+
+    Args:
+        filmstrip: made for the target's viewport.
+        target: where to show it.
+
+    Example:
+        >>> from featmagic.overview.filmstrip import filmstrip
+        >>> from featmagic.options.view import View
+        >>> from featmagic.render.target import RENDERERS, Target
+        >>> show(filmstrip([], View(), None), Target(RENDERERS["none"], 80))
+        0 layers · 0 B of activations · no NaN, no inf
+    """
+    renderer, viewport = target.renderer, target.viewport
+    if renderer.bundle is not None:
+        text, summary = filmstrip_text(filmstrip), "\n".join([*head(filmstrip), *alarms(filmstrip)])
+        target.tell("\n".join(wrap(line, target.columns) for line in summary.split("\n")))
+        # A terminal at an engine's client shows the text of an image: the summary is above already.
+        words = text.removeprefix(f"{summary}\n") if target.engine else text
+        publish(*renderer.bundle(filmstrip_image(filmstrip), filmstrip.palette, words, summary))
+    elif renderer.cells is not None and viewport is not None:
+        target.tell(filmstrip_lines(filmstrip, renderer.cells, target.colors, viewport.width))
+    else:
+        target.tell(filmstrip_text(filmstrip))
+
+
 def overview_target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
-    """The file that an overview would be written to.
+    """Return the file that a film strip would be written to.
 
     Raises:
-        FeatmagicError: as for any picture, or a suffix that isn't .png.
+        FeatmagicError: as for any picture, or a suffix other than .png.
 
     Example:
         >>> overview_target("overview.png", overwrite=True).name
         'overview.png'
     """
-    (target,) = target_files(path, ["overview"], overwrite=overwrite)
-    if target.suffix.lower() != ".png":
-        raise FeatmagicError(f"An overview is saved as .png, not '{target.name}'.")
-    return target
-
-
-def show(film: Filmstrip, screen: Target) -> None:
-    """Show an overview: one PNG in a notebook, half blocks in a terminal, else the table as text.
-
-    Example:
-        >>> from featmagic.overview.filmstrip import filmstrip
-        >>> from featmagic.render.target import Target
-        >>> from featmagic.options.view import View
-        >>> show(filmstrip([], View(), None), Target("none", 80))
-        0 layers · 0 B of activations · no NaN, no inf
-    """
-    text = film_text(film)
-    if screen.renderer == "png":
-        summary = "\n".join([*head(film), *alarms(film)])
-        tell("\n".join(wrap(line, screen.columns) for line in summary.split("\n")), screen)
-        words = text.removeprefix(f"{summary}\n") if screen.engine else text
-        publish(*bundle(film_image(film), film.palette, words, summary))
-    elif screen.viewport is not None:
-        colors = 0 if screen.renderer == "ascii" else screen.colors
-        tell(filmstrip_lines(film, colors, screen.viewport.width), screen)
-    else:
-        tell(text, screen)
+    (file,) = target_files(path, ["overview"], overwrite=overwrite)
+    if file.suffix.lower() != ".png":
+        raise FeatmagicError(f"An overview is saved as .png, not '{file.name}'.")
+    return file

@@ -64,7 +64,8 @@ class Mosaic:
         scale: the range behind `ends`, where all tiles share it.
         nonfinite: what each tile holds that is no number, as letters of `LETTERS`; empty where
             no tile does.
-        missing: `(rows, h, ncols, w)`, of RGB tiles: `NAN` where they hold what is no number.
+        missing: `(rows, h, ncols, w)`, of RGB tiles: `NAN` where they hold non-finite values.
+        color_maps: how many color maps share the levels of the palette.
     """
 
     indices: Pixels
@@ -79,6 +80,7 @@ class Mosaic:
     scale: SharedRange | None = None
     nonfinite: tuple[str, ...] = ()
     missing: Pixels | None = None
+    color_maps: int = 1
 
     @property
     def tile_size(self) -> tuple[int, int]:

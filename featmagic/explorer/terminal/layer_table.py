@@ -54,7 +54,7 @@ def layer_entries(activations: Sequence[Activation], view: View) -> list[LayerEn
     film = filmstrip(activations, View(**how), None)
     if film.interrupted:
         raise KeyboardInterrupt
-    return [_entry(frame) for frame in film.frames]
+    return [_entry(frame) for frame in film.rows]
 
 
 def _entry(frame: FilmstripRow) -> LayerEntry:

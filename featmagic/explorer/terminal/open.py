@@ -13,7 +13,7 @@ from featmagic.grid.show import show
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
 from featmagic.render.target import Target
-from featmagic.support.environment import is_terminal, known_color_depth
+from featmagic.support.environment import is_terminal
 from featmagic.support.text import say
 
 
@@ -33,7 +33,8 @@ def browse(activations: Sequence[Activation], view: View, where: Target) -> None
         FeatmagicError: as an overview or, where the grids are shown, as a look.
 
     Example:
-        >>> browse([], View(), Target("none", 80))
+        >>> from featmagic.render.target import RENDERERS
+        >>> browse([], View(), Target(RENDERERS["none"], 80))
     """
     if not activations:
         return
@@ -49,7 +50,7 @@ def browse(activations: Sequence[Activation], view: View, where: Target) -> None
     from featmagic.explorer.terminal.layer_table import layer_entries
 
     try:
-        explore(layer_entries(activations, view), replace(_ordinary(view), max=0), _colors(where))
+        explore(layer_entries(activations, view), replace(_ordinary(view), max=0), where.colors)
     except KeyboardInterrupt:
         say("Interrupted.")
 
@@ -62,13 +63,6 @@ def _without() -> str:
     if os.environ.get("TERM") in (None, "", "dumb") and not os.environ.get("WT_SESSION"):
         return "this terminal (TERM=dumb) has no full screen"
     return ""
-
-
-def _colors(where: Target) -> int:
-    """How many colors the pictures have: 0 for plain letters."""
-    if where.renderer in ("ascii", "none"):
-        return 0
-    return where.colors or known_color_depth() or 256  # a screen for PNGs speaks of none
 
 
 def _ordinary(view: View) -> View:
