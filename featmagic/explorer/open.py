@@ -12,7 +12,7 @@ from featmagic.grid.draw import draw
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
 from featmagic.recording.rerun import Rerun, rerun_of
-from featmagic.render.mime_bundle import png_bundle
+from featmagic.render.mime_bundle import small_png
 from featmagic.support.environment import running_shell
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import spoken
@@ -49,7 +49,7 @@ def open_explorer(
     drawing = draw(start, grid_view(start, view, len(activations)))
     again = _again(first, inputs, maps) if inputs else None
     mosaic = drawing.mosaic
-    picture = png_bundle(mosaic, drawing.caption) if mosaic else (b"", {})
+    picture = small_png(mosaic, drawing.caption) if mosaic else (b"", {})
     return Explorer(first, again, picture, spoken(drawing.caption))
 
 

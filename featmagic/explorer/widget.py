@@ -21,11 +21,10 @@ from featmagic.explorer.session import Session, changed
 from featmagic.support.environment import (
     is_jupyterlab,
     is_run_by_a_program,
-    one_line,
     run_in_main_thread,
     running_shell,
 )
-from featmagic.support.errors import FeatmagicError
+from featmagic.support.errors import FeatmagicError, one_line
 
 _STATIC = Path(__file__).parent / "static"
 

@@ -160,7 +160,7 @@ def _checked(saving: Saving | None, paths: list[str]) -> Saving | None:
 def save(maps: FeatureMaps, layers: tuple[str, ...], saving: Saving) -> None:
     """Save what was shown, and say where it is."""
     from featmagic.feature_maps import save_view
-    from featmagic.files.arrays import saved_line
+    from featmagic.files.paths import saved_line
 
     written = save_view(maps, saving.path, layers, saving.view, overwrite=saving.overwrite)
     say(saved_line(written))

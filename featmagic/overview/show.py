@@ -9,13 +9,11 @@ from pathlib import Path
 from featmagic.files.paths import target_files, write_whole
 from featmagic.options.view import View
 from featmagic.overview.filmstrip import Filmstrip, filmstrip
-from featmagic.overview.image import filmstrip_image as film_image
-from featmagic.overview.image import filmstrip_png
-from featmagic.overview.table import alarms, head
-from featmagic.overview.table import filmstrip_text as film_text
+from featmagic.overview.image import filmstrip_image, filmstrip_png
+from featmagic.overview.table import alarms, filmstrip_text, head
 from featmagic.overview.text import filmstrip_lines
 from featmagic.recording.records import Request
-from featmagic.render.mime_bundle import bundle, publish, tell
+from featmagic.render.mime_bundle import publish
 from featmagic.render.target import Target
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import wrap
@@ -44,7 +42,7 @@ def pictures(request: Request, view: View) -> list[tuple[str, bytes]]:
     film = filmstrip(request.activations, view)
     if film.interrupted:
         raise KeyboardInterrupt
-    return [(film_text(film), filmstrip_png(film))]
+    return [(filmstrip_text(film), filmstrip_png(film))]
 
 
 def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: bool) -> list[Path]:
@@ -70,21 +68,27 @@ def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
     return write_whole({files[0]: lambda beside: beside.write_bytes(picture)})
 
 
-def show_filmstrip(film: Filmstrip, screen: Target) -> None:
-    """Show an overview: one PNG in a notebook, half blocks in a terminal, else the table as text.
+def show_filmstrip(strip: Filmstrip, target: Target) -> None:
+    """Show a film strip as the target's renderer draws it: an image, text, or the table alone.
+
+    Args:
+        strip: made for the target's viewport.
+        target: where to show it.
 
     Example:
-        >>> show_filmstrip(filmstrip([], View(), None), Target("none", 80))
+        >>> from featmagic.options.view import View
+        >>> from featmagic.render.target import RENDERERS, Target
+        >>> show_filmstrip(filmstrip([], View(), None), Target(RENDERERS["none"], 80))
         0 layers · 0 B of activations · no NaN, no inf
     """
-    text = film_text(film)
-    if screen.renderer == "png":
-        summary = "\n".join([*head(film), *alarms(film)])
-        tell("\n".join(wrap(line, screen.columns) for line in summary.split("\n")), screen)
-        words = text.removeprefix(f"{summary}\n") if screen.engine else text
-        publish(*bundle(film_image(film), film.palette, words, summary))
-    elif screen.viewport is not None:
-        colors = 0 if screen.renderer == "ascii" else screen.colors
-        tell(filmstrip_lines(film, colors, screen.viewport.width), screen)
+    renderer, viewport = target.renderer, target.viewport
+    if renderer.bundle is not None:
+        text, summary = filmstrip_text(strip), "\n".join([*head(strip), *alarms(strip)])
+        target.tell("\n".join(wrap(line, target.columns) for line in summary.split("\n")))
+        # A terminal at an engine's client shows the text of an image: the summary is above already.
+        words = text.removeprefix(f"{summary}\n") if target.engine else text
+        publish(*renderer.bundle(filmstrip_image(strip), strip.palette, words, summary))
+    elif renderer.cells is not None and viewport is not None:
+        target.tell(filmstrip_lines(strip, renderer.cells, target.colors, viewport.width))
     else:
-        tell(text, screen)
+        target.tell(filmstrip_text(strip))

@@ -53,7 +53,7 @@ def layer_entries(activations: Sequence[Activation], view: View) -> list[LayerEn
     film = filmstrip(activations, view.only(*AXES), None)
     if film.interrupted:
         raise KeyboardInterrupt
-    return [_entry(frame) for frame in film.frames]
+    return [_entry(frame) for frame in film.rows]
 
 
 def _entry(frame: FilmstripRow) -> LayerEntry:

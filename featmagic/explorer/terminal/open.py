@@ -10,7 +10,7 @@ from featmagic.grid.show import show
 from featmagic.options.view import TAKEN, View
 from featmagic.recording.records import Activation, Request
 from featmagic.render.target import Target
-from featmagic.support.environment import is_terminal, known_color_depth
+from featmagic.support.environment import is_terminal
 from featmagic.support.text import say
 
 
@@ -30,7 +30,8 @@ def browse(activations: Sequence[Activation], view: View, where: Target) -> None
         FeatmagicError: as an overview or, where the grids are shown, as a look.
 
     Example:
-        >>> browse([], View(), Target("none", 80))
+        >>> from featmagic.render.target import RENDERERS
+        >>> browse([], View(), Target(RENDERERS["none"], 80))
     """
     if not activations:
         return
@@ -44,7 +45,7 @@ def browse(activations: Sequence[Activation], view: View, where: Target) -> None
 
     try:
         every = view.only(*TAKEN["grid"], max=0)
-        explore(layer_entries(activations, view), every, _colors(where))
+        explore(layer_entries(activations, view), every, where.colors)
     except KeyboardInterrupt:
         say("Interrupted.")
 
@@ -57,10 +58,3 @@ def _without() -> str:
     if os.environ.get("TERM") in (None, "", "dumb") and not os.environ.get("WT_SESSION"):
         return "this terminal (TERM=dumb) has no full screen"
     return ""
-
-
-def _colors(where: Target) -> int:
-    """How many colors the pictures have: 0 for plain letters."""
-    if where.renderer in ("ascii", "none"):
-        return 0
-    return where.colors or known_color_depth() or 256  # a screen for PNGs speaks of none
