@@ -92,6 +92,9 @@ _ROWS = (
 SETTINGS = {setting.name: setting for setting in _ROWS}
 
 
+CYCLES = {setting.name: setting.cycle for setting in _ROWS if setting.cycle is not None}
+
+
 def settings_of(view: View) -> dict[str, Any]:
     """Return the value of every setting that a view asks for.
 

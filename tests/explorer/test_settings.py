@@ -7,7 +7,7 @@ from torch import nn
 import featmagic
 from featmagic.explorer.protocol import change_settings
 from featmagic.explorer.session import open_session
-from featmagic.explorer.settings import SETTINGS, settings_of
+from featmagic.explorer.settings import CYCLES, SETTINGS, settings_of
 from featmagic.explorer.terminal.keymap import KEYS
 from featmagic.explorer.terminal.layer_table import layer_entries
 from featmagic.explorer.terminal.state import ExplorerState
@@ -53,9 +53,9 @@ def test_each_setting_takes_what_a_view_starts_with_and_refuses_what_cannot_be(n
         change_settings({name: WRONG[name]}, now, CMAPS)
 
 
-@pytest.mark.parametrize("name", [name for name, row in SETTINGS.items() if row.cycle])
+@pytest.mark.parametrize("name", CYCLES)
 def test_a_settings_key_goes_through_its_values_in_a_terminal(name):
-    cycle = SETTINGS[name].cycle
+    cycle = CYCLES[name]
     (key,) = [key for key in KEYS if key.name == cycle.key]
     assert (key.shown, key.words) == (cycle.key, cycle.help)
     view = View(**{name: cycle.values[0]})
