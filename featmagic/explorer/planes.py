@@ -97,31 +97,31 @@ def sample_planes(activation: Activation, view: View, sample: int = 0) -> Sample
     whole = replace(view, sample=str(sample), max=0, sort="index", topk=None, explore=False,
                     max_bytes=View.max_bytes, alpha=View.alpha, mean=None, std=None)  # fmt: skip
     layout = layout_of(activation, whole)
-    stack = planes_of(activation.tensor, layout, whole, activation.key)
-    flat = stack.values[0]
-    form = form_of(stack.form, len(flat))
-    values, padding = assemble(flat, form)
-    alone = form != "tiles"
-    noun = {"fold": "values"}.get(form, "heat map") if alone else stack.noun
+    planes = planes_of(activation.tensor, layout, whole, activation.key)
+    values = planes.values[0]
+    form = form_of(planes.form, len(values))
+    pictures, padding = assemble(values, form)
+    is_single = form != "tiles"  # all channels are in one picture
+    noun = {"fold": "values"}.get(form, "heat map") if is_single else planes.noun
     return SamplePlanes(
-        values=values,
-        channels=(0,) if alone else stack.indices,
-        total=1 if alone else stack.total,
+        values=pictures,
+        channels=(0,) if is_single else planes.indices,
+        total=1 if is_single else planes.total,
         noun=noun,
-        words=_words(stack, form),
+        words=_words(planes, form),
         padding=padding,
-        place_index=_place_index(activation.tensor, layout, stack, form, whole),
-        channel_values=flat,
-        prefix=None if alone or stack.prefix is None else (stack.prefix[0], stack.names),
-        order=_likeness(stack, view, activation) if not alone else None,
-        spatial=stack.spatial,
-        signed=stack.signed,
-        used=stack.used,
+        place_index=_place_index(activation.tensor, layout, planes, form, whole),
+        channel_values=values,
+        prefix=None if is_single or planes.prefix is None else (planes.prefix[0], planes.names),
+        order=None if is_single else _likeness(planes, view, activation),
+        spatial=planes.spatial,
+        signed=planes.signed,
+        used=planes.used,
     )
 
 
 def useful(activation: Activation, view: View, sample: int = 0) -> View:
-    """The view without the options that are for other layers.
+    """Return the view without the options that are for other layers.
 
     Example:
         >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(2, 5, 8, 6))
