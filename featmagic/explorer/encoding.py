@@ -110,7 +110,7 @@ def dead_in(one: SamplePlanes) -> tuple[int, int]:
         >>> dead_in(sample_planes(act, View(layout="NCHW")))
         (3, 3)
     """
-    rows = one.lines.flatten(1)
+    rows = one.channel_values.flatten(1)
     if rows.shape[1] < 2:
         return 0, 0
     low = rows.amin(1)

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 import featmagic
-from featmagic.explorer.budget import OF_A_PLANE, shares
+from featmagic.explorer.budget import BYTES_OF_PLANE, shares
 from featmagic.explorer.document import document
 from featmagic.options.view import View
 from featmagic.support.errors import FeatmagicError
@@ -276,11 +276,11 @@ SIZES = st.lists(
 def test_shares_stay_within_the_budget_and_use_it(sizes, budget):
     def cost(size, share):
         sides = [-(-side // share.shrink) for side in size[1:]]
-        return min(size[0], share.most or size[0]) * (sides[0] * sides[1] + OF_A_PLANE)
+        return min(size[0], share.most or size[0]) * (sides[0] * sides[1] + BYTES_OF_PLANE)
 
     found = shares(sizes, budget)
     assert sum(map(cost, sizes, found)) <= budget
-    if sum(planes * (h * w + OF_A_PLANE) for planes, h, w in sizes) <= budget:
+    if sum(planes * (h * w + BYTES_OF_PLANE) for planes, h, w in sizes) <= budget:
         assert all(share.shrink == 1 and share.most is None for share in found)
 
 

@@ -556,7 +556,7 @@ def test_a_closed_explorer_holds_nothing_and_says_so(front):
         "ex.input = 1\nplane = ex.selection"
     )
     held = (
-        "[weakref.ref(it) for it in (feature_maps['act1'], ex._source.activations['act1'].tensor)]"
+        "[weakref.ref(it) for it in (feature_maps['act1'], ex._session.activations['act1'].tensor)]"
     )
     front.good(f"held, dead = {held}, weakref.ref(ex)\nex.close()\ndel feature_maps, plane")
 

@@ -1,4 +1,4 @@
-"""The explorer of a terminal: a full screen to walk through layers and channels with keys."""
+"""Open the explorer of a terminal: a full screen of layers and channels, moved through by keys."""
 
 from __future__ import annotations
 
@@ -15,31 +15,26 @@ from featmagic.support.text import say
 
 
 def browse(activations: Sequence[Activation], view: View, where: Target) -> None:
-    """Open the explorer on these layers, and come back when the user leaves it.
+    """Open the explorer of some layers, and return when the user leaves it.
 
-    What stood on the screen before is there again afterwards, whatever happens meanwhile. Where
-    there is no room for an explorer, the grids are shown as by an ordinary look, and a line says
-    why.
+    What was on the screen before is there again afterwards, even after an error. Where no explorer
+    can be shown, the grids are shown as by a look, and a line says why.
 
     Args:
-        activations: the activations, each with more words for its caption.
-        view: how to draw them at first.
-        where: what there is to show on.
+        activations: The layers, in the order in which they ran.
+        view: How to draw them at first.
+        where: Where to show the grids.
 
     Raises:
-        FeatmagicError: as an overview or, where the grids are shown, as a look.
-
-    Example:
-        >>> from featmagic.render.target import RENDERERS
-        >>> browse([], View(), Target(RENDERERS["none"], 80))
+        FeatmagicError: As an overview or, where the grids are shown, as a look does.
     """
     if not activations:
         return
-    if reason := _without():
+    if reason := _why_not():
         show(Request(activations), view.only(*TAKEN["grid"]), where)
         say(f"Shown without an explorer: {reason}.")
         return
-    # prompt_toolkit takes a while to import: only where it is used.
+    # prompt_toolkit takes a while to import.
     from featmagic.explorer.terminal.app import explore
     from featmagic.explorer.terminal.layer_table import layer_entries
 
@@ -50,8 +45,8 @@ def browse(activations: Sequence[Activation], view: View, where: Target) -> None
         say("Interrupted.")
 
 
-def _without() -> str:
-    """Why there can be no explorer; empty where there can."""
+def _why_not() -> str:
+    """Return why no explorer can be shown, or an empty text."""
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if not is_terminal(stream):
             return f"its keys and its screen need a terminal, and the standard {name} is none"
