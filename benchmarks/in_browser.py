@@ -19,7 +19,7 @@ const draw = CanvasRenderingContext2D.prototype.putImageData;
 window.drawn = new Set();
 const channels = () => [...drawn].filter((canvas) => canvas.closest('[aria-label="Channels"]'));
 CanvasRenderingContext2D.prototype.putImageData = function (...inputs) {
-  draw.apply(this, given);
+  draw.apply(this, inputs);
   drawn.add(this.canvas);
   if (document.documentElement.dataset.painted) return;
   requestAnimationFrame(() => channels().length && requestAnimationFrame(() => {
