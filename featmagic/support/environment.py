@@ -10,8 +10,6 @@ from typing import Any, TextIO
 
 from featmagic.support.text import printable
 
-EXTENSION = "_featmagic"  # of the shell: the extension, while it is loaded
-
 
 def running_shell() -> Any:
     """The running IPython, or None.
