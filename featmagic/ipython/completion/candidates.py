@@ -29,7 +29,7 @@ from featmagic.ipython.completion.static_lookup import (
     is_module,
     is_tensor,
     items,
-    leading_to_models,
+    leading_to_modules,
     value_of,
 )
 from featmagic.ipython.tokenizer import words_of
@@ -54,8 +54,8 @@ def models(
         LookupError: the word is no such expression, or stands for nothing.
     """
     at = opened(word)
-    there = _held(at, after, names, hidden)
-    fitting = leading_to_models((text, value) for text, value in there if text.startswith(at.leaf))
+    held = _held(at, after, names, hidden)
+    fitting = leading_to_modules((text, value) for text, value in held if text.startswith(at.leaf))
     fitting.sort(key=lambda found: not is_module(found[1]))
     kinds = {text: class_of(value) for text, value in fitting}
     typed = at.leaf.removesuffix(behind_dot(at.leaf))  # a key may have dots
