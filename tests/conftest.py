@@ -11,6 +11,14 @@ from helpers.shells import Shell
 collect_ignore = ["helpers/simulated_accelerator.py"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_ipython_folder(tmp_path_factory):
+    """Profile and history of this process's own: the user's stay alone, other workers' too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _same_random_numbers():
     torch.manual_seed(0)
