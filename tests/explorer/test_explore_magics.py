@@ -66,7 +66,7 @@ def test_bytes_that_cannot_be_are_said_where_only_a_page_is_saved_too():
 
 
 def test_settings_for_grids_do_not_stand_in_an_explorers_way():
-    asked = parse_look("model --explore", usual={"max": 16, "cmap": "gray"})
+    asked = parse_look("model --explore", defaults={"max": 16, "cmap": "gray"})
     assert asked.view == View(explore=True, cmap="gray")
 
 
