@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 
 import pytest
 import torch
@@ -9,6 +10,11 @@ from helpers.shells import Shell
 
 # Importing it changes the process for good; pytest's search for doctests would.
 collect_ignore = ["helpers/simulated_accelerator.py"]
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Where processes share the cores, threads of torch mostly wait for each other.
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # for kernels and all that tests start
 
 
 @pytest.fixture(scope="session", autouse=True)
