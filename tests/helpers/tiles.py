@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from featmagic.render.font import LINE
 from featmagic.render.palette import INK, palette
+from helpers.expected import possible_colors, wrong_pixels
 
 BAR = 3  # pixels under a tile, for its strength
 
@@ -60,3 +64,25 @@ def tiles_in(pixels, shape):
             edges.add(edge)
     assert len(edges) == 1
     return tiles
+
+
+def picture_of(output):
+    """The picture of an output of a notebook, as a page shows it."""
+    image = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+    return as_shown(image, output.metadata["image/png"])
+
+
+def tiles_of(output, shape):
+    """The tiles of a picture; the colors under them, which a shared range has, are cut off."""
+    pixels = np.asarray(picture_of(output).convert("RGB"))
+    if "own range" not in output.data["text/plain"]:
+        pixels = pixels[: -LINE - 12]
+    return tiles_in(pixels, shape)
+
+
+def assert_holds(output, planes, cmap, ranges):
+    """The picture's tiles are these planes, in this order, each colored over its range."""
+    tiles = tiles_of(output, planes.shape[1:])
+    assert len(tiles) == len(planes)
+    for tile, plane, ends in zip(tiles, planes, ranges, strict=True):
+        assert wrong_pixels(tile.colors, possible_colors(plane, ends, cmap)) == 0

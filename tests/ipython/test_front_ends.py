@@ -12,14 +12,12 @@ import io
 import re
 import unicodedata
 
-import nbformat
 import numpy as np
 import pytest
-from helpers import TESTS
 from helpers.expected import layers_of, model_and_images
+from helpers.kernels import executed
 from helpers.streams import joined
 from helpers.tiles import as_shown
-from nbclient import NotebookClient
 from PIL import Image
 
 SETUP = """\
@@ -52,14 +50,10 @@ PICTURES = [name for name in LOOKS if name != "words only"]
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory):
+def sent():
     """What a kernel sent for each look."""
-    cells = [nbformat.v4.new_code_cell(source) for source in (SETUP, *LOOKS.values())]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(TESTS)}})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-        client.execute()
+    notebook, error = executed(SETUP, *LOOKS.values())
+    assert error is None
     cells = notebook.cells[1:]
     return {name: joined(cell.outputs) for name, cell in zip(LOOKS, cells, strict=True)}
 

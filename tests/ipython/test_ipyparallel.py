@@ -13,8 +13,8 @@ import psutil
 import pytest
 from helpers import TESTS
 from helpers.expected import centered, layers_of, model_and_images, ranges_of, unwrapped
-from jupyter_client.manager import start_new_kernel
-from test_kernel import SECONDS, Kernel, assert_holds
+from helpers.kernels import SECONDS, Kernel
+from helpers.tiles import assert_holds
 from traitlets.config import Config
 
 ipp = pytest.importorskip("ipyparallel")
@@ -84,15 +84,13 @@ def connection(cluster):
 @pytest.fixture(scope="module")
 def client(engines, connection):
     """A kernel that is a client, as a notebook's is."""
-    manager, its_client = start_new_kernel(cwd=str(TESTS))
-    kernel = Kernel(manager, its_client)
+    kernel = Kernel()
     kernel.good(
         f"import ipyparallel as ipp\nclient = ipp.Client({str(connection)!r})\n"
         "view = client[:]\nview.block = True\nview.activate()"
     )
     yield kernel
-    its_client.stop_channels()
-    manager.shutdown_kernel(now=True)
+    kernel.stop()
 
 
 @pytest.fixture(scope="module")

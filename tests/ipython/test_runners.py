@@ -1,6 +1,6 @@
 """Notebooks run without anybody in front: a look that fails fails the run, and says why.
 
-`NotebookClient` itself is in test_kernel.py; Quarto runs its notebooks through it.
+test_kernel.py runs them by `NotebookClient` itself, as Quarto does.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def run(folder, *command):
 def assert_ends_with(reason, said):
     """The reason stands last, and no frame of featmagic's before it."""
     assert ESCAPE.sub("", said).rstrip().splitlines()[-1] == reason
-    assert "featmagic/shell" not in said
+    assert "featmagic/ipython" not in said
 
 
 @pytest.mark.parametrize("tool", TOOLS)
