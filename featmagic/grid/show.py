@@ -138,27 +138,27 @@ def _hint(rows: int, target: Target) -> str:
     return fill(text, columns, subsequent_indent="  ", break_on_hyphens=False) + "\n"
 
 
-def save(files: Sequence[Path], drawings: Sequence[Drawing], *, named: bool) -> list[Path]:
+def save(places: Sequence[Path], drawings: Sequence[Drawing], *, named: bool) -> list[Path]:
     """Write a picture for each drawing that has one.
 
     Args:
-        files: one for each drawing.
+        places: a file for each drawing.
         drawings: what to write.
-        named: whether the layers were asked for one by one: then each must have a picture.
+        named: whether the layers were asked for one by one: each has to have a picture then.
 
     Returns:
         The files that were written.
 
     Raises:
-        FeatmagicError: there is nothing to draw, or a file can't be written.
+        FeatmagicError: nothing to draw, or a file that can't be written.
     """
     writers: dict[Path, Callable[[Path], object]] = {}
     without = []
-    for file, drawing in zip(files, drawings, strict=True):
+    for target, drawing in zip(places, drawings, strict=True):
         if drawing.mosaic is None:
             without.append(drawing.caption)
         else:
-            writers[file] = partial(_write, drawing.mosaic, drawing.caption, file.suffix)
+            writers[target] = partial(_write, drawing.mosaic, drawing.caption, target.suffix)
     report_unsaved("Nothing to draw", without, refuse=named or not writers)
     return write_whole(writers)
 

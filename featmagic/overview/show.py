@@ -16,6 +16,22 @@ from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import wrap
 
 
+def overview_target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
+    """Return the file that a film strip would be written to.
+
+    Raises:
+        FeatmagicError: as for any picture, or a suffix other than .png.
+
+    Example:
+        >>> overview_target("overview.png", overwrite=True).name
+        'overview.png'
+    """
+    (file,) = target_files(path, ["overview"], overwrite=overwrite)
+    if file.suffix.lower() != ".png":
+        raise FeatmagicError(f"An overview is saved as .png, not '{file.name}'.")
+    return file
+
+
 def show(filmstrip: Filmstrip, target: Target) -> None:
     """Show a film strip as the target's renderer draws it: an image, text, or the table alone.
 
@@ -41,19 +57,3 @@ def show(filmstrip: Filmstrip, target: Target) -> None:
         target.tell(filmstrip_lines(filmstrip, renderer.cells, target.colors, viewport.width))
     else:
         target.tell(filmstrip_text(filmstrip))
-
-
-def overview_target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
-    """Return the file that a film strip would be written to.
-
-    Raises:
-        FeatmagicError: as for any picture, or a suffix other than .png.
-
-    Example:
-        >>> overview_target("overview.png", overwrite=True).name
-        'overview.png'
-    """
-    (file,) = target_files(path, ["overview"], overwrite=overwrite)
-    if file.suffix.lower() != ".png":
-        raise FeatmagicError(f"An overview is saved as .png, not '{file.name}'.")
-    return file
