@@ -80,12 +80,12 @@ class Filmstrip:
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
+class _Layer:
     """What is read of a layer, still on its device."""
 
     reason: str = ""
     reading: Reading | None = None
-    stack: ThumbnailPlanes | None = None
+    thumbnails: ThumbnailPlanes | None = None
     signed: bool = False
     form: str = "tiles"
 
@@ -118,38 +118,20 @@ def filmstrip(
     """
     _check(view)
     band = _band(viewport)
-    seen: list[_Seen] = []
-    interrupted = True
-    with suppress(KeyboardInterrupt):
-        with Progress(len(activations), "Overview") as progress:
-            for activation in activations:
-                seen.append(_seen(activation, view, band, draws=viewport is not None))
-                progress.step()
-        interrupted = False
-    if interrupted and not seen:
-        raise KeyboardInterrupt
-    readings = [one.reading for one in seen if one.reading is not None]
-    groups = grouped([one.stack for one in seen])
-    brought = bring(
-        [[one.low, one.high, one.some] for one in readings] + [g.ends() for g in groups]
-    )
-    found = iter(healths(readings, brought[: len(readings)]))
-    health = [next(found) if one.reading is not None else None for one in seen]
-    both = [_has_both_signs(*pair) for pair in zip(seen, health, strict=True)]
-    groups, ends = with_finite_ends(groups, brought[len(readings) :])
-    made = paint_thumbnails(groups, ends, np.array(both, bool), centered=is_centered(view))
+    layers, interrupted = _read_layers(activations, view, band, draws=viewport is not None)
+    health, tiles = _measure_and_paint(layers, view)
     rows = tuple(
         FilmstripRow(
-            activations[n],
-            one.reason,
-            health[n],
-            made.get(n),
-            one.form,
-            _size_in_bytes(activations[n].tensor),
+            activation,
+            layer.reason,
+            health[number],
+            tiles.get(number),
+            layer.form,
+            _size_in_bytes(activation.tensor),
         )
-        for n, one in enumerate(seen)
+        for number, (activation, layer) in enumerate(zip(activations, layers, strict=False))
     )
-    return Filmstrip(rows, view, two_maps(view), band, len(activations) - len(seen), interrupted)
+    return Filmstrip(rows, view, two_maps(view), band, len(activations) - len(layers), interrupted)
 
 
 def _check(view: View) -> None:
@@ -167,30 +149,51 @@ def _band(viewport: Viewport | None) -> Band:
     return Band(_TERMINAL_SIDE, viewport.gap, max(1, min(_PAGE_BAND.tiles, tiles)))
 
 
-def _seen(activation: Activation, view: View, band: Band, *, draws: bool) -> _Seen:
+def _read_layers(
+    activations: Sequence[Activation], view: View, band: Band, *, draws: bool
+) -> tuple[list[_Layer], bool]:
+    """Read the layers up to an interrupt, and return True beside them if there was one.
+
+    Raises:
+        KeyboardInterrupt: before the first layer was read.
+    """
+    layers: list[_Layer] = []
+    interrupted = True
+    with suppress(KeyboardInterrupt):
+        with Progress(len(activations), "Overview") as progress:
+            for activation in activations:
+                layers.append(_read_layer(activation, view, band, draws=draws))
+                progress.step()
+        interrupted = False
+    if interrupted and not layers:
+        raise KeyboardInterrupt
+    return layers, interrupted
+
+
+def _read_layer(activation: Activation, view: View, band: Band, *, draws: bool) -> _Layer:
     """Read a layer: its values for its health, and the planes that become its tiles."""
     tensor = activation.tensor
     # The reason for a single value names the value, which would have to leave its device.
     reason = undrawable(tensor[None] if tensor.dim() == 0 else tensor)
     if reason and (tensor.dim() <= 5 or tensor.numel() == 0):
-        return _Seen(reason)
+        return _Layer(reason)
     tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
     if reason or tensor.dim() == 0:
-        return _Seen(reason or "", read_values(tensor, "?" * tensor.dim()))
+        return _Layer(reason or "", read_values(tensor, "?" * tensor.dim()))
     layout = _layout(activation, view)
     reading = read_values(tensor, layout.dims)
     if not draws:
-        return _Seen("", reading, None, layout.signed)
+        return _Layer("", reading, None, layout.signed)
     if layout.dims == "NCHW" and view.channels is None and prod(tensor.shape[2:]) > 1:
         # The usual case, in a tenth of the time that `planes_of` takes for the same planes.
         sample = picked(view.sample, len(tensor), "sample")[0]
         thumbnails = thumbnail_planes(to_real(tensor[sample, : band.tiles])[0], "tiles", band)
-        return _Seen("", reading, thumbnails, layout.signed)
+        return _Layer("", reading, thumbnails, layout.signed)
     planes = planes_of(tensor, layout, view, activation.key)
     first = planes.form == "tiles" and view.channels is None
     values = planes.values[0, : band.tiles] if first else planes.values[0]
     thumbnails = thumbnail_planes(values, planes.form, band)
-    return _Seen("", reading, thumbnails, layout.signed, planes.form)
+    return _Layer("", reading, thumbnails, layout.signed, planes.form)
 
 
 def _layout(activation: Activation, view: View) -> Layout:
@@ -201,8 +204,29 @@ def _layout(activation: Activation, view: View) -> Layout:
         return layout_of(activation, replace(view, layout=None))
 
 
-def _has_both_signs(seen: _Seen, health: Health | None) -> bool:
-    return seen.signed or (health is not None and health.low < 0 < health.high)
+def _measure_and_paint(
+    layers: Sequence[_Layer], view: View
+) -> tuple[list[Health | None], dict[int, Pixels]]:
+    """Return the health of each layer, and the tiles by the number of their layer.
+
+    All figures leave their device at once, then all tiles.
+    """
+    readings = [layer.reading for layer in layers if layer.reading is not None]
+    groups = grouped([layer.thumbnails for layer in layers])
+    brought = bring(
+        [[reading.low, reading.high, reading.some] for reading in readings]
+        + [group.ends() for group in groups]
+    )
+    measured = iter(healths(readings, brought[: len(readings)]))
+    health = [next(measured) if layer.reading is not None else None for layer in layers]
+    both_signs = [_has_both_signs(*pair) for pair in zip(layers, health, strict=True)]
+    groups, ends = with_finite_ends(groups, brought[len(readings) :])
+    tiles = paint_thumbnails(groups, ends, np.array(both_signs, bool), centered=is_centered(view))
+    return health, tiles
+
+
+def _has_both_signs(layer: _Layer, health: Health | None) -> bool:
+    return layer.signed or (health is not None and health.low < 0 < health.high)
 
 
 def _size_in_bytes(tensor: Tensor) -> int:

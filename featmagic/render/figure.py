@@ -21,7 +21,6 @@ from featmagic.render.palette import CONSTANT, GAP, LEVELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colorbar import Colorbar
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
@@ -89,7 +88,8 @@ def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
     _draw_bars(axes, mosaic, geometry)
     _write_texts(axes, mosaic, geometry, text.style(_SMALL))
     if mosaic.scale:
-        color_bar(figure.add_axes(_color_bar_box(geometry, height)), mosaic, text.style(_SMALL))
+        below = figure.add_axes(_color_bar_box(geometry, height))
+        _draw_color_bar(below, mosaic, text.style(_SMALL))
     return figure
 
 
@@ -259,14 +259,8 @@ def _color_bar_box(
     )
 
 
-def color_bar(axes: Axes, mosaic: Mosaic, look: dict[str, Any]) -> Colorbar:
-    """A color bar that fills the axes, with figures at both ends and in the middle.
-
-    Args:
-        axes: to draw it in.
-        mosaic: its `scale` and its palette; `ends` has the figures.
-        look: of the figures, as keyword arguments of a text.
-    """
+def _draw_color_bar(axes: Axes, mosaic: Mosaic, style: dict[str, Any]) -> None:
+    """Fill the axes with a color bar that has figures at both ends and in the middle."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap
 
@@ -278,9 +272,8 @@ def color_bar(axes: Axes, mosaic: Mosaic, look: dict[str, Any]) -> Colorbar:
     bar.set_ticks(places, labels=mosaic.ends)
     axes.tick_params(length=2, width=0.5, pad=1, color="black")
     for tick, side in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
-        tick.set(**look, horizontalalignment=side)
+        tick.set(**style, horizontalalignment=side)
     bar.outline.set_visible(False)
-    return bar
 
 
 def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:

@@ -38,9 +38,9 @@ class Renderer:
     Attributes:
         name: what the `renderer` of a `View` calls it.
         is_supported: returns True if the environment shows what it draws.
-        viewport: returns the room for a picture, given the columns of a terminal, its lines and the
-            width of its window in pixels, the last two None if there are none; None if there are
-            captions alone.
+        viewport: returns the room for a picture; None if captions are all it shows. Its arguments
+            are the columns and lines of a terminal and the width of its window in pixels; lines and
+            width are None if they aren't known.
         refusal: the error if it is asked for by name and not supported; empty if it draws anyway.
         has_colors: whether a terminal that takes it has colors.
         bundle: makes a MIME bundle from an image, its palette, its text and its alt text; None if
@@ -65,7 +65,7 @@ class Target:
     Attributes:
         renderer: draws the pictures.
         columns: letters in a line of text; None if lines may be of any length.
-        viewport: the room for a picture; None if there are captions alone.
+        viewport: the room for a picture; None if only captions are shown.
         colors: the number of colors of text, 2**24 or 256; 0 for plain letters.
         lines: of a terminal's screen; None if the output is no terminal.
         line_height: height of a line in a terminal's window in pixels; None if it isn't known.

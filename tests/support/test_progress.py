@@ -154,7 +154,7 @@ def test_an_interrupted_overview_shows_the_layers_it_has(monkeypatch, capsys):
     from featmagic.overview import filmstrip
 
     maps = captured(10)
-    interrupting(monkeypatch, filmstrip, "_seen", at=5)
+    interrupting(monkeypatch, filmstrip, "_read_layer", at=5)
 
     with pytest.raises(KeyboardInterrupt):
         maps.show(overview=True)
@@ -178,7 +178,7 @@ def test_an_interrupted_picture_is_no_picture(monkeypatch, tmp_path):
     from featmagic.overview import filmstrip
 
     maps = captured(10)
-    interrupting(monkeypatch, filmstrip, "_seen", at=5)
+    interrupting(monkeypatch, filmstrip, "_read_layer", at=5)
 
     with pytest.raises(KeyboardInterrupt):
         maps.save(tmp_path / "film.png", overview=True)
