@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from traitlets import TraitError
 
 from featmagic.explorer.document import LayerText
-from featmagic.explorer.session import Session
+from featmagic.explorer.session import Session, check_inside
 from featmagic.explorer.settings import SETTINGS
 from featmagic.options.validators import whole
 from featmagic.support.errors import FeatmagicError, did_you_mean
@@ -150,8 +150,7 @@ def check_position(value: Any, height: int, width: int) -> tuple[int, int] | Non
     if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != 2:
         raise FeatmagicError(f"position is None or (y, x), not {value!r}.")
     y, x = (whole()("position", part) for part in value)
-    if not (0 <= y < height and 0 <= x < width):
-        raise FeatmagicError(f"There is no place ({y}, {x}) in a plane of {height} × {width}.")
+    check_inside(y, x, height, width)
     return y, x
 
 

@@ -82,8 +82,7 @@ class Session:
         """
         tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel)
         height, width = planes.values.shape[1:]
-        if not (0 <= y < height and 0 <= x < width):
-            raise FeatmagicError(f"There is no place ({y}, {x}) in a plane of {height} × {width}.")
+        check_inside(y, x, height, width)
         if planes.place_index is None or tensor.is_complex():
             return float(planes.values[planes.channels.index(channel), y, x].item())
         return float(tensor[planes.place_index.index(channel, y, x)].item())
@@ -126,6 +125,12 @@ class Session:
         if self.layers[key]["of"] > 1:
             view = replace(view, channels=str(channel))
         return sample_planes(self.activations[key], view, sample)
+
+
+def check_inside(y: int, x: int, height: int, width: int) -> None:
+    """Raise an error if a position is outside of a plane of that size."""
+    if not (0 <= y < height and 0 <= x < width):
+        raise FeatmagicError(f"There is no place ({y}, {x}) in a plane of {height} × {width}.")
 
 
 def open_session(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 
@@ -200,6 +201,15 @@ def test_dead_units_of_a_heat_map_are_counted_though_it_is_one_plane():
     found = explored(looked_at(nn.Sequential(nn.Identity()), values), layout="NCL")
     (layer,) = found.text["layers"]
     assert (layer["of"], layer["dead"], layer["dead_of"]) == (1, 2, 4)
+
+
+def test_a_document_says_what_each_byte_stands_for():
+    text = explored(looked_at(CONV, torch.randn(1, 3, 9, 9)), cmap="hot").text
+    assert text["levels"] == LEVELS
+    assert text["codes"] == {"nan": NAN, "+inf": PLUS, "-inf": MINUS, "constant": 250, "gap": GAP}
+    assert text["special"].keys() == text["codes"].keys()
+    assert "hot" in text["cmaps"]
+    assert {len(base64.b64decode(table)) for table in text["cmaps"].values()} == {3 * LEVELS}
 
 
 def test_the_input_travels_as_a_picture():

@@ -28,15 +28,15 @@ class Still:
     picture: bytes
 
 
-def page(contents: Mapping[str, Any], images: Mapping[str, bytes], still: Still) -> bytes:
+def page(text: Mapping[str, Any], images: Mapping[str, bytes], still: Still) -> bytes:
     """Return a page that shows an explorer wherever it is opened: on a disk, in a frame, offline.
 
     Its policy allows the script and the styles by their hashes, and nothing else: no request, and
     no text of a model, even if it were taken for HTML.
 
     Args:
-        contents: The text of the explorer's document.
-        images: The files of the document, by id.
+        text: The text of the explorer's document.
+        images: The PNGs of the document, by id.
         still: What is shown where no script runs.
 
     Returns:
@@ -46,11 +46,11 @@ def page(contents: Mapping[str, Any], images: Mapping[str, bytes], still: Still)
     policy = _POLICY.format(script=_hash(script), style=_hash(style))
     parts = {
         "policy": policy,
-        "title": _words(_title(contents)),
+        "title": _words(_title(text)),
         "style": style,
-        "words": _words(_without_scripts(contents)),
+        "words": _words(_without_scripts(text)),
         "still": _picture(still),
-        "contents": _json(contents),
+        "contents": _json(text),
         "script": script,
     }
     before, after = (part.format(**parts).encode() for part in (_BEFORE, _AFTER))
@@ -129,16 +129,16 @@ def _bytes(images: Mapping[str, bytes]) -> Iterator[bytes]:
     yield b"}" if images else b"{}"
 
 
-def _title(contents: Mapping[str, Any]) -> str:
+def _title(text: Mapping[str, Any]) -> str:
     """Return the title of the page, with the names of the first layers."""
-    keys = [layer["key"] for layer in contents["layers"]]
+    keys = [layer["key"] for layer in text["layers"]]
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
     return f"Feature maps of {', '.join(keys[:3]) or 'no layer'}{more}"
 
 
-def _without_scripts(contents: Mapping[str, Any]) -> str:
+def _without_scripts(text: Mapping[str, Any]) -> str:
     """Return what the page says where no script runs."""
-    count = len(contents["layers"])
+    count = len(text["layers"])
     return (
         f"No script runs here: this is one layer of {count}, as a picture. "
         "In a browser that runs scripts this page is an explorer of them all; it needs no network."
