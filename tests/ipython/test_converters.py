@@ -143,9 +143,12 @@ def test_latex_takes_the_pictures_from_files_beside_it(folder):
     assert [(folder / file).read_bytes() for file in files] == pngs(folder)
 
 
-def test_a_script_runs_the_looks_as_magics_and_prints_their_captions(folder):
-    script = converted(folder, "steps.py", "--to=script", "--output=steps")
+@pytest.fixture(scope="module")
+def script(folder):
+    return converted(folder, "steps.py", "--to=script", "--output=steps")
 
+
+def test_a_script_runs_the_looks_as_magics_and_prints_their_captions(folder, script):
     calls = [node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Call)]
     magics = [call for call in calls if getattr(call.func, "attr", "") == "run_cell_magic"]
     assert [[arg.value for arg in call.args] for call in magics] == [
@@ -159,8 +162,7 @@ def test_a_script_runs_the_looks_as_magics_and_prints_their_captions(folder):
     assert last == "shape: (1, 5, 24, 24)"
 
 
-def test_a_look_that_fails_in_such_a_script_ends_it_with_its_one_line(folder):
-    script = converted(folder, "wrong.py", "--to=script", "--output=wrong")
+def test_a_look_that_fails_in_such_a_script_ends_it_with_its_one_line(folder, script):
     (folder / "wrong.py").write_text(script.replace("model cnn1", "model con1"), encoding="utf-8")
 
     done = run(folder, "IPython", "--no-banner", "--no-term-title", "--colors=NoColor", "wrong.py")
