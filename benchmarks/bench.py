@@ -4,7 +4,8 @@
 
 The two sides of a row take turns (A B A B ...), and its ratio is the median of the pairs' ratios.
 torch computes in one thread on both sides: with more, other load decides. A missed target is
-reported but isn't an error. `--quick` takes three pairs per row, enough to see that it runs.
+reported but isn't an error. `--quick` takes three pairs per row, without the largest figures of
+matplotlib: enough to see that everything runs.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def picture_rows(effort: Effort) -> Iterator[Row]:
         for work in (ours, grid):
             work()
         what = f"{picture.shape} to PNG" + (f", zoom {view.zoom}" if view.zoom else "")
-        if picture.than_axes:
+        if picture.than_axes and picture.shape[1] <= effort.most_axes:
             often = (effort.slow,) if len(tensor[0]) > 1000 else (effort.pairs, effort.seconds)
             pairs = in_turns(ours, axes, *often)
             yield row_faster(f"{what} / matplotlib axes", pairs, picture.than_axes)

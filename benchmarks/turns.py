@@ -37,16 +37,18 @@ class Effort:
         pairs: the fewest pairs of a row; it gets more until `seconds` have passed.
         slow: the pairs of a row where one pair takes half a minute.
         processes: the processes of a row where each measurement needs one of its own.
+        most_axes: the most axes in a figure of matplotlib's; rows that need more are left out.
     """
 
     pairs: int
     seconds: float
     slow: int
     processes: int
+    most_axes: int
 
 
-FULL = Effort(pairs=9, seconds=3, slow=2, processes=5)
-QUICK = Effort(pairs=3, seconds=0, slow=1, processes=1)
+FULL = Effort(pairs=9, seconds=3, slow=2, processes=5, most_axes=2048)
+QUICK = Effort(pairs=3, seconds=0, slow=1, processes=1, most_axes=64)
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -1,33 +1,32 @@
-"""The session's defaults for options that a call or a line doesn't give."""
+"""Session defaults: the options of `View` that hold unless a call says otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 Provider = Callable[[], Mapping[str, Any]]
 
-_provider: Provider = dict
+_providers: list[Provider] = []
 
 
 def provide_defaults(provider: Provider) -> None:
-    """Ask `provider` for the session's defaults from now on.
+    """Take the session's defaults from `provider` from now on.
 
     Args:
-        provider: Returns the options of `View` that are set for the session, by name. It is called
-            each time defaults are needed, as the settings may have changed since.
+        provider: returns the options of `View` that are set for the session, by name. It is called
+            each time, because a setting may have changed meanwhile.
     """
-    global _provider
-    _provider = provider
+    _providers.append(provider)
 
 
 def withdraw_defaults(provider: Provider) -> None:
-    """Stop asking `provider` for defaults, unless another one has replaced it already."""
-    global _provider
-    if _provider == provider:
-        _provider = dict
+    """Take the defaults no longer from `provider`, but from the one before it, if any."""
+    with suppress(ValueError):
+        _providers.remove(provider)
 
 
 def session_defaults() -> Mapping[str, Any]:
     """Return the options that are set for the session, by name."""
-    return _provider()
+    return _providers[-1]() if _providers else {}

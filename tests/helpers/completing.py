@@ -63,13 +63,13 @@ def names():
 
 
 def at_cursor(line):
-    """A line without the bar that stands for the cursor, and where that was."""
+    """Return a line without the `|` that marks the cursor, and the cursor's position."""
     cursor = line.index("|")
     return line[:cursor] + line[cursor + 1 :], cursor
 
 
 def suggested(line, **known):
-    """What is suggested at the bar, as it comes to stand: with what is before it in the word."""
+    """Return the suggestions at the `|`, as types by text; None if it is left to IPython."""
     line, cursor = at_cursor(line)
     found = suggest(line, cursor, Known(**{"names": names(), **known}))
     if found is None:

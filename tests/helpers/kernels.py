@@ -1,4 +1,4 @@
-"""Kernels and notebooks of the tests' own, and what their cells send."""
+"""Kernels, notebooks that run in one, and what their cells send."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUTPUTS = ("stream", "display_data", "execute_result", "error")
 
 @dataclass
 class Ran:
-    """What a cell sent, in the order it came, and how it ended.
+    """What a cell sent, in order, and how it ended.
 
     Attributes:
         outputs: as a notebook stores them.
@@ -35,17 +35,17 @@ class Ran:
 
     @property
     def text(self):
-        """What it printed."""
+        """The printed text."""
         return "".join(o.text for o in self.outputs if o.output_type == "stream")
 
     @property
     def pictures(self):
-        """What it displayed."""
+        """What was displayed, other than the value."""
         return [o for o in self.outputs if o.output_type == "display_data"]
 
     @property
     def values(self):
-        """What it displayed as its value: one or none."""
+        """The displayed value: a list of one or none."""
         return [o for o in self.outputs if o.output_type == "execute_result"]
 
     @property
@@ -54,12 +54,12 @@ class Ran:
 
     @property
     def widgets(self):
-        """The data of what it displayed as a widget."""
+        """The MIME bundles of displayed widgets."""
         return [o.data for o in self.pictures if WIDGET in o.data]
 
 
 class RunningKernel:
-    """A kernel in the folder of the tests, where it can import their helpers."""
+    """A kernel in the folder of the tests, where it can import `helpers`."""
 
     def __init__(self):
         self._manager, self._client = start_new_kernel(cwd=str(TESTS))
@@ -116,7 +116,7 @@ class Kernel(RunningKernel):
 
 
 def executed(*cells):
-    """A notebook that has run the cells in a kernel of its own, and the error that ended it.
+    """Run a new notebook of these cells; return it and the error that ended it, or None.
 
     nbclient runs it, as papermill and nbconvert --execute do.
     """

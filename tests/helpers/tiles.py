@@ -1,4 +1,4 @@
-"""Pictures as a page shows them, and their tiles, found by the color of the gaps around them."""
+"""Pictures as a page shows them, and their tiles, found by the color of the gaps between them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Tile:
 
 
 def as_shown(image, size):
-    """The image with one pixel for each CSS pixel of its size, whose own pixels must be equal."""
+    """Return the image at one pixel per CSS pixel; the pixels of each CSS pixel must be equal."""
     shown = image.resize((size["width"], size["height"]), Image.Resampling.NEAREST)
     density = image.width // shown.width
     again = np.asarray(shown).repeat(density, 0).repeat(density, 1)
@@ -34,13 +34,13 @@ def as_shown(image, size):
 
 
 def runs(mask):
-    """The stretches of True, as slices."""
+    """Return the runs of True as slices."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
     return [slice(*ends) for ends in edges.reshape(-1, 2)]
 
 
 def tiles_in(pixels, shape):
-    """The tiles, row by row, of maps of that shape.
+    """Return the tiles of maps of that shape, row by row.
 
     Every value must be a square of one color, as large in each tile. Ink isn't a value.
     """
@@ -67,13 +67,13 @@ def tiles_in(pixels, shape):
 
 
 def picture_of(output):
-    """The picture of an output of a notebook, as a page shows it."""
+    """Return the picture of a notebook's output, as a page shows it."""
     image = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
     return as_shown(image, output.metadata["image/png"])
 
 
 def tiles_of(output, shape):
-    """The tiles of a picture; the colors under them, which a shared range has, are cut off."""
+    """Return a picture's tiles, without the color bar under them that a shared range has."""
     pixels = np.asarray(picture_of(output).convert("RGB"))
     if "own range" not in output.data["text/plain"]:
         pixels = pixels[: -LINE - 12]
@@ -81,7 +81,7 @@ def tiles_of(output, shape):
 
 
 def assert_holds(output, planes, cmap, ranges):
-    """The picture's tiles are these planes, in this order, each colored over its range."""
+    """Check that the picture's tiles are these planes, in order, each colored over its range."""
     tiles = tiles_of(output, planes.shape[1:])
     assert len(tiles) == len(planes)
     for tile, plane, ends in zip(tiles, planes, ranges, strict=True):

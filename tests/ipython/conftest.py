@@ -1,4 +1,4 @@
-"""A kernel with the tutorial's network, which the tests of this folder share."""
+"""A kernel with the tutorial's network, shared by the tests of this folder."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def tutorial_kernel():
 
 @pytest.fixture
 def kernel(tutorial_kernel):
-    """The kernel, as if nothing had run but the cell that makes the network."""
+    """The kernel in its initial state: the network exists, and nothing has been captured."""
     tutorial_kernel.good(AS_AT_FIRST)
     return tutorial_kernel

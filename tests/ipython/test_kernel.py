@@ -1,4 +1,4 @@
-"""Through a real kernel: errors at their line, cells that stay the user's own, hooks."""
+"""Cells in a real kernel: errors at their own line, values, await, magics and hooks."""
 
 from __future__ import annotations
 

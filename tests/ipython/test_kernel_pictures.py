@@ -1,4 +1,4 @@
-"""Pictures and captions through a real kernel: what a notebook shows, and what it stores."""
+"""Pictures and captions from a real kernel, as a notebook shows and stores them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from PIL import Image
 
 @pytest.fixture(scope="module")
 def layers():
-    """What the layers give for image 500."""
+    """The layers' outputs for image 500."""
     model, x = model_and_images()
     return layers_of(model, x[500])
 
@@ -172,7 +172,7 @@ def test_a_sample_of_the_batch_can_be_chosen(kernel):
 
 
 def ink_above(ran, shape):
-    """Where the strip above each tile has ink."""
+    """Return a mask of the ink in the strip above each tile."""
     strips = [tile.strip for tile in tiles_of(ran.pictures[0], shape)]
     return [(strip != strip[0, 0]).any(-1) for strip in strips]
 

@@ -1,4 +1,4 @@
-"""%%featuremaps: a look changes nothing, shows the grids, and says what it can't."""
+"""`%%featuremaps`: a look leaves the model unchanged, shows grids, and reports what is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a line to values: no model is needed."""
+"""Parsing a magic's line, without any model."""
 
 from __future__ import annotations
 

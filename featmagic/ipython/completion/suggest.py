@@ -57,7 +57,7 @@ def suggest(line: str, cursor: int, known: Known) -> Suggestions | None:
     """Return what may stand at the cursor.
 
     Returns:
-        None in places that featmagic doesn't complete: Python code, the path of a file.
+        None where completion is left to IPython, as in Python code.
 
     Example:
         >>> suggest("%hook model --in", 16, Known({})).items
