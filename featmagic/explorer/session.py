@@ -20,7 +20,7 @@ from featmagic.explorer.document import (
 from featmagic.explorer.planes import SamplePlanes, sample_planes
 from featmagic.options.view import View
 from featmagic.planes.layout import fitting
-from featmagic.planes.statistics import figures_of
+from featmagic.planes.statistics import plane_statistics
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
 from featmagic.support.text import printable
@@ -90,7 +90,7 @@ class Session:
         """Range, mean, deviation and share of zeros of one channel, of all its values."""
         one = self._spread(key, sample, channel)
         place = one.channels.index(channel)
-        found = figures_of(one.values[place : place + 1], one.padding)
+        found = plane_statistics(one.values[place : place + 1], one.padding)
         names = ("low", "high", "mean", "std", "zeros")
         return {name: float(getattr(found, name)[0]) for name in names}
 

@@ -8,7 +8,7 @@ from featmagic.grid.prepare import Prepared
 from featmagic.options.view import View
 from featmagic.planes.planes import Planes
 from featmagic.planes.reduction import PCAImage
-from featmagic.planes.statistics import Measured
+from featmagic.planes.statistics import Statistics
 from featmagic.recording.records import Activation, call_of, shape_of
 from featmagic.render.color import Range, clipped
 from featmagic.render.viewport import GridLayout
@@ -43,7 +43,7 @@ def describe_planes(planes: Planes, letters: str) -> str:
     return f"{letters}: " + ", ".join(filter(None, [count, *planes.words, read]))
 
 
-def describe_values(measured: Measured, planes: Planes) -> str:
+def describe_values(measured: Statistics, planes: Planes) -> str:
     """Range with a histogram, mean, standard deviation, share of zeros, and what is wrong.
 
     The order is that of lovely-tensors: the histogram stands between the ends of the range.
@@ -55,10 +55,10 @@ def describe_values(measured: Measured, planes: Planes) -> str:
         >>> describe_values(measure(values), Planes(values[None], (0,), 1, "channels"))
         '0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %'
     """
-    if measured.some.any():
+    if measured.has_finite.any():
         low, high = (
-            measured.low[measured.some].min() + 0.0,
-            measured.high[measured.some].max() + 0.0,
+            measured.low[measured.has_finite].min() + 0.0,
+            measured.high[measured.has_finite].max() + 0.0,
         )
         between = sparkline(measured.histogram) if low < high else "…"
         facts = [
@@ -80,7 +80,7 @@ def _nonfinite(nan: int, inf: int) -> list[str]:
     return [f"{count} {name}" for count, name in ((nan, "NaN"), (inf, "inf")) if count]
 
 
-def _strip(measured: Measured) -> list[str]:
+def _strip(measured: Statistics) -> list[str]:
     """What the prefix tokens hold, which the other figures leave out."""
     if measured.prefix is None:
         return []
@@ -89,7 +89,7 @@ def _strip(measured: Measured) -> list[str]:
     return [" ".join(["strip:", ", ".join([*ends, *_nonfinite(*nonfinite)])])]
 
 
-def _dead(measured: Measured, planes: Planes) -> list[str]:
+def _dead(measured: Statistics, planes: Planes) -> list[str]:
     """The planes of one value only, in every sample shown."""
     if planes.form == "fold" or planes.values.shape[2:].numel() == 1 or planes.labels:
         return []  # a value isn't a plane

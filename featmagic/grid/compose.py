@@ -15,7 +15,7 @@ from featmagic.planes.dtypes import Pixels
 from featmagic.planes.heat_map import assemble, block_average
 from featmagic.planes.input_image import fit, resize
 from featmagic.planes.reduction import PCAImage
-from featmagic.render.color import Range, levels, middle_of, palette_indices
+from featmagic.render.color import Range, apply_norm, levels, middle_of, palette_indices
 from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, tile, with_marks
 from featmagic.render.non_finite_marks import mark_letters
 from featmagic.render.palette import GAP, LEVELS, NAN, palette
@@ -25,7 +25,7 @@ from featmagic.render.viewport import GridLayout
 def compose(ready: Prepared, colors: Range, grid_layout: GridLayout) -> Mosaic:
     """The tiles and what stands around them."""
     if ready.rgb is not None:
-        nonfinite = bool(ready.measured.nan or ready.measured.inf)
+        nonfinite = ready.measured.has_nonfinite
         made = pca_tiles(ready.rgb, palette(colors.cmap), grid_layout, nonfinite=nonfinite)
     else:
         tiles = _painted(ready, colors, grid_layout)
@@ -38,7 +38,7 @@ def compose(ready: Prepared, colors: Range, grid_layout: GridLayout) -> Mosaic:
             scale=scale,
             strip=strip(ready, colors),
         )
-        if ready.measured.nan or ready.measured.inf:
+        if ready.measured.has_nonfinite:
             letters = mark_letters(made.indices)[: len(made.labels)]
             made = replace(made, nonfinite=letters if any(letters) else ())
     made = replace(made, ticks=ticks(ready, grid_layout))
@@ -55,10 +55,16 @@ def compose(ready: Prepared, colors: Range, grid_layout: GridLayout) -> Mosaic:
 def _painted(ready: Prepared, colors: Range, grid_layout: GridLayout) -> Tensor:
     """Palette indices of the tiles, `(P, h, w)`."""
     values = ready.stack.values.flatten(0, 1)
-    found, padding = assemble(levels(values, colors), ready.form, len(ready.stack.values))
+    found = levels(*apply_norm(values, colors))
+    found, padding = assemble(found, ready.form, len(ready.stack.values))
     found, padding = block_average(found, grid_layout.shrink, padding)
     hatch = ready.form == "tiles" and found.shape[1:].numel() > 1
-    indices = palette_indices(found, colors, ready.measured, hatch=hatch)
+    indices = palette_indices(
+        found,
+        nonfinite=ready.measured.has_nonfinite,
+        constant=ready.measured.constant if hatch else None,
+        own_range=colors.own_range,
+    )
     if padding:
         indices.flatten(1)[:, -padding:] = GAP
     return indices if grid_layout.tall == 1 else indices.repeat_interleave(grid_layout.tall, 1)
@@ -121,10 +127,9 @@ def strip(ready: Prepared, colors: Range) -> PrefixStrip | None:
     if stack.prefix is None:
         return None
     rows, count, tokens = stack.prefix.shape
-    found = levels(stack.prefix.reshape(rows * count, tokens, 1), colors)
+    found = levels(*apply_norm(stack.prefix.reshape(rows * count, tokens, 1), colors))
     # Prefix tokens may hold NaN where the patches don't.
-    nonfinite = replace(ready.measured, nan=1)
-    indices = palette_indices(found, colors, nonfinite, hatch=False).view(rows, count, tokens)
+    indices = palette_indices(found, nonfinite=True).view(rows, count, tokens)
     lines = indices.transpose(1, 2).reshape(rows * tokens, count).cpu().numpy()
     names = [f"{row} {name}".strip() for row in stack.rows or ("",) for name in stack.names]
     marks = mark_letters(lines[:, None, None])

@@ -17,10 +17,10 @@ from featmagic.planes.layout import check_used, fitting, layout_of
 from featmagic.planes.planes import Planes, planes_of
 from featmagic.planes.ranking import rank
 from featmagic.planes.reduction import PCAImage, pca_image, reduce
-from featmagic.planes.statistics import Asked, Measured, measured_and_order
+from featmagic.planes.statistics import Statistics, StatisticsRequest, measure
 from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
-from featmagic.render.color import check_norm, scale_of
+from featmagic.render.color import NORMS, check_norm, scale_of
 from featmagic.render.viewport import Viewport, most_columns
 
 
@@ -53,7 +53,7 @@ class Prepared:
     viewport: Viewport | None
     dims: str
     stack: Planes
-    measured: Measured
+    measured: Statistics
     scale: str
     images: InputImages | None = None
     rgb: PCAImage | None = None
@@ -102,15 +102,15 @@ def prepare(
     if view.reduce:
         stack = replace(stack, read="", prefix=None) if rgb else reduce(stack, view.reduce)
     scale = _scale(stack, view)
-    asked = _asked(stack, view, scale)
+    request = _request(stack, view, scale)
     values = stack.values.flatten(0, 1)
     if stack.form == "fold":  # measured as the one picture it is
         values = values.reshape(1, 1, -1)
-    measured, places = measured_and_order(values, asked, order, stack.prefix)
+    measured = measure(values, request, prefix=stack.prefix, order=order)
     check_norm(measured, view, key)
     measured = _by_channel(measured, stack)
-    if places:
-        stack = replace(stack, indices=tuple(stack.indices[place] for place in places))
+    if measured.order:
+        stack = replace(stack, indices=tuple(stack.indices[place] for place in measured.order))
     shown, stack = _images(activation, stack, layout.dims, view)
     dims = view.layout or layout.dims
     return Prepared(activation, view, viewport, dims, stack, measured, scale, shown, rgb)
@@ -144,18 +144,18 @@ def _cut(
     return cut, None if order is None else order[:most]
 
 
-def _asked(stack: Planes, view: View, scale: str) -> Asked:
-    return Asked(
+def _request(stack: Planes, view: View, scale: str) -> StatisticsRequest:
+    return StatisticsRequest(
         outside=view.robust,
-        positive=view.norm == "log",
+        positive=NORMS[view.norm].positive,
         whole=scale != "channel",
-        alike=view.reduce is None
+        duplicates=view.reduce is None
         and len(stack.values) == 1
         and len(set(stack.indices)) == len(stack.indices),
     )
 
 
-def _by_channel(measured: Measured, stack: Planes) -> Measured:
+def _by_channel(measured: Statistics, stack: Planes) -> Statistics:
     """With one range for all tiles of a channel: its samples, or its slices."""
     rows, count = stack.values.shape[:2]
     if rows == 1 or len(measured.low) == 1:

@@ -13,20 +13,21 @@ from torch import Tensor
 
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
-from featmagic.overview.health import Health, Reading, bring, healths, read_values
+from featmagic.overview.health import Health, Reading, healths, read_values
 from featmagic.overview.thumbnails import (
     Band,
     ThumbnailPlanes,
-    grouped,
+    group_thumbnails,
     is_centered,
     paint_thumbnails,
     thumbnail_planes,
+    thumbnail_ranges,
     two_maps,
-    with_finite_ends,
 )
 from featmagic.planes.dtypes import Pixels, to_real, undrawable
 from featmagic.planes.layout import Layout, LayoutMismatch, layout_of
 from featmagic.planes.planes import planes_of
+from featmagic.planes.statistics import to_host
 from featmagic.recording.records import Activation
 from featmagic.render.viewport import PAGE, Viewport
 from featmagic.support.errors import FeatmagicError
@@ -134,15 +135,13 @@ def filmstrip(
     if interrupted and not seen:
         raise KeyboardInterrupt
     readings = [one.reading for one in seen if one.reading is not None]
-    groups = grouped([one.stack for one in seen])
-    brought = bring(
-        [[one.low, one.high, one.some] for one in readings] + [g.ends() for g in groups]
-    )
-    found = iter(healths(readings, brought[: len(readings)]))
+    groups = group_thumbnails([one.stack for one in seen])
+    figures = to_host(*[one.figures for one in readings], *[group.figures() for group in groups])
+    found = iter(healths(readings, figures[: len(readings)]))
     health = [next(found) if one.reading is not None else None for one in seen]
     both = [_has_both_signs(*pair) for pair in zip(seen, health, strict=True)]
-    groups, ends = with_finite_ends(groups, brought[len(readings) :])
-    made = paint_thumbnails(groups, ends, np.array(both, bool), centered=is_centered(view))
+    ranges = thumbnail_ranges(groups, figures[len(readings) :])
+    made = paint_thumbnails(groups, ranges, np.array(both, bool), centered=is_centered(view))
     frames = tuple(
         FilmstripRow(
             activations[n],

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from functools import partial
-from math import e, isfinite
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from featmagic.planes.dtypes import Pixels
+from featmagic.render.color import NORMS
 from featmagic.render.figure_layout import (
     EDGE,
     FigureLayout,
@@ -30,8 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.colorbar import Colorbar
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
-
-_Values = NDArray[np.float64]
 
 
 def color_bar(axes: Axes, mosaic: Mosaic, look: dict[str, Any]) -> Colorbar:
@@ -59,7 +54,7 @@ def color_bar(axes: Axes, mosaic: Mosaic, look: dict[str, Any]) -> Colorbar:
 
 
 def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:
-    """The norm for the range, and the values at its ends and in its middle.
+    """Return matplotlib's norm for the range, and the values at its ends and in its middle.
 
     A range that is one value, or too large or too small for matplotlib, becomes 0 to 1: the figures
     beside the bar are true all the same.
@@ -69,47 +64,18 @@ def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:
         >>> type(norm).__name__, places
         ('LogNorm', [1.0, 10.0, 100.0])
     """
-    from matplotlib import colors
+    from matplotlib.colors import Normalize
 
-    low, high, width, middle = scale.low, scale.high, scale.width, scale.center or 0.0
-    if not _spannable(low, high):
-        return colors.Normalize(0, 1), [0.0, 0.5, 1.0]
-    places = [low, scale.middle, high]
-    if scale.norm == "log":
-        return colors.LogNorm(low, high), places
-    if scale.norm == "linear" and scale.center is not None:
-        return colors.CenteredNorm(scale.center, high - scale.center), places
-    if scale.norm == "linear":
-        return colors.Normalize(low, high), places
-    if middle:
-        how = scale.norm, middle, width
-        return colors.FuncNorm((partial(_bent, *how), partial(_straight, *how)), low, high), places
-    if scale.norm == "asinh":
-        return colors.AsinhNorm(width, low, high), places
-    return colors.SymLogNorm(width, linscale=1 - 1 / e, vmin=low, vmax=high, base=e), places
+    if not _spannable(scale.low, scale.high):
+        return Normalize(0, 1), [0.0, 0.5, 1.0]
+    norm = NORMS[scale.norm].matplotlib(scale.low, scale.high, scale.center, scale.width)
+    return norm, [scale.low, scale.middle, scale.high]
 
 
 def _spannable(low: float, high: float) -> bool:
-    """Whether matplotlib takes the range as it is: else it makes it wider, or overflows."""
+    """Return True if matplotlib takes the range as it is: else it widens it, or overflows."""
     most = max(abs(low), abs(high))
     return isfinite(high - low) and most > 1e-280 and high - low > 1e-14 * most
-
-
-def _bent(norm: str, middle: float, width: float, values: _Values) -> _Values:
-    """Values as asinh and symlog around a center bend them; matplotlib's own have theirs at 0."""
-    ratio = (values - middle) / width
-    if norm == "asinh":
-        return np.arcsinh(ratio)
-    far = np.sign(ratio) * (1 + np.log(np.maximum(np.abs(ratio), 1)))
-    return np.where(np.abs(ratio) <= 1, ratio, far)
-
-
-def _straight(norm: str, middle: float, width: float, bent: _Values) -> _Values:
-    """What `_bent` bent, back."""
-    if norm == "asinh":
-        return np.sinh(bent) * width + middle
-    far = np.sign(bent) * np.exp(np.maximum(np.abs(bent), 1) - 1)
-    return np.where(np.abs(bent) <= 1, bent, far) * width + middle
 
 
 _DPI = 100  # a pixel of the mosaic is so much of an inch
