@@ -10,15 +10,14 @@ from torch import Tensor
 from featmagic.explorer.planes import SamplePlanes
 from featmagic.planes.dtypes import Pixels
 from featmagic.planes.heat_map import block_average
-from featmagic.planes.statistics import (
+from featmagic.planes.measurements import (
     Array,
-    PlaneStatistics,
     constant_planes,
-    plane_statistics,
     range_or_zero,
     to_host,
     value_range,
 )
+from featmagic.planes.statistics import PlaneStatistics, plane_statistics
 from featmagic.render.color import levels, palette_indices
 from featmagic.render.palette import GAP
 from featmagic.render.png import encode_gray_png

@@ -26,8 +26,8 @@ from featmagic.overview.thumbnails import (
 )
 from featmagic.planes.dtypes import Pixels, to_real, undrawable
 from featmagic.planes.layout import Layout, LayoutMismatch, layout_of
+from featmagic.planes.measurements import to_host
 from featmagic.planes.planes import planes_of
-from featmagic.planes.statistics import to_host
 from featmagic.recording.records import Activation
 from featmagic.render.viewport import PAGE, Viewport
 from featmagic.support.errors import FeatmagicError
@@ -136,11 +136,13 @@ def filmstrip(
         raise KeyboardInterrupt
     readings = [one.reading for one in seen if one.reading is not None]
     groups = group_thumbnails([one.stack for one in seen])
-    figures = to_host(*[one.figures for one in readings], *[group.figures() for group in groups])
-    found = iter(healths(readings, figures[: len(readings)]))
+    measurements = to_host(
+        *[one.measurements for one in readings], *[group.measurements() for group in groups]
+    )
+    found = iter(healths(readings, measurements[: len(readings)]))
     health = [next(found) if one.reading is not None else None for one in seen]
     both = [_has_both_signs(*pair) for pair in zip(seen, health, strict=True)]
-    ranges = thumbnail_ranges(groups, figures[len(readings) :])
+    ranges = thumbnail_ranges(groups, measurements[len(readings) :])
     made = paint_thumbnails(groups, ranges, np.array(both, bool), centered=is_centered(view))
     frames = tuple(
         FilmstripRow(

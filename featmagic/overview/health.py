@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from featmagic.planes.dtypes import to_real
-from featmagic.planes.statistics import (
+from featmagic.planes.measurements import (
     Array,
-    Figures,
+    Measurements,
     constant_planes,
     count_nonfinite,
     evenly_spaced,
@@ -66,12 +66,12 @@ class Reading:
 
     Attributes:
         values: all of them, as real numbers.
-        figures: `low` and `high` of each channel, and evenly spaced values, `sampled`.
+        measurements: `low` and `high` of each channel, and evenly spaced values, `sampled`.
         channels: how many there are; 0 if a channel is a single value.
     """
 
     values: Tensor
-    figures: Figures
+    measurements: Measurements
     channels: int
 
 
@@ -87,26 +87,28 @@ def read_values(tensor: Tensor, dims: str) -> Reading:
     # No dims at all mean all of them to torch.
     ends = value_range(values, others) if others else {"low": values, "high": values}
     several = len(others) < len(dims) and prod(values.shape[place] for place in others) > 1
-    figures = {**ends, "sampled": evenly_spaced(values, SAMPLED)}
-    return Reading(values, figures, ends["low"].numel() if several else 0)
+    measurements = {**ends, "sampled": evenly_spaced(values, SAMPLED)}
+    return Reading(values, measurements, ends["low"].numel() if several else 0)
 
 
-def healths(readings: Sequence[Reading], figures: Sequence[Mapping[str, Array]]) -> list[Health]:
+def healths(
+    readings: Sequence[Reading], measurements: Sequence[Mapping[str, Array]]
+) -> list[Health]:
     """Tell the health of each layer; those with NaN or infinities are read once more.
 
     Args:
         readings: of the layers.
-        figures: those of the readings, on the host.
+        measurements: those of the readings, on the host.
 
     Example:
         >>> reading = read_values(torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]), "NCL")
-        >>> (health,) = healths([reading], to_host(reading.figures))
+        >>> (health,) = healths([reading], to_host(reading.measurements))
         >>> health.high, health.dead, health.channels, health.zeros
         (3.0, 1, 2, 0.5)
     """
     if not readings:
         return []
-    ends = [(float(each["low"].min()), float(each["high"].max())) for each in figures]
+    ends = [(float(each["low"].min()), float(each["high"].max())) for each in measurements]
     nonfinite = [place for place, (low, high) in enumerate(ends) if not isfinite(low - high)]
     again = [readings[place].values for place in nonfinite]
     counted = to_host(*[count_nonfinite(values) | finite_range(values) for values in again])
@@ -114,18 +116,20 @@ def healths(readings: Sequence[Reading], figures: Sequence[Mapping[str, Array]])
     for place, each in zip(nonfinite, counted, strict=True):
         counts[place] = int(each["nan"]), int(each["inf"])
         ends[place] = float(each["low"]), float(each["high"])
-    dead = [_dead(*pair) for pair in zip(readings, figures, strict=True)]
-    sampled = _describe_samples([each["sampled"] for each in figures], ends)
+    dead = [_dead(*pair) for pair in zip(readings, measurements, strict=True)]
+    sampled = _describe_samples([each["sampled"] for each in measurements], ends)
     channels = [reading.channels for reading in readings]
-    partly = [reading.figures["sampled"].numel() < reading.values.numel() for reading in readings]
+    partly = [
+        reading.measurements["sampled"].numel() < reading.values.numel() for reading in readings
+    ]
     columns = zip(ends, counts, channels, dead, *sampled, partly, strict=True)
     return [Health(*pair, *count, *others) for pair, count, *others in columns]
 
 
-def _dead(reading: Reading, figures: Mapping[str, Array]) -> int:
+def _dead(reading: Reading, measurements: Mapping[str, Array]) -> int:
     if not reading.channels:
         return 0
-    return int(np.count_nonzero(constant_planes(figures["low"], figures["high"])))
+    return int(np.count_nonzero(constant_planes(measurements["low"], measurements["high"])))
 
 
 def _describe_samples(

@@ -16,9 +16,9 @@ from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, colormap, is_dive
 from featmagic.options.view import View
 from featmagic.planes.dtypes import Pixels
 from featmagic.planes.heat_map import assemble
-from featmagic.planes.statistics import (
+from featmagic.planes.measurements import (
     Array,
-    Figures,
+    Measurements,
     constant_planes,
     finite_range,
     range_or_zero,
@@ -111,7 +111,7 @@ class ThumbnailGroup:
     kernel: tuple[int, int]
     marks: bool
 
-    def figures(self) -> Figures:
+    def measurements(self) -> Measurements:
         """Reduce each plane to its range, on its device."""
         return value_range(self.values, (1, 2))
 
@@ -154,19 +154,19 @@ class ThumbnailRanges:
 
 
 def thumbnail_ranges(
-    groups: Sequence[ThumbnailGroup], figures: Sequence[Mapping[str, Array]]
+    groups: Sequence[ThumbnailGroup], measurements: Sequence[Mapping[str, Array]]
 ) -> list[ThumbnailRanges]:
     """Tell the ranges of the planes; groups with NaN or infinities are read once more.
 
     Args:
         groups: of planes.
-        figures: those of the groups, on the host.
+        measurements: those of the groups, on the host.
     """
-    nonfinite = [not np.isfinite([each["low"], each["high"]]).all() for each in figures]
+    nonfinite = [not np.isfinite([each["low"], each["high"]]).all() for each in measurements]
     again = [group.values for group, some in zip(groups, nonfinite, strict=True) if some]
     finite = iter(to_host(*[finite_range(values, (1, 2)) for values in again]))
     ranges = []
-    for each, some in zip(figures, nonfinite, strict=True):
+    for each, some in zip(measurements, nonfinite, strict=True):
         constant = constant_planes(each["low"], each["high"])
         ends = next(finite) if some else each
         ranges.append(ThumbnailRanges(ends["low"], ends["high"], constant, some))

@@ -1,4 +1,4 @@
-"""The input of a pass as an image to show."""
+"""The input of a pass as an image."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 
 from featmagic.options.view import View
 from featmagic.planes.dtypes import Pixels
+from featmagic.planes.measurements import Array, finite_range, to_host
 from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError
@@ -77,18 +78,15 @@ def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
         mean, std = view.mean or (0.0,), view.std or (1.0,)
         return _undone(pixels, mean, std), "input un-normalised by --mean and --std"
     colors = pixels.shape[1]
-    finite = torch.isfinite(batch)
-    low = batch.where(finite, torch.inf).amin((0, 2, 3))
-    high = batch.where(finite, -torch.inf).amax((0, 2, 3))
-    ends = torch.stack([low, high]).cpu().double().numpy()
-    pixels, least, most = pixels.nan_to_num(0), ends[0].min(), ends[1].max()
+    (ends,) = to_host(finite_range(batch, (0, 2, 3)))
+    pixels, least, most = pixels.nan_to_num(0), ends["low"].min(), ends["high"].max()
     if least > most:
         return torch.zeros_like(pixels), "input without a finite value"
     if least >= -_SLACK and most <= 1 + _SLACK:
         return pixels, "input as it is"
     if least >= -1 - _SLACK and most <= 1 + _SLACK:
         return (pixels + 1) / 2, "input from -1 … 1"
-    if colors == 3 and _is_imagenets(ends):
+    if colors == 3 and _is_imagenets(**ends):
         return _undone(pixels, IMAGENET_MEAN, IMAGENET_STD), "input un-normalised by ImageNet's"
     if least >= 0 and 32 < most <= 255:
         return pixels / 255, "input from 0 … 255"
@@ -97,9 +95,10 @@ def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
     return stretched, f"input stretched from {least:.3g} … {most:.3g}"
 
 
-def _is_imagenets(ends: NDArray[np.float64]) -> bool:
-    """Whether every color lies within what 0 to 1 becomes by ImageNet's mean and deviation."""
-    undone = ends * np.array(IMAGENET_STD) + np.array(IMAGENET_MEAN)
+def _is_imagenets(low: Array, high: Array) -> bool:
+    """Return True if every color is within what ImageNet's normalization makes of 0 to 1."""
+    mean, std = np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
+    undone = np.stack([low, high]) * std + mean
     return bool(undone.min() >= -_SLACK and undone.max() <= 1 + _SLACK)
 
 

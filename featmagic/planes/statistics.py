@@ -1,4 +1,4 @@
-"""Statistics of planes and layers: computed on the values' device, brought to the host together.
+"""Statistics of planes and of layers, in one transfer to the host.
 
 Values are reduced in their own dtype first. Where that isn't enough, because a value is NaN or
 infinite or the range is out of the dtype's reach, they are reduced again as float64, without the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import gcd
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,105 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from featmagic.planes.dtypes import to_float64
+from featmagic.planes.measurements import (
+    Array,
+    Measurements,
+    coprime_step,
+    count_nonfinite,
+    finite_range,
+    to_host,
+    value_range,
+)
 from featmagic.planes.similarity import near_duplicates
-
-Array = NDArray[np.float64]
-
-Figures = dict[str, Tensor]  # named statistics, still on the device of the values
-
-
-def to_host(*figures: Mapping[str, Tensor]) -> list[dict[str, Array]]:
-    """Bring figures to the host as float64 arrays, in one transfer from each device.
-
-    They travel in the widest floating-point dtype among them; integers count as float64, or as
-    float32 on MPS, which has no float64.
-
-    Args:
-        figures: any number of them, each by name; their tensors may lie on different devices.
-
-    Returns:
-        One dict for each argument, with the same names and shapes.
-
-    Example:
-        >>> to_host({"count": torch.tensor(3)}, {"low": torch.zeros(2)})
-        [{'count': array(3.)}, {'low': array([0., 0.])}]
-    """
-    tensors = [tensor for named in figures for tensor in named.values()]
-    arrays: dict[int, Array] = {}
-    for device in {tensor.device for tensor in tensors}:
-        places = [place for place, tensor in enumerate(tensors) if tensor.device == device]
-        together = torch.cat([_flat_floats(tensors[place]) for place in places])
-        values = together.cpu().double().numpy()
-        end = 0
-        for place in places:
-            start, end = end, end + tensors[place].numel()
-            arrays[place] = values[start:end].reshape(tensors[place].shape)
-    in_order = iter([arrays[place] for place in range(len(tensors))])
-    return [{name: next(in_order) for name in named} for named in figures]
-
-
-def _flat_floats(tensor: Tensor) -> Tensor:
-    if not tensor.is_floating_point():
-        tensor = tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
-    return tensor.reshape(-1)
-
-
-def value_range(values: Tensor, dims: int | tuple[int, ...]) -> Figures:
-    """Reduce to `low` and `high`, the range over `dims`; a NaN makes both NaN."""
-    # Two reductions are several times faster than torch's aminmax along rows.
-    return {"low": values.amin(dims), "high": values.amax(dims)}
-
-
-def finite_range(
-    values: Tensor, dims: int | tuple[int, ...] = (), finite: Tensor | None = None
-) -> Figures:
-    """Reduce to `low` and `high`, the range of the finite values; inf and -inf if there are none.
-
-    Args:
-        values: of any shape.
-        dims: to reduce; all of them, if empty.
-        finite: which values are finite, where that is known already.
-    """
-    finite = torch.isfinite(values) if finite is None else finite
-    low = torch.where(finite, values, torch.inf).amin(dims)
-    return {"low": low, "high": torch.where(finite, values, -torch.inf).amax(dims)}
-
-
-def count_nonfinite(values: Tensor, dims: int | tuple[int, ...] = ()) -> Figures:
-    """Reduce to `nan` and `inf`, how many values are NaN and infinite; over all `dims` if empty."""
-    dims = tuple(range(values.dim())) if dims == () else dims
-    return {"nan": values.isnan().sum(dims), "inf": values.isinf().sum(dims)}
-
-
-def evenly_spaced(values: Tensor, most: int) -> Tensor:
-    """Return at most `most` of the values, in the order in which they lie in memory."""
-    count = values.numel()
-    if not values.is_contiguous():
-        values = values.permute(sorted(range(values.dim()), key=values.stride, reverse=True))
-    return values.reshape(-1)[:: _coprime_step(-(-count // most), count)]
-
-
-def _coprime_step(step: int, count: int) -> int:
-    """Return the first step from `step` on with no factor in common with `count`.
-
-    Other steps would read the same column of every row, or the same position of every plane.
-    """
-    while step > 1 and gcd(step, count) > 1:
-        step += 1
-    return max(step, 1)
-
-
-def constant_planes(low: Array, high: Array) -> NDArray[np.bool_]:
-    """Return which planes hold a single value, by their `value_range`; none that has NaN or inf."""
-    constant: NDArray[np.bool_] = (low == high) & np.isfinite(low)
-    return constant
-
-
-def range_or_zero(low: Array, high: Array) -> tuple[Array, Array]:
-    """Return the ranges by `finite_range`, 0 to 0 for planes without a finite value."""
-    low, high = np.where(low <= high, [low, high], 0.0)
-    return low, high
-
 
 _SMALLEST_SPAN = 1e-15  # squares of smaller spans are out of float32's reach
 
@@ -127,26 +38,20 @@ def _in_reach(low: Array | float, high: Array | float) -> bool:
     return bool((np.isfinite(span) & ((span == 0) | (span >= _SMALLEST_SPAN))).all())
 
 
-def _all_finite(figures: Mapping[str, Array]) -> bool:
-    return all(np.isfinite(array).all() for array in figures.values())
+def _all_finite(measurements: Mapping[str, Array]) -> bool:
+    return all(np.isfinite(array).all() for array in measurements.values())
 
 
-@dataclass(frozen=True)
-class _Moments:
-    """The finite values of rows `(R, n)` in units of each row's largest magnitude, as float64.
+class _Moments(NamedTuple):
+    """The finite values of float64 rows `(R, n)`, in parts of each row's largest magnitude.
 
-    Squares and sums of the values themselves could be out of reach. All are `(R, 1)` but `parts`.
-
-    Attributes:
-        parts: `(R, n)`, the values; 0 for those that aren't finite.
-        unit: the largest magnitude of each row; 1 if that is 0.
-        count: how many values are finite, at least 1.
-        mean, std: of the parts.
+    Squares and sums of the values themselves could be out of reach. The parts, `(R, n)`, are 0
+    where a value isn't finite; all else is `(R, 1)`, the mean and the deviation in parts too.
     """
 
     parts: Tensor
     unit: Tensor
-    count: Tensor
+    finite_count: Tensor
     mean: Tensor
     std: Tensor
 
@@ -196,15 +101,15 @@ def plane_statistics(values: Tensor, padding: int = 0) -> PlaneStatistics:
     """
     rows = values.flatten(1)
     rows = rows[:, : rows.shape[1] - padding]
-    (figures,) = to_host(_plane_figures(rows))
-    if _all_finite(figures) and _in_reach(figures["low"], figures["high"]):
+    (measurements,) = to_host(_plane_measurements(rows))
+    if _all_finite(measurements) and _in_reach(measurements["low"], measurements["high"]):
         nan, inf = np.zeros((2, len(rows)))
-        return PlaneStatistics(**figures, nan=nan, inf=inf)
-    (figures,) = to_host(_finite_plane_figures(to_float64(rows)))
-    return PlaneStatistics(**figures)
+        return PlaneStatistics(**measurements, nan=nan, inf=inf)
+    (measurements,) = to_host(_finite_plane_measurements(to_float64(rows)))
+    return PlaneStatistics(**measurements)
 
 
-def _plane_figures(rows: Tensor) -> Figures:
+def _plane_measurements(rows: Tensor) -> Measurements:
     """Reduce rows in their own dtype."""
     ends, size = value_range(rows, 1), rows.shape[1]
     mean = rows.mean(1)
@@ -219,17 +124,18 @@ def _plane_figures(rows: Tensor) -> Figures:
     }
 
 
-def _finite_plane_figures(rows: Tensor) -> Figures:
+def _finite_plane_measurements(rows: Tensor) -> Measurements:
     """Reduce the finite values of float64 rows."""
     finite = torch.isfinite(rows)
-    ends, of = finite_range(rows, 1, finite), _moments(rows, finite)
-    std = of.std[:, 0].where(ends["low"] < ends["high"], 0)
+    ends, moments = finite_range(rows, 1, finite), _moments(rows, finite)
+    unit = moments.unit[:, 0]
+    std = moments.std[:, 0].where(ends["low"] < ends["high"], 0)
     return {
         **ends,
         **count_nonfinite(rows, 1),
-        "mean": (of.mean * of.unit)[:, 0],
-        "std": std * of.unit[:, 0],
-        "absmean": of.parts.abs().sum(1) / of.count[:, 0] * of.unit[:, 0],
+        "mean": moments.mean[:, 0] * unit,
+        "std": std * unit,
+        "absmean": moments.parts.abs().sum(1) / moments.finite_count[:, 0] * unit,
         "zeros": (rows == 0).sum(1) / rows.shape[1],
     }
 
@@ -325,7 +231,7 @@ def measure(
     prefix: Tensor | None = None,
     order: Tensor | None = None,
 ) -> Statistics:
-    """Measure the planes of a layer; all figures leave the device in one transfer.
+    """Measure the planes of a layer; all measurements leave the device in one transfer.
 
     Args:
         values: `(P, H, W)`, float32 or float64.
@@ -338,43 +244,45 @@ def measure(
         >>> statistics.mean, statistics.nan
         (1.0, 1)
     """
-    rows = values.flatten(1)
-    others = _duplicates(values, request) | _prefix_figures(prefix)
-    if order is not None:
-        others["order"] = order
-    figures = None
+    rows, brought = values.flatten(1), None
+    duplicates, apart = _duplicates(values, request), _prefix_measurements(prefix)
+    ordered = {} if order is None else {"order": order}
     # On the CPU nothing has to be brought over, so that a second look costs no transfer.
-    if rows.device.type == "cpu" and (quick := _layer_figures(rows, request)):
-        (figures,) = to_host(quick | others)
-    if figures is None or not _all_finite(figures):
-        (figures,) = to_host(_finite_layer_figures(to_float64(rows), request) | others)
-    return _statistics(figures, rows.numel())
+    if rows.device.type == "cpu" and (quick := _layer_measurements(rows, request)):
+        brought = to_host(quick | duplicates, apart, ordered)
+    if brought is None or not all(map(_all_finite, brought)):
+        exact = _finite_layer_measurements(to_float64(rows), request)
+        brought = to_host(exact | duplicates, apart, ordered)
+    return _statistics(rows.numel(), *brought)
 
 
-def _statistics(figures: dict[str, Array], count: int) -> Statistics:
+def _statistics(
+    count: int, layer: dict[str, Array], prefix: dict[str, Array], order: dict[str, Array]
+) -> Statistics:
     """Make `Statistics` of what was brought to the host, for `count` values."""
-    low = figures["low"]
-    nan, inf = (figures.get(name, np.zeros(len(low))) for name in ("nan", "inf"))
-    duplicates = float(figures["duplicates"])
+    nan, inf = (layer.get(name, np.zeros(len(layer["low"]))) for name in ("nan", "inf"))
+    duplicates = int(layer["duplicates"])
     return Statistics(
-        low=low,
-        high=figures["high"],
-        inner_low=figures["inner_low"],
-        inner_high=figures["inner_high"],
+        low=layer["low"],
+        high=layer["high"],
+        inner_low=layer["inner_low"],
+        inner_high=layer["inner_high"],
         nonfinite=nan + inf,
-        mean=float(figures["mean"]),
-        std=float(figures["std"]),
-        zeros=1 - float(figures["nonzero"]) / count,
-        histogram=tuple(figures["histogram"].astype(int).tolist()),
+        mean=float(layer["mean"]),
+        std=float(layer["std"]),
+        zeros=1 - float(layer["nonzero"]) / count,
+        histogram=tuple(layer["histogram"].astype(int).tolist()),
         nan=int(nan.sum()),
         inf=int(inf.sum()),
-        duplicates=None if duplicates < 0 else int(duplicates),
-        prefix=_prefix_of(figures),
-        order=tuple(figures["order"].astype(int).tolist()) if "order" in figures else (),
+        duplicates=None if duplicates < 0 else duplicates,
+        prefix=(float(prefix["low"]), float(prefix["high"]), int(prefix["nan"]), int(prefix["inf"]))
+        if prefix
+        else None,
+        order=tuple(order["order"].astype(int).tolist()) if order else (),
     )
 
 
-def _layer_figures(rows: Tensor, request: StatisticsRequest) -> Figures:
+def _layer_measurements(rows: Tensor, request: StatisticsRequest) -> Measurements:
     """Reduce rows on the CPU in their own dtype; nothing if that isn't enough for their range."""
     ends = value_range(rows, 1)
     low, high = ends["low"].min().item(), ends["high"].max().item()
@@ -391,21 +299,22 @@ def _layer_figures(rows: Tensor, request: StatisticsRequest) -> Figures:
     }
 
 
-def _finite_layer_figures(rows: Tensor, request: StatisticsRequest) -> Figures:
+def _finite_layer_measurements(rows: Tensor, request: StatisticsRequest) -> Measurements:
     """Reduce the finite values of float64 rows."""
     finite = torch.isfinite(rows)
     ends = finite_range(rows, 1, finite)
-    of = _moments(rows.reshape(1, -1), finite.reshape(1, -1))
-    unit = of.unit[0, 0]
+    moments = _moments(rows.reshape(1, -1), finite.reshape(1, -1))
+    unit = moments.unit[0, 0]
     low, high = ends["low"].min() / unit, ends["high"].max() / unit
+    parts = moments.parts.where(finite.reshape(1, -1), torch.inf)
     return {
         **ends,
         **_inner_range(rows.where(finite, torch.nan), ends, request),
         **count_nonfinite(rows, 1),
-        "mean": of.mean[0, 0] * unit,
-        "std": of.std[0, 0] * unit,
+        "mean": moments.mean[0, 0] * unit,
+        "std": moments.std[0, 0] * unit,
         "nonzero": rows.count_nonzero(),
-        "histogram": _histogram(of.parts.where(finite.reshape(1, -1), torch.inf), low, high),
+        "histogram": _histogram(parts, low, high),
     }
 
 
@@ -421,7 +330,7 @@ def _variance(rows: Tensor, mean: Tensor) -> Tensor:
     return torch.stack(parts).sum() / rows.numel()
 
 
-def _inner_range(rows: Tensor, ends: Figures, request: StatisticsRequest) -> Figures:
+def _inner_range(rows: Tensor, ends: Measurements, request: StatisticsRequest) -> Measurements:
     """Reduce to the range that was requested, by the nearest rank; NaN doesn't count."""
     low, high = ends["low"], ends["high"]
     if request.positive:
@@ -445,7 +354,7 @@ def _inner_range(rows: Tensor, ends: Figures, request: StatisticsRequest) -> Fig
 
 def _spaced_histogram(rows: Tensor, low: float, high: float) -> Tensor:
     """Count the values in each of `BINS` equal parts of the range; of many, evenly spaced ones."""
-    step = _coprime_step(rows.numel() // _HISTOGRAM_VALUES, rows.shape[1])
+    step = coprime_step(rows.numel() // _HISTOGRAM_VALUES, rows.shape[1])
     rows = rows[:, ::step]
     if high == low:
         bins = torch.zeros(rows.shape, dtype=torch.uint8)
@@ -473,7 +382,7 @@ _MOST_PRODUCTS = 2**32  # to compare all planes with each other: some 50 ms
 _FEWEST_VALUES = 9  # smaller planes are alike by chance
 
 
-def _duplicates(values: Tensor, request: StatisticsRequest) -> Figures:
+def _duplicates(values: Tensor, request: StatisticsRequest) -> Measurements:
     """Count the planes that repeat an earlier one; -1 if there are too many values to tell."""
     count, height, width = values.shape
     size = height * width
@@ -484,16 +393,8 @@ def _duplicates(values: Tensor, request: StatisticsRequest) -> Figures:
     return {"duplicates": near_duplicates(values)}
 
 
-def _prefix_figures(prefix: Tensor | None) -> Figures:
+def _prefix_measurements(prefix: Tensor | None) -> Measurements:
     if prefix is None:
         return {}
     values = to_float64(prefix)
-    figures = finite_range(values) | count_nonfinite(values)
-    return {f"prefix_{name}": figure for name, figure in figures.items()}
-
-
-def _prefix_of(figures: Mapping[str, Array]) -> tuple[float, float, int, int] | None:
-    if "prefix_low" not in figures:
-        return None
-    low, high, nan, inf = (float(figures[f"prefix_{n}"]) for n in ("low", "high", "nan", "inf"))
-    return low, high, int(nan), int(inf)
+    return finite_range(values) | count_nonfinite(values)

@@ -16,7 +16,8 @@ from torch import Tensor
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.options.view import View
 from featmagic.planes.dtypes import to_float64
-from featmagic.planes.statistics import Array, Statistics, to_host
+from featmagic.planes.measurements import Array, to_host
+from featmagic.planes.statistics import Statistics
 from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
 from featmagic.support.errors import FeatmagicError
 
