@@ -76,6 +76,6 @@ def _similar(planes: Planes, key: str, cache: LayerCache) -> tuple[list[int], bo
         r = correlations(planes.values.transpose(0, 1).flatten(2))
         order = tuple(planes.indices[place] for place in similarity_order(r))
         cache.orders[key, indices] = order
-    rank = {channel: place for place, channel in enumerate(order)}
-    places = sorted(range(len(planes.indices)), key=lambda place: rank[planes.indices[place]])
+    positions = {channel: position for position, channel in enumerate(order)}
+    places = sorted(range(len(planes.indices)), key=lambda n: positions[planes.indices[n]])
     return places, is_kept
