@@ -108,16 +108,16 @@ def healths(
     """
     if not readings:
         return []
-    ends = [(float(each["low"].min()), float(each["high"].max())) for each in measurements]
+    ends = [(float(layer["low"].min()), float(layer["high"].max())) for layer in measurements]
     nonfinite = [place for place, (low, high) in enumerate(ends) if not isfinite(low - high)]
     again = [readings[place].values for place in nonfinite]
     counted = to_host(*[count_nonfinite(values) | finite_range(values) for values in again])
     counts = [(0, 0)] * len(ends)
-    for place, each in zip(nonfinite, counted, strict=True):
-        counts[place] = int(each["nan"]), int(each["inf"])
-        ends[place] = float(each["low"]), float(each["high"])
+    for place, layer in zip(nonfinite, counted, strict=True):
+        counts[place] = int(layer["nan"]), int(layer["inf"])
+        ends[place] = float(layer["low"]), float(layer["high"])
     dead = [_dead(*pair) for pair in zip(readings, measurements, strict=True)]
-    sampled = _describe_samples([each["sampled"] for each in measurements], ends)
+    sampled = _describe_samples([layer["sampled"] for layer in measurements], ends)
     channels = [reading.channels for reading in readings]
     partly = [
         reading.measurements["sampled"].numel() < reading.values.numel() for reading in readings

@@ -162,14 +162,14 @@ def thumbnail_ranges(
         groups: of planes.
         measurements: those of the groups, on the host.
     """
-    nonfinite = [not np.isfinite([each["low"], each["high"]]).all() for each in measurements]
-    again = [group.values for group, some in zip(groups, nonfinite, strict=True) if some]
+    nonfinite = [not np.isfinite([ends["low"], ends["high"]]).all() for ends in measurements]
+    again = [group.values for group, odd in zip(groups, nonfinite, strict=True) if odd]
     finite = iter(to_host(*[finite_range(values, (1, 2)) for values in again]))
     ranges = []
-    for each, some in zip(measurements, nonfinite, strict=True):
-        constant = constant_planes(each["low"], each["high"])
-        ends = next(finite) if some else each
-        ranges.append(ThumbnailRanges(ends["low"], ends["high"], constant, some))
+    for ends, odd in zip(measurements, nonfinite, strict=True):
+        constant = constant_planes(ends["low"], ends["high"])
+        finite_ends = next(finite) if odd else ends
+        ranges.append(ThumbnailRanges(finite_ends["low"], finite_ends["high"], constant, odd))
     return ranges
 
 
@@ -193,8 +193,8 @@ def paint_thumbnails(
     """
     second = [np.repeat(both_signs[list(group.places)], group.counts) for group in groups]
     painted = [
-        _paint(group, each, which & centered)
-        for group, each, which in zip(groups, ranges, second, strict=True)
+        _paint(group, group_ranges, which & centered)
+        for group, group_ranges, which in zip(groups, ranges, second, strict=True)
     ]
     tiles: dict[int, Pixels] = {}
     for device in {group.values.device for group in groups}:

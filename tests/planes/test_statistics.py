@@ -172,6 +172,11 @@ def test_prefix_tokens_are_measured_apart_and_an_order_comes_along():
     assert (measure(values).prefix, measure(values).order) == (None, ())
 
 
+def test_a_constant_plane_deviates_by_nothing():
+    assert plane_statistics(torch.full((1, 7, 7), 0.1)).std.tolist() == [0.0]
+    assert plane_statistics(torch.full((1, 7, 7), 3e38)).std.tolist() == [0.0]
+
+
 def test_padding_counts_in_no_statistic():
     values = torch.tensor([[[1.0, 2.0], [3.0, -100.0]]])
     told = plane_statistics(values, padding=1)
