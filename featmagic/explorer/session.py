@@ -22,7 +22,7 @@ from featmagic.explorer.encoding import encode_planes
 from featmagic.explorer.planes import SamplePlanes, sample_planes
 from featmagic.options.view import View
 from featmagic.planes.layout import fitting
-from featmagic.planes.statistics import figures_of
+from featmagic.planes.statistics import plane_statistics
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
 from featmagic.support.text import printable
@@ -91,7 +91,7 @@ class Session:
         """Return the range, mean, deviation and share of zeros of all values of one channel."""
         planes = self._planes(key, sample, channel)
         place = planes.channels.index(channel)
-        figures = figures_of(planes.values[place : place + 1], planes.padding)
+        figures = plane_statistics(planes.values[place : place + 1], planes.padding)
         names = ("low", "high", "mean", "std", "zeros")
         return {name: float(getattr(figures, name)[0]) for name in names}
 

@@ -7,7 +7,7 @@ import numpy as np
 from featmagic.grid.prepare import Prepared, Undrawable
 from featmagic.planes.planes import Planes
 from featmagic.planes.reduction import PCAImage
-from featmagic.planes.statistics import Measured
+from featmagic.planes.statistics import Statistics
 from featmagic.recording.records import Activation, call_of, shape_of
 from featmagic.render.color import Range, clipped
 from featmagic.render.viewport import GridLayout
@@ -50,7 +50,7 @@ def _describe_planes(planes: Planes, dims: str) -> str:
     return f"{dims}: " + ", ".join(filter(None, [count, *planes.words, read]))
 
 
-def describe_values(measured: Measured, planes: Planes) -> str:
+def describe_values(measured: Statistics, planes: Planes) -> str:
     """Return the range with a histogram, mean, standard deviation, zeros, and what is wrong.
 
     The order is that of lovely-tensors: the histogram stands between the ends of the range.
@@ -71,8 +71,8 @@ def describe_values(measured: Measured, planes: Planes) -> str:
     return ", ".join([*facts, *_dead(measured, planes), *_prefix_tokens(measured)])
 
 
-def _describe_range(measured: Measured) -> str:
-    is_finite = measured.some
+def _describe_range(measured: Statistics) -> str:
+    is_finite = measured.has_finite
     if not is_finite.any():
         return "no finite value"
     # Adding 0.0 turns -0.0 into 0.0.
@@ -87,7 +87,7 @@ def _nonfinite(nan: int, inf: int) -> list[str]:
     return [f"{count} {name}" for count, name in ((nan, "NaN"), (inf, "inf")) if count]
 
 
-def _prefix_tokens(measured: Measured) -> list[str]:
+def _prefix_tokens(measured: Statistics) -> list[str]:
     """Return the range of the prefix tokens, which no other figure includes."""
     if measured.prefix is None:
         return []
@@ -96,7 +96,7 @@ def _prefix_tokens(measured: Measured) -> list[str]:
     return [" ".join(["strip:", ", ".join([*ends, *_nonfinite(*nonfinite)])])]
 
 
-def _dead(measured: Measured, planes: Planes) -> list[str]:
+def _dead(measured: Statistics, planes: Planes) -> list[str]:
     """Return the planes that are constant in every sample shown."""
     if planes.form == "fold" or planes.values.shape[2:].numel() == 1 or planes.labels:
         return []  # a single value isn't a plane

@@ -15,7 +15,14 @@ from featmagic.planes.dtypes import Pixels
 from featmagic.planes.heat_map import assemble, block_average
 from featmagic.planes.input_image import InputImages, fit, resize
 from featmagic.planes.reduction import PCAImage
-from featmagic.render.color import Range, choose_range, levels, middle_of, palette_indices
+from featmagic.render.color import (
+    Range,
+    apply_norm,
+    choose_range,
+    levels,
+    middle_of,
+    palette_indices,
+)
 from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, tile, with_marks
 from featmagic.render.non_finite_marks import mark_letters
 from featmagic.render.palette import GAP, LEVELS, NAN, palette
@@ -54,10 +61,15 @@ def compose(prepared: Prepared, color_range: Range, grid_layout: GridLayout) -> 
 def _color_tiles(prepared: Prepared, color_range: Range, grid_layout: GridLayout) -> Mosaic:
     """Return the tiles as palette indices."""
     tiling, planes = prepared.tiling, prepared.planes.values.flatten(0, 1)
-    values, padding = assemble(levels(planes, color_range), tiling.form, tiling.count)
+    values, padding = assemble(levels(*apply_norm(planes, color_range)), tiling.form, tiling.count)
     values, padding = block_average(values, grid_layout.shrink, padding)
     hatch = tiling.form == "tiles" and values.shape[1:].numel() > 1
-    indices = palette_indices(values, color_range, prepared.measured, hatch=hatch)
+    indices = palette_indices(
+        values,
+        nonfinite=prepared.measured.has_nonfinite,
+        constant=prepared.measured.constant if hatch else None,
+        own_range=color_range.own_range,
+    )
     if padding:
         indices.flatten(1)[:, -padding:] = GAP
     if grid_layout.tall > 1:
@@ -71,7 +83,7 @@ def _pca_tiles(
     """Return one RGB tile for each sample; positions with non-finite values have NaN's color."""
     labels, colors = prepared.tiling.labels, palette(color_range.cmap)
     tiles = tile(_averaged(rgb.rgb, grid_layout.shrink), labels, colors, grid_layout)
-    if not (prepared.measured.nan or prepared.measured.inf):
+    if not prepared.measured.has_nonfinite:
         return tiles
     is_missing = block_average(rgb.missing.float(), grid_layout.shrink)[0] > 0
     missing = tile((is_missing * NAN).to(uint8), labels, colors, grid_layout).indices
@@ -132,10 +144,9 @@ def _prefix_strip(prepared: Prepared, color_range: Range) -> PrefixStrip | None:
     if planes.prefix is None:
         return None
     rows, count, tokens = planes.prefix.shape
-    values = levels(planes.prefix.reshape(rows * count, tokens, 1), color_range)
+    values = levels(*apply_norm(planes.prefix.reshape(rows * count, tokens, 1), color_range))
     # Prefix tokens may hold NaN where the patches don't.
-    nonfinite = replace(prepared.measured, nan=1)
-    indices = palette_indices(values, color_range, nonfinite, hatch=False)
+    indices = palette_indices(values, nonfinite=True)
     lines = indices.view(rows, count, tokens).transpose(1, 2).reshape(rows * tokens, count)
     lines_on_host = lines.cpu().numpy()
     names = [f"{row} {name}".strip() for row in planes.rows or ("",) for name in planes.names]
@@ -163,7 +174,7 @@ def _end_texts(shared: SharedRange | None) -> tuple[str, ...]:
 def _nonfinite_letters(tiles: Mosaic, prepared: Prepared) -> tuple[str, ...]:
     """Return the letters of the non-finite values in each tile; none if no tile has any."""
     values = tiles.missing if tiles.is_rgb else tiles.indices
-    if values is None or not (prepared.measured.nan or prepared.measured.inf):
+    if values is None or not prepared.measured.has_nonfinite:
         return ()
     letters = mark_letters(values)[: len(tiles.labels)]
     return letters if any(letters) else ()

@@ -17,10 +17,10 @@ from featmagic.planes.layout import check_used, fitting, layout_of
 from featmagic.planes.planes import Planes, planes_of
 from featmagic.planes.ranking import rank
 from featmagic.planes.reduction import PCAImage, pca_image, reduce
-from featmagic.planes.statistics import Asked, Measured, measured_and_order
+from featmagic.planes.statistics import Statistics, StatisticsRequest, measure
 from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
-from featmagic.render.color import check_norm, scale_of
+from featmagic.render.color import NORMS, check_norm, scale_of
 from featmagic.render.viewport import Viewport, most_columns
 
 
@@ -84,7 +84,7 @@ class Prepared:
     dims: str
     planes: Planes
     tiling: Tiling
-    measured: Measured
+    measured: Statistics
     scale: str
     images: InputImages | None = None
     rgb: PCAImage | None = None
@@ -132,11 +132,12 @@ def prepare(
     values = planes.values.flatten(0, 1)
     if planes.form == "fold":  # measured as the one picture that it is
         values = values.reshape(1, 1, -1)
-    measured, places = measured_and_order(values, _asked(planes, view, scale), order, planes.prefix)
+    request = _request(planes, view, scale)
+    measured = measure(values, request, prefix=planes.prefix, order=order)
     check_norm(measured, view, key)
     measured = _with_ranges_by_channel(measured, planes)
-    if places:
-        planes = replace(planes, indices=tuple(planes.indices[place] for place in places))
+    if measured.order:
+        planes = replace(planes, indices=tuple(planes.indices[place] for place in measured.order))
     images, planes = _input_images(activation, planes, layout.dims, view)
     return Prepared(
         activation=activation,
@@ -184,18 +185,18 @@ def _scale(planes: Planes, view: View) -> str:
     return "layer" if alone and scale == "channel" else scale
 
 
-def _asked(planes: Planes, view: View, scale: str) -> Asked:
-    return Asked(
+def _request(planes: Planes, view: View, scale: str) -> StatisticsRequest:
+    return StatisticsRequest(
         outside=view.robust,
-        positive=view.norm == "log",
+        positive=NORMS[view.norm].positive,
         whole=scale != "channel",
-        alike=view.reduce is None
+        duplicates=view.reduce is None
         and len(planes.values) == 1
         and len(set(planes.indices)) == len(planes.indices),
     )
 
 
-def _with_ranges_by_channel(measured: Measured, planes: Planes) -> Measured:
+def _with_ranges_by_channel(measured: Statistics, planes: Planes) -> Statistics:
     """Give all tiles of a channel, which are its samples or its slices, the same range."""
     rows, count = planes.values.shape[:2]
     if rows == 1 or len(measured.low) == 1:

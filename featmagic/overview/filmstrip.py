@@ -13,19 +13,20 @@ from torch import Tensor
 
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
-from featmagic.overview.health import Health, Reading, bring, healths, read_values
+from featmagic.overview.health import Health, Reading, healths, read_values
 from featmagic.overview.thumbnails import (
     Band,
     ThumbnailPlanes,
-    grouped,
+    group_thumbnails,
     is_centered,
     paint_thumbnails,
     thumbnail_planes,
+    thumbnail_ranges,
     two_maps,
-    with_finite_ends,
 )
 from featmagic.planes.dtypes import Pixels, to_real, undrawable
 from featmagic.planes.layout import Layout, LayoutMismatch, layout_of
+from featmagic.planes.measurements import to_host
 from featmagic.planes.planes import planes_of
 from featmagic.recording.records import Activation
 from featmagic.render.viewport import PAGE, Viewport
@@ -212,16 +213,15 @@ def _measure_and_paint(
     All figures leave their device at once, then all tiles.
     """
     readings = [layer.reading for layer in layers if layer.reading is not None]
-    groups = grouped([layer.thumbnails for layer in layers])
-    brought = bring(
-        [[reading.low, reading.high, reading.some] for reading in readings]
-        + [group.ends() for group in groups]
+    groups = group_thumbnails([layer.thumbnails for layer in layers])
+    measurements = to_host(
+        *[reading.measurements for reading in readings], *[group.measurements() for group in groups]
     )
-    measured = iter(healths(readings, brought[: len(readings)]))
+    measured = iter(healths(readings, measurements[: len(readings)]))
     health = [next(measured) if layer.reading is not None else None for layer in layers]
     both_signs = [_has_both_signs(*pair) for pair in zip(layers, health, strict=True)]
-    groups, ends = with_finite_ends(groups, brought[len(readings) :])
-    tiles = paint_thumbnails(groups, ends, np.array(both_signs, bool), centered=is_centered(view))
+    ranges = thumbnail_ranges(groups, measurements[len(readings) :])
+    tiles = paint_thumbnails(groups, ranges, np.array(both_signs, bool), centered=is_centered(view))
     return health, tiles
 
 

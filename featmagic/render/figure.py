@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from functools import partial
-from math import ceil, e, isfinite
+from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from featmagic.planes.dtypes import Pixels
+from featmagic.render.color import NORMS
 from featmagic.render.figure_text import FigureText, break_lines
 from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, with_marks
 from featmagic.render.non_finite_marks import draw_cell_marks
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
-
-_Values = NDArray[np.float64]
 
 _DPI = 100  # pixels of the mosaic to an inch
 _TITLE, _SMALL = 8, 6  # points
@@ -277,7 +274,7 @@ def _draw_color_bar(axes: Axes, mosaic: Mosaic, style: dict[str, Any]) -> None:
 
 
 def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:
-    """The norm for the range, and the values at its ends and in its middle.
+    """Return matplotlib's norm for the range, and the values at its ends and in its middle.
 
     A range that is one value, or too large or too small for matplotlib, becomes 0 to 1: the figures
     beside the bar are true all the same.
@@ -287,44 +284,15 @@ def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:
         >>> type(norm).__name__, places
         ('LogNorm', [1.0, 10.0, 100.0])
     """
-    from matplotlib import colors
+    from matplotlib.colors import Normalize
 
-    low, high, width, middle = scale.low, scale.high, scale.width, scale.center or 0.0
-    if not _spannable(low, high):
-        return colors.Normalize(0, 1), [0.0, 0.5, 1.0]
-    places = [low, scale.middle, high]
-    if scale.norm == "log":
-        return colors.LogNorm(low, high), places
-    if scale.norm == "linear" and scale.center is not None:
-        return colors.CenteredNorm(scale.center, high - scale.center), places
-    if scale.norm == "linear":
-        return colors.Normalize(low, high), places
-    if middle:
-        how = scale.norm, middle, width
-        return colors.FuncNorm((partial(_bent, *how), partial(_straight, *how)), low, high), places
-    if scale.norm == "asinh":
-        return colors.AsinhNorm(width, low, high), places
-    return colors.SymLogNorm(width, linscale=1 - 1 / e, vmin=low, vmax=high, base=e), places
+    if not _spannable(scale.low, scale.high):
+        return Normalize(0, 1), [0.0, 0.5, 1.0]
+    norm = NORMS[scale.norm].matplotlib(scale.low, scale.high, scale.center, scale.width)
+    return norm, [scale.low, scale.middle, scale.high]
 
 
 def _spannable(low: float, high: float) -> bool:
-    """Whether matplotlib takes the range as it is: else it makes it wider, or overflows."""
+    """Return True if matplotlib takes the range as it is: else it widens it, or overflows."""
     most = max(abs(low), abs(high))
     return isfinite(high - low) and most > 1e-280 and high - low > 1e-14 * most
-
-
-def _bent(norm: str, middle: float, width: float, values: _Values) -> _Values:
-    """Values as asinh and symlog around a center bend them; matplotlib's own have theirs at 0."""
-    ratio = (values - middle) / width
-    if norm == "asinh":
-        return np.arcsinh(ratio)
-    far = np.sign(ratio) * (1 + np.log(np.maximum(np.abs(ratio), 1)))
-    return np.where(np.abs(ratio) <= 1, ratio, far)
-
-
-def _straight(norm: str, middle: float, width: float, bent: _Values) -> _Values:
-    """What `_bent` bent, back."""
-    if norm == "asinh":
-        return np.sinh(bent) * width + middle
-    far = np.sign(bent) * np.exp(np.maximum(np.abs(bent), 1) - 1)
-    return np.where(np.abs(bent) <= 1, bent, far) * width + middle

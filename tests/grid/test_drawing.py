@@ -22,7 +22,7 @@ from featmagic.planes.statistics import measure
 from featmagic.recording.inputs import PassInputs
 from featmagic.recording.records import Activation
 from featmagic.render.ascii import AsciiCells
-from featmagic.render.color import choose_range, levels, palette_indices
+from featmagic.render.color import apply_norm, choose_range, levels, palette_indices
 from featmagic.render.image import PAGE_METRICS, mosaic_png, page_image
 from featmagic.render.mosaic import tile
 from featmagic.render.page_geometry import page_geometry
@@ -44,6 +44,16 @@ from featmagic.support.errors import FeatmagicError
 
 def activation(tensor, key="cnn1", kind="Conv2d"):
     return Activation(key, key, kind, 1, tensor)
+
+
+def painted(values, statistics, color_range):
+    """Palette indices of planes `(P, H, W)`, constant ones marked."""
+    return palette_indices(
+        levels(*apply_norm(values, color_range)),
+        nonfinite=statistics.has_nonfinite,
+        constant=statistics.constant,
+        own_range=color_range.own_range,
+    )
 
 
 def indices_of(tensor, **options):
@@ -163,7 +173,7 @@ def test_any_finite_values_are_painted_in_their_order(dtype, data):
     values = torch.from_numpy(array).to(dtype)
     measured = measure(values)
     colors = choose_range(measured, View(cmap="gray"))
-    drawn = palette_indices(levels(values, colors), colors, measured).numpy()
+    drawn = painted(values, measured, colors).numpy()
     assert (measured.nan, measured.inf) == (0, 0)
     for plane, there in zip(values.numpy(), drawn, strict=True):
         if plane.min() == plane.max():
@@ -415,7 +425,7 @@ def test_ranges_at_the_ends_of_float64_are_painted_too():
     values = torch.tensor(rows, dtype=torch.float64)[:, None]
     measured = measure(values)
     colors = choose_range(measured, View(cmap="gray"))
-    drawn = palette_indices(levels(values, colors), colors, measured)
+    drawn = painted(values, measured, colors)
     ends = [0, LEVELS - 1]
     assert [plane[0].tolist() for plane in drawn] == [ends, ends, ends, [CONSTANT, GAP], ends]
 
