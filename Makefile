@@ -1,10 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # The tests to which versions of other packages matter most.
-VERSIONED := ipython/cell ipython/completion ipython/config ipython/extension ipython/kernel \
-  ipython/look ipython/mistakes ipython/parser ipython/watch explorer/encoding explorer/explorer \
-  explorer/page files/files grid/drawing recording/attention recording/compiled render/figure \
-  render/terminal
+VERSIONED := ipython/completion/ $(addsuffix .py, \
+  $(addprefix ipython/test_,cell config extension kernel kernel_pictures look mistakes parser watch) \
+  $(addprefix explorer/test_,encoding explorer page) files/test_files grid/test_drawing \
+  $(addprefix recording/test_,attention compiled) $(addprefix render/test_,figure terminal))
 
 .PHONY: demo gallery test test-browser bench matrix matrix-fast clean
 
@@ -46,7 +46,7 @@ matrix: .venv/dev
 # The lowest versions, with the tests to which versions matter most.
 matrix-fast: .venv/dev
 	rm -rf .nox
-	$(BIN)/nox --session lowest -- $(foreach each,$(VERSIONED),tests/$(dir $(each))test_$(notdir $(each)).py)
+	$(BIN)/nox --session lowest -- $(addprefix tests/,$(VERSIONED))
 
 # An environment with one of the extras of pyproject.toml; made once, and anew when that changes.
 .venv/%: pyproject.toml

@@ -3,8 +3,9 @@
     python benchmarks/bench.py [--quick]
 
 The two sides of a row take turns (A B A B ...), and its ratio is the median of the pairs' ratios.
-torch computes in one thread on both sides: with more, a busy core decides. A missed target is
-said and fails nothing. `--quick` takes three pairs a row: enough to see that it runs.
+torch computes in one thread on both sides: with more, other load decides. A missed target is
+reported but isn't an error. `--quick` takes three pairs per row, without the largest figures of
+matplotlib: enough to see that everything runs.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ from featmagic.render.viewport import PAGE
 
 @dataclass(frozen=True)
 class Picture:
-    """An activation to draw, and how many times faster than the others that should be."""
+    """An activation to draw, and how many times faster than the alternatives that should be."""
 
     shape: tuple[int, ...]
     view: View
@@ -89,7 +90,7 @@ MEMORY_SHAPES = ((1, 64, 112, 112), (1, 256, 56, 56), (1, 256, 224, 224))
 
 
 def capture_rows(effort: Effort) -> Iterator[Row]:
-    """What hooks on six layers cost ResNet-18: put on for each pass, and standing through many."""
+    """Measure what hooks on six layers of ResNet-18 cost: attached for each pass, or for many."""
     runs = [probe("capture_cost.py", effort.pairs) for _ in range(effort.processes)]
     for key, how in ("each", "put on, pass, off"), ("standing", "the pass alone"):
         pairs = [(ours, bare) for run in runs for ours, bare in run[key]]
@@ -97,7 +98,7 @@ def capture_rows(effort: Effort) -> Iterator[Row]:
 
 
 def smooth(shape: tuple[int, ...]) -> Tensor:
-    """Values that vary smoothly over a plane and have both signs, as activations do."""
+    """Return values that vary smoothly over a plane and have both signs, as activations do."""
     *outer, height, width = shape
     coarse, fine = (torch.randn(*outer, ceil(height / s), ceil(width / s)) for s in (8, 2))
     size = (height, width)
@@ -105,7 +106,7 @@ def smooth(shape: tuple[int, ...]) -> Tensor:
 
 
 def picture_rows(effort: Effort) -> Iterator[Row]:
-    """From an activation to a PNG of all its channels."""
+    """Measure the way from an activation to a PNG of all its channels."""
     for picture in PICTURES:
         tensor, view = smooth(picture.shape), picture.view
         columns = mosaic_of(tensor, view).indices.shape[2]
@@ -115,7 +116,7 @@ def picture_rows(effort: Effort) -> Iterator[Row]:
         for work in (ours, grid):
             work()
         what = f"{picture.shape} to PNG" + (f", zoom {view.zoom}" if view.zoom else "")
-        if picture.than_axes:
+        if picture.than_axes and picture.shape[1] <= effort.most_axes:
             often = (effort.slow,) if len(tensor[0]) > 1000 else (effort.pairs, effort.seconds)
             pairs = in_turns(ours, axes, *often)
             yield row_faster(f"{what} / matplotlib axes", pairs, picture.than_axes)
@@ -124,7 +125,7 @@ def picture_rows(effort: Effort) -> Iterator[Row]:
 
 
 def mosaic_of(tensor: Tensor, view: View) -> Mosaic:
-    """An activation drawn by featmagic."""
+    """Draw an activation with featmagic."""
     mosaic = draw(Activation("layer", "layer", "Conv2d", 1, tensor), view).mosaic
     if mosaic is None:
         raise ValueError(f"nothing to draw in {tuple(tensor.shape)}")
@@ -132,12 +133,12 @@ def mosaic_of(tensor: Tensor, view: View) -> Mosaic:
 
 
 def ours_png(tensor: Tensor, view: View) -> bytes:
-    """An activation as featmagic's PNG."""
+    """Return featmagic's PNG of an activation."""
     return mosaic_png(mosaic_of(tensor, view))
 
 
 def axes_png(tensor: Tensor, columns: int) -> bytes:
-    """One matplotlib axes a channel, as wide as featmagic's page, encoded as IPython does."""
+    """Return matplotlib's PNG with one axes per channel, as wide as ours, encoded as by IPython."""
     rows, inches = ceil(tensor.shape[1] / columns), PAGE.width / 100
     figure = Figure(figsize=(inches, inches * rows / columns), dpi=100)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -149,7 +150,7 @@ def axes_png(tensor: Tensor, columns: int) -> bytes:
 
 
 def grid_png(tensor: Tensor, columns: int) -> bytes:
-    """A grid of torchvision's, gray, each channel in a range of its own, with Pillow's defaults."""
+    """Return torchvision's gray grid, with a range per channel, encoded with Pillow's defaults."""
     planes = tensor[0][:, None]
     grid = torchvision.utils.make_grid(planes, nrow=columns, normalize=True, scale_each=True)
     file = io.BytesIO()
@@ -158,7 +159,7 @@ def grid_png(tensor: Tensor, columns: int) -> bytes:
 
 
 def reading_rows(effort: Effort) -> Iterator[Row]:
-    """What marks, labels and figures cost, principal components, and an order by likeness."""
+    """Measure marks, labels and statistics, principal components, and sorting by similarity."""
     tensor = smooth((1, 64, 56, 56))
     ours = partial(timed, partial(ours_png, tensor, PLAIN))
     plain = partial(timed, partial(plain_png, tensor))
@@ -174,7 +175,7 @@ def reading_rows(effort: Effort) -> Iterator[Row]:
 
 
 def plain_png(tensor: Tensor) -> bytes:
-    """A grid of the same tiles, colored over their own ranges, with nothing around them."""
+    """Return a grid of the same tiles, with a color range per tile and no annotations."""
     planes = tensor[0]
     low, high = planes.amin((1, 2), keepdim=True), planes.amax((1, 2), keepdim=True)
     levels = ((planes - low) * ((LEVELS - 1) / (high - low))).round_().to(torch.uint8)
@@ -183,7 +184,7 @@ def plain_png(tensor: Tensor) -> bytes:
 
 
 def overview_rows(effort: Effort) -> Iterator[Row]:
-    """A film strip of every layer of ResNet-50, against the forward pass."""
+    """Measure a film strip of every layer of ResNet-50 against the forward pass."""
     model, image = torchvision.models.resnet50().eval(), torch.rand(1, 3, 224, 224)
     leaves = [name for name, module in model.named_modules() if not list(module.children())]
     with featmagic.capture(model, *leaves) as maps:
@@ -200,7 +201,7 @@ def overview_rows(effort: Effort) -> Iterator[Row]:
 
 
 def load_rows(effort: Effort) -> Iterator[Row]:
-    """What loading the extension takes, in a fresh process that has a shell already."""
+    """Measure how long loading the extension takes in a fresh process that already has a shell."""
     with tempfile.TemporaryDirectory() as folder:
         probe("load_time.py", byte_code=folder)  # compiles, as installing a package does
         runs = [probe("load_time.py", byte_code=folder) for _ in range(effort.pairs)]
@@ -212,7 +213,7 @@ def load_rows(effort: Effort) -> Iterator[Row]:
 
 
 def completion_rows(effort: Effort) -> Iterator[Row]:
-    """What Tab takes in a model of 5,000 modules: for a class, which looks at every one of them."""
+    """Measure completing a class in a model of 5,000 modules, which looks at every module."""
     stages = [nn.Sequential(*[nn.ReLU() for _ in range(99)]) for _ in range(50)]
     known, line = Known({"model": nn.Sequential(*stages)}), "%hook model Re"
     tab = partial(suggest, line, len(line), known)
@@ -220,7 +221,7 @@ def completion_rows(effort: Effort) -> Iterator[Row]:
 
 
 def memory_rows(effort: Effort) -> Iterator[Row]:
-    """How far a fresh process's resident memory grows while it draws, to the bytes of the values.
+    """Measure how far a fresh process's resident memory grows while it draws, per byte of values.
 
     The high-water mark, so torch's, NumPy's, Pillow's and Python's memory all count.
     """
@@ -236,11 +237,11 @@ def memory_rows(effort: Effort) -> Iterator[Row]:
 
 
 def probe(script: str, *args: object, byte_code: str | None = None) -> dict[str, Any]:
-    """What a script beside this one prints, run in a process of its own.
+    """Run a script of this folder in a process of its own, and return the JSON that it prints.
 
     Args:
         script: its file name.
-        args: for the script.
+        args: the script's arguments.
         byte_code: a folder that keeps byte code from one process to the next.
     """
     command = [sys.executable, str(Path(__file__).with_name(script)), *map(str, args)]
@@ -253,7 +254,7 @@ def probe(script: str, *args: object, byte_code: str | None = None) -> dict[str,
 
 
 def explorer_rows(effort: Effort) -> Iterator[Row]:
-    """An explorer: in a browser, and in bytes."""
+    """Measure an explorer: in a browser, and in bytes."""
     yield from paint_rows(effort, smooth)
     yield from size_rows(axes_png)
 
@@ -280,7 +281,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     gc.collect()
-    gc.freeze()  # what is there by now need not be looked at before every measurement
+    gc.freeze()  # objects made until now aren't scanned before every measurement
     try:
         rows = (row for part in PARTS for row in part(effort))
         for line in table(chain([HEAD], rows)):

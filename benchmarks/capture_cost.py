@@ -1,4 +1,4 @@
-"""Time ResNet-18 with hooks on six layers and without, and print the pairs of seconds as JSON.
+"""Time ResNet-18 with and without hooks on six layers, and print the pairs of seconds as JSON.
 
 One thread, one process. In some processes the C library hands freed memory back to the system
 after every pass, and then copies cost more; so a row takes its pairs from several of them.
@@ -21,7 +21,7 @@ LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")
 
 @torch.no_grad()
 def measure(pairs: int) -> dict[str, Pairs]:
-    """Hooked and bare passes in turns: hooks put on for each pass, and standing through many."""
+    """Alternate hooked and bare passes, with hooks attached for each pass or for many."""
     model, image = torchvision.models.resnet18(weights=None).eval(), torch.randn(1, 3, 224, 224)
 
     def bare() -> float:
@@ -33,7 +33,7 @@ def measure(pairs: int) -> dict[str, Pairs]:
 
     def standing() -> float:
         with featmagic.capture(model, *LAYERS, as_is=True):
-            model(image)  # every pass but the first finds copies of the one before
+            model(image)  # every pass but the first replaces copies of the previous one
             return bare()
 
     for _ in range(3):

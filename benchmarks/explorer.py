@@ -1,4 +1,4 @@
-"""What an explorer costs: until its first frame, at each change, and in bytes."""
+"""The cost of an explorer: until its first frame, at each change, and in bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIX = ("conv1", "layer1.0", "layer1.1", "layer2", "layer3", "layer4")
 
 
 def maps_of(values: Tensor) -> FeatureMaps:
-    """Feature maps that hold those values."""
+    """Return feature maps that hold the values."""
     net = nn.Identity()
     with featmagic.capture(net, ".", as_is=True) as maps:
         net(values)
@@ -33,7 +33,7 @@ def maps_of(values: Tensor) -> FeatureMaps:
 
 
 def fifty_layers() -> FeatureMaps:
-    """The first fifty layers of ResNet-18, in the order in which they run."""
+    """Return feature maps of the first fifty layers of ResNet-18, in their order."""
     net = torchvision.models.resnet18().eval()
     leaves = [name for name, module in net.named_modules() if not list(module.children())]
     with featmagic.capture(net, *leaves[:50]) as maps:
@@ -42,7 +42,7 @@ def fifty_layers() -> FeatureMaps:
 
 
 def paint_rows(effort: Effort, smooth: Callable[..., Tensor]) -> Iterator[Row]:
-    """From the call to the first frame, and from a change of a control to the next one."""
+    """Measure from the call to the first frame, and from a change of a control to the next one."""
     with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "look.html"
         for what, make, most in (
@@ -58,7 +58,7 @@ def paint_rows(effort: Effort, smooth: Callable[..., Tensor]) -> Iterator[Row]:
 
 
 def _until_painted(what: str, maps: FeatureMaps, most: float, browser: Any) -> Row:
-    """In an open notebook: what the kernel makes of the maps, and the script of that."""
+    """Measure both parts in an open notebook: the kernel's, and the script's."""
 
     def prepare() -> None:
         document(activations, View(explore=True))
@@ -92,28 +92,28 @@ def _change(
         return Row(what, "-", "-", "-", "<= 16 ms", NO_BROWSER, "0")
     with opened(browser, page) as tab:
         took = [change(tab, label, values[turn % 2]) for turn in range(2 * effort.pairs)]
-    seconds = median(one for one, _ in took)
+    seconds = median(seconds for seconds, _ in took)
     tiles = f"{took[0][1]} tiles in sight"
     cells = milliseconds(seconds), "-", tiles, "<= 16 ms"
     return Row(what, *cells, said(seconds <= 0.016), str(len(took)))
 
 
 def size_rows(axes_png: Callable[[Tensor, int], bytes]) -> Iterator[Row]:
-    """The script's bytes, and those that a look with an explorer adds to a notebook."""
+    """Measure the script's bytes, and those that a look with an explorer adds to a notebook."""
     script = (
         (Path(featmagic.__file__).parent / "explorer" / "static" / "explorer.js").stat().st_size
     )
     yield Row("explorer's script", f"{script / 1e3:.1f} kB", "-", "-", "<= 40 kB",
               said(script <= 40_000), "1")  # fmt: skip
     ours, tensors = looked_at_in_a_notebook()
-    axes = sum(4 * -(-len(axes_png(one[:, :64], 8)) // 3) for one in tensors)
+    axes = sum(4 * -(-len(axes_png(tensor[:, :64], 8)) // 3) for tensor in tensors)
     cells = f"{ours / 1e3:.0f} kB", f"{axes / 1e3:.0f} kB", f"{ours / axes:.3f}", "<= 0.333"
     yield Row("a look at 6 layers in a notebook / matplotlib axes", *cells,
               said(3 * ours <= axes), "1")  # fmt: skip
 
 
 def looked_at_in_a_notebook() -> tuple[int, list[Tensor]]:
-    """The bytes of what a cell with --explore shows, as a notebook's JSON, and its tensors."""
+    """Return the bytes that a cell with --explore adds to a notebook's JSON, and its tensors."""
     from jupyter_client.manager import start_new_kernel
 
     shown: list[int] = []

@@ -1,4 +1,4 @@
-"""Load the extension in a shell of a fresh process, and print what that took as JSON."""
+"""Load the extension in a shell of a fresh process, and print the time it took as JSON."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from traitlets.config import Config
 
 
 def load() -> dict[str, float]:
-    """Seconds for `%load_ext featmagic`, and how many modules of torch and matplotlib it imports.
+    """Time `%load_ext featmagic`, and count the modules of torch and matplotlib that it imports.
 
     `matplotlib_inline` is IPython's own and isn't matplotlib.
     """
     without_history = Config({"HistoryManager": {"enabled": False}})
     shell = InteractiveShell.instance(config=without_history)
-    there = set(sys.modules)
+    before = set(sys.modules)
     began = perf_counter()
     problem = shell.extension_manager.load_extension("featmagic")
     seconds = perf_counter() - began
     if problem is not None:
         raise RuntimeError(problem)
-    packages = [name.partition(".")[0] for name in set(sys.modules) - there]
+    packages = [name.partition(".")[0] for name in set(sys.modules) - before]
     return {"seconds": seconds, "heavy": sum(p in ("torch", "matplotlib") for p in packages)}
 
 

@@ -20,9 +20,9 @@ from featmagic.render.image import mosaic_png
 
 
 def peak(shape: tuple[int, ...]) -> dict[str, int]:
-    """The most bytes that drawing an activation takes beyond what was there, and its own bytes."""
+    """Return the most memory that drawing an activation adds, and the bytes of its values."""
     _draw(torch.randn(1, 8, 16, 16))
-    # Smooth, but with so much in it that the file is as large as an activation's.
+    # Smooth, but with enough detail for a file as large as an activation's.
     coarse = torch.randn(*shape[:2], *(side // 4 for side in shape[2:]))
     tensor = torch.nn.functional.interpolate(coarse, shape[2:], mode="bilinear")
     Path("/proc/self/clear_refs").write_text("5")
@@ -40,10 +40,10 @@ def _draw(tensor: torch.Tensor) -> None:
 
 def _resident(name: str) -> int:
     status = Path("/proc/self/status").read_text()
-    found = re.search(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
-    if found is None:
+    match = re.search(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
+    if match is None:
         raise RuntimeError(f"No {name} in /proc/self/status.")
-    return int(found[1]) * 1024
+    return int(match[1]) * 1024
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measurements in turns, and the table they make."""
+"""Measurements that alternate between two sides, and the table of their results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
-# A call that says itself how many seconds count.
+# A call that returns how many seconds count.
 Work = Callable[[], float]
 Pairs = list[tuple[float, float]]
 
@@ -34,23 +34,25 @@ class Effort:
     """How long to repeat.
 
     Attributes:
-        pairs: the least that a row gets; it gets more until `seconds` are over.
-        slow: pairs where one takes half a minute.
-        processes: where each is a process of its own.
+        pairs: the fewest pairs of a row; it gets more until `seconds` have passed.
+        slow: the pairs of a row where one pair takes half a minute.
+        processes: the processes of a row where each measurement needs one of its own.
+        most_axes: the most axes in a figure of matplotlib's; rows that need more are left out.
     """
 
     pairs: int
     seconds: float
     slow: int
     processes: int
+    most_axes: int
 
 
-FULL = Effort(pairs=9, seconds=3, slow=2, processes=5)
-QUICK = Effort(pairs=3, seconds=0, slow=1, processes=1)
+FULL = Effort(pairs=9, seconds=3, slow=2, processes=5, most_axes=2048)
+QUICK = Effort(pairs=3, seconds=0, slow=1, processes=1, most_axes=64)
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds that one call takes; the garbage of the call before isn't its own."""
+    """Return the seconds that a call takes, without collecting the garbage of the call before."""
     gc.collect()
     began = perf_counter()
     work()
@@ -58,7 +60,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def in_turns(ours: Work, other: Work, least: int, seconds: float = 0) -> Pairs:
-    """Pairs of measurements, one side right after the other."""
+    """Return pairs of measurements, taking the two sides in turns."""
     pairs: Pairs = []
     end = perf_counter() + seconds
     while len(pairs) < least or perf_counter() < end:
@@ -67,19 +69,19 @@ def in_turns(ours: Work, other: Work, least: int, seconds: float = 0) -> Pairs:
 
 
 def row_at_most(what: str, pairs: Pairs, most: float) -> Row:
-    """A row whose ratio, ours to the other, is to be small."""
+    """Return a row whose ratio, ours to the other, should be small."""
     ratio = median(a / b for a, b in pairs)
     return _row(what, pairs, f"{ratio:.3f}", f"<= {most:g}", ratio <= most)
 
 
 def row_faster(what: str, pairs: Pairs, least: float) -> Row:
-    """A row whose ratio, how many times faster ours is, is to be large."""
+    """Return a row whose ratio, how many times faster ours is, should be large."""
     ratio = median(b / a for a, b in pairs)
     return _row(what, pairs, f"{ratio:.3g}x faster", f">= {least:g}x", ratio >= least)
 
 
 def row_within(what: str, work: Callable[[], object], most: float, runs: int) -> Row:
-    """A row whose time, in seconds, is to be short."""
+    """Return a row whose time in seconds should be short."""
     work()
     took = [timed(work) for _ in range(runs)]
     cells = milliseconds(median(took)), "-", "-", f"<= {most * 1000:g} ms"
@@ -92,22 +94,17 @@ def _row(what: str, pairs: Pairs, ratio: str, target: str, met: bool) -> Row:
 
 
 def milliseconds(seconds: float) -> str:
-    """A duration as text.
-
-    Example:
-        >>> milliseconds(0.0123)
-        '12.30 ms'
-    """
+    """Return a duration as text."""
     return f"{seconds * 1000:.2f} ms"
 
 
 def said(met: bool) -> str:
-    """Whether a target was met, in a word."""
+    """Say in a word or two whether a target was met."""
     return "met" if met else "NOT met"
 
 
 def table(rows: Iterable[Row]) -> Iterator[str]:
-    """The lines of the table, each as soon as its row is there."""
+    """Yield the lines of the table, each as soon as its row is measured."""
     widths = (66, 10, 12, 17, 9, 8, 0)
     for row in rows:
         first, *rest = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))

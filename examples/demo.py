@@ -51,7 +51,7 @@ def run(notebook: NotebookNode, environment: dict[str, str]) -> None:
     notebook.metadata.language_info = {"name": "python", "nbconvert_exporter": "python"}
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
-        if cell.cell_type == "code":  # where a bar was, on a slow computer
+        if cell.cell_type == "code":  # left by a progress bar on a slow machine
             cell.outputs = [o for o in cell.outputs if o.get("data") != {"text/plain": ""}]
 
 

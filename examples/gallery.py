@@ -154,7 +154,7 @@ def sentence() -> Tensor:
     return torch.arange(20).remainder(7)[None]
 
 
-# A network, what it is given, and the layers of it that are shown.
+# By name: how to make a network, and its input.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Tensor]]] = {
     "cnn": (Signs, china),
     "pair": (Signs, both),

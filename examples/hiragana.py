@@ -18,7 +18,7 @@ from torch import Tensor, nn
 CHARACTERS = "あいうえお"
 SIDE = 28
 GOAL = 0.95
-_FINER = 4  # characters are drawn this many times larger, then shrunk: smooth edges
+_FINER = 4  # characters are drawn this many times larger, then shrunk for smooth edges
 
 
 class DNN(nn.Module):

@@ -37,7 +37,7 @@ def network(name: str) -> nn.Module:
         with _quiet(), _impatient(seconds=10):
             model = get_model(name, weights="DEFAULT", progress=False)
         print(f"{name}: weights trained on ImageNet")
-    # a page to log in, in place of the weights, is a RuntimeError: its hash is wrong
+    # a login page instead of the weights is a RuntimeError, because its hash is wrong
     except (OSError, HTTPException, RuntimeError) as error:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""See the feature maps of a PyTorch model, in a notebook or in the IPython terminal.
+"""Inspect the feature maps of any PyTorch model, in a notebook or in the IPython terminal.
 
     %load_ext featmagic
     %hook model cnn1 act1 pool1
@@ -33,7 +33,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, imported when first used: loading the extension must not load torch."""
+    """Import a public name when it is first used: loading the extension must not load torch."""
     if name not in _HOMES:
         raise AttributeError(f"module 'featmagic' has no attribute {name!r}")
     value = getattr(import_module(f"featmagic.{_HOMES[name]}"), name)
@@ -46,14 +46,14 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """`%load_ext featmagic`."""
+    """Load the magics: `%load_ext featmagic`."""
     from featmagic.ipython.extension import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """`%unload_ext featmagic`: leaves nothing of ours in the shell."""
+    """Remove everything that loading added to the shell: `%unload_ext featmagic`."""
     from featmagic.ipython.extension import unload
 
     unload(shell)

@@ -1,4 +1,4 @@
-"""`capture`: watch layers for one `with` block, in plain Python."""
+"""`capture`: record layers during a `with` block, in plain Python."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from featmagic.recording.diagnostics import missing_from, moved_line
 from featmagic.recording.eval_mode import looking
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
+from featmagic.recording.sinks import KeepLastPass
 from featmagic.support.text import say
 
 
@@ -19,25 +20,26 @@ from featmagic.support.text import say
 def capture(
     model: nn.Module, *layers: str, as_is: bool = False, fields: bool = False
 ) -> Iterator[FeatureMaps]:
-    """Watch layers while the block runs; afterwards no hook is left on the model.
+    """Record what layers return while the block runs; your model is left unchanged.
 
-    The block runs with the model in eval mode and without gradients; every sub-module's `training`
-    flag is put back after it. Tensors in the model's arguments are moved to the model's device.
+    The block runs with the model in eval mode and without gradients. After it, every submodule's
+    `training` flag is restored and no hook is left. Tensors in the model's arguments are moved to
+    the model's device.
 
     Args:
-        model: any `nn.Module`; DataParallel, DistributedDataParallel and compiled ones too.
-        layers: paths (`layer1.0.conv1`), their Python spelling (`layer1[0].conv1`), globs
+        model: Any `nn.Module`, including DataParallel, DistributedDataParallel and compiled ones.
+        layers: Paths (`layer1.0.conv1`), their Python spelling (`layer1[0].conv1`), globs
             (`*.conv1`), class names (`Conv2d`), `.` for the model itself, `relu:2` for a second
-            call. None at all stands for the model's own children.
-        as_is: leave mode, gradients and inputs alone.
-        fields: see what each layer's places see of the image, which an explorer shows then; a pass
-            takes a little longer. Not with `as_is`.
+            call. The model's direct children if none is given.
+        as_is: Leave the mode, gradients and inputs as they are.
+        fields: Compute the receptive fields of the layers, for an explorer to show. A pass takes a
+            little longer. Has no effect with `as_is`.
 
     Yields:
-        `FeatureMaps`, which fill as the model runs; only the last pass counts.
+        `FeatureMaps`, which fill up as the model runs; only the last pass is kept.
 
     Raises:
-        FeatmagicError: a layer that isn't there, or a model that isn't an `nn.Module`.
+        FeatmagicError: There is no such layer, or the model isn't an `nn.Module`.
 
     Example:
         >>> import torch
@@ -48,7 +50,8 @@ def capture(
         torch.Size([1, 5, 24, 24])
     """
     maps = FeatureMaps()
-    recorder = Recorder(select(model, layers), maps.begin, as_is=as_is, follow=fields)
+    sink = KeepLastPass(maps.begin)
+    recorder = Recorder(select(model, layers), sink, as_is=as_is, follow=fields)
     with nullcontext() if as_is else looking(model):
         try:
             with recorder:

@@ -1,33 +1,27 @@
-"""`FeatureMaps`: what a pass gave, as a mapping that can show itself."""
+"""`FeatureMaps`: the activations of a pass as a mapping, and the views that show them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
-from featmagic.explorer.html.save import save_page
-from featmagic.explorer.terminal.open import browse
+from featmagic.explorer import show as explorer
 from featmagic.files.arrays import check_whole, save_arrays
-from featmagic.files.paths import holds_arrays, holds_page, target_files, write_whole
+from featmagic.files.paths import holds_arrays, holds_page, target_files
 from featmagic.grid import show as grid
-from featmagic.grid.draw import Drawing, draw_all
+from featmagic.grid.draw import draw
 from featmagic.options.defaults import session_defaults
-from featmagic.options.view import View, for_pictures, usual_view, view_of
+from featmagic.options.view import SCREEN, View, options_in, view_of, view_with_defaults
 from featmagic.overview import show as overview
-from featmagic.overview.filmstrip import Filmstrip, filmstrip
-from featmagic.overview.image import filmstrip_png
-from featmagic.overview.table import filmstrip_text
-from featmagic.recording.records import Activation, Pass, shape_of
-from featmagic.recording.selectors import matching_keys, missing_lines, why_missing
+from featmagic.recording.diagnostics import missing_lines, why_missing
+from featmagic.recording.records import Activation, Pass, Request, shape_of
+from featmagic.recording.selectors import matching_keys
 from featmagic.render.figure import mosaic_figure
-from featmagic.render.image import mosaic_png
-from featmagic.render.target import Target, current_target, why_no_widget
-from featmagic.support.environment import name_of, running_shell, runs_widgets
+from featmagic.render.target import Target, current_target
 from featmagic.support.errors import FeatmagicError, MissingMap
 from featmagic.support.text import printable, say
 
@@ -37,18 +31,45 @@ if TYPE_CHECKING:
     from featmagic.explorer.widget import Explorer
 
 
+class Shows(Protocol):
+    """What every view can do, whatever it shows: `View.kind` names the one that is asked for."""
+
+    def show(self, request: Request, view: View, target: Target, /) -> None:
+        """Show the activations."""
+
+    def targets(
+        self, path: str | os.PathLike[str], keys: Sequence[str], /, *, overwrite: bool
+    ) -> list[Path]:
+        """Return the files that `save` would write."""
+
+    def save(self, request: Request, view: View, files: Sequence[Path], /) -> list[Path]:
+        """Write these files, and return those that were written."""
+
+
+class Still(Shows, Protocol):
+    """A view that consists of pictures."""
+
+    def pictures(self, request: Request, view: View, /) -> list[tuple[str, bytes]]:
+        """Return captions and PNGs."""
+
+
+STILLS: Mapping[str, Still] = {"grid": grid, "overview": overview}
+VIEWS: Mapping[str, Shows] = {**STILLS, "explorer": explorer}
+
+
 class FeatureMaps(Mapping[str, Tensor]):
     """The activations of the last pass, by key, in the order in which the layers ran.
 
-    A key is a layer's path, with `:2` for its second call in the pass and so on, and with the
-    Python that reaches a tensor in a nested return value: `lstm[1][0]`, `enc['hidden']`. A value
-    is a detached copy on the model's device, in the shape the layer gave it.
+    A key is a layer's path, with `:2` appended for its second call in the pass and so on, and with
+    the Python expression that reaches a tensor in a nested return value: `lstm[1][0]`,
+    `enc['hidden']`. A value is a detached copy on the model's device, in the shape in which the
+    layer returned it.
 
     Attributes:
-        missing: the layers that were asked for and gave nothing, each with the reason.
+        missing: The layers that were asked for and gave nothing, each with the reason.
 
     Raises:
-        MissingMap: (a `KeyError`) for a key that isn't there; it says what is.
+        MissingMap: (a `KeyError`) There is no such key; the message says which keys there are.
 
     Example:
         >>> import featmagic, torch
@@ -73,7 +94,7 @@ class FeatureMaps(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._pass.activations)
 
-    # A mapping is compared by its values; tensors have no one answer to that.
+    # Mappings compare by value, but comparing tensors gives no single truth value.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
@@ -81,7 +102,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         return f"<FeatureMaps: {self.shapes()}>"
 
     def shapes(self) -> str:
-        """Every key with its shape, in one line."""
+        """Return every key with its shape, in one line."""
         shapes = (f"{printable(key)} {shape_of(maps)}" for key, maps in self.items())
         return ", ".join(shapes) or "nothing captured"
 
@@ -89,133 +110,73 @@ class FeatureMaps(Mapping[str, Tensor]):
         return list(self)
 
     def show(self, *layers: str, **view: Any) -> None:
-        """Show the grids, each under its caption: what `%%featuremaps` shows.
+        """Show the grids, each under its caption, as `%%featuremaps` does.
 
         Args:
-            layers: keys, or layers as they are written for a look; all, if none is given.
-            **view: the fields of `View`, such as `cmap="gray"` or `channels="0:16"`.
+            layers: Keys, or layers as a magic takes them; all layers if none is given.
+            **view: Fields of `View`, such as `cmap="gray"` or `channels="0:16"`.
 
         Raises:
-            FeatmagicError: a key or an option that isn't there, or a value that can't be.
+            FeatmagicError: There is no such layer or option, or a value is invalid.
         """
-        self.show_view(layers, usual_view(view, session_defaults()))
-
-    def show_view(
-        self, layers: tuple[str, ...], view: View, *, model: Any = None, inputs: Any = None
-    ) -> None:
-        """`show`, with a `View` made before; an explorer may have inputs to pick from."""
-        where = current_target(view.renderer)
-        if view.explore and self:
-            self._open(layers, view, where, model, inputs)
-        else:
-            self._show(layers, for_pictures(view) if view.explore else view, where)
-        if layers:
-            return
-        for line in missing_lines(self.missing):
-            say(line)
-        if not self and not self.missing:
-            say("Nothing to show: no pass of the model has run yet.")
-
-    def _show(self, layers: tuple[str, ...], view: View, where: Target) -> None:
-        """Show the grids, or the film."""
-        wanted = self._named(layers)
-        if view.overview:
-            overview.show(film := filmstrip(wanted, view, where.viewport), where)
-            if film.interrupted:
-                raise KeyboardInterrupt
-        else:
-            with closing(draw_all(wanted, view, where.viewport)) as drawings:
-                for drawing in drawings:
-                    grid.show(drawing, where, view.rows)
-
-    def _open(
-        self, layers: tuple[str, ...], view: View, where: Target, model: Any, inputs: Any
-    ) -> None:
-        """Show an explorer; or the grids, where there can be none, and why."""
-        if not runs_widgets():
-            browse(self._named(layers), view, where)
-        elif reason := why_no_widget(where):
-            self._show(layers, for_pictures(view), where)
-            say(f"Shown without an explorer: {reason}.")
-        else:
-            from featmagic.explorer.open import show_explorer  # anywidget takes its time
-
-            explorer = self.explore_view(layers, view, model=model, inputs=inputs)
-            if explorer is not None:
-                show_explorer(explorer)
+        show_view(self, layers, view_with_defaults(view, session_defaults()))
 
     def explore(
         self, *layers: str, model: nn.Module | None = None, inputs: Any = None, **view: Any
     ) -> Explorer | None:
-        """An explorer of the maps, to click through: what `%%featuremaps --explore` shows.
+        """Return an interactive explorer, as `%%featuremaps --explore` shows it.
 
         Args:
-            layers: keys, or layers as they are written for a look; all, if none is given.
-            model: what gave the maps, if inputs can be picked; it is held until the explorer is
-                closed.
-            inputs: what can be picked: a tensor whose first axis is the items, or a list of what
-                each call of the model is given: a tensor, a tuple of arguments, or a dict of named
-                ones. Picking one runs the model in the kernel, as a look.
-            **view: the fields of `View`, such as `max_bytes="8MB"` or `cmap="gray"`.
+            layers: Keys, or layers as a magic takes them; all layers if none is given.
+            model: The model that gave the maps, for picking inputs. It is referenced until the
+                explorer is closed.
+            inputs: Inputs to pick from: a tensor whose first dimension is the items, or a list with
+                the arguments of each call of the model: a tensor, a tuple of arguments, or a dict
+                of keyword arguments. Picking one runs the model in the kernel, as a look does.
+            **view: Fields of `View`, such as `max_bytes="8MB"` or `cmap="gray"`.
 
         Returns:
-            A widget, which a notebook shows where it is the value of a cell. In a terminal of
-            IPython a browser of text opens at once, and None is returned once it is closed.
+            A widget, which a notebook shows if it is the value of a cell. In an IPython terminal
+            an explorer opens at once, and None is returned when it is closed.
 
         Raises:
-            FeatmagicError: a key or an option that isn't there, nothing to explore, or no IPython
-                to show it.
+            FeatmagicError: There is no such layer or option, there is nothing to explore, or there
+                is neither a notebook nor IPython to show it.
         """
-        how = usual_view({**view, "explore": True}, session_defaults())
-        return self.explore_view(layers, how, model=model, inputs=inputs)
-
-    def explore_view(
-        self, layers: tuple[str, ...], view: View, *, model: Any = None, inputs: Any = None
-    ) -> Explorer | None:
-        """`explore`, with a `View` made before."""
-        activations = self._named(layers)
-        if runs_widgets():
-            from featmagic.explorer.open import open_explorer
-
-            name = name_of(self, "feature_maps")
-            return open_explorer(activations, view, name, model, inputs)
-        if running_shell() is None:
-            raise FeatmagicError(
-                "An explorer needs a notebook or IPython; feature_maps.save('look.html') writes "
-                "the same as a page."
-            )
-        if model is not None or inputs is not None:
-            raise FeatmagicError("Inputs are for an explorer in a notebook, not in a terminal.")
-        browse(activations, view, current_target(view.renderer))
-        return None
+        explorer_view = view_with_defaults({**view, "explore": True}, session_defaults())
+        return explorer.explore(self._request(layers, model, inputs), explorer_view)
 
     def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
-        """What `show` shows, as captions and PNGs: for a page of one's own.
+        """Return what `show` shows as captions and PNGs, for a page of your own.
+
+        Args:
+            layers: Keys, or layers as a magic takes them; all layers if none is given.
+            **view: Fields of `View`.
 
         Returns:
             A caption and a PNG for each layer, or for all of them with `overview=True`; no bytes
             where there is no picture.
 
         Raises:
-            FeatmagicError: as `show`.
+            FeatmagicError: As for `show`.
         """
-        activations, how = self._named(layers), _of_a_picture(view)
-        if how.overview:
-            film = self._film(activations, how)
-            return [(filmstrip_text(film), filmstrip_png(film))]
-        drawings = self._drawings(activations, how)
-        return [(one.caption, mosaic_png(one.mosaic) if one.mosaic else b"") for one in drawings]
+        request, picture_view = self._request(layers), _picture_view(view)
+        return STILLS[picture_view.kind].pictures(request, picture_view)
 
     def figure(self, layer: str, **view: Any) -> Figure:
-        """A matplotlib Figure of one layer's grid, to go on with.
+        """Return the grid of one layer as a matplotlib `Figure`.
+
+        Args:
+            layer: A key.
+            **view: Fields of `View`.
 
         Raises:
-            FeatmagicError: no such key or option, or nothing to draw.
+            FeatmagicError: There is no such key or option, or the layer can't be drawn.
         """
-        how = _of_a_picture(view)
-        if how.overview:
+        picture_view = _picture_view(view)
+        if picture_view.overview:
             raise FeatmagicError("An overview is a PNG: save('overview.png', overview=True).")
-        drawing = self._drawings([self._activation(layer)], how)[0]
+        drawing = draw(self._activation(layer), picture_view)
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
         return mosaic_figure(drawing.mosaic, drawing.caption)
@@ -223,87 +184,51 @@ class FeatureMaps(Mapping[str, Tensor]):
     def save(
         self, path: str | os.PathLike[str], *layers: str, overwrite: bool = False, **view: Any
     ) -> list[Path]:
-        """Write grids as a picture (.png, .svg, .pdf), an explorer as a page (.html), or tensors.
+        """Write pictures (.png, .svg, .pdf), an explorer as a page (.html), or whole tensors.
 
-        Pictures of several layers are a file each, `maps-cnn1.png` for `maps.png`; a page holds
-        them all, with as many samples as there is room for, and runs in any browser, offline; whole
-        tensors are in one file (.npz, .safetensors), by key. No file is ever there in half.
+        Pictures of several layers go to a file each, `maps-cnn1.png` for `maps.png`. A page holds
+        all layers, with as many samples as `max_bytes` allows, and works in any browser, offline.
+        Whole tensors (.npz, .safetensors) go to one file, by key. Files are written completely or
+        not at all.
 
         Args:
-            path: where to; its suffix says what.
-            layers: keys, or layers as they are written for a look; all, if none is given.
-            overwrite: whether files that are there already may be replaced.
-            **view: the fields of `View`, for pictures; for a page those of an explorer.
+            path: The file; its suffix decides what is written.
+            layers: Keys, or layers as a magic takes them; all layers if none is given.
+            overwrite: Whether existing files may be replaced.
+            **view: Fields of `View`: those of a grid for pictures, those of an explorer for a page,
+                none for tensors.
 
         Returns:
             The files that were written.
 
         Raises:
-            FeatmagicError: no such key, option, suffix or folder, nothing to draw, an option of
-                pictures for tensors, or a file that is there already.
+            FeatmagicError: There is no such layer, option or folder, the suffix is unknown, there
+                is nothing to draw, or a file exists already.
         """
         if holds_page(path):
-            how = _of_a_page(view)
+            file_view = _page_view(view)
         else:
             check_whole(path, view_of(**view))
-            how = _of_a_picture(view)
-        return self.save_view(path, layers, how, overwrite=overwrite)
-
-    def save_view(
-        self, path: str | os.PathLike[str], layers: tuple[str, ...], view: View, *, overwrite: bool
-    ) -> list[Path]:
-        """`save`, with a `View` made before, of which tensors take no notice."""
-        activations = self._named(layers)
-        targets = self.targets(path, layers, view, overwrite=overwrite)
-        if view.overview and not holds_arrays(targets[0]):
-            picture = filmstrip_png(self._film(activations, view))
-            return write_whole({targets[0]: lambda beside: beside.write_bytes(picture)})
-        if holds_arrays(targets[0]):
-            return save_arrays(targets[0], activations, named=bool(layers))
-        if holds_page(targets[0]):
-            return save_page(targets[0], activations, view, maps=name_of(self, "feature_maps"))
-        drawings = self._drawings(activations, view)
-        return grid.save(targets, drawings, named=bool(layers))
-
-    def targets(
-        self, path: str | os.PathLike[str], layers: tuple[str, ...], view: View, *, overwrite: bool
-    ) -> list[Path]:
-        """The files that `save` would write, once it is sure that it may.
-
-        Raises:
-            FeatmagicError: as `save`, for a path or a layer.
-        """
-        keys = [activation.key for activation in self._named(layers)]
-        if not keys:
-            raise FeatmagicError("Nothing to save: no pass of the model has run yet.")
-        if view.overview and not holds_arrays(Path(path)):
-            return [overview.overview_target(path, overwrite=overwrite)]
-        return target_files(path, keys, overwrite=overwrite)
+            file_view = _picture_view(view)
+        return save_view(self, path, layers, file_view, overwrite=overwrite)
 
     def begin(self, run: Pass) -> None:
-        """Hold a pass in place of the last one; it goes on filling as the model runs."""
+        """Hold this pass in place of the last one; it goes on filling as the model runs."""
         self._pass = run
         self.missing = {}
 
-    def _named(self, layers: tuple[str, ...]) -> list[Activation]:
-        """The activations that the layers stand for, each once; all, if none is given."""
+    def _request(
+        self, layers: tuple[str, ...], model: nn.Module | None = None, inputs: Any = None
+    ) -> Request:
+        """Return the activations of these layers, each once; all, if no layer is given."""
         for name in layers:
             if not isinstance(name, str):
                 raise FeatmagicError(f"A layer is named by text, as in '0', not {name!r}.")
-        there = list(self._pass.activations.values())
-        keys = [key for name in layers for key in matching_keys(name, there) or [name]]
-        return [self._activation(key) for key in dict.fromkeys(keys)] if layers else there
-
-    def _film(self, activations: list[Activation], view: View) -> Filmstrip:
-        """The whole film, as `pictures` and `save` have it."""
-        film = filmstrip(activations, view)
-        if film.interrupted:
-            raise KeyboardInterrupt
-        return film
-
-    def _drawings(self, activations: list[Activation], view: View) -> list[Drawing]:
-        """A drawing for each, as `mosaic_figure` and `save` have them."""
-        return list(draw_all(activations, view))
+        activations = list(self._pass.activations.values())
+        if layers:
+            keys = [key for name in layers for key in matching_keys(name, activations) or [name]]
+            activations = [self._activation(key) for key in dict.fromkeys(keys)]
+        return Request(activations, bool(layers), self, model, inputs)
 
     def _activation(self, key: str) -> Activation:
         activations = self._pass.activations
@@ -312,23 +237,108 @@ class FeatureMaps(Mapping[str, Tensor]):
         raise MissingMap(printable(why_missing(str(key), activations, self.missing)))
 
 
-def _of_a_picture(view: Mapping[str, Any]) -> View:
-    """The view of a picture that isn't shown on a screen."""
-    _check_no_screen(view)
-    if view.get("explore"):
+def show_view(
+    maps: FeatureMaps,
+    layers: tuple[str, ...],
+    view: View,
+    *,
+    model: nn.Module | None = None,
+    inputs: Any = None,
+) -> None:
+    """Show these layers, or all of them and what is missing, in the view that is asked for.
+
+    Args:
+        maps: The mapping.
+        layers: Keys, or layers as a magic takes them; all layers if none is given.
+        view: How to show them.
+        model: Runs again on an input that is picked in an explorer.
+        inputs: Inputs to pick from.
+
+    Raises:
+        FeatmagicError: There is no such layer, or it can't be shown as the view says.
+    """
+    target = current_target(view.renderer)
+    VIEWS[view.kind].show(maps._request(layers, model, inputs), view, target)
+    if layers:
+        return
+    for line in missing_lines(maps.missing):
+        say(line)
+    if not maps and not maps.missing:
+        say("Nothing to show: no pass of the model has run yet.")
+
+
+def save_view(
+    maps: FeatureMaps,
+    path: str | os.PathLike[str],
+    layers: tuple[str, ...],
+    view: View,
+    *,
+    overwrite: bool,
+) -> list[Path]:
+    """Write these layers, or all of them: as tensors, or as the view that is asked for.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        FeatmagicError: As for `FeatureMaps.save`.
+    """
+    request = maps._request(layers)
+    files = files_of(maps, path, layers, view, overwrite=overwrite)
+    if holds_arrays(files[0]):
+        return save_arrays(files[0], request.activations, named=request.named)
+    return VIEWS[view.kind].save(request, view, files)
+
+
+def files_of(
+    maps: FeatureMaps,
+    path: str | os.PathLike[str],
+    layers: tuple[str, ...],
+    view: View,
+    *,
+    overwrite: bool,
+) -> list[Path]:
+    """Return the files that `save_view` would write, if it may.
+
+    Raises:
+        FeatmagicError: There is no such layer, nothing was captured, or as for `files_for`.
+    """
+    keys = [activation.key for activation in maps._request(layers).activations]
+    if not keys:
+        raise FeatmagicError("Nothing to save: no pass of the model has run yet.")
+    return files_for(path, keys, view, overwrite=overwrite)
+
+
+def files_for(
+    path: str | os.PathLike[str], keys: Sequence[str], view: View, *, overwrite: bool
+) -> list[Path]:
+    """Return the files that would hold these keys, captured or not, if they may be written.
+
+    Raises:
+        FeatmagicError: The suffix or the folder is unknown, or a file exists already.
+    """
+    if holds_arrays(Path(path)):
+        return target_files(path, keys, overwrite=overwrite)
+    return VIEWS[view.kind].targets(path, keys, overwrite=overwrite)
+
+
+def _picture_view(options: Mapping[str, Any]) -> View:
+    """Return the view of a picture that isn't shown on a screen."""
+    _refuse_options_of_a_screen(options)
+    if options.get("explore"):
         raise FeatmagicError("An explorer is a page: save('look.html').")
-    return usual_view(view, session_defaults())
+    return view_with_defaults(options, session_defaults())
 
 
-def _of_a_page(view: Mapping[str, Any]) -> View:
-    """The view of an explorer that isn't shown on a screen."""
-    _check_no_screen(view)
-    if view.get("overview"):
+def _page_view(options: Mapping[str, Any]) -> View:
+    """Return the view of an explorer that is saved as a page."""
+    _refuse_options_of_a_screen(options)
+    if options.get("overview"):
         raise FeatmagicError("An overview is saved as .png: a page holds an explorer.")
-    return usual_view({**view, "explore": True}, session_defaults())
+    return view_with_defaults({**options, "explore": True}, session_defaults())
 
 
-def _check_no_screen(view: Mapping[str, Any]) -> None:
-    for name in ("renderer", "rows"):
-        if name in view:
-            raise FeatmagicError(f"{name} is for what is shown, and has no use here.")
+def _refuse_options_of_a_screen(options: Mapping[str, Any]) -> None:
+    for option in options_in(SCREEN):
+        if option.name in options:
+            raise FeatmagicError(f"{option.name} is for what is shown, and has no use here.")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 
 import pytest
 import torch
@@ -9,6 +10,19 @@ from helpers.shells import Shell
 
 # Importing it changes the process for good; pytest's search for doctests would.
 collect_ignore = ["helpers/simulated_accelerator.py"]
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Where processes share the cores, threads of torch mostly wait for each other.
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # for kernels and all that tests start
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_ipython_folder(tmp_path_factory):
+    """Profile and history of this process's own: the user's stay alone, other workers' too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbconvert import ScriptExporter
 from PIL import Image
 
-from featmagic.ipython.manual import LINE_OPTIONS, explained, what
+from featmagic.ipython.manual import LINE_OPTIONS, option_help, option_usage
 from featmagic.options.view import View
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +36,7 @@ def hiragana():
 def test_the_readme_has_every_option_of_the_magics():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for field in fields(View):
-        assert f"| `{what(field)}` | {explained(field)} |" in readme.replace(r"\|", "|")
+        assert f"| `{option_usage(field)}` | {option_help(field)} |" in readme.replace(r"\|", "|")
     for option, text in LINE_OPTIONS.items():
         assert f"| `{option}` | {text} |" in readme
 

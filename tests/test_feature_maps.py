@@ -16,10 +16,12 @@ from torch import nn
 
 import featmagic
 from featmagic import FeatmagicError, FeatureMaps
+from featmagic.feature_maps import STILLS, VIEWS, files_for
 from featmagic.grid.draw import draw
-from featmagic.options.view import View
-from featmagic.recording.records import Activation
+from featmagic.options.view import TAKEN, View
+from featmagic.recording.records import Activation, Request
 from featmagic.render.image import page_image
+from featmagic.render.target import Target
 
 
 @pytest.fixture
@@ -173,3 +175,62 @@ def test_an_overview_is_one_picture_of_all_layers(maps, tmp_path):
         maps.save(tmp_path / "all.svg", overview=True)
     with pytest.raises(FeatmagicError, match="An overview is a PNG"):
         maps.figure("cnn1", overview=True)
+
+
+SWITCHES = {"grid": {}, "overview": {"overview": True}, "explorer": {"explore": True}}
+SUFFIXES = {"grid": ".svg", "overview": ".png", "explorer": ".html"}
+
+
+def test_every_view_that_options_can_ask_for_is_in_the_table():
+    assert set(VIEWS) == set(TAKEN) == set(SWITCHES)
+    assert {View(**switch).kind for switch in SWITCHES.values()} == set(VIEWS)
+
+
+@pytest.mark.parametrize("kind", SWITCHES)
+def test_every_view_writes_just_the_files_that_it_names_before(kind, maps, tmp_path):
+    view, path = View(**SWITCHES[kind]), tmp_path / f"look{SUFFIXES[kind]}"
+    files = VIEWS[kind].targets(path, list(maps), overwrite=False)
+    request = Request(list(maps._pass.activations.values()))
+    assert VIEWS[kind].save(request, view, files) == files
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    with pytest.raises(FeatmagicError, match="is there already"):
+        VIEWS[kind].targets(path, list(maps), overwrite=False)
+    assert files_for(path, list(maps), view, overwrite=True) == files
+
+
+@pytest.mark.parametrize("kind", SWITCHES)
+def test_every_view_shows_the_layers_as_text_where_there_is_nothing_else(kind, maps, capsys):
+    request = Request(list(maps._pass.activations.values()))
+    VIEWS[kind].show(request, View(**SWITCHES[kind]), Target("none", 100))
+    shown = capsys.readouterr().out
+    assert all(key in shown for key in maps)
+
+
+@pytest.mark.parametrize("kind", STILLS)
+def test_a_still_view_gives_captions_and_pngs(kind, maps):
+    request = Request(list(maps._pass.activations.values()))
+    pictures = STILLS[kind].pictures(request, View(**SWITCHES[kind]))
+    assert len(pictures) == (3 if kind == "grid" else 1)
+    assert pictures == maps.pictures(**SWITCHES[kind])
+    for text, data in pictures:
+        assert any(key in text for key in maps)
+        assert Image.open(io.BytesIO(data)).format == "PNG"
+
+
+def test_tensors_are_saved_whole_whatever_the_view(maps, tmp_path):
+    for view in (View(), View(overview=True)):
+        assert files_for(tmp_path / "maps.npz", list(maps), view, overwrite=False) == [
+            tmp_path / "maps.npz"
+        ]
+
+
+def test_options_of_a_screen_have_no_use_in_files(maps, tmp_path):
+    for name, value in (("renderer", "auto"), ("rows", 2)):
+        message = f"{name} is for what is shown, and has no use here"
+        for path in ("x.png", "x.html"):
+            with pytest.raises(FeatmagicError, match=message):
+                maps.save(tmp_path / path, **{name: value})
+        with pytest.raises(FeatmagicError, match=message):
+            maps.pictures(**{name: value})
+        with pytest.raises(FeatmagicError, match=message):
+            maps.figure("cnn1", **{name: value})

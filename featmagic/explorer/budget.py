@@ -1,4 +1,4 @@
-"""How much of each layer travels, where all would be too much."""
+"""The budget of a document: how much of each layer travels if all would be too much."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 from featmagic.support.text import format_bytes
 
-OF_A_PLANE = 120  # bytes of text: its channel, range and statistics
+BYTES_OF_PLANE = 120  # of text: its channel, range and statistics
 
 
-_LEAST = 7  # values a side, below which channels are left out instead
+_SMALLEST = 7  # values a side; rather than make planes smaller than this, some are left out
 
 
 @dataclass(frozen=True)
 class Share:
-    """What a layer may hold.
+    """How much of a layer travels.
 
     Attributes:
-        shrink: how many values a side are averaged to one.
-        most: how many planes at most.
+        shrink: The number of values a side that are averaged to one.
+        most: The largest number of planes; None for all.
     """
 
     shrink: int = 1
@@ -29,14 +29,14 @@ class Share:
 
 
 def shares(sizes: Sequence[tuple[int, int, int]], budget: int) -> list[Share]:
-    """A share for each layer's planes `(P, H, W)`: small ones whole, large ones alike.
+    """Divide the budget among the layers: small ones travel whole, large ones get the same.
 
-    A byte a value is counted, as noise can't be packed. Planes are made smaller first, then the
-    last ones are left out.
+    A value counts as a byte, since noise can't be compressed. Planes are made smaller first, then
+    the last ones are left out.
 
     Args:
-        sizes: of each layer; a product of 0 where there is no picture.
-        budget: bytes for all of them.
+        sizes: The planes `(P, H, W)` of each layer; a layer without a picture has none.
+        budget: The number of bytes for all of them.
 
     Example:
         >>> shares([(64, 112, 112), (10, 1, 1)], 10**6)
@@ -45,84 +45,81 @@ def shares(sizes: Sequence[tuple[int, int, int]], budget: int) -> list[Share]:
         [Share(shrink=3, most=None), Share(shrink=1, most=None)]
     """
     cap = _cap(sizes, budget)
-    found = [_within(size, cap) for size in sizes]
-    left = budget - sum(map(_taken, sizes, found))
-    for place, size in enumerate(sizes):  # what is left goes to the first ones it is enough for
-        more = _within(size, _taken(size, found[place]) + left)
-        left -= _taken(size, more) - _taken(size, found[place])
-        found[place] = more
-    return found
+    plan = [_largest_share(size, cap) for size in sizes]
+    left = budget - sum(map(_cost_of_share, sizes, plan))
+    for place, size in enumerate(sizes):  # the rest goes to the first layers that can use it
+        cost = _cost_of_share(size, plan[place])
+        plan[place] = _largest_share(size, cost + left)
+        left -= _cost_of_share(size, plan[place]) - cost
+    return plan
 
 
-def fits(sizes: Sequence[tuple[int, int, int]], found: Sequence[Share], budget: int) -> bool:
-    """Whether the shares stay within the budget: a layer keeps a plane, however little there is.
+def fits(sizes: Sequence[tuple[int, int, int]], plan: Sequence[Share], budget: int) -> bool:
+    """Return True if the shares keep the budget: they may not, as a layer keeps one plane.
 
     Example:
         >>> fits([(64, 9, 9)], shares([(64, 9, 9)], 10), 10)
         False
     """
-    return sum(map(_taken, sizes, found)) <= budget
+    return sum(map(_cost_of_share, sizes, plan)) <= budget
 
 
 def limits(
     layers: Sequence[Mapping[str, Any]], planes: Mapping[str, int], most: int, *, held: bool = True
 ) -> list[str]:
-    """What doesn't travel whole, in words.
+    """Return what doesn't travel whole, in words.
 
     Args:
-        layers: as the script reads them.
-        planes: how many each was to have, by key.
-        most: bytes there may be.
-        held: whether that is enough for what is left.
+        layers: The layers as the front end reads them.
+        planes: The number of planes of each layer, by key.
+        most: The largest number of bytes.
+        held: Whether the document keeps to that number.
 
     Example:
         >>> plate = {"shrink": 2, "channels": [0, 1]}
         >>> limits([{"key": "act", "plates": {"0": plate}}], {"act": 2}, 4 * 10**6)
         ['1 layer made smaller to stay within 4 MB']
     """
-    made = [(text["key"], plate) for text in layers for plate in text["plates"].values()]
-    smaller = sum(plate["shrink"] > 1 for _, plate in made)
-    cut = sum(len(plate["channels"]) < planes[key] for key, plate in made)
+    encoded = [(layer["key"], one) for layer in layers for one in layer["plates"].values()]
+    smaller = sum(one["shrink"] > 1 for _, one in encoded)
+    cut = sum(len(one["channels"]) < planes[key] for key, one in encoded)
     own = "their" if cut > 1 else "its"
-    said = [(smaller, "made smaller"), (cut, f"without {own} last channels")]
+    counts = [(smaller, "made smaller"), (cut, f"without {own} last channels")]
     why = within(most) if held else f"and more than {format_bytes(most)} all the same"
-    return [f"{n} layer{'s' * (n > 1)} {how} {why}" for n, how in said if n]
+    return [f"{count} layer{'s' * (count > 1)} {how} {why}" for count, how in counts if count]
 
 
 def within(most: int) -> str:
-    """Why something is left out.
-
-    Example:
-        >>> within(24 * 10**6)
-        'to stay within 24 MB'
-    """
+    """Return the reason for which something is left out."""
     return f"to stay within {format_bytes(most)}"
 
 
 def _cost(size: tuple[int, int, int], shrink: int = 1) -> int:
+    """Return the bytes of planes of which so many values a side are averaged to one."""
     planes, height, width = size
-    return planes * (ceil(height / shrink) * ceil(width / shrink) + OF_A_PLANE)
+    return planes * (ceil(height / shrink) * ceil(width / shrink) + BYTES_OF_PLANE)
 
 
-def _taken(size: tuple[int, int, int], share: Share) -> int:
+def _cost_of_share(size: tuple[int, int, int], share: Share) -> int:
     return _cost((min(size[0], share.most or size[0]), *size[1:]), share.shrink)
 
 
 def _cap(sizes: Sequence[tuple[int, int, int]], budget: int) -> int:
-    """The most that one layer may take, so that all together stay within the budget."""
+    """Return the most bytes that a layer may take if all together are to keep the budget."""
     low, high = 0, max(map(_cost, sizes), default=0)
     while low < high:
         cap = (low + high + 1) // 2
-        if sum(_taken(size, _within(size, cap)) for size in sizes) <= budget:
+        if sum(_cost_of_share(size, _largest_share(size, cap)) for size in sizes) <= budget:
             low = cap
         else:
             high = cap - 1
     return low
 
 
-def _within(size: tuple[int, int, int], cap: int) -> Share:
-    shrink, sides = 1, max(size[1:])
-    while _cost(size, shrink) > cap and sides / (shrink + 1) >= _LEAST:
+def _largest_share(size: tuple[int, int, int], cap: int) -> Share:
+    """Return the largest share of a layer that takes so many bytes."""
+    shrink, longest = 1, max(size[1:])
+    while _cost(size, shrink) > cap and longest / (shrink + 1) >= _SMALLEST:
         shrink += 1
     if _cost(size, shrink) <= cap:
         return Share(shrink)

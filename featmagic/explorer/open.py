@@ -1,20 +1,19 @@
-"""From activations to an explorer that is open."""
+"""Open an explorer of activations, and show it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from featmagic.explorer.document import HEALTHY, Json
-from featmagic.explorer.planes import useful
+from featmagic.explorer.document import DocumentText, grid_view, layer_without_planes
 from featmagic.explorer.session import Session, open_session
 from featmagic.explorer.widget import Explorer
 from featmagic.grid.draw import draw
-from featmagic.options.view import View, for_pictures
-from featmagic.planes.layout import fitting
+from featmagic.options.view import View
 from featmagic.recording.records import Activation
 from featmagic.recording.rerun import Rerun, rerun_of
-from featmagic.render.mime_bundle import png_bundle
+from featmagic.render.mime_bundle import small_png
 from featmagic.support.environment import running_shell
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import spoken
@@ -27,64 +26,53 @@ def open_explorer(
     model: Any = None,
     items: Any = None,
 ) -> Explorer:
-    """An explorer of the activations; it is shown where it is displayed.
+    """Open an explorer of some activations; it is shown where it is displayed.
 
     Args:
-        activations: in the order in which they ran.
-        view: what is shown at the start, and how much may travel.
-        maps: the name of the user's variable, for code that is copied.
-        model: what runs again when an input is picked.
-        items: the inputs.
+        activations: The layers, in the order in which they ran.
+        view: What is shown at the start, and how much may travel.
+        maps: The name of the user's variable, for code that is copied.
+        model: The model, which runs again when the user picks an input.
+        items: The inputs.
 
     Raises:
-        FeatmagicError: nothing to explore, inputs that can't be, or what the view asks for and
-            there isn't.
+        FeatmagicError: If there is nothing to explore, the inputs aren't valid, or something that
+            the view asks for doesn't exist.
     """
-    # As of what was captured: a layer mustn't change in what another input doesn't.
-    fields = any(one.field is not None for one in activations)
-    inputs = rerun_of(model, items, [one.path for one in activations], fields=fields)
-    first = open_session(activations, view, maps, len(inputs) if inputs else 0)
-    if not any(layer["plates"] for layer in first.layers.values()):
-        reasons = "; ".join(f"{key}: {layer['reason']}" for key, layer in first.layers.items())
+    # Fields as they were captured: they must not change from one input to another.
+    fields = any(each.field is not None for each in activations)
+    inputs = rerun_of(model, items, [each.path for each in activations], fields=fields)
+    session = open_session(activations, view, maps, len(inputs) if inputs else 0)
+    if not any(layer["plates"] for layer in session.layers.values()):
+        reasons = "; ".join(f"{key}: {layer['reason']}" for key, layer in session.layers.items())
         raise FeatmagicError(f"Nothing to explore: {reasons}.")
-    drawing = draw(first.activations[first.shown.text["start"]["layer"]], _of_the_grid(first))
-    again = _again(first, inputs, maps) if inputs else None
-    mosaic = drawing.mosaic
-    picture = png_bundle(mosaic, drawing.caption) if mosaic else (b"", {})
-    return Explorer(first, again, picture, spoken(drawing.caption))
+    start = session.activations[session.shown.text["start"]["layer"]]
+    drawing = draw(start, grid_view(start, view, len(activations)))
+    picture = small_png(drawing.mosaic, drawing.caption) if drawing.mosaic else (b"", {})
+    rerun = _sessions_of(inputs, session, maps) if inputs else None
+    return Explorer(session, rerun, picture, spoken(drawing.caption))
 
 
-def _of_the_grid(first: Session) -> View:
-    """The view of the start layer's grid, for those who see no explorer."""
-    start = first.shown.text["start"]
-    activation = first.activations[start["layer"]]
-    view = for_pictures(fitting(activation, first.view, len(first.activations)))
-    return useful(activation, view, start["sample"])
+def _sessions_of(inputs: Rerun, first: Session, maps: str) -> Callable[[int], Session]:
+    """Return the function that opens a session of another input, with the same layers."""
 
-
-def _again(first: Session, inputs: Rerun, maps: str) -> Callable[[int], Session]:
-    """What an explorer shows of another input: the same layers."""
-
-    def again(number: int) -> Session:
+    def rerun(number: int) -> Session:
         run = inputs.run(number)
-        there = [run.activations[key] for key in first.activations if key in run.activations]
-        if not there:
+        activations = [run.activations[key] for key in first.activations if key in run.activations]
+        if not activations:
             raise FeatmagicError(f"Input {number} gave none of the layers anything.")
-        new = open_session(there, first.view, maps, len(inputs))
-        layers = new.layers
-        new.shown.text["layers"] = [
-            layers.get(key) or _without(layer) for key, layer in first.layers.items()
+        session = open_session(activations, first.view, maps, len(inputs))
+        layers = [
+            session.layers.get(key) or layer_without_planes(layer, "this input gave it nothing")
+            for key, layer in first.layers.items()
         ]
-        return Session(new.activations, new.view, new.shown)
+        text: DocumentText = {**session.shown.text, "layers": layers}
+        return replace(session, shown=replace(session.shown, text=text))
 
-    return again
-
-
-def _without(layer: Json) -> Json:
-    return {**layer, **HEALTHY, "reason": "this input gave it nothing", "plates": {}}
+    return rerun
 
 
 def show_explorer(explorer: Explorer) -> None:
-    """Show it in the output of the cell that is running."""
+    """Show an explorer in the output of the running cell."""
     data, metadata = explorer._repr_mimebundle_()
     running_shell().display_pub.publish(data=data, metadata=metadata)

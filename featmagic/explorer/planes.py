@@ -1,4 +1,4 @@
-"""An activation's planes as an explorer has them: all channels of one sample."""
+"""The planes that an explorer shows: all channels of one sample."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.options.view import View
+from featmagic.options.view import AXES, View
 from featmagic.planes.heat_map import assemble, folded_width, form_of
 from featmagic.planes.layout import Layout, layout_of
 from featmagic.planes.planes import Planes, planes_of
@@ -18,12 +18,12 @@ from featmagic.recording.records import Activation
 
 @dataclass(frozen=True)
 class PlaceIndex:
-    """Which value of a tensor the place (y, x) of a channel's plane is.
+    """Which value of a tensor is at the position (y, x) of a channel's plane.
 
     Attributes:
-        shape: the tensor's.
-        steps: in its values, row by row: where they begin, then how many from one channel, row and
-            column to the next.
+        shape: The shape of the tensor.
+        steps: The flat index, in row-major order, of the first value, then the steps from one
+            channel, row and column to the next.
 
     Example:
         >>> PlaceIndex((2, 5, 8, 6), (240, 48, 6, 1)).index(4, 7, 5)
@@ -34,10 +34,10 @@ class PlaceIndex:
     steps: tuple[int, ...]
 
     def index(self, channel: int, y: int, x: int) -> tuple[int, ...]:
-        """The index of that place in the tensor."""
+        """Return the index in the tensor."""
         start, *steps = self.steps
-        flat = start + sum(n * step for n, step in zip((channel, y, x), steps, strict=True))
-        return tuple(int(place) for place in np.unravel_index(flat, self.shape))
+        flat = start + sum(place * step for place, step in zip((channel, y, x), steps, strict=True))
+        return tuple(int(axis) for axis in np.unravel_index(flat, self.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,30 +45,30 @@ class SamplePlanes:
     """All planes of one sample, on the activation's device.
 
     Attributes:
-        values: `(P, H, W)`, float32 or float64. A heat map is one plane, and so are more single
-            values than stand apart.
-        channels: which channel each is.
-        of: how many there are in the activation.
-        noun: what a plane is, in the plural.
-        words: what was done to the values, and what was assumed.
-        padding: how many places at the end of the plane are none of the tensor's.
-        reach: which value of the tensor a place is; None where it is no single one.
-        lines: `(C, ...)`, the values of each channel, whatever a plane is: some may be dead.
-        prefix: what the prefix tokens have in each plane, `(P, T)`, and their names.
-        order: the channels by their likeness, where that was asked for.
-        spatial: whether the planes lie over the input.
-        signed: whether 0 is in the middle, whatever the values.
-        used: the options that made a difference.
+        values: The planes `(P, H, W)`, float32 or float64. A heat map is one plane, and so are
+            single values if there are too many for a tile each.
+        channels: The channel of each plane.
+        total: The number of channels of the activation.
+        noun: What a plane is, in the plural.
+        words: What was done to the values, and what was assumed.
+        padding: The number of values at the end of the plane that don't come from the tensor.
+        place_index: Where in the tensor each value lies; None if a value is made of several.
+        channel_values: The values of each channel `(C, ...)`, whatever a plane is.
+        prefix: The values of the prefix tokens in each plane `(P, T)`, and their names.
+        order: The channels in order of similarity, if that was asked for.
+        spatial: Whether the planes lie over the input image.
+        signed: Whether 0 is in the middle of the colors, whatever the values.
+        used: The groups of options that made a difference.
     """
 
     values: Tensor
     channels: tuple[int, ...]
-    of: int
+    total: int
     noun: str
     words: tuple[str, ...]
     padding: int
-    reach: PlaceIndex | None
-    lines: Tensor
+    place_index: PlaceIndex | None
+    channel_values: Tensor
     prefix: tuple[Tensor, tuple[str, ...]] | None = None
     order: tuple[int, ...] | None = None
     spatial: bool = False
@@ -77,112 +77,89 @@ class SamplePlanes:
 
 
 def sample_planes(activation: Activation, view: View, sample: int = 0) -> SamplePlanes:
-    """All planes of that sample; those that the view's `channels` names, where it does.
+    """Return all planes of one sample, or those of the view's `channels`.
 
     Args:
-        activation: one of which there is a picture.
-        view: its `channels`, `layout`, `grid`, `prefix_tokens`, `slice` and `attn` choose.
-        sample: which item of the batch; of no meaning where no axis holds them.
+        activation: An activation that can be drawn.
+        view: Its `channels`, `layout`, `grid`, `prefix_tokens`, `slice` and `attn` are used.
+        sample: The item of the batch; ignored if no axis is the batch.
 
     Raises:
-        FeatmagicError: a sample, channel, layout or grid that isn't there.
+        FeatmagicError: If the sample, a channel, the layout or the grid doesn't exist.
 
     Example:
         >>> import torch
         >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(2, 5, 8, 6))
-        >>> one = sample_planes(act, View(layout="NCHW"), 1)
-        >>> one.values.shape, one.reach.index(4, 7, 5)
+        >>> planes = sample_planes(act, View(layout="NCHW"), 1)
+        >>> planes.values.shape, planes.place_index.index(4, 7, 5)
         (torch.Size([5, 8, 6]), (1, 4, 7, 5))
     """
-    whole = replace(view, sample=str(sample), max=0, sort="index", topk=None, explore=False,
-                    max_bytes=View.max_bytes, alpha=View.alpha, mean=None, std=None)  # fmt: skip
+    whole = view.only("selection", *AXES, sample=str(sample), max=0)
     layout = layout_of(activation, whole)
-    stack = planes_of(activation.tensor, layout, whole, activation.key)
-    flat = stack.values[0]
-    form = form_of(stack.form, len(flat))
-    values, padding = assemble(flat, form)
-    alone = form != "tiles"
-    noun = {"fold": "values"}.get(form, "heat map") if alone else stack.noun
+    planes = planes_of(activation.tensor, layout, whole, activation.key)
+    values = planes.values[0]
+    form = form_of(planes.form, len(values))
+    pictures, padding = assemble(values, form)
+    is_single = form != "tiles"  # all channels are in one picture
+    noun = {"fold": "values"}.get(form, "heat map") if is_single else planes.noun
     return SamplePlanes(
-        values=values,
-        channels=(0,) if alone else stack.indices,
-        of=1 if alone else stack.total,
+        values=pictures,
+        channels=(0,) if is_single else planes.indices,
+        total=1 if is_single else planes.total,
         noun=noun,
-        words=_words(stack, form),
+        words=_words(planes, form),
         padding=padding,
-        reach=_reach(activation.tensor, layout, stack, form, whole),
-        lines=flat,
-        prefix=None if alone or stack.prefix is None else (stack.prefix[0], stack.names),
-        order=_likeness(stack, view, activation) if not alone else None,
-        spatial=stack.spatial,
-        signed=stack.signed,
-        used=stack.used,
+        place_index=_place_index(activation.tensor, layout, planes, form, whole),
+        channel_values=values,
+        prefix=None if is_single or planes.prefix is None else (planes.prefix[0], planes.names),
+        order=None if is_single else _likeness(planes, view, activation),
+        spatial=planes.spatial,
+        signed=planes.signed,
+        used=planes.used,
     )
 
 
-def useful(activation: Activation, view: View, sample: int = 0) -> View:
-    """The view without the options that are for other layers.
-
-    Example:
-        >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(2, 5, 8, 6))
-        >>> useful(act, View(layout="NCHW", slice="mip")) == View(layout="NCHW")
-        True
-    """
-    idle = {"grid", "prefix_tokens", "slice", "attn"} - sample_planes(activation, view, sample).used
-    return replace(view, **{name: getattr(_PLAIN, name) for name in idle})
-
-
-_PLAIN = View()
-
-
 def samples_in(activation: Activation, view: View) -> int:
-    """How many samples there are; 1 where no axis holds them.
-
-    Example:
-        >>> import torch
-        >>> samples_in(Activation("a", "a", "ReLU", 1, torch.zeros(3, 5)), View(layout="NC"))
-        3
-    """
-    dims = layout_of(activation, replace(view, sample="0")).dims
+    """Return the number of samples; 1 if no axis is the batch."""
+    dims = layout_of(activation, view).dims
     return activation.tensor.shape[dims.index("N")] if "N" in dims else 1
 
 
-def _words(stack: Planes, form: str) -> tuple[str, ...]:
-    """What is said of the planes: not of a strip, which an explorer hasn't, nor of the sample."""
-    words = [word.replace(" in a strip", "") for word in stack.words]
-    picked = [f"{len(stack.indices)} of {stack.total} {stack.noun}"] * (form != "tiles")
+def _words(planes: Planes, form: str) -> tuple[str, ...]:
+    """Return what is said about the planes, without the strip and the sample of a grid."""
+    words = [word.replace(" in a strip", "") for word in planes.words]
     words = [word for word in words if not word.startswith("sample ")]
-    return (*picked, *filter(None, [stack.read if form != "fold" else ""]), *words)
+    picked = [f"{len(planes.indices)} of {planes.total} {planes.noun}"] * (form != "tiles")
+    return (*picked, *filter(None, [planes.read if form != "fold" else ""]), *words)
 
 
 def _likeness(stack: Planes, view: View, activation: Activation) -> tuple[int, ...] | None:
-    """The channels in the order that `--sort similar` has."""
+    """Return the channels in the order of `--sort similar`."""
     if view.sort != "similar":
         return None
-    by = replace(view, explore=False, max_bytes=View.max_bytes, alpha=View.alpha, mean=None,
-                 std=None, topk=None, max=0)  # fmt: skip
-    _, order = rank(stack, by, activation.key, activation.cache)
+    every = view.only("order", topk=None, max=0)
+    _, order = rank(stack, every, activation.key, activation.cache)
     return None if order is None else tuple(stack.indices[place] for place in order.tolist())
 
 
-def _reach(
-    tensor: Tensor, layout: Layout, stack: Planes, form: str, view: View
+def _place_index(
+    tensor: Tensor, layout: Layout, planes: Planes, form: str, view: View
 ) -> PlaceIndex | None:
-    """Which value of the tensor a place is, by the strides of the very planes, without values."""
+    """Find where the values lie in the tensor, by the strides of the planes of an empty one."""
     averaged = "D" in layout.dims and view.slice in ("mip", "mean")
     averaged |= "K" in layout.dims and view.attn == "mean"
-    if averaged or (form != "tiles" and stack.indices != tuple(range(stack.total))):
+    if averaged or (form != "tiles" and planes.indices != tuple(range(planes.total))):
         return None
     blank = torch.empty(tensor.shape, device="meta")
-    laid = planes_of(blank, layout, replace(view, channels=None)).values
-    if laid._base is not blank:  # a copy: its strides are its own
+    views = planes_of(blank, layout, replace(view, channels=None)).values
+    if views._base is not blank:  # a copy, whose strides say nothing about the tensor
         return None
-    _, channel, down, across = laid.stride()
-    width = folded_width(stack.total)
+    _, channel, down, across = views.stride()
+    width = folded_width(planes.total)
     steps = {
         "tiles": (channel, down, across),
         "rows": (0, channel, across),
         "columns": (0, down, channel),
         "fold": (0, width * channel, channel),
     }
-    return PlaceIndex(tuple(tensor.shape), (int(laid.storage_offset()), *steps[form]))
+    return PlaceIndex(tuple(tensor.shape), (int(views.storage_offset()), *steps[form]))

@@ -1,26 +1,28 @@
-"""What an explorer shows, and the tensors behind it: exact values, single planes, more samples."""
+"""A session: what an explorer shows, and the tensors behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 from torch import Tensor, strided
 
 from featmagic.explorer.document import (
     Document,
-    Json,
+    ImageText,
+    LayerText,
+    PlanesText,
     document,
-    encoded_planes_of,
     image_text,
-    plate_text,
+    planes_text,
 )
+from featmagic.explorer.encoding import encode_planes
 from featmagic.explorer.planes import SamplePlanes, sample_planes
 from featmagic.options.view import View
 from featmagic.planes.layout import fitting
-from featmagic.planes.statistics import figures_of
+from featmagic.planes.statistics import plane_statistics
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
 from featmagic.support.text import printable
@@ -31,9 +33,9 @@ class Session:
     """What an explorer shows, with the activations that it is made of.
 
     Attributes:
-        activations: by key, in the order in which they ran.
-        view: as the explorer was asked for.
-        shown: what of them the script has.
+        activations: The activations by key, in the order in which they ran.
+        view: The view that the explorer was opened with.
+        shown: What the front end has.
     """
 
     activations: Mapping[str, Activation]
@@ -41,71 +43,72 @@ class Session:
     shown: Document
 
     @cached_property
-    def layers(self) -> dict[str, Json]:
-        """The layers as the script reads them, by key."""
+    def layers(self) -> dict[str, LayerText]:
+        """The layers as the front end reads them, by key."""
         return {layer["key"]: layer for layer in self.shown.text["layers"]}
 
-    def layer(self, key: Any) -> Json:
-        """The layer of that key.
+    def layer(self, key: Any) -> LayerText:
+        """Return the layer with a key.
 
         Raises:
-            FeatmagicError: there is none; the nearest keys are named.
+            FeatmagicError: If there is none; the nearest keys are named.
         """
         if isinstance(key, str) and key in self.layers:
             return self.layers[key]
         near = did_you_mean(key, self.layers) if isinstance(key, str) else ""
         listed = ", ".join([*self.layers][:20]) + ", ..." * (len(self.layers) > 20)
-        said = f"The explorer has no layer {key!r}.{near} There are: {listed}."
-        raise FeatmagicError(printable(said))
+        message = f"The explorer has no layer {key!r}.{near} There are: {listed}."
+        raise FeatmagicError(printable(message))
 
     def plane(self, key: str, sample: int, channel: int) -> Tensor:
-        """One channel of one sample, `(H, W)`, where the activation is.
+        """Return one channel of one sample, `(H, W)`, on the device of the activation.
 
-        The tensor's own values, without a copy, wherever a plane is made of single ones of them.
+        It is a view of the tensor, without a copy, unless a value is made of several.
         """
-        tensor, one = self._activation(key).tensor, self._spread(key, sample, channel)
-        place = one.channels.index(channel)
-        if one.reach is None or one.padding or tensor.layout != strided:
-            return one.values[place]
-        start, step, *strides = one.reach.steps
+        tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel)
+        place = planes.channels.index(channel)
+        if planes.place_index is None or planes.padding or tensor.layout != strided:
+            return planes.values[place]
+        start, step, *strides = planes.place_index.steps
         own = tensor.detach().contiguous()
-        begin = int(own.storage_offset()) + start + channel * step
-        return own.as_strided(one.values.shape[1:], strides, begin)
+        offset = int(own.storage_offset()) + start + channel * step
+        return own.as_strided(planes.values.shape[1:], strides, offset)
 
     def value(self, key: str, sample: int, channel: int, y: int, x: int) -> float:
-        """The value at that place, as exactly as the tensor has it.
+        """Return the value at a position, as exactly as the tensor has it.
 
         Raises:
-            FeatmagicError: no such layer, sample, channel or place.
+            FeatmagicError: If the layer, sample, channel or position doesn't exist.
         """
-        tensor, one = self._activation(key).tensor, self._spread(key, sample, channel)
-        height, width = one.values.shape[1:]
-        if not (0 <= y < height and 0 <= x < width):
-            raise FeatmagicError(f"There is no place ({y}, {x}) in a plane of {height} × {width}.")
-        if one.reach is None or tensor.is_complex():
-            return float(one.values[one.channels.index(channel), y, x].item())
-        return float(tensor[one.reach.index(channel, y, x)].item())
+        tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel)
+        height, width = planes.values.shape[1:]
+        check_inside(y, x, height, width)
+        if planes.place_index is None or tensor.is_complex():
+            return float(planes.values[planes.channels.index(channel), y, x].item())
+        return float(tensor[planes.place_index.index(channel, y, x)].item())
 
     def figures(self, key: str, sample: int, channel: int) -> dict[str, float]:
-        """Range, mean, deviation and share of zeros of one channel, of all its values."""
-        one = self._spread(key, sample, channel)
-        place = one.channels.index(channel)
-        found = figures_of(one.values[place : place + 1], one.padding)
+        """Return the range, mean, deviation and share of zeros of all values of one channel."""
+        planes = self._planes(key, sample, channel)
+        place = planes.channels.index(channel)
+        figures = plane_statistics(planes.values[place : place + 1], planes.padding)
         names = ("low", "high", "mean", "std", "zeros")
-        return {name: float(getattr(found, name)[0]) for name in names}
+        return {name: float(getattr(figures, name)[0]) for name in names}
 
-    def plate(self, key: str, sample: int) -> tuple[Json, Json, dict[str, bytes]]:
-        """A sample that the script hasn't got: its plate, its input image, and their bytes.
+    def encoded_planes(
+        self, key: str, sample: int
+    ) -> tuple[PlanesText, dict[str, ImageText], dict[str, bytes]]:
+        """Return the planes of a further sample, its input image, and the files of both.
 
         Raises:
-            FeatmagicError: no such layer or sample, or no picture of it.
+            FeatmagicError: If the layer or the sample doesn't exist, or has no picture.
         """
-        activation = self._activation(key)
-        one = sample_planes(activation, self._view(key), sample)
-        (made,) = encoded_planes_of(one, sample, self.shown.plan[key])
-        text = plate_text(key, one, made)
+        activation, share = self._activation(key), self.shown.plan[key]
+        planes = sample_planes(activation, self._view(key), sample)
+        encoded = encode_planes(planes, sample, share.shrink, share.most)
+        text = planes_text(key, planes, encoded)
         images, files, _ = image_text(activation, sample, self.view)
-        return text, images, {text["id"]: made.png, **files}
+        return text, images, {text["id"]: encoded.png, **files}
 
     def _activation(self, key: str) -> Activation:
         layer = self.layer(key)
@@ -116,12 +119,18 @@ class Session:
     def _view(self, key: str) -> View:
         return fitting(self.activations[key], self.view, len(self.activations))
 
-    def _spread(self, key: str, sample: int, channel: int) -> SamplePlanes:
-        """That channel alone, where each is a plane of its own."""
+    def _planes(self, key: str, sample: int, channel: int) -> SamplePlanes:
+        """Return the planes of the sample: of that channel alone, if each is a plane."""
         view = self._view(key)
         if self.layers[key]["of"] > 1:
             view = replace(view, channels=str(channel))
         return sample_planes(self.activations[key], view, sample)
+
+
+def check_inside(y: int, x: int, height: int, width: int) -> None:
+    """Raise an error if a position is outside of a plane of that size."""
+    if not (0 <= y < height and 0 <= x < width):
+        raise FeatmagicError(f"There is no place ({y}, {x}) in a plane of {height} × {width}.")
 
 
 def open_session(
@@ -130,32 +139,38 @@ def open_session(
     maps: str = "feature_maps",
     inputs: int = 0,
 ) -> Session:
-    """What an explorer of those activations shows.
+    """Open a session of some activations.
 
     Args:
-        activations: in the order in which they ran.
-        view: what is shown at the start, and how much may travel.
-        maps: the name of the user's variable, for code that is copied.
-        inputs: how many inputs can be picked.
+        activations: The layers, in the order in which they ran.
+        view: What is shown at the start, and how much may travel.
+        maps: The name of the user's variable, for code that is copied.
+        inputs: How many inputs the user can pick from.
 
     Raises:
-        FeatmagicError: nothing to show, or a sample, channel or layout that isn't there.
+        FeatmagicError: If there is nothing to show, or a sample, channel or layout doesn't exist.
 
     Example:
         >>> import torch
         >>> act = Activation("act", "act", "ReLU", 1, torch.arange(12.0).reshape(1, 3, 2, 2))
-        >>> one = open_session([act], View(explore=True, layout="NCHW"))
-        >>> one.plane("act", 0, 2), one.value("act", 0, 2, 1, 0)
+        >>> session = open_session([act], View(explore=True, layout="NCHW"))
+        >>> session.plane("act", 0, 2), session.value("act", 0, 2, 1, 0)
         (tensor([[ 8.,  9.],
                 [10., 11.]]), 10.0)
     """
-    made = document(activations, view, maps=maps)
-    made.text["inputs"] = inputs
-    return Session({one.key: one for one in activations}, view, made)
+    shown = document(activations, view, maps=maps, inputs=inputs)
+    return Session({each.key: each for each in activations}, view, shown)
 
 
-def changed(old: Document, new: Document) -> tuple[Json, dict[str, bytes]]:
-    """What the script needs to get from one to the other: text, and bytes that are different.
+class Changes(TypedDict):
+    """The layers that are different now, and all input images."""
+
+    changed: list[LayerText]
+    images: dict[str, ImageText]
+
+
+def changes(old: Document, new: Document) -> tuple[Changes, dict[str, bytes]]:
+    """Return what the front end needs to get from one document to another: text and files.
 
     Example:
         >>> import torch
@@ -163,9 +178,9 @@ def changed(old: Document, new: Document) -> tuple[Json, dict[str, bytes]]:
         ...     values = torch.tensor([[[[0.0, value]]]])
         ...     return Activation(key, key, "ReLU", 1, values)
         >>> view = View(explore=True, layout="NCHW")
-        >>> one = document([act("a", 1.0), act("b", 1.0)], view)
-        >>> other = document([act("a", 1.0), act("b", 2.0)], view)
-        >>> text, files = changed(one, other)
+        >>> old = document([act("a", 1.0), act("b", 1.0)], view)
+        >>> new = document([act("a", 1.0), act("b", 2.0)], view)
+        >>> text, files = changes(old, new)
         >>> [layer["key"] for layer in text["changed"]], list(files)
         (['b'], [])
     """
@@ -175,6 +190,6 @@ def changed(old: Document, new: Document) -> tuple[Json, dict[str, bytes]]:
         layer
         for layer in new.text["layers"]
         if layer != before.get(layer["key"])
-        or any(plate["id"] in files for plate in layer["plates"].values())
+        or any(planes["id"] in files for planes in layer["plates"].values())
     ]
     return {"changed": layers, "images": new.text["images"]}, files

@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 from weakref import WeakSet
 
@@ -16,146 +16,159 @@ import anywidget
 import traitlets
 from torch import Tensor
 
-from featmagic.explorer.protocol import CHECKS, NoSuchChoice, answer, channels_of, number_of
-from featmagic.explorer.session import Session, changed
+from featmagic.explorer.protocol import (
+    CHECKS,
+    NoSuchChoice,
+    answer,
+    channels_of,
+    check_number,
+)
+from featmagic.explorer.session import Session, changes
+from featmagic.explorer.settings import SETTINGS
 from featmagic.support.environment import (
     is_jupyterlab,
     is_run_by_a_program,
-    one_line,
     run_in_main_thread,
     running_shell,
 )
-from featmagic.support.errors import FeatmagicError
+from featmagic.support.errors import FeatmagicError, one_line
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
 
 _STATIC = Path(__file__).parent / "static"
 
 
-_PARCEL = 2 * 10**6  # bytes of a message, so that what is clicked on needn't wait for all the rest
+# Bytes in a message: small enough that what the user clicks on needn't wait for all the rest.
+_PARCEL = 2 * 10**6
 
 
 def _script() -> str:
-    """The explorer, and behind it what a notebook needs beside."""
+    """Return the script of the explorer, and after it what a notebook needs besides."""
     explorer = (_STATIC / "explorer.js").read_text("utf-8")
     notebook = (_STATIC / "notebook.js").read_text("utf-8")
     return explorer.replace("\nexport default {", "\nconst live = {", 1) + notebook
 
 
 class KernelWidget(anywidget.AnyWidget):
-    """A widget whose script asks the kernel for more, as long as it has a source.
+    """A widget whose script asks the kernel for more, as long as it has a session.
 
-    With the widget travels what is seen first; the rest follows when the script says that it is
-    there. A program that runs notebooks (nbclient) says nothing, and keeps all that travels first.
+    The files that are seen first travel with the widget; the others follow when the script says
+    that it has started. A program that runs notebooks (nbclient) never does, and saves only what
+    traveled first.
     """
 
     _esm = _script()
     _css = (_STATIC / "explorer.css").read_text("utf-8")
 
-    # What these hold is in the source, once: a trait's own value would be compared and copied.
-    _contents = traitlets.Any().tag(sync=True, to_json=lambda _, it: it._text_sent())
-    _bytes = traitlets.Any().tag(sync=True, to_json=lambda _, it: it._files_sent())
+    # The session holds their values, once: traitlets would compare and copy a value of their own.
+    _contents = traitlets.Any().tag(sync=True, to_json=lambda _, widget: widget._text_to_send())
+    _bytes = traitlets.Any().tag(sync=True, to_json=lambda _, widget: widget._files_to_send())
     _alive = traitlets.Bool(True).tag(sync=True)
 
-    def __init__(self, source: Session, **traits: Any) -> None:
-        self._source: Session | None = source
-        self._opened: Session | None = source  # what travelled first
-        self._alone = is_run_by_a_program()
-        self._travelled = set() if self._alone else _first(source)
-        self._opening = True
+    def __init__(self, session: Session, **traits: Any) -> None:
+        self._session: Session | None = session
+        self._first_session: Session | None = session
+        self._has_no_reader = is_run_by_a_program()
+        self._sent = set() if self._has_no_reader else _seen_first(session)
+        self._is_opening = True
         super().__init__(**{"model_id": uuid4().hex, **traits})
-        self._opening = False
-        self.on_msg(KernelWidget._asked)
+        self._is_opening = False
+        self.on_msg(KernelWidget._hear)
         if self.comm is not None and hasattr(self.comm, "on_close"):
             self.comm.on_close(lambda _: self.close())
 
     def close(self) -> None:
-        """Let go of the source, and of the widget in the browser."""
+        """Release the session, and close the widget in the browser."""
         layout = self.layout if getattr(self, "comm", None) is not None else None
-        if getattr(self, "_source", None) is not None:
+        if getattr(self, "_session", None) is not None:
             self._alive = False
-        self._source = self._opened = None
+        self._session = self._first_session = None
         super().close()
         if layout is not None:
             layout.close()
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what the browser chose; what can't be is put back there."""
-        if self._source is None:
+        """Take what the user chose in the browser; an invalid choice is undone there."""
+        if self._session is None:
             return
-        given = dict(sync_data)
-        picked = "input" in given
-        number = given.pop("input", None)
+        chosen = dict(sync_data)
+        picks_input = "input" in chosen
+        number = chosen.pop("input", None)
         try:
-            super().set_state(given)
+            super().set_state(chosen)
         except FeatmagicError:
-            self.send_state([name for name in given if name in self.keys])
-        if picked:
+            self.send_state([name for name in chosen if name in self.keys])
+        if picks_input:
             run_in_main_thread(partial(self._pick, number))
 
     def _pick(self, number: Any) -> None:
-        """Take the input that the browser picked, and tell it of an error."""
+        """Take the input that the user picked in the browser, and report an error there."""
         try:
             self.input = number
         except (Exception, KeyboardInterrupt) as error:
             self.send_state("input")
             self.send({"busy": False, "error": one_line(error)})
 
-    def _asked(self, asked: Any, _: Any) -> None:
-        """Answer what the script asks, or say in a line why not."""
-        if not isinstance(asked, dict) or self._source is None:
+    def _hear(self, question: Any, _: Any) -> None:
+        """Answer a question of the script; the answer to an invalid one says what is wrong."""
+        if not isinstance(question, dict) or self._session is None:
             return
-        if asked.get("ask") == "here":
-            self._send_rest(self._source)
+        if question.get("ask") == "here":
+            self._send_rest(self._session)
             return
         try:
-            text, files = answer(self._source, asked)
+            text, files = answer(self._session, question)
         except Exception as error:
             text, files = {"error": one_line(error)}, {}
-        self._tell({"answer": asked.get("id"), **text}, files)
+        self._tell({"answer": question.get("id"), **text}, files)
 
-    def _show(self, source: Session) -> None:
-        """Show another source; only what changed travels."""
-        if self._source is not None:
-            self._tell(*changed(self._source.shown, source.shown))
-        self._source = source
+    def _show(self, session: Session) -> None:
+        """Show another session; only what is different travels."""
+        if self._session is not None:
+            self._tell(*changes(self._session.shown, session.shown))
+        self._session = session
 
     def _tell(self, text: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         self.send({**text, "ids": list(files)}, buffers=list(files.values()))
 
-    def _send_rest(self, source: Session) -> None:
-        shown = source.shown
-        if self._alone:
+    def _send_rest(self, session: Session) -> None:
+        """Send what hasn't traveled yet to the script, which has started."""
+        shown = session.shown
+        if self._has_no_reader:
             self.send_state(["_contents", "_bytes"])
-            self._alone = False
-            self._travelled.update(shown.files)
-        elif self._opened is not None and source is not self._opened:
-            text, files = changed(self._opened.shown, shown)  # nobody heard of it before
+            self._has_no_reader = False
+            self._sent.update(shown.files)
+        elif self._first_session is not None and session is not self._first_session:
+            text, files = changes(self._first_session.shown, shown)  # no script heard of it before
             self._tell(text, files)
-            self._travelled.update(files)
-        rest = {name: png for name, png in shown.files.items() if name not in self._travelled}
+            self._sent.update(files)
+        rest = {name: png for name, png in shown.files.items() if name not in self._sent}
         for files in _parcels(rest):
             self._tell({"changed": [], "images": shown.text["images"]}, files)
-        self._travelled.update(rest)
+        self._sent.update(rest)
 
-    def _text_sent(self) -> dict[str, Any]:
-        if self._source is None or (self._opening and self._alone):
+    def _text_to_send(self) -> Mapping[str, Any]:
+        if self._session is None or (self._is_opening and self._has_no_reader):
             return {}
-        return self._source.shown.text
+        return self._session.shown.text
 
-    def _files_sent(self) -> dict[str, bytes]:
-        files = {} if self._source is None else self._source.shown.files
-        return {name: files[name] for name in self._travelled} if self._opening else files
+    def _files_to_send(self) -> dict[str, bytes]:
+        files = {} if self._session is None else self._session.shown.files
+        return {name: files[name] for name in self._sent} if self._is_opening else files
 
 
-def _first(source: Session) -> set[str]:
-    """The files that are seen first: the start layer's, and its input."""
-    text = source.shown.text
+def _seen_first(session: Session) -> set[str]:
+    """Return the ids of the files that are seen first: the start layer's, and its input's."""
+    text = session.shown.text
     sample = str(text["start"]["sample"])
-    plate = source.layers[text["start"]["layer"]]["plates"].get(sample)
-    return {it["id"] for it in (plate, text["images"].get(sample)) if it}
+    planes = session.layers[text["start"]["layer"]]["plates"].get(sample)
+    image = text["images"].get(sample)
+    return {each["id"] for each in (planes, image) if each is not None}
 
 
 def _parcels(files: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
-    """The files, a few MB at once."""
+    """Yield the files, a few megabytes at a time."""
     parcel: dict[str, bytes] = {}
     for name, data in files.items():
         parcel[name] = data
@@ -166,82 +179,32 @@ def _parcels(files: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
         yield parcel
 
 
-VIEW = "application/vnd.jupyter.widget-view+json"
-
-
-TAIL = 128  # letters of base64 that hold the mark at the end of a PNG
-
-
-class _Closes(Protocol):
-    def close(self) -> None: ...
-
-
-def marked(png: bytes, name: str) -> bytes:
-    r"""The PNG with a name in it, by which it is told from others of the same pixels.
-
-    Example:
-        >>> import numpy as np
-        >>> from featmagic.render.png import encode_gray_png
-        >>> png = marked(encode_gray_png(np.zeros((1, 1), np.uint8)), "a1")
-        >>> png[-29:-16]
-        b'tEXtwidget\x00a1'
-    """
-    body, end = png[:-12], png[-12:]
-    text = b"tEXt" + b"widget\0" + name.encode()
-    size, check = struct.pack(">I", len(text) - 4), struct.pack(">I", zlib.crc32(text))
-    return body + size + text + check + end
-
-
-def tail(png: bytes) -> str:
-    """The end of a PNG as base64 text: enough to know it by, where it is marked."""
-    return b64encode(png).decode()[-TAIL:]
-
-
-_made: dict[str, tuple[str, WeakSet[Any]]] = {}  # by cell: the run that made them, and what
-
-
-def made_here(widget: _Closes) -> None:
-    """Note that the cell made the widget; those of its earlier runs are closed."""
-    kernel = getattr(running_shell(), "kernel", None)
-    parent = (kernel.get_parent() if kernel is not None else None) or {}
-    cell = (parent.get("metadata") or {}).get("cellId")
-    if cell is None:
-        return
-    run = parent["header"]["msg_id"]
-    before, widgets = _made.get(cell, (run, WeakSet()))
-    if before != run:
-        for old in list(widgets):
-            old.close()
-        widgets = WeakSet()
-    widgets.add(widget)
-    _made[cell] = run, widgets
-
-
 def _choice(default: Any) -> Any:
-    """A synced trait that the explorer checks itself; `traitlets.Any` has None go unchecked."""
+    """Make a synced trait that `Explorer` validates; `traitlets.Any` doesn't validate None."""
     return traitlets.TraitType(default).tag(sync=True)
 
 
 class Explorer(KernelWidget):
-    """An explorer of feature maps: what `FeatureMaps.explore()` makes.
+    """An explorer of feature maps, which `FeatureMaps.explore()` returns.
 
     Its traits can be read, set, observed, and linked to those of other widgets; a click in the
-    browser sets them too. A value that can't be is refused, and nothing changes.
+    browser sets them too. An invalid value is refused, and nothing changes.
 
     Attributes:
-        layer: key of the chosen layer.
-        channel: number of the chosen channel.
-        sample: number of the chosen item of the batch.
-        position: the chosen place `(y, x)` in the channel, in the tensor's own pixels, or None.
-        input: number of the input that was picked, or None for what was captured. Setting it runs
-            the model, as a look; an error of the model's is raised, and nothing changes.
-        settings: how it is drawn: cmap, scale, robust, gamma, sort, topk, alpha, zoom. Those that
-            aren't named when it is set keep their values.
+        layer: The key of the chosen layer.
+        channel: The number of the chosen channel.
+        sample: The number of the chosen item of the batch.
+        position: The chosen position `(y, x)` in the channel, in pixels of the tensor, or None.
+        input: The number of the input that was picked, or None for what was captured. Setting it
+            runs the model, as a look does; if the model fails, its error is raised and nothing
+            changes.
+        settings: How the layer is drawn: {settings}. When it is set, settings that aren't named
+            keep their values.
 
-    The activations, and the model and inputs where they were given, are held until `close()`.
+    The activations, and the model and inputs if they were given, are held until `close()`.
 
     Raises:
-        FeatmagicError: a trait is set to a value that can't be, or anything used after `close()`.
+        FeatmagicError: If a trait is set to an invalid value, or anything is used after `close()`.
     """
 
     layer = _choice("")
@@ -250,116 +213,173 @@ class Explorer(KernelWidget):
     position = _choice(None)
     input = _choice(None)
     settings = _choice({})
-    _picture = traitlets.Unicode().tag(sync=True)  # the end of the picture that it stands in for
+    _picture = traitlets.Unicode().tag(sync=True)  # the end of the picture that it replaces
 
     def __init__(
         self,
-        source: Session,
-        again: Callable[[int], Session] | None = None,
+        session: Session,
+        rerun: Callable[[int], Session] | None = None,
         picture: tuple[bytes, dict[str, Any]] = (b"", {}),
         words: str = "",
     ) -> None:
-        """Open it.
+        """Open an explorer.
 
         Args:
-            source: what it shows.
-            again: what it shows of the input of a number; None where there are no inputs.
-            picture: the grid, as a PNG with what front ends are told of it.
-            words: the grid in words.
+            session: What it shows.
+            rerun: Returns a session of the input with a number; None if there are no inputs.
+            picture: The grid, as a PNG with its metadata for front ends.
+            words: The grid in words.
         """
-        self._again = again
+        self._rerun = rerun
         self._picked: int | None = None
-        name, start = uuid4().hex, source.shown.text
-        self._png = marked(picture[0], name) if picture[0] else b""
-        self._size, self._words = picture[1], words
-        chosen = {**start["start"], "settings": start["settings"], "_picture": tail(self._png)}
-        super().__init__(source, model_id=name, **chosen)
-        made_here(self)
+        name, text = uuid4().hex, session.shown.text
+        self._png = mark_png(picture[0], name) if picture[0] else b""
+        self._metadata, self._words = picture[1], words
+        chosen = {**text["start"], "settings": text["settings"], "_picture": tail(self._png)}
+        super().__init__(session, model_id=name, **chosen)
+        close_earlier_runs(self)
 
     def __repr__(self) -> str:
-        if self._source is None:
+        if self._session is None:
             return "<Explorer: closed>"
-        return f"<Explorer: {len(self._source.layers)} layers, at {self.layer}>"
+        return f"<Explorer: {len(self._session.layers)} layers, at {self.layer}>"
 
     @property
     def selection(self) -> Tensor:
         """The chosen channel of the chosen sample, `(H, W)`, on the model's device.
 
         Raises:
-            FeatmagicError: there is no picture of the layer, or the explorer is closed.
+            FeatmagicError: If the layer has no picture, or the explorer is closed.
         """
-        source = self._there()
-        sample = min(self.sample, source.layer(self.layer)["samples"] - 1)
-        return source.plane(self.layer, sample, self.channel)
+        session = self._open_session()
+        sample = min(self.sample, session.layer(self.layer)["samples"] - 1)
+        return session.plane(self.layer, sample, self.channel)
 
     def close(self) -> None:
-        """Let go of every tensor; a notebook shows the grid in its place."""
+        """Release every tensor; a notebook shows the grid in its place."""
         super().close()
-        self._again = None
+        self._rerun = None
 
-    def _there(self) -> Session:
-        if self._source is None:
+    def _open_session(self) -> Session:
+        if self._session is None:
             raise FeatmagicError("This explorer is closed: feature_maps.explore() opens another.")
-        return self._source
+        return self._session
 
     @traitlets.validate(*CHECKS)
-    def _checked(self, proposal: Any) -> Any:
+    def _check(self, proposal: Any) -> Any:
         try:
             check = CHECKS[proposal["trait"].name]
-            return check(self._there(), self, proposal["value"])
+            return check(self._open_session(), self, proposal["value"])
         except FeatmagicError as error:
             raise NoSuchChoice(str(error)) from None
 
     @traitlets.observe("layer", "input")
-    def _moved(self, _: Any) -> None:
-        """Choose what there is, where what was chosen isn't there any more."""
-        source = self._there()
-        channels = channels_of(source.layer(self.layer))
+    def _choose_what_exists(self, _: Any) -> None:
+        """Choose anew where the layer or input doesn't have what was chosen before."""
+        session = self._open_session()
+        channels = channels_of(session.layer(self.layer))
         for name, other in (("channel", channels[0]), ("sample", 0), ("position", None)):
             try:
-                CHECKS[name](source, self, getattr(self, name))
+                CHECKS[name](session, self, getattr(self, name))
             except FeatmagicError:
                 setattr(self, name, other)
 
     @traitlets.validate("input")
-    def _shown(self, proposal: Any) -> int | None:
-        """Show the input, unless it is shown; what fails leaves everything as it was."""
-        number = self._number_of_input(proposal["value"])
+    def _show_input(self, proposal: Any) -> int | None:
+        """Show an input unless it is shown already; if that fails, nothing changes."""
+        number = self._check_input(proposal["value"])
         if number == self._picked:
             return number
-        if number is None or self._again is None:
-            self._show(self._opened or self._there())
+        if number is None or self._rerun is None:
+            self._show(self._first_session or self._open_session())
         else:
-            self._show(self._run(self._again, number))
+            self._show(self._run(self._rerun, number))
         self._picked = number
         return number
 
-    def _number_of_input(self, value: Any) -> int | None:
+    def _check_input(self, value: Any) -> int | None:
         if value is None:
             return None
-        there = self._there().shown.text["inputs"]
-        if not there:
+        count = self._open_session().shown.text["inputs"]
+        if not count:
             raise NoSuchChoice("There are no inputs: explore(model=model, inputs=xs) brings some.")
         try:
-            return number_of("input", value, range(there))
+            return check_number("input", value, range(count))
         except FeatmagicError as error:
             raise NoSuchChoice(str(error)) from None
 
-    def _run(self, again: Callable[[int], Session], number: int) -> Session:
+    def _run(self, rerun: Callable[[int], Session], number: int) -> Session:
         self.send({"busy": True})
         try:
-            return again(number)
+            return rerun(number)
         finally:
             self.send({"busy": False})
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The grid, for all who show no widgets; and the widget, but where its script stands in."""
-        data, told = super()._repr_mimebundle_() or ({}, {})
+        """Return the grid for front ends without widgets, and the widget.
+
+        The widget's view is left out where the script replaces the grid by the explorer.
+        """
+        data, metadata = super()._repr_mimebundle_() or ({}, {})
         data["text/plain"] = self._words or repr(self)
         if self._png:
             data["image/png"] = b64encode(self._png).decode()
-            told = {**told, "image/png": self._size}
+            metadata = {**metadata, "image/png": self._metadata}
             if is_run_by_a_program() or is_jupyterlab():
                 data.pop(VIEW, None)
-                told.pop(VIEW, None)
-        return data, told
+                metadata.pop(VIEW, None)
+        return data, metadata
+
+
+if Explorer.__doc__:  # python -OO has none
+    Explorer.__doc__ = Explorer.__doc__.format(settings=", ".join(SETTINGS))
+
+
+# The mark in a PNG by which the script finds the picture of a widget among others
+
+
+_TAIL = 128  # characters of base64: they hold the mark
+
+
+def mark_png(png: bytes, name: str) -> bytes:
+    r"""Return the PNG with a name in it, which makes it different from others of the same pixels.
+
+    Example:
+        >>> import numpy as np
+        >>> from featmagic.render.png import encode_gray_png
+        >>> png = mark_png(encode_gray_png(np.zeros((1, 1), np.uint8)), "a1")
+        >>> png[-29:-16]
+        b'tEXtwidget\x00a1'
+    """
+    body, end = png[:-12], png[-12:]
+    text = b"tEXt" + b"widget\0" + name.encode()
+    size, checksum = struct.pack(">I", len(text) - 4), struct.pack(">I", zlib.crc32(text))
+    return body + size + text + checksum + end
+
+
+def tail(png: bytes) -> str:
+    """Return the end of a PNG as base64 text, in which a marked one has its name."""
+    return b64encode(png).decode()[-_TAIL:]
+
+
+# A cell that runs again closes what its earlier run opened
+
+
+_widgets_of_cells: dict[str, tuple[str, WeakSet[Any]]] = {}  # by cell: its last run, and widgets
+
+
+def close_earlier_runs(widget: KernelWidget) -> None:
+    """Note that the running cell made a widget, and close those of its earlier runs."""
+    kernel = getattr(running_shell(), "kernel", None)
+    parent = (kernel.get_parent() if kernel is not None else None) or {}
+    cell = (parent.get("metadata") or {}).get("cellId")
+    if cell is None:
+        return
+    run = parent["header"]["msg_id"]
+    last_run, widgets = _widgets_of_cells.get(cell, (run, WeakSet()))
+    if last_run != run:
+        for old in list(widgets):
+            old.close()
+        widgets = WeakSet()
+    widgets.add(widget)
+    _widgets_of_cells[cell] = run, widgets

@@ -1,11 +1,10 @@
-"""Tensors of any kind as arrays, and in a file of arrays, by any key."""
+"""Tensors as NumPy arrays, and whole in a file: .npz or .safetensors."""
 
 from __future__ import annotations
 
 import os
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,81 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.files.paths import holds_arrays, write_whole
-from featmagic.options.view import View, spelled
+from featmagic.files.paths import holds_arrays, report_unsaved, write_whole
+from featmagic.options.view import GROUPS, View, spelled
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable, say
 
+# What safetensors can store; what NumPy can store, it is asked.
+_SAFETENSORS_DTYPES = """
+    bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32 float64
+    float8_e4m3fn float8_e5m2 complex64
+"""
+
+
+def check_whole(path: str | os.PathLike[str], view: View) -> None:
+    """Refuse options of pictures if tensors are saved.
+
+    Raises:
+        FeatmagicError: an option isn't at its default, and the path is that of an array file.
+    """
+    if not holds_arrays(Path(path)):
+        return
+    asked = [spelled(name) for name in view.changed(*GROUPS)]
+    if asked:
+        have = "have" if len(asked) > 1 else "has"
+        suffix = Path(path).suffix
+        raise FeatmagicError(f"{suffix} holds whole tensors: {', '.join(asked)} {have} no place.")
+
+
+def save_arrays(file: Path, activations: Sequence[Activation], *, named: bool) -> list[Path]:
+    """Write every tensor that has values into one file, by its key; print what was changed.
+
+    Args:
+        file: `.npz` or `.safetensors`.
+        activations: what to write.
+        named: whether the layers were asked for one by one: then each must have values.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        FeatmagicError: a tensor has no values, or the format can't store it.
+    """
+    reasons = {activation.key: valueless(activation.tensor) for activation in activations}
+    without = [f"{printable(key)}: {reason}" for key, reason in reasons.items() if reason]
+    tensors = {a.key: a.tensor for a in activations if not reasons[a.key]}
+    report_unsaved("No array to save", without, refuse=named or not tensors)
+    changes: list[str] = []
+    suffix = file.suffix.lower()
+    written = write_whole({file: lambda path: changes.extend(write_arrays(path, tensors, suffix))})
+    for line in changes:
+        say(line)
+    return written
+
+
+def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    """Return every tensor as an array, by its key: what an .npz file would hold.
+
+    Raises:
+        FeatmagicError: a tensor can't be an array.
+
+    Example:
+        >>> as_arrays({"fc": torch.tensor([0.5]).bfloat16()})
+        {'fc': array([0.5], dtype=float32)}
+    """
+    for key, tensor in tensors.items():
+        if reason := valueless(tensor):
+            raise FeatmagicError(
+                f"{printable(key)} can't be an array: {reason}. Take the others one by one, "
+                "each by its key."
+            )
+    return {key: tensor.numpy() for key, tensor in _storable_tensors(tensors, ".npz", {})}
+
 
 def valueless(tensor: Tensor) -> str | None:
-    """Why the tensor can't be saved as an array, or None.
+    """Return why a tensor can't be an array, or None if it can.
 
     Example:
         >>> valueless(torch.ones(2, device="meta"))
@@ -45,44 +110,25 @@ def write_arrays(path: Path, tensors: Mapping[str, Tensor], suffix: str) -> list
         suffix: `.npz` or `.safetensors`.
 
     Returns:
-        What had to be otherwise in the file, a line each.
+        A line for each change of a dtype, a layout or a key that the format called for.
 
     Raises:
-        FeatmagicError: a tensor that the format doesn't take.
+        FeatmagicError: the format can't store a tensor.
     """
     changes: dict[str, list[str]] = {}
     names = stored_names(tensors, suffix)
-    arrays = _arrays(tensors, suffix, changes)
+    storable = _storable_tensors(tensors, suffix, changes)
     if suffix == ".npz":
-        _write_npz(path, names, arrays)
+        _write_npz(path, names, storable)
     else:
-        _write_safetensors(path, {names[key]: array for key, array in arrays})
+        _write_safetensors(path, {names[key]: tensor for key, tensor in storable})
     lines = [f"In {suffix}: {what}: {', '.join(keys)}." for what, keys in changes.items()]
     others = [f"{printable(key)} as {name}" for key, name in names.items() if name != key]
     return lines + ([f"Keys that {suffix} can't hold: {', '.join(others)}."] if others else [])
 
 
-def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    """Every tensor as an array, by its key: what an .npz file would hold.
-
-    Raises:
-        FeatmagicError: a tensor that is no array.
-
-    Example:
-        >>> as_arrays({"fc": torch.tensor([0.5]).bfloat16()})
-        {'fc': array([0.5], dtype=float32)}
-    """
-    for key, tensor in tensors.items():
-        if reason := valueless(tensor):
-            raise FeatmagicError(
-                f"{printable(key)} can't be an array: {reason}. Take the others one by one, "
-                "each by its key."
-            )
-    return {key: tensor.numpy() for key, tensor in _arrays(tensors, ".npz", {})}
-
-
 def stored_names(keys: Collection[str], suffix: str) -> dict[str, str]:
-    r"""What each key is called in the file: itself, but for what the format can't hold.
+    r"""Return what each key is called in the file: itself, unless the format can't hold it.
 
     Example:
         >>> stored_names(["a/b", "a\0b"], ".npz")
@@ -90,28 +136,28 @@ def stored_names(keys: Collection[str], suffix: str) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     for key in keys:
-        name = _holdable(key, suffix)
+        name = _storable_name(key, suffix)
         while name != key and (name in keys or name in names.values()):
             name += "_"
         names[key] = name
     return names
 
 
-def _holdable(key: str, suffix: str) -> str:
+def _storable_name(key: str, suffix: str) -> str:
     name = key.encode(errors="backslashreplace").decode()
     if suffix == ".npz":
         return name.replace("\0", "\\x00")  # a zip's names end there
     return "__metadata___" if name == "__metadata__" else name
 
 
-def _arrays(
+def _storable_tensors(
     tensors: Mapping[str, Tensor], suffix: str, changes: dict[str, list[str]]
 ) -> Iterator[tuple[str, Tensor]]:
-    """The tensors as the format takes them; what had to change is told in `changes`."""
+    """Yield the tensors as the format can store them, and add to `changes` what was changed."""
     for key, tensor in tensors.items():
         dtype = str(tensor.dtype).removeprefix("torch.")
         try:
-            array, words = _plain(tensor, suffix)
+            storable, words = _storable(tensor, suffix)
         except (RuntimeError, TypeError) as error:
             raise FeatmagicError(
                 f"{printable(key)} is {dtype}, which {suffix} files don't take: "
@@ -119,11 +165,11 @@ def _arrays(
             ) from error
         for what in words:
             changes.setdefault(what, []).append(printable(key))
-        yield key, array
+        yield key, storable
 
 
-def _plain(tensor: Tensor, suffix: str) -> tuple[Tensor, list[str]]:
-    """The values on the host, dense, in a dtype that the format has; what had to be done."""
+def _storable(tensor: Tensor, suffix: str) -> tuple[Tensor, list[str]]:
+    """Return the values on the host, dense and in a dtype of the format, and what was changed."""
     words = []
     dtype, tensor = str(tensor.dtype).removeprefix("torch."), tensor.detach().cpu()
     if tensor.is_quantized:
@@ -132,7 +178,7 @@ def _plain(tensor: Tensor, suffix: str) -> tuple[Tensor, list[str]]:
     if tensor.layout != torch.strided:
         tensor = tensor.to_dense()
         words.append("sparse made dense")
-    if not _takes(suffix, tensor.dtype):
+    if not _has_dtype(suffix, tensor.dtype):
         wider = torch.complex64 if tensor.is_complex() else torch.float32
         if tensor.dtype == torch.complex128:
             raise TypeError(".npz files do.")
@@ -141,16 +187,11 @@ def _plain(tensor: Tensor, suffix: str) -> tuple[Tensor, list[str]]:
     return tensor.resolve_conj().resolve_neg().contiguous(), words
 
 
-_SAFETENSORS = """
-    bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32 float64
-    float8_e4m3fn float8_e5m2 complex64
-"""
-
-
 @cache
-def _takes(suffix: str, dtype: torch.dtype) -> bool:
+def _has_dtype(suffix: str, dtype: torch.dtype) -> bool:
+    """Return True if the format can store the dtype."""
     if suffix != ".npz":
-        return str(dtype).removeprefix("torch.") in _SAFETENSORS.split()
+        return str(dtype).removeprefix("torch.") in _SAFETENSORS_DTYPES.split()
     try:
         torch.empty(0, dtype=dtype).numpy()
     except TypeError:
@@ -158,92 +199,25 @@ def _takes(suffix: str, dtype: torch.dtype) -> bool:
     return True
 
 
-def _write_npz(path: Path, names: Mapping[str, str], arrays: Iterator[tuple[str, Tensor]]) -> None:
-    """As `numpy.savez`, which has no place for a key that is called like one of its arguments."""
+def _write_npz(path: Path, names: Mapping[str, str], tensors: Iterator[tuple[str, Tensor]]) -> None:
+    """Write as `numpy.savez` does, which can't take a key that is called like its argument."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for key, array in arrays:
+        for key, tensor in tensors:
             # numpy.load takes "x.npy" for the member of that name before it takes it for a key.
             member = f"{names[key]}.npy"
             member = names[key] if member in names.values() else member
             with archive.open(member, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, array.numpy(), allow_pickle=False)
+                np.lib.format.write_array(file, tensor.numpy(), allow_pickle=False)
 
 
-def _write_safetensors(path: Path, arrays: Mapping[str, Tensor]) -> None:
+def _write_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path.touch()
-    usual = path.stat().st_mode
+    mode = path.stat().st_mode
     try:
-        save_file(dict(arrays), path)
-    except SafetensorError as error:  # what it says of a full disk
+        save_file(dict(tensors), path)
+    except SafetensorError as error:  # raised for a full disk, too
         raise OSError(str(error)) from error
-    path.chmod(usual)  # safetensors lets nobody else read the file
-
-
-def check_whole(path: str | os.PathLike[str], view: View) -> None:
-    """Refuse options of pictures where tensors are saved whole.
-
-    Raises:
-        FeatmagicError: an option that the file would have no place for.
-
-    Example:
-        >>> check_whole("maps.png", View(cmap="gray"))
-    """
-    if not holds_arrays(Path(path)):
-        return
-    asked = [spelled(f.name) for f in fields(View) if getattr(view, f.name) != f.default]
-    if asked:
-        have = "have" if len(asked) > 1 else "has"
-        suffix = Path(path).suffix
-        raise FeatmagicError(f"{suffix} holds whole tensors: {', '.join(asked)} {have} no place.")
-
-
-def save_arrays(target: Path, activations: Sequence[Activation], *, named: bool) -> list[Path]:
-    """Write every tensor that has values into one file, by its key.
-
-    Args:
-        target: the file.
-        activations: what to write.
-        named: whether they were asked for one by one: each has to have values then.
-
-    Returns:
-        The file.
-
-    Raises:
-        FeatmagicError: a tensor without values, or one that the format doesn't take.
-    """
-    reasons = {one.key: valueless(one.tensor) for one in activations}
-    without = [f"{printable(key)}: {reason}" for key, reason in reasons.items() if reason]
-    tensors = {one.key: one.tensor for one in activations if not reasons[one.key]}
-    check_some("No array to save", without, some=bool(tensors) and not named)
-    changes: list[str] = []
-    suffix = target.suffix.lower()
-    written = write_whole(
-        {target: lambda path: changes.extend(write_arrays(path, tensors, suffix))}
-    )
-    for line in changes:
-        say(line)
-    return written
-
-
-def check_some(what: str, without: list[str], *, some: bool) -> None:
-    """Say what can't be saved; or refuse, where nothing else is there or it was asked for."""
-    if without and not some:
-        raise FeatmagicError(f"{what}: {without[0]}")
-    for line in without:
-        say(f"Not saved: {line}")
-
-
-def saved_line(written: Sequence[Path]) -> str:
-    """What was written, in one line.
-
-    Example:
-        >>> saved_line([Path("out/maps-cnn1.png"), Path("out/maps-fc.png")])
-        'Saved maps-cnn1.png, maps-fc.png in out.'
-    """
-    names = [printable(path.name) for path in written]
-    if len(names) > 8:
-        names = [*names[:7], f"… {len(names) - 7} more"]
-    return f"Saved {', '.join(names)} in {printable(str(written[0].parent))}."
+    path.chmod(mode)  # safetensors lets nobody else read the file

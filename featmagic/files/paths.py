@@ -1,4 +1,4 @@
-"""Files that are saved: where they may go, and how they are written whole or not at all."""
+"""The names of files that are saved, and writing them whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,84 +12,130 @@ from pathlib import Path
 from uuid import uuid4
 
 from featmagic.support.errors import FeatmagicError, did_you_mean
-from featmagic.support.text import printable
+from featmagic.support.text import printable, say
 
 ARRAYS = (".npz", ".safetensors")
-
-
 PAGE = ".html"
-
-
 SUFFIXES = (".png", ".svg", ".pdf", PAGE, *ARRAYS)
+
+_LONGEST_NAME = 250  # bytes: file systems take 255
+_MOST_SAID = 8  # files
 
 
 def target_files(
     path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: bool = False
 ) -> list[Path]:
-    """The files that would hold what the keys stand for, once it is sure that they may be written.
+    """Return the files that layers would be saved in, having checked that they may be written.
 
-    Arrays of all keys are in one file, and so are the layers of a page and the picture of one key.
-    Of several keys each has a picture of its own beside `path`: `maps-cnn1.png` for `maps.png`.
+    The arrays of all layers are in one file, as are the layers of a page. If several layers are
+    saved as pictures, each has a file beside `path`: `maps-cnn1.png` for `maps.png`.
+
+    Args:
+        path: as it was given; its suffix says what is saved.
+        keys: of the activations.
+        overwrite: whether files that exist may be replaced.
 
     Raises:
-        FeatmagicError: a suffix that isn't known, a folder that isn't there or that stands where
-            the file would, a file that is there already, unless `overwrite`.
+        FeatmagicError: the suffix is unknown, the folder doesn't exist, there is a folder in the
+            file's place, or the file exists and `overwrite` is False.
 
     Example:
         >>> [file.name for file in target_files("maps.png", ["cnn1", "relu:2"])]
         ['maps-cnn1.png', 'maps-relu_2.png']
     """
-    target = _target(path)
-    alone = holds_arrays(target) or holds_page(target) or len(keys) == 1
-    files = [target] if alone else [target.with_name(name) for name in _names(target, keys)]
+    file = _checked_path(path)
+    alone = holds_arrays(file) or holds_page(file) or len(keys) == 1
+    files = [file] if alone else [file.with_name(name) for name in _names(file, keys)]
     for file in files:
         _check_free(file, overwrite=overwrite)
     return files
 
 
-def holds_arrays(target: Path) -> bool:
-    """Whether such a file holds tensors, and not a picture.
+def holds_arrays(file: Path) -> bool:
+    """Return True if a file of that name holds whole tensors."""
+    return file.suffix.lower() in ARRAYS
 
-    Example:
-        >>> holds_arrays(Path("maps.npz")), holds_arrays(Path("maps.png"))
-        (True, False)
+
+def holds_page(file: str | os.PathLike[str]) -> bool:
+    """Return True if a file of that name is a page that holds an explorer."""
+    return Path(file).suffix.lower() == PAGE
+
+
+def write_whole(writers: Mapping[Path, Callable[[Path], object]]) -> list[Path]:
+    """Write all files or none: each under another name beside its place, then all are renamed.
+
+    Args:
+        writers: for each file a function that writes it, given the path to write to.
+
+    Returns:
+        The files.
+
+    Raises:
+        FeatmagicError: a file can't be written.
     """
-    return target.suffix.lower() in ARRAYS
-
-
-def holds_page(target: str | os.PathLike[str]) -> bool:
-    """Whether such a file is a page that holds an explorer.
-
-    Example:
-        >>> holds_page("look.html"), holds_page("maps.png")
-        (True, False)
-    """
-    return Path(target).suffix.lower() == PAGE
-
-
-def _target(path: str | os.PathLike[str]) -> Path:
-    """The path as it was given, `~` filled in, if a file of ours can be there."""
+    beside = {file: _resolved(file).with_name(f".featmagic-{uuid4().hex}") for file in writers}
     try:
-        target = Path(path).expanduser()
+        for file, write in writers.items():
+            with _explained(file):
+                write(beside[file])
+        for file, written in beside.items():
+            with _explained(file):
+                written.replace(_resolved(file))
+    finally:
+        for left in beside.values():
+            left.unlink(missing_ok=True)
+    return list(writers)
+
+
+def report_unsaved(what: str, reasons: Sequence[str], *, refuse: bool) -> None:
+    """Print what isn't saved, and why.
+
+    Raises:
+        FeatmagicError: `what` and the first reason, if `refuse` is True and there is a reason.
+    """
+    if reasons and refuse:
+        raise FeatmagicError(f"{what}: {reasons[0]}")
+    for reason in reasons:
+        say(f"Not saved: {reason}")
+
+
+def saved_line(files: Sequence[Path]) -> str:
+    """Return what was saved, in one line.
+
+    Example:
+        >>> saved_line([Path("out/maps-cnn1.png"), Path("out/maps-fc.png")])
+        'Saved maps-cnn1.png, maps-fc.png in out.'
+    """
+    names = [printable(file.name) for file in files]
+    if len(names) > _MOST_SAID:
+        names = [*names[: _MOST_SAID - 1], f"… {len(names) - _MOST_SAID + 1} more"]
+    return f"Saved {', '.join(names)} in {printable(str(files[0].parent))}."
+
+
+def _checked_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path with `~` filled in, having checked that a file can be there."""
+    try:
+        file = Path(path).expanduser()
     except RuntimeError as error:
         raise FeatmagicError(f"{printable(str(path))}: {error}") from error
-    with _in_words(target):
-        _check_free(target, overwrite=True)
-        if "\0" in target.name or target.suffix.lower() not in SUFFIXES:
-            raise FeatmagicError(_unknown(target))
-        if not target.parent.is_dir():
+    with _explained(file):
+        _check_free(file, overwrite=True)
+        if "\0" in file.name or file.suffix.lower() not in SUFFIXES:
+            raise FeatmagicError(_unknown_suffix(file))
+        if not file.parent.is_dir():
             raise FeatmagicError(
-                f"There is no folder {_shown(target.parent)} to save {printable(target.name)} in."
+                f"There is no folder {_shown(file.parent)} to save {printable(file.name)} in."
             )
-    if target.suffix.lower() == ".safetensors" and not importlib.util.find_spec("safetensors"):
+    if file.suffix.lower() == ".safetensors" and not importlib.util.find_spec("safetensors"):
         raise FeatmagicError(
             ".safetensors files need a package that isn't here: pip install featmagic[safetensors]."
         )
-    return target
+    return file
 
 
 def _check_free(file: Path, *, overwrite: bool) -> None:
-    with _in_words(file):
+    """Refuse a folder in the file's place, and a file that exists unless it may be replaced."""
+    with _explained(file):
         if file.is_dir():
             name = _shown(file)
             raise FeatmagicError(f"{name} is a folder: name a file in it, as {name}/maps.png.")
@@ -99,8 +145,8 @@ def _check_free(file: Path, *, overwrite: bool) -> None:
             )
 
 
-def _unknown(target: Path) -> str:
-    name, suffix = printable(target.name), target.suffix.lower()
+def _unknown_suffix(file: Path) -> str:
+    name, suffix = printable(file.name), file.suffix.lower()
     near = did_you_mean(suffix, SUFFIXES, limit=1) if suffix else f" Did you mean {name}.png?"
     return f"save writes {', '.join(SUFFIXES[:-1])} and {SUFFIXES[-1]} files, not '{name}'.{near}"
 
@@ -109,18 +155,15 @@ def _shown(path: Path) -> str:
     return printable(str(path))
 
 
-_LONGEST_NAME = 250  # bytes: file systems take 255
-
-
-def _names(target: Path, keys: Sequence[str]) -> list[str]:
-    """A file name for each key."""
-    viewport = max(1, _LONGEST_NAME - len(os.fsencode(f"{target.stem}-{target.suffix}")))
-    safe = [_safe(key).encode()[:viewport].decode(errors="ignore") for key in keys]
-    return [f"{target.stem}-{name}{target.suffix}" for name in distinct(safe)]
+def _names(file: Path, keys: Sequence[str]) -> list[str]:
+    """Return a file name for each key."""
+    room = max(1, _LONGEST_NAME - len(os.fsencode(f"{file.stem}-{file.suffix}")))
+    safe = [_safe(key).encode()[:room].decode(errors="ignore") for key in keys]
+    return [f"{file.stem}-{name}{file.suffix}" for name in distinct(safe)]
 
 
 def _safe(key: str) -> str:
-    """The key without what file systems refuse.
+    """Return the key without letters that file systems refuse.
 
     Example:
         >>> _safe("enc['a/b']:2")
@@ -131,60 +174,34 @@ def _safe(key: str) -> str:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names, numbered where two would be one to a file system that knows no capitals.
+    """Return the names, numbered if two would be one on a case-insensitive file system.
 
     Example:
         >>> distinct(["relu_2", "ReLU_2", "fc"])
         ['relu_2', 'ReLU_2_2', 'fc']
     """
     taken: set[str] = set()
-    found = []
+    unique = []
     for name in names:
-        numbered = chain([name], (f"{name}_{number}" for number in count(2)))
-        free = next(one for one in numbered if _folded(one) not in taken)
+        candidates = chain([name], (f"{name}_{number}" for number in count(2)))
+        free = next(candidate for candidate in candidates if _folded(candidate) not in taken)
         taken.add(_folded(free))
-        found.append(free)
-    return found
+        unique.append(free)
+    return unique
 
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def write_whole(writers: Mapping[Path, Callable[[Path], object]]) -> list[Path]:
-    """Write all files or none: each beside its place first, then all are moved there.
-
-    Args:
-        writers: by file, what writes one, given the path to write to.
-
-    Raises:
-        FeatmagicError: a file that can't be written.
-
-    Example:
-        >>> write_whole({})
-        []
-    """
-    beside = {file: _real(file).with_name(f".featmagic-{uuid4().hex}") for file in writers}
-    try:
-        for file, write in writers.items():
-            with _in_words(file):
-                write(beside[file])
-        for file, written in beside.items():
-            with _in_words(file):
-                written.replace(_real(file))
-    finally:
-        for left in beside.values():
-            left.unlink(missing_ok=True)
-    return list(writers)
-
-
-def _real(file: Path) -> Path:
-    """Where a link leads: it stays a link."""
+def _resolved(file: Path) -> Path:
+    """Return where a symbolic link leads, so that it stays a link; or else the file."""
     return file.resolve() if file.is_symlink() else file
 
 
 @contextmanager
-def _in_words(file: Path) -> Iterator[None]:
+def _explained(file: Path) -> Iterator[None]:
+    """Raise an OSError as a FeatmagicError that names the file and the reason."""
     try:
         yield
     except OSError as error:

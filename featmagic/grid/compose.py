@@ -1,7 +1,8 @@
-"""From planes and colors to a mosaic: tiles, overlay and annotations."""
+"""The third stage: from planes and colors to a mosaic of tiles with annotations."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,228 +10,235 @@ from numpy.typing import NDArray
 from torch import Tensor, uint8
 from torch.nn.functional import avg_pool2d
 
-from featmagic.grid.arrange import ticks
 from featmagic.grid.prepare import Prepared
 from featmagic.planes.dtypes import Pixels
 from featmagic.planes.heat_map import assemble, block_average
-from featmagic.planes.input_image import fit, resize
+from featmagic.planes.input_image import InputImages, fit, resize
 from featmagic.planes.reduction import PCAImage
-from featmagic.render.color import Range, levels, middle_of, palette_indices
+from featmagic.render.color import (
+    Range,
+    apply_norm,
+    choose_range,
+    levels,
+    middle_of,
+    palette_indices,
+)
 from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, tile, with_marks
 from featmagic.render.non_finite_marks import mark_letters
 from featmagic.render.palette import GAP, LEVELS, NAN, palette
-from featmagic.render.viewport import GridLayout
+from featmagic.render.viewport import GridLayout, step_of_labels
 
 
-def compose(ready: Prepared, colors: Range, grid_layout: GridLayout) -> Mosaic:
-    """The tiles and what stands around them."""
-    if ready.rgb is not None:
-        nonfinite = bool(ready.measured.nan or ready.measured.inf)
-        made = pca_tiles(ready.rgb, palette(colors.cmap), grid_layout, nonfinite=nonfinite)
-    else:
-        tiles = _painted(ready, colors, grid_layout)
-        made = tile(tiles, labels(ready), palette(colors.cmap), grid_layout)
-        scale = shared_scale(colors)
-        made = replace(
-            made,
-            bars=bars(ready, colors),
-            ends=ends(scale),
-            scale=scale,
-            strip=strip(ready, colors),
-        )
-        if ready.measured.nan or ready.measured.inf:
-            letters = mark_letters(made.indices)[: len(made.labels)]
-            made = replace(made, nonfinite=letters if any(letters) else ())
-    made = replace(made, ticks=ticks(ready, grid_layout))
-    if ready.overlays and ready.images:
-        height, width = (side * made.zoom for side in made.tile_size)
-        pictures = resize(ready.images, height, width)
-        by_row = len(ready.stack.values) > 1
-        made = overlay(
-            made, pictures, None if ready.rgb else colors, ready.view.alpha, by_row=by_row
-        )
-    return replace(made, inputs=_inputs(ready, made))
-
-
-def _painted(ready: Prepared, colors: Range, grid_layout: GridLayout) -> Tensor:
-    """Palette indices of the tiles, `(P, h, w)`."""
-    values = ready.stack.values.flatten(0, 1)
-    found, padding = assemble(levels(values, colors), ready.form, len(ready.stack.values))
-    found, padding = block_average(found, grid_layout.shrink, padding)
-    hatch = ready.form == "tiles" and found.shape[1:].numel() > 1
-    indices = palette_indices(found, colors, ready.measured, hatch=hatch)
-    if padding:
-        indices.flatten(1)[:, -padding:] = GAP
-    return indices if grid_layout.tall == 1 else indices.repeat_interleave(grid_layout.tall, 1)
-
-
-def _inputs(ready: Prepared, made: Mosaic) -> tuple[Pixels, ...]:
-    """The input image as it stands beside the tiles: one, or one for each row of them."""
-    if not (ready.images and ready.view.input and ready.viewport):
-        return ()
-    rows, height = len(made.indices), made.tile_size[0] * made.zoom
-    highest = ready.viewport.of_input(height)
-    if len(ready.stack.values) == 1:
-        side = min(ready.viewport.beside, ready.viewport.width, max(96, rows * height))
-        return tuple(fit(ready.images, side, highest)[:1])
-    there = ready.images.pixels.shape[2:]
-    # As tall as the tiles, but no wider than there is room beside them.
-    scale = min(height / there[0], ready.viewport.beside / there[1], (highest or height) / there[0])
-    return tuple(resize(ready.images, *(max(1, round(side * scale)) for side in there)))
-
-
-def labels(ready: Prepared) -> tuple[str, ...]:
-    """What stands above each tile: the channel's own index.
-
-    The sample, where all channels are in one picture; nothing, where there is only one of those.
-    """
-    stack = ready.stack
-    if ready.form != "tiles":
-        return stack.rows or ("",)
-    one_row = stack.labels or tuple(map(str, stack.indices))
-    return one_row * len(stack.values)
-
-
-def bars(ready: Prepared, colors: Range) -> tuple[float, ...]:
-    """How strong each channel is against the strongest shown, where each has its own range."""
-    strength = ready.measured.strength
-    if not colors.own_range or ready.form != "tiles" or not strength.max() > 0:
-        return ()
-    with np.errstate(over="ignore"):
-        return tuple((strength / strength.max()).tolist())
-
-
-def shared_scale(colors: Range) -> SharedRange | None:
-    """The range that all tiles share, if they do: one value is no range, nor is none."""
-    low, high, width = (float(one[0]) for one in (colors.low, colors.high, colors.width))
-    if colors.own_range or low == high:
-        return None
-    return SharedRange(low, middle_of(colors), high, colors.norm, colors.center, width)
-
-
-def ends(scale: SharedRange | None) -> tuple[str, ...]:
-    """The values at the low end, the middle and the high end of a range that all share."""
-    if scale is None:
-        return ()
-    return tuple(f"{value:.3g}" for value in (scale.low, scale.middle, scale.high))
-
-
-def strip(ready: Prepared, colors: Range) -> PrefixStrip | None:
-    """The prefix tokens, a line each, in the colors of the channels' own ranges."""
-    stack = ready.stack
-    if stack.prefix is None:
-        return None
-    rows, count, tokens = stack.prefix.shape
-    found = levels(stack.prefix.reshape(rows * count, tokens, 1), colors)
-    # Prefix tokens may hold NaN where the patches don't.
-    nonfinite = replace(ready.measured, nan=1)
-    indices = palette_indices(found, colors, nonfinite, hatch=False).view(rows, count, tokens)
-    lines = indices.transpose(1, 2).reshape(rows * tokens, count).cpu().numpy()
-    names = [f"{row} {name}".strip() for row in stack.rows or ("",) for name in stack.names]
-    marks = mark_letters(lines[:, None, None])
-    return PrefixStrip(tuple(f"{n} {m}".rstrip() for n, m in zip(names, marks, strict=True)), lines)
-
-
-def pca_tiles(rgb: PCAImage, colors: bytes, grid_layout: GridLayout, *, nonfinite: bool) -> Mosaic:
-    """A tile a sample; what is no number has NaN's color, and where there is room its shape.
+def color_range_of(prepared: Prepared, shown: Sequence[Prepared] = ()) -> Range:
+    """Return the colormap and the color ranges of a layer's planes.
 
     Args:
-        rgb: the components.
-        colors: a palette.
-        grid_layout: of the tiles.
-        nonfinite: whether any value may be no number.
-
-    Example:
-        >>> import torch
-        >>> blank, lost = torch.zeros(1, 2, 2, 3).byte(), torch.eye(2)[None] > 0
-        >>> made = PCAImage(blank, 3, False, 0, lost)
-        >>> pca_tiles(made, bytes(768), GridLayout(1, 1, 1), nonfinite=True).nonfinite
-        ('×',)
+        prepared: The layer.
+        shown: All layers that are shown: they share a range if the view says so.
     """
-    small = _small(rgb.rgb, grid_layout.shrink)
-    labels = ("",) * len(small)
-    made = tile(small, labels, colors, grid_layout)
-    if not nonfinite:
-        return made
-    lost = block_average(rgb.missing.float(), grid_layout.shrink)[0] > 0
-    missing = tile((lost * NAN).to(uint8), labels, colors, grid_layout).indices
-    letters = mark_letters(missing)[: len(small)]
-    made.indices[missing == NAN] = made.colors[NAN]
-    return replace(made, nonfinite=letters, missing=missing) if any(letters) else made
+    sharing = shown if prepared.scale == "all" and shown else [prepared]
+    return choose_range(
+        prepared.measured,
+        prepared.view,
+        scale=prepared.scale,
+        signed=any(layer.planes.signed for layer in sharing),
+        shown=[layer.measured for layer in sharing],
+    )
 
 
-def _small(rgb: Tensor, shrink: int) -> Tensor:
-    """Pictures `(R, H, W, 3)` with every `shrink` x `shrink` pixels averaged."""
+def compose(prepared: Prepared, color_range: Range, grid_layout: GridLayout) -> Mosaic:
+    """Return the tiles and their annotations."""
+    if prepared.rgb is None:
+        tiles = _color_tiles(prepared, color_range, grid_layout)
+    else:
+        tiles = _pca_tiles(prepared, prepared.rgb, color_range, grid_layout)
+    mosaic = _annotated(tiles, prepared, color_range, grid_layout)
+    if prepared.overlays and prepared.images:
+        return _overlay(mosaic, prepared, prepared.images, color_range)
+    return mosaic
+
+
+def _color_tiles(prepared: Prepared, color_range: Range, grid_layout: GridLayout) -> Mosaic:
+    """Return the tiles as palette indices."""
+    tiling, planes = prepared.tiling, prepared.planes.values.flatten(0, 1)
+    values, padding = assemble(levels(*apply_norm(planes, color_range)), tiling.form, tiling.count)
+    values, padding = block_average(values, grid_layout.shrink, padding)
+    hatch = tiling.form == "tiles" and values.shape[1:].numel() > 1
+    indices = palette_indices(
+        values,
+        nonfinite=prepared.measured.has_nonfinite,
+        constant=prepared.measured.constant if hatch else None,
+        own_range=color_range.own_range,
+    )
+    if padding:
+        indices.flatten(1)[:, -padding:] = GAP
+    if grid_layout.tall > 1:
+        indices = indices.repeat_interleave(grid_layout.tall, 1)
+    return tile(indices, tiling.labels, palette(color_range.cmap), grid_layout)
+
+
+def _pca_tiles(
+    prepared: Prepared, rgb: PCAImage, color_range: Range, grid_layout: GridLayout
+) -> Mosaic:
+    """Return one RGB tile for each sample; positions with non-finite values have NaN's color."""
+    labels, colors = prepared.tiling.labels, palette(color_range.cmap)
+    tiles = tile(_averaged(rgb.rgb, grid_layout.shrink), labels, colors, grid_layout)
+    if not prepared.measured.has_nonfinite:
+        return tiles
+    is_missing = block_average(rgb.missing.float(), grid_layout.shrink)[0] > 0
+    missing = tile((is_missing * NAN).to(uint8), labels, colors, grid_layout).indices
+    is_nan = missing == NAN
+    if not is_nan.any():
+        return tiles
+    indices = np.where(is_nan[..., None], tiles.colors[NAN], tiles.indices)
+    return replace(tiles, indices=indices, missing=missing)
+
+
+def _averaged(rgb: Tensor, shrink: int) -> Tensor:
+    """Return images `(R, H, W, 3)` with every `shrink` x `shrink` pixels averaged."""
     if shrink == 1:
         return rgb
     small = avg_pool2d(rgb.permute(0, 3, 1, 2).float(), shrink, ceil_mode=True)
     return small.round().to(uint8).permute(0, 2, 3, 1)
 
 
-def overlay(
-    mosaic: Mosaic, pictures: Pixels, colors: Range | None, alpha: float, *, by_row: bool
+def _annotated(
+    tiles: Mosaic, prepared: Prepared, color_range: Range, grid_layout: GridLayout
 ) -> Mosaic:
-    """The tiles on the input, the more opaque the larger the magnitude.
+    """Return the tiles with everything that is shown around them."""
+    shared = None if tiles.is_rgb else _shared_range(color_range)
+    return replace(
+        tiles,
+        bars=() if tiles.is_rgb else _bars(prepared, color_range),
+        ticks=_ticks(prepared, grid_layout),
+        strip=_prefix_strip(prepared, color_range),
+        scale=shared,
+        ends=_end_texts(shared),
+        nonfinite=_nonfinite_letters(tiles, prepared),
+        inputs=_inputs(tiles, prepared),
+    )
+
+
+def _bars(prepared: Prepared, color_range: Range) -> tuple[float, ...]:
+    """Return how strong each channel is against the strongest, if each has its own range."""
+    strength = prepared.measured.strength
+    if not color_range.own_range or prepared.tiling.form != "tiles" or not strength.max() > 0:
+        return ()
+    with np.errstate(over="ignore"):
+        return tuple((strength / strength.max()).tolist())
+
+
+def _ticks(prepared: Prepared, grid_layout: GridLayout) -> tuple[tuple[int, int, str], ...]:
+    """Return the names on the left: of the rows of tiles, or of a heat map's rows of values."""
+    tiling, shrink, tall = prepared.tiling, grid_layout.shrink, grid_layout.tall
+    if prepared.viewport is None or not tiling.value_row_names:
+        return tuple((row, 0, name) for row, name in enumerate(tiling.row_names))
+    step = shrink * step_of_labels(grid_layout.zoom * tall, prepared.viewport)
+    names = list(enumerate(tiling.value_row_names))[::step]
+    return tuple((0, row // shrink * tall, name) for row, name in names)
+
+
+def _prefix_strip(prepared: Prepared, color_range: Range) -> PrefixStrip | None:
+    """Return the prefix tokens, a line each, in the colors of the channels' own ranges."""
+    planes = prepared.planes
+    if planes.prefix is None:
+        return None
+    rows, count, tokens = planes.prefix.shape
+    values = levels(*apply_norm(planes.prefix.reshape(rows * count, tokens, 1), color_range))
+    # Prefix tokens may hold NaN where the patches don't.
+    indices = palette_indices(values, nonfinite=True)
+    lines = indices.view(rows, count, tokens).transpose(1, 2).reshape(rows * tokens, count)
+    lines_on_host = lines.cpu().numpy()
+    names = [f"{row} {name}".strip() for row in planes.rows or ("",) for name in planes.names]
+    letters = mark_letters(lines_on_host[:, None, None])
+    labels = (f"{name} {mark}".rstrip() for name, mark in zip(names, letters, strict=True))
+    return PrefixStrip(tuple(labels), lines_on_host)
+
+
+def _shared_range(color_range: Range) -> SharedRange | None:
+    """Return the range that all tiles share; None if they don't, or if it is a single value."""
+    ends = (color_range.low, color_range.high, color_range.width)
+    low, high, width = (float(end[0]) for end in ends)
+    if color_range.own_range or low == high:
+        return None
+    middle = middle_of(color_range)
+    return SharedRange(low, middle, high, color_range.norm, color_range.center, width)
+
+
+def _end_texts(shared: SharedRange | None) -> tuple[str, ...]:
+    if shared is None:
+        return ()
+    return tuple(f"{value:.3g}" for value in (shared.low, shared.middle, shared.high))
+
+
+def _nonfinite_letters(tiles: Mosaic, prepared: Prepared) -> tuple[str, ...]:
+    """Return the letters of the non-finite values in each tile; none if no tile has any."""
+    values = tiles.missing if tiles.is_rgb else tiles.indices
+    if values is None or not prepared.measured.has_nonfinite:
+        return ()
+    letters = mark_letters(values)[: len(tiles.labels)]
+    return letters if any(letters) else ()
+
+
+def _inputs(tiles: Mosaic, prepared: Prepared) -> tuple[Pixels, ...]:
+    """Return the input image as it is shown beside the tiles: one, or one for each row of them."""
+    images, viewport = prepared.images, prepared.viewport
+    if not (images and prepared.view.input and viewport):
+        return ()
+    rows, height = len(tiles.indices), tiles.tile_size[0] * tiles.zoom
+    highest = viewport.of_input(height)
+    if len(prepared.planes.values) == 1:
+        side = min(viewport.beside, viewport.width, max(96, rows * height))
+        return tuple(fit(images, side, highest)[:1])
+    size = images.pixels.shape[2:]
+    # As tall as the tiles, but no wider than the space beside them.
+    scale = min(height / size[0], viewport.beside / size[1], (highest or height) / size[0])
+    return tuple(resize(images, *(max(1, round(side * scale)) for side in size)))
+
+
+def _overlay(mosaic: Mosaic, prepared: Prepared, images: InputImages, color_range: Range) -> Mosaic:
+    """Return the tiles over the input, the more opaque the larger the magnitude.
 
     The rule is FiftyOne's: opacity in proportion to |value|, or to the distance from the middle of
-    a centered range; under a norm that isn't linear, to what the norm makes of it.
-
-    Args:
-        mosaic: of palette indices, or of RGB, which is opaque everywhere.
-        pictures: the input at the size of an enlarged tile, `(S, h * zoom, w * zoom, 3)`.
-        colors: the ranges behind the indices.
-        alpha: how opaque the largest value is, 0 to 1.
-        by_row: whether each row of tiles has a picture of its own.
+    a centered range; under a norm that isn't linear, to the normalized value. RGB tiles are equally
+    opaque everywhere.
 
     Returns:
         A mosaic of RGB pixels, with zoom 1.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import GridLayout
-        >>> tiles = tile(torch.zeros(1, 2, 2).byte(), ("",), bytes(768), GridLayout(1, 3, 1))
-        >>> ends = np.zeros(1), np.ones(1)
-        >>> gray = np.full((1, 6, 6, 3), 9, np.uint8)
-        >>> colors = Range("gray", None, True, *ends)
-        >>> overlay(tiles, gray, colors, 0.5, by_row=False).indices[0, 0, 0, 0]
-        array([9, 9, 9], dtype=uint8)
     """
-    rows = len(mosaic.indices)
-    under = pictures if by_row else np.broadcast_to(pictures[:1], (rows, *pictures.shape[1:]))
-    if mosaic.is_rgb or colors is None:
-        over, opacity = with_marks(mosaic), np.array(alpha)
+    rows, (height, width) = len(mosaic.indices), mosaic.tile_size
+    below = resize(images, height * mosaic.zoom, width * mosaic.zoom)
+    if len(prepared.planes.values) == 1:  # the rows of tiles aren't samples
+        below = np.broadcast_to(below[:1], (rows, *below.shape[1:]))
+    tiles, alpha = with_marks(mosaic), prepared.view.alpha
+    if mosaic.is_rgb:
+        colors, opacity = tiles, np.array(alpha)
     else:
-        tiles = with_marks(mosaic)
-        over, opacity = mosaic.colors[tiles], alpha * _opacity(mosaic, tiles, colors)[..., None]
-    blended = under[:, :, None] * (1 - opacity) + over * opacity
+        colors = mosaic.colors[tiles]
+        opacity = alpha * _opacity(mosaic, tiles, color_range)[..., None]
+    blended = below[:, :, None] * (1 - opacity) + colors * opacity
     if spare := rows * mosaic.indices.shape[2] - len(mosaic.labels):
         blended[-1, :, -spare:] = mosaic.colors[GAP]
     return replace(mosaic, indices=blended.round().astype(np.uint8), zoom=1)
 
 
-def _opacity(mosaic: Mosaic, tiles: Pixels, colors: Range) -> NDArray[np.float64]:
-    """How opaque each pixel of the tiles is, 0 to 1."""
+def _opacity(mosaic: Mosaic, tiles: Pixels, color_range: Range) -> NDArray[np.float64]:
+    """Return the opacity of each pixel of the tiles, 0 to 1."""
     rows, _, ncols, _ = mosaic.indices.shape
     by_tile = np.zeros((rows * ncols, 256))
-    by_tile[: len(mosaic.labels)] = opacities(colors)
-    result: NDArray[np.float64] = by_tile[np.arange(rows * ncols).reshape(rows, 1, ncols, 1), tiles]
-    return result
+    by_tile[: len(mosaic.labels)] = opacities(color_range)
+    places = np.arange(rows * ncols).reshape(rows, 1, ncols, 1)
+    opacity: NDArray[np.float64] = by_tile[places, tiles]
+    return opacity
 
 
-def opacities(colors: Range) -> NDArray[np.float64]:
-    """How opaque each of the 256 palette indices is in each plane, `(P, 256)`, 0 to 1.
-
-    Example:
-        >>> ends = np.full(1, 1.0), np.full(1, 2.0)
-        >>> opacities(Range("viridis", None, True, *ends))[0, [0, 247]].tolist()
-        [0.5, 1.0]
-    """
+def opacities(color_range: Range) -> NDArray[np.float64]:
+    """Return the opacity of each of the 256 palette indices in each plane, `(P, 256)`, 0 to 1."""
     place = np.linspace(0, 1, LEVELS)
-    low, high = colors.low[:, None], colors.high[:, None]
-    if colors.center is not None:
+    low, high = color_range.low[:, None], color_range.high[:, None]
+    if color_range.center is not None:
         opaque = np.broadcast_to(np.abs(2 * place - 1), (len(low), LEVELS))
-    elif colors.norm != "linear":
+    elif color_range.norm != "linear":
         opaque = np.broadcast_to(place, (len(low), LEVELS))
     else:
         most = np.maximum(np.abs(low), np.abs(high))

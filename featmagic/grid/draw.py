@@ -1,4 +1,4 @@
-"""The whole way from an activation to its caption and mosaic."""
+"""All stages: from activations to captions and mosaics."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from featmagic.grid.arrange import arrange
-from featmagic.grid.caption import caption, describe_drawing, describe_planes, describe_values
-from featmagic.grid.compose import compose
+from featmagic.grid.caption import caption, caption_of_undrawable
+from featmagic.grid.compose import color_range_of, compose
 from featmagic.grid.prepare import Prepared, Undrawable, prepare_all
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
-from featmagic.render.color import choose_range
 from featmagic.render.mosaic import Mosaic
 from featmagic.render.viewport import PAGE, GridLayout, Viewport
 from featmagic.support.progress import Progress
@@ -19,22 +18,30 @@ from featmagic.support.progress import Progress
 
 @dataclass(frozen=True)
 class Drawing:
-    """A caption and, where there is a picture, its mosaic."""
+    """A layer as it is shown.
+
+    Attributes:
+        caption: One line of words and figures.
+        mosaic: The picture; None where there is none.
+    """
 
     caption: str
     mosaic: Mosaic | None
 
 
 def draw(activation: Activation, view: View, viewport: Viewport | None = PAGE) -> Drawing:
-    """Draw an activation.
+    """Draw one activation.
 
     Args:
-        activation: on any device: what leaves it is the figures and one byte a pixel.
-        view: how to draw.
-        viewport: how much room there is; None where no picture is wanted.
+        activation: On any device: only statistics and one byte for each pixel are copied from it.
+        view: How to draw it.
+        viewport: The space to draw in; None where no picture is wanted.
+
+    Returns:
+        The caption, and the mosaic if the activation can be drawn.
 
     Raises:
-        FeatmagicError: what can't be drawn as the view says.
+        FeatmagicError: The activation can't be drawn as the view says.
 
     Example:
         >>> import torch
@@ -49,61 +56,42 @@ def draw_all(
     view: View,
     viewport: Viewport | None = PAGE,
 ) -> Generator[Drawing]:
-    """Draw several layers: first all are prepared, then drawn, so that an error comes before.
+    """Draw several activations: all are prepared before the first is drawn, so errors come first.
+
+    Args:
+        activations: As they were captured.
+        view: How to draw them.
+        viewport: The space to draw in; None where no picture is wanted.
 
     Yields:
         Each drawing as soon as it is made, so that an interrupt leaves those before it.
 
     Raises:
-        FeatmagicError: what can't be drawn as the view says.
-
-    Example:
-        >>> list(draw_all([], View()))
-        []
+        FeatmagicError: An activation can't be drawn as the view says.
     """
     with Progress(3 * len(activations), "Drawing") as progress:
-        done = prepare_all(activations, view, viewport, progress.step)
-        together = [one for one in done if isinstance(one, Prepared)]
-        ready = [(one, arrange(one)) for one in done]
-        for one, grid_layout in ready:
-            drawing = _drawn(one, grid_layout, together)
+        layers = prepare_all(activations, view, viewport, progress.step)
+        drawable = [layer for layer in layers if isinstance(layer, Prepared)]
+        arranged = [(layer, arrange(layer)) for layer in layers]
+        for layer, grid_layout in arranged:
+            drawing = _drawing(layer, grid_layout, drawable)
             progress.step()
             progress.clear()
             yield drawing
 
 
-def draw_prepared(ready: Prepared | Undrawable) -> Drawing:
-    """Draw a layer that is prepared, by itself.
-
-    Example:
-        >>> import torch
-        >>> fc = Activation("fc", "fc", "Linear", 1, torch.ones(0))
-        >>> draw_prepared(Undrawable(fc, "empty")).caption
-        'fc  Linear  (0,) float32 cpu · empty'
-    """
-    return _drawn(ready, arrange(ready), [ready] if isinstance(ready, Prepared) else [])
+def draw_prepared(layer: Prepared | Undrawable) -> Drawing:
+    """Draw a single layer that is prepared already."""
+    return _drawing(layer, arrange(layer))
 
 
-def _drawn(
-    ready: Prepared | Undrawable, grid_layout: GridLayout | None, together: Sequence[Prepared]
+def _drawing(
+    layer: Prepared | Undrawable, grid_layout: GridLayout | None, shown: Sequence[Prepared] = ()
 ) -> Drawing:
-    if isinstance(ready, Undrawable):
-        return Drawing(caption(ready.activation, ready.reason), None)
-    stack = ready.stack
-    sharing = together if ready.scale == "all" else [ready]
-    colors = choose_range(
-        ready.measured,
-        ready.view,
-        scale=ready.scale,
-        signed=any(one.stack.signed for one in sharing),
-        shown=[one.measured for one in sharing],
-    )
-    text = caption(
-        ready.activation,
-        describe_planes(stack, ready.dims),
-        describe_values(ready.measured, stack),
-        describe_drawing(ready, colors, grid_layout),
-    )
-    if grid_layout is None:
-        return Drawing(text, None)
-    return Drawing(text, compose(ready, colors, grid_layout))
+    """Make the drawing of a layer; all layers shown may share its color range."""
+    if isinstance(layer, Undrawable):
+        return Drawing(caption_of_undrawable(layer), None)
+    color_range = color_range_of(layer, shown)
+    text = caption(layer, color_range, grid_layout)
+    mosaic = compose(layer, color_range, grid_layout) if grid_layout else None
+    return Drawing(text, mosaic)

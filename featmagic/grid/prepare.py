@@ -1,4 +1,4 @@
-"""From an activation to planes that are chosen and measured; nothing is drawn yet."""
+"""The first stage: from an activation to planes that are chosen, ranked and measured."""
 
 from __future__ import annotations
 
@@ -11,62 +11,88 @@ from torch import Tensor
 
 from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
-from featmagic.planes.heat_map import form_of
+from featmagic.planes.heat_map import assembled_size, folded_width, form_of
 from featmagic.planes.input_image import InputImages, input_images
 from featmagic.planes.layout import check_used, fitting, layout_of
 from featmagic.planes.planes import Planes, planes_of
 from featmagic.planes.ranking import rank
 from featmagic.planes.reduction import PCAImage, pca_image, reduce
-from featmagic.planes.statistics import Asked, Measured, measured_and_order
+from featmagic.planes.statistics import Statistics, StatisticsRequest, measure
 from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
-from featmagic.render.color import check_norm, scale_of
+from featmagic.render.color import NORMS, check_norm, scale_of
 from featmagic.render.viewport import Viewport, most_columns
 
 
 @dataclass(frozen=True, eq=False)
 class Undrawable:
-    """An activation of which there is no picture, with the reason."""
+    """An activation that can't be drawn, and the reason."""
 
     activation: Activation
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """An activation, ready to draw.
+@dataclass(frozen=True)
+class Tiling:
+    """How planes are put together in tiles, and what the tiles and their rows are called.
 
     Attributes:
-        activation: as it was captured.
-        view: how to draw it.
-        viewport: how much room there is; None where no picture is wanted.
-        dims: what its axes are.
-        stack: the planes to show, in order.
-        measured: what they hold.
-        scale: who shares a range: `channel`, `layer` or `all`.
-        images: the input, where it is shown.
-        rgb: principal components, where they are asked for.
+        form: `tiles`, one plane each; or a heat map of all planes: `rows`, `columns` or `fold`.
+        count: The number of tiles.
+        size: Height and width of a tile, in values.
+        labels: The label of each tile.
+        ncols: The number of tiles in a row, where a row of tiles means something; else None.
+        row_names: The name of each row of tiles, where a row means something.
+        value_row_names: The name of each row of values in a heat map, if there is only one.
+    """
+
+    form: str
+    count: int
+    size: tuple[int, int]
+    labels: tuple[str, ...]
+    ncols: int | None = None
+    row_names: tuple[str, ...] = ()
+    value_row_names: tuple[str, ...] = ()
+
+    @property
+    def margin(self) -> int:
+        """The letters that the names on the left take, with a space; 0 without names."""
+        names = (*self.row_names, *self.value_row_names)
+        return max((len(name) + 1 for name in names), default=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An activation that is ready to be drawn.
+
+    Attributes:
+        activation: As it was captured.
+        view: How to draw it.
+        viewport: The space to draw in; None where no picture is wanted.
+        dims: A letter for each dimension of the activation.
+        planes: The planes to show, in order.
+        tiling: How they are put together in tiles.
+        measured: Their statistics.
+        scale: What shares a color range: `channel`, `layer` or `all`.
+        images: The input images, if they are shown.
+        rgb: The principal components as an image, if they are shown in place of the planes.
     """
 
     activation: Activation
     view: View
     viewport: Viewport | None
     dims: str
-    stack: Planes
-    measured: Measured
+    planes: Planes
+    tiling: Tiling
+    measured: Statistics
     scale: str
     images: InputImages | None = None
     rgb: PCAImage | None = None
 
     @property
-    def form(self) -> str:
-        """The form that the planes take: `tiles`, `rows`, `columns` or `fold`."""
-        return form_of(self.stack.form, self.stack.values.shape[1])
-
-    @property
     def overlays(self) -> bool:
-        """Whether the tiles lie on the input image."""
-        return self.view.overlay and self.stack.spatial
+        """Whether the tiles are drawn over the input image."""
+        return self.view.overlay and self.planes.spatial
 
 
 def prepare(
@@ -75,16 +101,17 @@ def prepare(
     viewport: Viewport | None,
     step: Callable[[], None] = lambda: None,
 ) -> Prepared | Undrawable:
-    """Choose and measure what the view shows of an activation.
+    """Choose and measure the planes that the view shows of an activation.
 
     Args:
-        activation: as it was captured.
-        view: how to draw it.
-        viewport: how much room there is; None where no picture is wanted.
-        step: is called when it is half done: many samples take their time.
+        activation: As it was captured.
+        view: How to draw it.
+        viewport: The space to draw in; None where no picture is wanted.
+        step: Called once halfway, for progress.
 
     Raises:
-        FeatmagicError: a sample, channel, layout, grid or norm that can't be.
+        FeatmagicError: The view asks for a sample, channel, layout, patch grid or norm that the
+            activation doesn't have or can't be drawn with.
 
     Example:
         >>> import torch
@@ -94,73 +121,87 @@ def prepare(
     if reason := undrawable(activation.tensor):
         return Undrawable(activation, reason)
     layout = layout_of(activation, view)
-    key, memory = activation.key, activation.cache
-    stack, order = rank(planes_of(activation.tensor, layout, view, key), view, key, memory)
-    stack, order = _cut(stack, order, view, viewport)
+    key, cache = activation.key, activation.cache
+    planes, order = rank(planes_of(activation.tensor, layout, view, key), view, key, cache)
+    planes, order = _first_in_a_row(planes, order, view, viewport)
     step()
-    rgb = pca_image(stack, key, memory, view.pca_basis) if view.reduce == "pca" else None
+    rgb = pca_image(planes, key, cache, view.pca_basis) if view.reduce == "pca" else None
     if view.reduce:
-        stack = replace(stack, read="", prefix=None) if rgb else reduce(stack, view.reduce)
-    scale = _scale(stack, view)
-    asked = _asked(stack, view, scale)
-    values = stack.values.flatten(0, 1)
-    if stack.form == "fold":  # measured as the one picture it is
+        planes = replace(planes, read="", prefix=None) if rgb else reduce(planes, view.reduce)
+    scale = _scale(planes, view)
+    values = planes.values.flatten(0, 1)
+    if planes.form == "fold":  # measured as the one picture that it is
         values = values.reshape(1, 1, -1)
-    measured, places = measured_and_order(values, asked, order, stack.prefix)
+    request = _request(planes, view, scale)
+    measured = measure(values, request, prefix=planes.prefix, order=order)
     check_norm(measured, view, key)
-    measured = _by_channel(measured, stack)
-    if places:
-        stack = replace(stack, indices=tuple(stack.indices[place] for place in places))
-    shown, stack = _images(activation, stack, layout.dims, view)
-    dims = view.layout or layout.dims
-    return Prepared(activation, view, viewport, dims, stack, measured, scale, shown, rgb)
-
-
-def _scale(stack: Planes, view: View) -> str:
-    """Who shares a range: a channel that is alone, or a value of a fold, has none of its own."""
-    scale = scale_of(view, stack.form)
-    alone = stack.form == "fold" or stack.values.shape[1] == 1
-    return "layer" if alone and scale == "channel" else scale
-
-
-def _cut(
-    stack: Planes, order: Tensor | None, view: View, viewport: Viewport | None
-) -> tuple[Planes, Tensor | None]:
-    """The planes that fit in a row, where each row is a sample or a channel, and their order."""
-    several = len(stack.values) > 1 and stack.form == "tiles"
-    if not several or viewport is None or view.reduce:
-        return stack, order
-    height, width = stack.values.shape[2:]
-    margin = max(len(text) + 1 for text in stack.rows) * viewport.letter
-    most = most_columns((height, width), view, replace(viewport, width=viewport.width - margin))
-    asked_for = (view.channels is not None or view.topk is not None) and not viewport.strict
-    if asked_for or most >= stack.values.shape[1]:
-        return stack, order
-    words = (*stack.words, f"{most} in a row: no room for more")
-    prefix = None if stack.prefix is None else stack.prefix[:, :most]
-    # In an order, which is still on the device, the indices are those of all.
-    indices = stack.indices[:most] if order is None else stack.indices
-    cut = replace(stack, values=stack.values[:, :most], prefix=prefix, indices=indices, words=words)
-    return cut, None if order is None else order[:most]
-
-
-def _asked(stack: Planes, view: View, scale: str) -> Asked:
-    return Asked(
-        outside=view.robust,
-        positive=view.norm == "log",
-        whole=scale != "channel",
-        alike=view.reduce is None
-        and len(stack.values) == 1
-        and len(set(stack.indices)) == len(stack.indices),
+    measured = _with_ranges_by_channel(measured, planes)
+    if measured.order:
+        planes = replace(planes, indices=tuple(planes.indices[place] for place in measured.order))
+    images, planes = _input_images(activation, planes, layout.dims, view)
+    return Prepared(
+        activation=activation,
+        view=view,
+        viewport=viewport,
+        dims=view.layout or layout.dims,
+        planes=planes,
+        tiling=tiling_of(planes) if rgb is None else _tiling_of_images(planes),
+        measured=measured,
+        scale=scale,
+        images=images,
+        rgb=rgb,
     )
 
 
-def _by_channel(measured: Measured, stack: Planes) -> Measured:
-    """With one range for all tiles of a channel: its samples, or its slices."""
-    rows, count = stack.values.shape[:2]
+def _first_in_a_row(
+    planes: Planes, order: Tensor | None, view: View, viewport: Viewport | None
+) -> tuple[Planes, Tensor | None]:
+    """Drop the planes, and their places in `order`, that don't fit in the row of a sample.
+
+    Where each row of tiles is a sample or a channel, rows can't be broken.
+    """
+    has_rows = len(planes.values) > 1 and planes.form == "tiles"
+    if not has_rows or viewport is None or view.reduce:
+        return planes, order
+    height, width = planes.values.shape[2:]
+    margin = max(len(text) + 1 for text in planes.rows) * viewport.letter
+    most = most_columns((height, width), view, replace(viewport, width=viewport.width - margin))
+    is_wide = (view.channels is not None or view.topk is not None) and not viewport.strict
+    if is_wide or most >= planes.values.shape[1]:
+        return planes, order
+    words = (*planes.words, f"{most} in a row: no room for more")
+    prefix = None if planes.prefix is None else planes.prefix[:, :most]
+    # The order is still on the device, and refers to the indices of all planes.
+    indices = planes.indices[:most] if order is None else planes.indices
+    values = planes.values[:, :most]
+    fitting_planes = replace(planes, values=values, prefix=prefix, indices=indices, words=words)
+    return fitting_planes, None if order is None else order[:most]
+
+
+def _scale(planes: Planes, view: View) -> str:
+    """Return what shares a color range: a single plane, or a single value, has none of its own."""
+    scale = scale_of(view, planes.form)
+    alone = planes.form == "fold" or planes.values.shape[1] == 1
+    return "layer" if alone and scale == "channel" else scale
+
+
+def _request(planes: Planes, view: View, scale: str) -> StatisticsRequest:
+    return StatisticsRequest(
+        outside=view.robust,
+        positive=NORMS[view.norm].positive,
+        whole=scale != "channel",
+        duplicates=view.reduce is None
+        and len(planes.values) == 1
+        and len(set(planes.indices)) == len(planes.indices),
+    )
+
+
+def _with_ranges_by_channel(measured: Statistics, planes: Planes) -> Statistics:
+    """Give all tiles of a channel, which are its samples or its slices, the same range."""
+    rows, count = planes.values.shape[:2]
     if rows == 1 or len(measured.low) == 1:
         return measured
-    axis = 0 if stack.samples[1:] else 1
+    axis = 0 if planes.samples[1:] else 1
 
     def shared(ends: NDArray[np.float64], of: np.ufunc) -> NDArray[np.float64]:
         grid = ends.reshape(rows, count)
@@ -171,18 +212,67 @@ def _by_channel(measured: Measured, stack: Planes) -> Measured:
     return replace(measured, inner_low=low, inner_high=high)
 
 
-def _images(
-    activation: Activation, stack: Planes, dims: str, view: View
+def _input_images(
+    activation: Activation, planes: Planes, dims: str, view: View
 ) -> tuple[InputImages | None, Planes]:
-    """The input images beside or under the planes, unless the samples are others: windows, say."""
-    if not (view.input or (view.overlay and stack.spatial)):
-        return None, stack
+    """Return the input images, and the planes, which say so if no image belongs to them.
+
+    A layer may have other samples than the input, such as the windows of a Swin transformer.
+    """
+    if not (view.input or (view.overlay and planes.spatial)):
+        return None, planes
     image = image_of(activation.inputs)
     count = activation.tensor.shape[dims.index("N")] if "N" in dims else None
     if image is not None and count not in (None, len(image)):
-        words = (*stack.words, f"not on the input: {count} samples of {len(image)} inputs")
-        return None, replace(stack, spatial=False, words=words)
-    return input_images(image, stack.samples, view), stack
+        words = (*planes.words, f"not on the input: {count} samples of {len(image)} inputs")
+        return None, replace(planes, spatial=False, words=words)
+    return input_images(image, planes.samples, view), planes
+
+
+def tiling_of(planes: Planes) -> Tiling:
+    """Return how these planes are put together in tiles.
+
+    Example:
+        >>> import torch
+        >>> tokens = Planes(torch.zeros(1, 3, 5, 1), (0, 1, 2), 3, "features", "columns")
+        >>> tiling = tiling_of(tokens)
+        >>> tiling.count, tiling.size, tiling.value_row_names
+        (1, (5, 3), ('0', '1', '2', '3', '4'))
+    """
+    rows, count, height, width = planes.values.shape
+    form = form_of(planes.form, count)
+    per_row, *size = assembled_size(count, (height, width), form)
+    if form == "tiles":
+        labels = (planes.labels or tuple(map(str, planes.indices))) * rows
+    else:
+        labels = planes.rows or ("",)
+    return Tiling(
+        form=form,
+        count=rows * per_row,
+        size=(size[0], size[1]),
+        labels=labels,
+        ncols=count if rows > 1 and form == "tiles" else None,
+        row_names=planes.rows if form == "tiles" else (),
+        value_row_names=() if form == "tiles" or rows > 1 else _value_row_names(planes, form),
+    )
+
+
+def _tiling_of_images(planes: Planes) -> Tiling:
+    """Return how the images that stand for all planes of a row are put together: one in a row."""
+    rows, _, height, width = planes.values.shape
+    ncols = 1 if rows > 1 else None
+    return Tiling("tiles", rows, (height, width), ("",) * rows, ncols, planes.rows)
+
+
+def _value_row_names(planes: Planes, form: str) -> tuple[str, ...]:
+    """Return the names of a heat map's rows: the indices of channels, samples or tokens."""
+    if form == "rows":
+        return tuple(map(str, planes.indices))
+    if form == "columns":
+        if len(planes.samples) > 1:
+            return tuple(f"s{sample}" for sample in planes.samples)
+        return tuple(map(str, range(planes.values.shape[2])))
+    return tuple(map(str, planes.indices[:: folded_width(len(planes.indices))]))
 
 
 def prepare_all(
@@ -191,36 +281,32 @@ def prepare_all(
     viewport: Viewport | None,
     step: Callable[[], None] = lambda: None,
 ) -> list[Prepared | Undrawable]:
-    """Prepare several layers, before any is drawn: what is wrong with one is said first.
+    """Prepare several layers before any of them is drawn, so that errors come first.
 
-    A layout goes to the layers that have as many axes; an option that would change no layer is
-    refused.
+    A layout applies to the layers that have as many dimensions. An option that would change no
+    layer is refused.
 
     Args:
-        activations: as they were captured.
-        view: how to draw.
-        viewport: how much room there is.
-        step: is called twice for each that has a picture, and once for others.
+        activations: As they were captured.
+        view: How to draw them.
+        viewport: The space to draw in; None where no picture is wanted.
+        step: Called twice for each layer that can be drawn and once for others, for progress.
 
     Raises:
-        FeatmagicError: as `prepare`, or an option that none of the layers has a use for.
-
-    Example:
-        >>> prepare_all([], View(), None)
-        []
+        FeatmagicError: As for `prepare`, or an option has an effect on none of the layers.
     """
-    done = []
+    layers = []
     for activation in activations:
-        how = fitting(activation, view, len(activations))
-        done.append(prepare(activation, how, viewport, step))
+        own_view = fitting(activation, view, len(activations))
+        layers.append(prepare(activation, own_view, viewport, step))
         step()
-    if drawable := [one for one in done if isinstance(one, Prepared)]:
+    if drawable := [layer for layer in layers if isinstance(layer, Prepared)]:
         _check_used(drawable, view)
-    return done
+    return layers
 
 
-def _check_used(done: list[Prepared], view: View) -> None:
-    used = {option for one in done for option in one.stack.used}
-    used |= {"overlay"} if any(one.stack.spatial for one in done) else set()
-    used |= {"layout"} if any(one.view.layout for one in done) else set()
+def _check_used(layers: list[Prepared], view: View) -> None:
+    used = {group for layer in layers for group in layer.planes.used}
+    used |= {"overlay"} if any(layer.planes.spatial for layer in layers) else set()
+    used |= {"layout"} if any(layer.view.layout for layer in layers) else set()
     check_used(used, view)

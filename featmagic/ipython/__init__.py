@@ -1,1 +1,1 @@
-"""Everything that IPython sees: magics, their lines, completion, settings."""
+"""Magics, their lines, completion and session settings: everything that IPython sees."""

@@ -1,4 +1,4 @@
-"""What `%config FeatMagic` sets: options that hold where a line doesn't say otherwise."""
+"""What `%config FeatMagic` sets: view options for a whole session."""
 
 from __future__ import annotations
 
@@ -18,8 +18,17 @@ from featmagic.support.text import say
 _OPTIONS = {option.name: option for option in fields(View)}
 
 
+def settings_of(shell: Any) -> FeatMagic:
+    """Return the settings of the shell's configuration, or the defaults if one is invalid."""
+    try:
+        return FeatMagic(parent=shell)
+    except TraitError as error:
+        say(f"The configuration's FeatMagic is left out: {error}")
+        return FeatMagic()
+
+
 class ViewOption(TraitType[Any, Any]):
-    """A field of `View` as a trait, with its default, its help and its check."""
+    """A field of `View` as a trait, with the field's default, help and validator."""
 
     def __init__(self, field: str) -> None:
         option = _OPTIONS[field]
@@ -27,20 +36,20 @@ class ViewOption(TraitType[Any, Any]):
         super().__init__(option.default, help=option.metadata["help"], config=True)
 
     def validate(self, obj: Any, value: Any) -> Any:
-        """The value as a `View` has it.
+        """Return the value as a `View` holds it.
 
         Raises:
-            TraitError: one that can't be meant, with the words of the option itself.
+            TraitError: if it is invalid, with the message of the option itself.
         """
         if self.name == "cmap" and "matplotlib" not in sys.modules and isinstance(value, str):
-            return value  # loading the extension must not load it: `view` checks the name
+            return value  # `view` checks it later: loading the extension doesn't import matplotlib
         try:
             return self._check(spelled(self.name or ""), value)
         except FeatmagicError as error:
             raise TraitError(str(error)) from None
 
     def from_string(self, s: str) -> str:
-        """From the command line: the option's check reads text."""
+        """Return the command line's text: the option's validator reads text."""
         return s
 
 
@@ -50,10 +59,10 @@ class Variable(TraitType[str, str]):
     info_text = "NAME"
 
     def validate(self, obj: Any, value: Any) -> str:
-        """The name, if it can be one.
+        """Return the name if it can be that of a variable.
 
         Raises:
-            TraitError: it can't.
+            TraitError: if it can't.
         """
         try:
             return variable(value, "FeatMagic.into")
@@ -61,21 +70,12 @@ class Variable(TraitType[str, str]):
             raise TraitError(str(error)) from None
 
     def from_string(self, s: str) -> str:
-        """From the command line, as it stands there."""
+        """Return the command line's text as it is."""
         return s
 
 
-def settings_of(shell: Any) -> FeatMagic:
-    """The settings that the shell's configuration asks for; the defaults, if one can't be meant."""
-    try:
-        return FeatMagic(parent=shell)
-    except TraitError as error:
-        say(f"The configuration's FeatMagic is left out: {error}")
-        return FeatMagic()
-
-
 class FeatMagic(Configurable):
-    """Options that hold where a line doesn't say otherwise."""
+    """Settings for a whole session; the options of a magic's line take precedence."""
 
     cmap = ViewOption("cmap")
     max = ViewOption("max")
@@ -85,17 +85,17 @@ class FeatMagic(Configurable):
     into = Variable(DEFAULT_NAME, help="the variable that holds the feature maps", config=True)
 
     def view(self) -> dict[str, Any]:
-        """The view options that aren't at their defaults.
+        """Return the view options that differ from their defaults.
 
         Raises:
-            FeatmagicError: a color map that there isn't.
+            FeatmagicError: if there is no such colormap.
         """
         names = [name for name in self.trait_names(config=True) if name in _OPTIONS]
-        found = {name: getattr(self, name) for name in names}
+        options = {name: getattr(self, name) for name in names}
         try:
-            view_of(**found)
+            view_of(**options)
         except FeatmagicError as error:
             raise FeatmagicError(f"%config FeatMagic: {error}") from None
-        if found["renderer"] == "png" and not takes_png(running_shell()):
-            found["renderer"] = "auto"  # one configuration is for notebooks and terminals
-        return {name: value for name, value in found.items() if value != _OPTIONS[name].default}
+        if options["renderer"] == "png" and not takes_png(running_shell()):
+            options["renderer"] = "auto"  # one configuration serves notebooks and terminals
+        return {name: value for name, value in options.items() if value != _OPTIONS[name].default}

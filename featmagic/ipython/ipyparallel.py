@@ -1,4 +1,4 @@
-"""What a client of ipyparallel gets that pulls feature maps from an engine."""
+"""How feature maps travel from an engine of ipyparallel to a client that pulls them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-# ipyparallel imports it when it first sends anything: until then there may be no torch.
+# Given as text, because ipyparallel resolves it when it first sends anything: until then torch need
+# not be imported.
 _MAPS = "featmagic.feature_maps.FeatureMaps"
 
 
 def pulled(maps: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    """The maps as a client gets them, which needs neither featmagic nor torch to have them.
+    """Return the maps as arrays, which a client without featmagic and torch can unpickle.
 
     Returns:
-        An array for each key, with the values that an .npz file has.
+        An array for each key, with the values that an .npz file holds.
 
     Raises:
-        FeatmagicError: a tensor that is no array.
+        FeatmagicError: if a tensor can't be an array.
 
     Example:
         >>> import torch
@@ -35,17 +36,12 @@ def pulled(maps: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
 
 
 def begin() -> None:
-    """From now on this process sends feature maps as arrays, if it has ipyparallel loaded.
-
-    Example:
-        >>> begin()
-        >>> end()
-    """
+    """Send feature maps as arrays from now on, if ipyparallel is loaded in this process."""
     _canners()[_MAPS] = pulled
 
 
 def end() -> None:
-    """Leave it to pickle again to send feature maps."""
+    """Send feature maps as pickles again."""
     canners = _canners()
     canners.pop(_MAPS, None)
     if "featmagic.feature_maps" in sys.modules:
@@ -55,6 +51,6 @@ def end() -> None:
 
 
 def _canners() -> dict[Any, Any]:
-    """What ipyparallel makes of an object of a class before it pickles it."""
+    """Return ipyparallel's table of what replaces an object of a class before it is pickled."""
     module = sys.modules.get("ipyparallel.serialize")
     return module.can_map if module else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -18,62 +18,37 @@ from featmagic.support.text import say
 
 if TYPE_CHECKING:
     from featmagic.feature_maps import FeatureMaps
+    from featmagic.recording.recorder import Recorder
 
 
 class Look:
-    """One look: hooks and modes on while its block runs; the grids when it ends.
+    """One look: hooks and eval mode are on while its block runs; pictures are shown at its end.
 
     Args:
         line: what was asked for.
-        into: the name to bind where the line gives none.
-        watches: what `%hook` watches, for a line that names no model; also takes the hooks off
-            should an interrupt keep the block from doing it.
-        namespace: the user's.
+        into: the name to bind if the line gives none.
+        watches: what `%hook` watches, for a line that names no model; they also remove the look's
+            hooks if an interrupt keeps the block from doing it.
+        namespace: the user's variables.
     """
 
     def __init__(self, line: LookLine, into: str, watches: Watches, namespace: Namespace) -> None:
         self._line, self._into, self._watches, self._namespace = line, into, watches, namespace
         self._open = ExitStack()
+        self._run: _Run | None = None
 
     def __enter__(self) -> FeatureMaps:
-        expression, layers, name = self._what()
-        model = find_model(expression, self._namespace)  # before torch is loaded for nothing
-
-        from featmagic.feature_maps import FeatureMaps
-        from featmagic.recording.eval_mode import looking
-        from featmagic.recording.recorder import Recorder
-        from featmagic.recording.selectors import leaves, select
-        from featmagic.render.target import current_target
-
-        current_target(self._line.view.renderer)  # what can't be shown is said before the cell runs
-        if (self._line.view.overview or self._line.view.explore) and not layers:
-            layers = tuple(leaves(model))
-        chosen = select(model, layers, spelled=expression, listed_by=f"%hook {expression}")
-        self._inputs = self._checked_inputs(model, list(chosen.modules))
-        self._saving = _checked(self._line.saving, list(chosen.modules))
-        self._expression, self._maps = expression, FeatureMaps()
-        self._had_dynamo = "torch._dynamo" in sys.modules
-        self._recorder = Recorder(
-            chosen, self._maps.begin, as_is=self._line.as_is, follow=self._explores
-        )
-        self._binding = Binding(name, self._maps, self._namespace)
+        run = self._run = self._prepare()
         try:
-            self._watches.opened(self._open)
-            self._watches.pause(name)
-            if not self._line.as_is:
-                self._open.enter_context(looking(model))
-            self._open.enter_context(self._recorder)
+            run.binding.bind()
+            self._watches.begin_look(self._open)
+            self._watches.pause(run.binding.name)
+            self._attach(run.recorder)
         except BaseException:
-            self._watches.closed(self._open)
-            self._binding.undo()
+            self._watches.end_look(self._open)
+            run.binding.undo()
             raise
-        return self._maps
-
-    @property
-    def _explores(self) -> bool:
-        """Whether an explorer is shown or saved."""
-        saving = self._line.saving
-        return self._line.view.explore or (saving is not None and saving.view.explore)
+        return run.maps
 
     def __exit__(
         self,
@@ -82,39 +57,56 @@ class Look:
         tb: TracebackType | None,
     ) -> None:
         try:
-            self._watches.closed(self._open)
-            self._finish(error)
+            self._watches.end_look(self._open)
+            assert self._run is not None
+            self._finish(self._run, error)
         except BaseException:
-            self._namespace.pop(VALUE, None)  # nobody is left to show it
+            self._namespace.pop(VALUE, None)  # nothing will show it
             raise
 
-    def _finish(self, error: BaseException | None) -> None:
-        from featmagic.recording.diagnostics import failing_layer, missing_from, moved_line
-
-        maps, recorder = self._maps, self._recorder
-        if recorder.last is None:
-            self._binding.undo()
-            if error is None:
-                raise FeatmagicError(self._no_pass(missing_from(recorder)))
-            return
-        self._watches.remember(maps)
-        maps.missing = missing_from(recorder)
-        if recorder.moved:
-            say(moved_line(recorder))
-        if error is None:
-            model = recorder.selection.model if self._inputs is not None else None
-            maps.show_view((), self._line.view, model=model, inputs=self._inputs)
-            if self._saving:
-                save(maps, (), self._saving)
-        elif where := failing_layer(recorder.selection.model, error.__traceback__):
-            name = self._binding.name
-            hint(error, f"{where} failed. {name} holds what ran before: {maps.shapes()}.")
-
-    def _checked_inputs(self, model: Any, paths: list[str]) -> Any:
-        """The inputs that can be picked in an explorer; None, where the line names none.
+    def _prepare(self) -> _Run:
+        """Resolve and check everything that the line names; the model isn't touched yet.
 
         Raises:
-            FeatmagicError: there are none of that name, or they can't be inputs.
+            FeatmagicError: if anything can't be meant, shown or saved: before the cell runs.
+        """
+        expression, layers, name = self._model_layers_name()
+        model = find_model(expression, self._namespace)  # fails before torch is imported in vain
+
+        from featmagic.feature_maps import FeatureMaps
+        from featmagic.recording.recorder import Recorder
+        from featmagic.recording.selectors import leaves, select
+        from featmagic.recording.sinks import KeepLastPass
+        from featmagic.render.target import current_target
+
+        line = self._line
+        current_target(line.view.renderer)  # raises if nothing can be shown
+        if (line.view.overview or line.view.explore) and not layers:
+            layers = tuple(leaves(model))
+        selection = select(model, layers, spelled=expression, listed_by=f"%hook {expression}")
+        paths = list(selection.modules)
+        inputs = self._checked_inputs(model, paths)
+        saving = _checked_saving(line.saving, paths)
+        had_dynamo, maps = "torch._dynamo" in sys.modules, FeatureMaps()
+        recorder = Recorder(
+            selection, KeepLastPass(maps.begin), as_is=line.as_is, follow=_explores(line)
+        )
+        binding = Binding(name, maps, self._namespace)
+        return _Run(expression, recorder, maps, binding, inputs, saving, had_dynamo)
+
+    def _model_layers_name(self) -> tuple[str, tuple[str, ...], str]:
+        """Return model, layers and name: the line's own, or else those of the watch."""
+        line = self._line
+        if line.model is not None:
+            return line.model, line.layers, line.into or self._into
+        watch = self._watches.only(line.into)
+        return watch.expression, watch.layers, line.into or watch.name
+
+    def _checked_inputs(self, model: Any, paths: list[str]) -> Any:
+        """Return the inputs to choose from in an explorer; None if the line names none.
+
+        Raises:
+            FeatmagicError: if nothing has that name, or the model can't be run on it again.
         """
         if self._line.inputs is None:
             return None
@@ -123,57 +115,121 @@ class Look:
 
         if not runs_widgets():
             raise FeatmagicError("--inputs is for an explorer in a notebook: there is none here.")
-        found = find_inputs(self._line.inputs, self._namespace)
-        rerun_of(model, found, paths)
-        return found
+        inputs = find_inputs(self._line.inputs, self._namespace)
+        rerun_of(model, inputs, paths)
+        return inputs
 
-    def _no_pass(self, unseen: dict[str, str]) -> str:
-        why = [f" {path} gave nothing: {reason}." for path, reason in unseen.items()][:1]
-        if not self._had_dynamo and "torch._dynamo" in sys.modules:
+    def _attach(self, recorder: Recorder) -> None:
+        """Enter eval mode, unless the model is to stay as it is, and put the hooks on."""
+        from featmagic.recording.eval_mode import looking
+
+        if not self._line.as_is:
+            self._open.enter_context(looking(recorder.selection.model))
+        self._open.enter_context(recorder)
+
+    def _finish(self, run: _Run, error: BaseException | None) -> None:
+        """Show and save what the pass gave, or say why there is nothing or not all of it."""
+        from featmagic.recording.diagnostics import missing_from, moved_line
+
+        if run.recorder.last is None:
+            run.binding.undo()
+            if error is None:
+                raise FeatmagicError(run.no_pass())
+            return
+        self._watches.remember(run.maps)
+        run.maps.missing = missing_from(run.recorder)
+        if run.recorder.moved:
+            say(moved_line(run.recorder))
+        if error is None:
+            self._show(run)
+        elif failure := run.failure(error):
+            hint(error, failure)
+
+    def _show(self, run: _Run) -> None:
+        from featmagic.feature_maps import show_view
+
+        model = run.recorder.selection.model if run.inputs is not None else None
+        show_view(run.maps, (), self._line.view, model=model, inputs=run.inputs)
+        if run.saving:
+            save(run.maps, (), run.saving)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a look holds from the start of its block to its end.
+
+    Attributes:
+        expression: the model as the user spelled it.
+        recorder: puts the hooks on and takes them off.
+        maps: what the recorder fills.
+        binding: the user's name that refers to the maps.
+        inputs: what can be chosen in an explorer, or None.
+        saving: where to save what is shown, or None.
+        had_dynamo: True if torch's compiler was imported before the block.
+    """
+
+    expression: str
+    recorder: Recorder
+    maps: FeatureMaps
+    binding: Binding
+    inputs: Any
+    saving: Saving | None
+    had_dynamo: bool
+
+    def no_pass(self) -> str:
+        """Say that no forward pass ran, and why that may be."""
+        from featmagic.recording.diagnostics import missing_from
+
+        reasons = missing_from(self.recorder).items()
+        why = [f" {path} gave nothing: {reason}." for path, reason in reasons][:1]
+        if not self.had_dynamo and "torch._dynamo" in sys.modules:
             why = [" torch.compile was first used in it: run it again to see into compiled code."]
-        return f"No forward pass of {self._expression} ran in this cell.{''.join(why)}"
+        return f"No forward pass of {self.expression} ran in this cell.{''.join(why)}"
 
-    def _what(self) -> tuple[str, tuple[str, ...], str]:
-        """Model, layers and name: the line's own, or else those of the watch."""
-        line = self._line
-        if line.model is not None:
-            return line.model, line.layers, line.into or self._into
-        watch = self._watches.only(line.into)
-        return watch.expression, watch.layers, line.into or watch.name
+    def failure(self, error: BaseException) -> str | None:
+        """Say which layer failed and what was kept; None if no layer of the model did."""
+        from featmagic.recording.diagnostics import failing_layer
+
+        layer = failing_layer(self.recorder.selection.model, error.__traceback__)
+        if not layer:
+            return None
+        return f"{layer} failed. {self.binding.name} holds what ran before: {self.maps.shapes()}."
 
 
-def _checked(saving: Saving | None, paths: list[str]) -> Saving | None:
-    """Where to save, wherever the cell may go, if that is possible by what is known before it.
+def _explores(line: LookLine) -> bool:
+    """Return True if an explorer is shown or saved."""
+    return line.view.explore or (line.saving is not None and line.saving.view.explore)
+
+
+def _checked_saving(saving: Saving | None, paths: list[str]) -> Saving | None:
+    """Return where to save, wherever the cell may change to.
 
     Raises:
-        FeatmagicError: nothing can be saved there, or something is there already.
+        FeatmagicError: if it is already clear that nothing can be saved there.
     """
     if saving is None:
         return None
-    from featmagic.files.paths import holds_arrays, target_files
-    from featmagic.overview.show import overview_target
+    from featmagic.feature_maps import files_for
 
-    if saving.view.overview and not holds_arrays(Path(saving.path)):
-        overview_target(saving.path, overwrite=saving.overwrite)
-    else:
-        target_files(saving.path, paths, overwrite=saving.overwrite)
+    files_for(saving.path, paths, saving.view, overwrite=saving.overwrite)
     return replace(saving, path=str(Path(saving.path).expanduser().absolute()))
 
 
 def save(maps: FeatureMaps, layers: tuple[str, ...], saving: Saving) -> None:
-    """Save what was shown, and say where it is."""
-    from featmagic.files.arrays import saved_line
+    """Save what was shown, and print where it is."""
+    from featmagic.feature_maps import save_view
+    from featmagic.files.paths import saved_line
 
-    written = maps.save_view(saving.path, layers, saving.view, overwrite=saving.overwrite)
+    written = save_view(maps, saving.path, layers, saving.view, overwrite=saving.overwrite)
     say(saved_line(written))
 
 
 def hint(error: BaseException, text: str) -> None:
-    """Add a note to the user's error, or print it where errors have no notes or show none."""
+    """Add a note to the user's error, or print it where notes don't exist or aren't shown."""
     try:
         error.add_note(f"featmagic: {text}")  # type: ignore[attr-defined]
         shown = _shows_notes()
-    except Exception:  # Python 3.10 has no notes, and an error may take none
+    except Exception:  # Python 3.10 has no notes, and an error may refuse one
         shown = False
     if not shown:
         say(f"featmagic: {text}")

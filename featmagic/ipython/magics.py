@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
@@ -36,7 +36,8 @@ class FeatMagics(Magics):  # type: ignore[misc]
         if asked.model is None:
             say(self._watched())
         elif not asked.layers:
-            self._say_layers(asked.model)
+            for row in _layer_table(find_model(asked.model, self.shell.user_ns)):
+                say(row)
         else:
             say(f"Watching {self.watches.add(asked.model, asked.layers, asked.into)}")
 
@@ -44,11 +45,11 @@ class FeatMagics(Magics):  # type: ignore[misc]
     def unhook(self, line: str) -> None:
         """Stop watching."""
         names = parse_names(line)
-        found = [watch for name in names for watch in self.watches.named(name)]
-        for watch in (going := found if names else list(self.watches)):
+        named = [watch for name in names for watch in self.watches.named(name)]
+        for watch in (removed := named if names else list(self.watches)):
             self.watches.remove(watch.name)
         left = f". Still watching {_listed(self.watches)}" if list(self.watches) else ""
-        say(f"No longer watching {_listed(going)}{left}" if going else self._watched())
+        say(f"No longer watching {_listed(removed)}{left}" if removed else self._watched())
 
     @no_var_expand  # type: ignore[untyped-decorator]
     @line_cell_magic  # type: ignore[untyped-decorator]
@@ -59,29 +60,32 @@ class FeatMagics(Magics):  # type: ignore[misc]
             return run_body(self.shell, cell, lambda: self.look(line))
         head, statement = split_statement(line)
         if statement is None:
-            return self._again(head)
+            return self._show_again(head)
         if not statement:
             raise FeatmagicError("Nothing stands behind --: %featuremaps MODEL ... -- STATEMENT.")
         return run_body(self.shell, statement, lambda: self.look(head, "%featuremaps"))
 
     def look(self, line: str, magic: str = "%%featuremaps") -> Look:
-        """A look as the magic's line describes it."""
+        """Return the look that the magic's line describes."""
         asked = parse_look(self._expanded(line), magic, self._settings.view())
         return Look(asked, self._settings.into, self.watches, self.shell.user_ns)
 
-    def _again(self, line: str) -> None:
+    def _show_again(self, line: str) -> None:
+        """Show what was captured last, drawn another way."""
         asked = parse_again(self._expanded(line), self._settings.view())
         for name in asked.layers[:1]:
-            self._check_again(name)
+            self._check_not_a_model(name)
         maps = self.watches.last()
+        from featmagic.feature_maps import files_of, show_view
+
         if asked.saving:
             overwrite, view = asked.saving.overwrite, asked.saving.view
-            maps.targets(asked.saving.path, asked.layers, view, overwrite=overwrite)
-        maps.show_view(asked.layers, asked.view)
+            files_of(maps, asked.saving.path, asked.layers, view, overwrite=overwrite)
+        show_view(maps, asked.layers, asked.view)
         if asked.saving:
             save(maps, asked.layers, asked.saving)
 
-    def _check_again(self, name: str) -> None:
+    def _check_not_a_model(self, name: str) -> None:
         """Make sure that a model isn't taken for a layer of what was captured last."""
         if name in modules_in(self.shell.user_ns) and not self.watches.has_captured(name):
             raise FeatmagicError(
@@ -90,57 +94,53 @@ class FeatMagics(Magics):  # type: ignore[misc]
             )
 
     def _expanded(self, line: str) -> str:
-        """`{name}` and `$name` filled in, as IPython does it in the line of any other magic."""
+        """Fill in `{name}` and `$name`, as IPython does in the line of any other magic."""
         try:
             return str(DollarFormatter().vformat(line, (), self.shell.user_ns))
-        except Exception:  # as IPython: what can't be filled in stays as it is
+        except Exception:  # as in IPython, what can't be filled in stays as it is
             return line
 
     def _watched(self) -> str:
-        """What is watched now, in one line."""
+        """Say in one line what is watched now."""
         watches = list(self.watches)
         if watches:
             return f"Watching {_listed(watches)}"
         return "Nothing is watched. %hook MODEL LAYER ... begins; %hook MODEL lists the layers."
 
-    def _say_layers(self, expression: str) -> None:
-        model = find_model(expression, self.shell.user_ns)  # before torch is loaded for nothing
 
-        from featmagic.recording.model_tree import ROOT, unwrap, walk
-
-        rows = [
-            (printable(path), type(unwrap(module)[-1]).__name__, _parameters(module))
-            for path, module in walk(model)
-            if path != ROOT
-        ]
-        if not rows:
-            say(f"{type(unwrap(model)[-1]).__name__} has no layers below it; it is a layer itself.")
-            return
-        first, second, third = (
-            max(map(len, column), default=0) for column in zip(*rows, strict=True)
-        )
-        for path, kind, count in rows:
-            say(f"{path:<{first}}  {kind:<{second}}  {count:>{third}}")
+# IPython shows these docstrings as help.
+FeatMagics.hook.__doc__ = manual.HOOK
+FeatMagics.unhook.__doc__ = manual.UNHOOK
+FeatMagics.featuremaps.__doc__ = manual.FEATUREMAPS
 
 
 def _listed(watches: Iterable[Watch]) -> str:
     return "; ".join(map(str, watches))
 
 
-def _parameters(module: Any) -> str:
-    """How many parameters, in words where a lazy module doesn't know yet."""
+def _layer_table(model: Any) -> Iterator[str]:
+    """Yield a line for each layer of a model: path, class, number of parameters."""
+    from featmagic.recording.layer_syntax import ROOT
+    from featmagic.recording.model_tree import unwrap, walk
+
+    rows = [
+        (printable(path), type(unwrap(module)[-1]).__name__, _parameter_count(module))
+        for path, module in walk(model)
+        if path != ROOT
+    ]
+    if not rows:
+        yield f"{type(unwrap(model)[-1]).__name__} has no layers below it; it is a layer itself."
+        return
+    first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for path, kind, count in rows:
+        yield f"{path:<{first}}  {kind:<{second}}  {count:>{third}}"
+
+
+def _parameter_count(module: Any) -> str:
+    """Return how many parameters a module has, or that a lazy module doesn't know yet."""
     from torch.nn.parameter import is_lazy
 
     parameters = list(module.parameters())
     if any(is_lazy(parameter) for parameter in parameters):
         return "not known yet"
     return f"{sum(parameter.numel() for parameter in parameters):,}"
-
-
-FeatMagics.hook.__doc__ = manual.HOOK
-
-
-FeatMagics.unhook.__doc__ = manual.UNHOOK
-
-
-FeatMagics.featuremaps.__doc__ = manual.FEATUREMAPS

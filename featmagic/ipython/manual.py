@@ -1,4 +1,4 @@
-"""What `%hook?`, `%unhook?` and `%%featuremaps?` show: a manual page each."""
+"""The manual pages that `%hook?`, `%unhook?` and `%%featuremaps?` show."""
 
 from __future__ import annotations
 
@@ -10,28 +10,21 @@ from featmagic.ipython.parser import flag
 from featmagic.options.view import View
 
 _WIDTH = 90
-
-
 _INDENT = 26
 
 
-def what(option: Field[Any]) -> str:
-    """An option of a magic as it is written: `--ncols N`.
+def option_usage(option: Field[Any]) -> str:
+    """Return an option as a user writes it.
 
     Example:
-        >>> what(fields(View)[1])
+        >>> option_usage(fields(View)[1])
         '--max N'
     """
     return f"{flag(option)} {option.metadata['metavar']}".strip()
 
 
-def explained(option: Field[Any]) -> str:
-    """What an option does, and its default.
-
-    Example:
-        >>> explained(fields(View)[1])[-8:]
-        'all (64)'
-    """
+def option_help(option: Field[Any]) -> str:
+    """Return what an option does, and its default in parentheses."""
     written = option.metadata.get("written", option.default)
     default = "" if option.default in (None, False) else f" ({written})"
     return f"{option.metadata['help']}{default}"
@@ -54,12 +47,13 @@ LINE_OPTIONS = {
 
 
 def options_of_view() -> str:
-    """The options of `View`, a line or two each."""
-    return "\n".join(_entry(what(option), explained(option)) for option in fields(View))
+    """Return a line or two of help for each option of `View`."""
+    return "\n".join(_entry(option_usage(field), option_help(field)) for field in fields(View))
 
 
-def _entry(what: str, text: str) -> str:
-    first = f"{what:<{_INDENT - 1}} " if len(what) < _INDENT else f"{what}\n{'':{_INDENT}}"
+def _entry(usage: str, text: str) -> str:
+    """Lay out an option and its help in two columns."""
+    first = f"{usage:<{_INDENT - 1}} " if len(usage) < _INDENT else f"{usage}\n{'':{_INDENT}}"
     return first + f"\n{'':{_INDENT}}".join(wrap(text, _WIDTH - _INDENT))
 
 

@@ -1,4 +1,4 @@
-"""A magic's line as words: quotes, comments, brackets, and the statement behind `--`."""
+"""A magic's line as words: quotes, comments, brackets, and the statement after `--`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from collections.abc import Iterable
 
 from featmagic.support.errors import FeatmagicError
 
+NEGATIVE_NUMBER = re.compile(r"-[\d.:]")
+
+# A word ends at the next space outside quotes: models["my net"] is one word.
+_WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
+# The same, but the last quote may still be open.
+_UNFINISHED_WORD = re.compile(r"""(?:[^\s'"]|'[^']*(?:'|$)|"[^"]*(?:"|$))+""")
+
 
 def split_statement(line: str) -> tuple[str, str | None]:
-    """The line up to a `--` that stands alone, and the statement behind it as it was written.
+    """Split a line at a `--` that stands alone; the statement after it is left as written.
 
     Example:
         >>> split_statement("model cnn1 -- model(x)  # now")
@@ -23,15 +30,11 @@ def split_statement(line: str) -> tuple[str, str | None]:
     return line, None
 
 
-# A word runs to the next space that isn't inside quotes: models["my net"] is one.
-_WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
-
-
 def words_of(line: str) -> list[str]:
-    """The words of a line, without comments, and without the quotes around a whole word.
+    """Return the words of a line, without comments and without quotes around whole words.
 
     Raises:
-        FeatmagicError: a quote that isn't closed.
+        FeatmagicError: if a quote isn't closed.
 
     Example:
         >>> words_of('models["my net"] "cnn 1" --cmap="gray" # note')
@@ -51,45 +54,38 @@ def words_of(line: str) -> list[str]:
     return words
 
 
-def _unquoted(match: re.Match[str]) -> str:
-    inner = match[3]
-    return match[0] if match[2] in inner else (match[1] or "") + inner
-
-
-# The same, where the last quote may be open still.
-_TYPED = re.compile(r"""(?:[^\s'"]|'[^']*(?:'|$)|"[^"]*(?:"|$))+""")
-
-
 def typed_words(line: str) -> tuple[list[str], str]:
-    """The words before the one that is being typed at the end of a line, and that one so far.
+    """Return the finished words of an unfinished line, and the word being typed at its end.
 
-    They are as they were written, with quotes and comments; after a space the last one is empty.
+    Words are as the user wrote them, with quotes and comments; after a space the last one is empty.
 
     Example:
         >>> typed_words('model layer1.co'), typed_words('models["my n')
         ((['model'], 'layer1.co'), ([], 'models["my n'))
     """
-    words = _TYPED.findall(line)
+    words = _UNFINISHED_WORD.findall(line)
     if not words or not line.endswith(words[-1]):
         return words, ""
     return words[:-1], words[-1]
 
 
-NUMBER = re.compile(r"-[\d.:]")
-
-
 def join_negative_numbers(words: Iterable[str]) -> list[str]:
-    """`--channels -3:` as `--channels=-3:`, which argparse would take for an option.
+    """Join an option and a negative value, which argparse would take for another option.
 
     Example:
         >>> join_negative_numbers(["--channels", "-3:"])
         ['--channels=-3:']
     """
-    result: list[str] = []
+    joined: list[str] = []
     for word in words:
-        behind_option = result and re.fullmatch(r"--[\w-]+", result[-1])
-        if behind_option and NUMBER.match(word):
-            result[-1] += f"={word}"
+        follows_option = joined and re.fullmatch(r"--[\w-]+", joined[-1])
+        if follows_option and NEGATIVE_NUMBER.match(word):
+            joined[-1] += f"={word}"
         else:
-            result.append(word)
-    return result
+            joined.append(word)
+    return joined
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    inner = match[3]
+    return match[0] if match[2] in inner else (match[1] or "") + inner

@@ -1,4 +1,4 @@
-"""What `%hook` does: all watches, and when their hooks go on and come off."""
+"""What `%hook` does: the watches, and when their hooks go on and come off."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Watches:
-    """All watches, by the name they refresh; one model a name."""
+    """All watches by the name they refresh; also the looks under way and what was captured last."""
 
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
@@ -38,12 +38,13 @@ class Watches:
         return iter(list(self._all.values()))
 
     def add(self, expression: str, layers: tuple[str, ...], name: str) -> Watch:
-        """Watch from now on, in place of what refreshed that name; at once, if a cell is running.
+        """Watch from now on, in place of what refreshed that name; at once if a cell is running.
 
         Raises:
-            FeatmagicError: no such model or layer, or a name that is the user's; nothing changes.
+            FeatmagicError: if there is no such model or layer, or the name refers to something of
+                the user's own; nothing changes then.
         """
-        find_model(expression, self._namespace)  # before torch is loaded for what isn't there
+        find_model(expression, self._namespace)  # fails before torch is imported in vain
         check_free(name, self._namespace)
         watch = Watch(expression, layers, name)
         try:
@@ -54,34 +55,34 @@ class Watches:
         except BaseException:
             watch.detach()
             raise
-        if not a_cell_is_running():
+        if not is_cell_running():
             watch.end(self._namespace)
         return watch
 
     def remove(self, name: str) -> None:
-        """Stop watching, if anything refreshes that name."""
+        """Stop watching for that name, if a watch refreshes it."""
         if watch := self._all.pop(name, None):
             watch.detach()
 
     def named(self, word: str) -> list[Watch]:
-        """The watches that refresh that name, or else that watch a model spelled like this.
+        """Return the watch that refreshes that name, or else those of a model spelled like it.
 
         Raises:
-            FeatmagicError: there is none.
+            FeatmagicError: if there are none.
         """
-        found = [self._all[word]] if word in self._all else []
-        found = found or [watch for watch in self if watch.expression == word]
-        if not found:
-            there = ", ".join(self._all) or "none"
-            near = did_you_mean(word, self._all)
-            raise FeatmagicError(f"Nothing is watched as '{word}'.{near} Watched: {there}.")
-        return found
+        if word in self._all:
+            return [self._all[word]]
+        watches = [watch for watch in self if watch.expression == word]
+        if not watches:
+            near, names = did_you_mean(word, self._all), ", ".join(self._all) or "none"
+            raise FeatmagicError(f"Nothing is watched as '{word}'.{near} Watched: {names}.")
+        return watches
 
     def only(self, name: str | None) -> Watch:
-        """The watch a look without a model takes: the one of that name, or the only one.
+        """Return the watch that a look without a model takes: that of the name, or the only one.
 
         Raises:
-            FeatmagicError: there is none, or several to choose from.
+            FeatmagicError: if there is none, or there are several to choose from.
         """
         if name in self._all:
             return self._all[name]
@@ -95,9 +96,9 @@ class Watches:
         raise FeatmagicError(f"{len(self._all)} watches: choose with {names}, or name a model.")
 
     def begin_cell(self) -> None:
-        """Put the hooks on, at the start of a cell of the user's (IPython's `pre_execute`)."""
-        if a_cell_is_running() or not self._is_ours():
-            return  # a cell inside a cell, or beside one: the outermost decides
+        """Put the hooks on as a cell of the user's starts (IPython's `pre_execute`)."""
+        if is_cell_running() or not self._is_ours():
+            return  # inside another cell or beside one: the outermost cell decides
         self._thread = threading.current_thread()
         for watch in self:
             try:
@@ -109,8 +110,8 @@ class Watches:
                 watch.paused = str(error)
 
     def end_cell(self) -> None:
-        """Take everything off, at the end of a cell, however it ended (`post_execute`)."""
-        if a_cell_is_running() or not self._is_ours():
+        """Take all hooks off as a cell ends, however it ends (IPython's `post_execute`)."""
+        if is_cell_running() or not self._is_ours():
             return
         self._thread = None
         self.close_all()
@@ -118,25 +119,25 @@ class Watches:
             watch.end(self._namespace)
 
     def _is_ours(self) -> bool:
-        """Whether no cell is running in another thread: kernels have subshells."""
+        """Return True if no cell runs in another thread, as in a kernel's subshell."""
         thread = self._thread
         return thread in (None, threading.current_thread()) or not thread.is_alive()
 
     def pause(self, name: str) -> None:
-        """Leave a name to a look for the rest of the cell."""
+        """Stop refreshing a name for the rest of the cell, because a look binds it."""
         if watch := self._all.get(name):
             watch.detach()
             watch.running = None
 
-    def opened(self, look: ExitStack) -> None:
-        """Have what a look opens closed at the end of the cell, if an interrupt left it open."""
+    def begin_look(self, look: ExitStack) -> None:
+        """Have a look closed at the end of the cell if an interrupt leaves it open."""
         self._looks.append((threading.get_ident(), look))
 
-    def closed(self, look: ExitStack) -> None:
-        """A look is over: its own hooks come off, and those of every watch."""
+    def end_look(self, look: ExitStack) -> None:
+        """Close a look, and take off the hooks of every watch too."""
         look.close()
         self.detach()
-        # An unload in the body has closed it already.
+        # Not `remove`: an unload in the body has already closed it.
         self._looks = [(thread, other) for thread, other in self._looks if other is not look]
 
     def detach(self) -> None:
@@ -145,26 +146,26 @@ class Watches:
             watch.detach()
 
     def close_all(self) -> None:
-        """Take off the hooks of every watch, and of every look of this thread."""
+        """Take off the hooks of every watch and of every look of this thread."""
         self.detach()
         for thread, look in list(self._looks):
             if thread == threading.get_ident():
-                self.closed(look)
+                self.end_look(look)
 
     def remember(self, maps: FeatureMaps) -> None:
-        """Keep in mind what was captured last, as long as the user keeps it."""
+        """Remember what was captured last, for as long as the user keeps it."""
         self._last = weakref.ref(maps)
 
     def has_captured(self, key: str) -> bool:
-        """Whether what was captured last has that key."""
+        """Return True if what was captured last has that key."""
         maps = self._last() if self._last else None
         return maps is not None and key in maps
 
     def last(self) -> FeatureMaps:
-        """What was captured last.
+        """Return what was captured last.
 
         Raises:
-            FeatmagicError: nothing was, or it is gone.
+            FeatmagicError: if nothing was captured, or the user let it go.
         """
         maps = self._last() if self._last else None
         if maps is None:
@@ -174,45 +175,17 @@ class Watches:
         return maps
 
 
-def a_cell_is_running() -> bool:
-    """Whether code of the user's is running further up the stack.
-
-    IPython's events come without a partner where a cell is empty, and silently run cells have only
-    some of them; what is on the stack is certain.
-    """
-    frame = sys._getframe()
-    while (above := frame.f_back) is not None:
-        frame = above
-        if frame.f_code is InteractiveShell.run_code.__code__:
-            return True
-    return False
-
-
-@dataclass(frozen=True)
-class Running:
-    """A watch while a cell runs: the hooks, and the maps that they fill."""
-
-    recorder: Recorder
-    maps: FeatureMaps
-    error_before: object = field(default_factory=lambda: getattr(sys, "last_value", None))
-
-    def failure(self) -> str:
-        """Which layer failed, by the traceback that IPython has just shown."""
-        from featmagic.recording.diagnostics import failing_layer
-
-        error = getattr(sys, "last_value", None)
-        if error is None or error is self.error_before:
-            return "The last pass was cut short"
-        where = failing_layer(self.recorder.selection.model, error.__traceback__)
-        return f"{where or 'The last pass'} failed"
-
-
 @dataclass
 class Watch:
-    """A model by how it is spelled, layers of it by how they were asked for, and a name.
+    """A model and layers of it as the user spelled them, and the name that is refreshed.
 
-    The model and its layers are looked up at every cell, so that a variable bound to a new model
-    is followed; between cells nothing of them is held.
+    The model and its layers are looked up for every cell, so that a variable bound to a new model
+    is followed; between cells no reference to them is held.
+
+    Attributes:
+        running: hooks and maps of the cell under way.
+        paused: why the last cell wasn't watched.
+        said: what was printed about this watch, to print it once.
     """
 
     expression: str
@@ -223,35 +196,36 @@ class Watch:
     said: set[str] = field(default_factory=set)
 
     def attach(self, namespace: Namespace, remember: Callable[[FeatureMaps], None]) -> FeatureMaps:
-        """Hook the model that the expression stands for now; at a pass, bind the name anew.
+        """Hook the model that the expression refers to now, and bind the name when a pass begins.
 
         Args:
-            namespace: the user's.
-            remember: is given the maps when a pass begins.
+            namespace: the user's variables.
+            remember: called with the maps when a pass begins.
 
         Raises:
-            FeatmagicError: it stands for none, or a layer isn't there.
+            FeatmagicError: if there is no such model or layer.
         """
         from featmagic.feature_maps import FeatureMaps
         from featmagic.recording.diagnostics import missing_from
         from featmagic.recording.recorder import Recorder
         from featmagic.recording.selectors import select
+        from featmagic.recording.sinks import KeepLastPass
 
         model = find_model(self.expression, namespace)
         listed_by = f"%hook {self.expression}"
-        chosen = select(model, self.layers, spelled=self.expression, listed_by=listed_by)
+        selection = select(model, self.layers, spelled=self.expression, listed_by=listed_by)
         maps, before = FeatureMaps(), namespace.get(self.name)
 
         def begin(run: Pass) -> None:
             maps.begin(run)
             remember(maps)
             now = namespace.get(self.name)
-            # Maps that this cell has bound to the name itself are the user's, too.
+            # Maps that the cell itself has bound to the name are the user's own.
             if (now is None or now is before) and may_bind(self.name, namespace):
                 namespace[self.name] = maps
 
-        self.detach()  # should an older cell not have ended
-        self.running = Running(Recorder(chosen, begin, as_is=True), maps)
+        self.detach()  # in case an older cell has not ended
+        self.running = Running(Recorder(selection, KeepLastPass(begin), as_is=True), maps)
         self.running.recorder.attach()
         self.say_missing(missing_from(self.running.recorder))
         return maps
@@ -262,7 +236,7 @@ class Watch:
             self.running.recorder.detach()
 
     def end(self, namespace: Namespace) -> None:
-        """The cell is over: take the hooks off, and say what it didn't give, each thing once."""
+        """Take the hooks off after the cell, and say what it didn't give, each thing once."""
         self.detach()
         running, self.running = self.running, None
         if running is not None:
@@ -283,7 +257,7 @@ class Watch:
             return
         running.maps.missing = missing_from(recorder)
         if recorder.last.thread != threading.get_ident():
-            return  # it may be under way still
+            return  # it may still be under way
         if recorder.last.failed:
             say(f"{running.failure()}. {self.name} holds what ran before: {running.maps.shapes()}.")
         else:
@@ -292,12 +266,12 @@ class Watch:
             self.say_once(f"{self.name} is yours now: not refreshed. %hook ... --into another.")
 
     def say_missing(self, missing: Mapping[str, str]) -> None:
-        """Say which layers gave nothing, and why."""
+        """Print which layers gave nothing, and why."""
         for name, reason in missing.items():
             self.say_once(printable(f"{name} of {self.expression} gave nothing: {reason}."))
 
     def say_once(self, text: str) -> None:
-        """Print a line, unless this watch has printed it before."""
+        """Print a line unless this watch has printed it before."""
         if text not in self.said:
             self.said.add(text)
             say(text)
@@ -306,8 +280,42 @@ class Watch:
         return printable(f"{', '.join(self.layers)} of {self.expression} → {self.name}")
 
 
+@dataclass(frozen=True)
+class Running:
+    """A watch while a cell runs: the recorder, and the maps that it fills."""
+
+    recorder: Recorder
+    maps: FeatureMaps
+    error_before: object = field(default_factory=lambda: getattr(sys, "last_value", None))
+
+    def failure(self) -> str:
+        """Say which layer failed, by the traceback that IPython has just shown."""
+        from featmagic.recording.diagnostics import failing_layer
+
+        error = getattr(sys, "last_value", None)
+        if error is None or error is self.error_before:
+            return "The last pass was cut short"
+        layer = failing_layer(self.recorder.selection.model, error.__traceback__)
+        return f"{layer or 'The last pass'} failed"
+
+
 def _is_bound_anew(expression: str, before: nn.Module, namespace: Namespace) -> bool:
+    """Return True if the expression refers to another model than before."""
     try:
         return find_model(expression, namespace) is not before
     except FeatmagicError:
         return False
+
+
+def is_cell_running() -> bool:
+    """Return True if a cell of the user's is running, by the frames on the stack.
+
+    IPython's events don't come in pairs for an empty cell, and a silently run cell has only some of
+    them; the stack is certain.
+    """
+    frame = sys._getframe()
+    while (above := frame.f_back) is not None:
+        frame = above
+        if frame.f_code is InteractiveShell.run_code.__code__:
+            return True
+    return False

@@ -1,1 +1,1 @@
-"""Every display option once, what its values may be, and the defaults of a session."""
+"""Every display option, the values it takes, and the defaults of a session."""

@@ -1,4 +1,4 @@
-"""Color maps by name: matplotlib's, and those that the user registered with it."""
+"""Colormaps by name: matplotlib's own and those that users register with it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,15 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
 SEQUENTIAL = "viridis"
-
-
 DIVERGING = "RdBu_r"
 
-# "Diverging" in matplotlib's documentation of color maps; matplotlib itself keeps no such list.
-# fmt: off
+# The section "Diverging" of matplotlib's documentation: matplotlib keeps no such list itself.
 _DIVERGING_FAMILIES = frozenset((
     "PiYG", "PRGn", "BrBG", "PuOr", "RdGy", "RdBu", "RdYlBu", "RdYlGn", "Spectral", "coolwarm",
     "bwr", "seismic", "berlin", "managua", "vanimo",
-))
+))  # fmt: skip
 
-
-# fmt: on
-
-
-# Where matplotlib isn't loaded and what is asked for can't wait for it.
+# Completed where matplotlib isn't loaded: completion must not wait for it.
 _WELL_KNOWN = (
     SEQUENTIAL, "magma", "inferno", "plasma", "cividis", "gray", "gray_r", "bone", "hot", "turbo",
     DIVERGING, "coolwarm", "seismic", "PiYG", "Spectral", "twilight",
@@ -34,16 +27,16 @@ _WELL_KNOWN = (
 
 
 def colormap(name: str) -> Colormap:
-    """The color map of that name.
+    """Return the colormap of that name.
 
     Raises:
-        FeatmagicError: matplotlib knows no such name; the nearest ones are named.
+        FeatmagicError: matplotlib knows no such name; the message lists the nearest ones.
 
     Example:
         >>> colormap("gray").N
         256
     """
-    import matplotlib  # a quarter of a second: only when something is drawn or checked
+    import matplotlib  # takes a quarter of a second: only when something is drawn or checked
 
     if name in matplotlib.colormaps:
         return matplotlib.colormaps[name]
@@ -54,17 +47,12 @@ def colormap(name: str) -> Colormap:
 
 
 def well_known() -> tuple[str, ...]:
-    """Names of color maps: all that matplotlib has, if it is loaded, or else the best known.
-
-    Example:
-        >>> "viridis" in well_known()
-        True
-    """
+    """Return all colormap names if matplotlib is loaded, and a few common ones otherwise."""
     return tuple(getattr(sys.modules.get("matplotlib"), "colormaps", _WELL_KNOWN))
 
 
 def is_diverging(name: str) -> bool:
-    """Whether the middle of the color map stands for zero.
+    """Return True if the colormap is made for values on both sides of a center.
 
     Example:
         >>> is_diverging("RdBu_r"), is_diverging("gray")

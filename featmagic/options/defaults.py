@@ -1,33 +1,32 @@
-"""What a view's options are where nobody says otherwise: the defaults of the session."""
+"""Session defaults: the options of `View` that hold unless a call says otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 Provider = Callable[[], Mapping[str, Any]]
 
-_provider: Provider = dict
+_providers: list[Provider] = []
 
 
 def provide_defaults(provider: Provider) -> None:
-    """Ask `provider` for the session's defaults from now on.
+    """Take the session's defaults from `provider` from now on.
 
     Args:
-        provider: returns the options of `View` that are set for the session, by name. It is asked
-            anew each time, as a setting may have changed meanwhile.
+        provider: returns the options of `View` that are set for the session, by name. It is called
+            each time, because a setting may have changed meanwhile.
     """
-    global _provider
-    _provider = provider
+    _providers.append(provider)
 
 
 def withdraw_defaults(provider: Provider) -> None:
-    """Have no defaults any more, unless somebody else provides them by now."""
-    global _provider
-    if _provider == provider:
-        _provider = dict
+    """Take the defaults no longer from `provider`, but from the one before it, if any."""
+    with suppress(ValueError):
+        _providers.remove(provider)
 
 
 def session_defaults() -> Mapping[str, Any]:
     """Return the options that are set for the session, by name."""
-    return _provider()
+    return _providers[-1]() if _providers else {}

@@ -1,4 +1,4 @@
-"""Indices and slices, as a person writes them: `0:16,40`."""
+"""Indices and slices as text: `0:16,40`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from typing import Any
 from featmagic.support.errors import FeatmagicError
 
 _INDEX = r"-?\d{1,18}"
-
-
 _PART = re.compile(rf"{_INDEX}|({_INDEX})?:({_INDEX})?(:(-?0*[1-9]\d{{0,17}})?)?")
 
 
 def indices(name: str, value: Any) -> str:
-    """Indices and slices, as text or as an int, a slice or several of them; as text again.
+    """Convert an int, a slice, several of them or text to the text of indices and slices.
+
+    Args:
+        name: The option's name, for messages.
+        value: What the user gave.
+
+    Raises:
+        FeatmagicError: The value names no index, or a part is neither an index nor a slice.
 
     Example:
         >>> indices("channels", [slice(0, 16), 40])
@@ -24,9 +29,9 @@ def indices(name: str, value: Any) -> str:
     if isinstance(value, str):
         parts = [part.strip() for part in value.split(",")]
     else:
-        # A tensor of one number has an index, and claims to be a row.
-        several = isinstance(value, Iterable) and getattr(value, "ndim", True)
-        parts = [_part_text(part) for part in (value if several else [value])]
+        # A 0-d tensor is an instance of Iterable, but can't be iterated over.
+        is_sequence = isinstance(value, Iterable) and getattr(value, "ndim", True)
+        parts = [_part_text(part) for part in (value if is_sequence else [value])]
     if not parts:
         raise FeatmagicError(f"{name} names none: an index or a slice is needed, as in 0:16,40.")
     for part in parts:
@@ -38,19 +43,14 @@ def indices(name: str, value: Any) -> str:
 
 
 def all_or_indices(name: str, value: Any) -> str:
-    """The word `all`, or indices and slices.
-
-    Example:
-        >>> all_or_indices("sample", -1)
-        '-1'
-    """
-    if is_truth(value) or value is None:
+    """Return the word `all` as it is, and convert anything else as `indices` does."""
+    if is_boolean(value) or value is None:
         raise FeatmagicError(f"{name} is an index, several of them, or all, not {value!r}.")
     return "all" if value == "all" else indices(name, value)
 
 
 def _part_text(part: Any) -> str:
-    if is_truth(part):
+    if is_boolean(part):
         return str(part)
     if isinstance(part, slice):
         ends = (part.start, part.stop, part.step)[: 2 + (part.step is not None)]
@@ -59,19 +59,24 @@ def _part_text(part: Any) -> str:
 
 
 def picked(text: str, count: int, noun: str) -> list[int]:
-    """The indices that the text names, of `count`; slices are cut as Python's are.
+    """Return the indices that the text names, of `count` items; slices are clipped as in Python.
+
+    Args:
+        text: As `indices` returns it.
+        count: The number of items.
+        noun: What an item is called in messages.
 
     Raises:
-        FeatmagicError: an index that isn't there, or none at all.
+        FeatmagicError: An index is out of range, or the text selects no item.
 
     Example:
         >>> picked("0:3,-1", 10, "channel")
         [0, 1, 2, 9]
     """
-    found = [index for part in text.split(",") for index in _indices(part, count, noun)]
-    if not found:
+    chosen = [index for part in text.split(",") for index in _indices(part, count, noun)]
+    if not chosen:
         raise FeatmagicError(f"{noun}s {text} takes none of the {count} there are.")
-    return found
+    return chosen
 
 
 def _indices(part: str, count: int, noun: str) -> Iterable[int]:
@@ -83,11 +88,6 @@ def _indices(part: str, count: int, noun: str) -> Iterable[int]:
     return [index % count]
 
 
-def is_truth(value: Any) -> bool:
-    """Whether the value is True or False, Python's or NumPy's: as a number it isn't meant.
-
-    Example:
-        >>> is_truth(True), is_truth(1)
-        (True, False)
-    """
+def is_boolean(value: Any) -> bool:
+    """Return True for True and False, Python's or NumPy's, which are never meant as numbers."""
     return type(value).__name__ in ("bool", "bool_")

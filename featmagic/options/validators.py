@@ -1,7 +1,8 @@
-"""Option values: from what a person wrote, as text or as Python, to what is meant.
+"""Validators: from what the user gave, as text or as Python, to an option's value.
 
-Each function here makes a check: called with an option's name and its value, it returns the value
-that a `View` holds, or raises a `FeatmagicError` that says what there is.
+A validator (`Check`) is called with an option's name and a value. It returns the value that a
+`View` holds, or raises a `FeatmagicError` that says which values are valid. Some functions here are
+validators, others return one.
 """
 
 from __future__ import annotations
@@ -14,18 +15,14 @@ from operator import index
 from typing import Any
 
 from featmagic.options.colormaps import colormap, well_known
-from featmagic.options.indexing import is_truth
+from featmagic.options.indexing import is_boolean
 from featmagic.support.errors import FeatmagicError, did_you_mean
 
 Check = Callable[[str, Any], Any]
 
 
 def optional(check: Check) -> Check:
-    """The check, with None let through.
-
-    Example:
-        >>> optional(whole(1))("ncols", None)
-    """
+    """Return a validator that takes None, and whatever `check` takes."""
     return _Optional(check)
 
 
@@ -38,7 +35,7 @@ class _Optional:
 
 
 def whole(least: int | None = None) -> Check:
-    """A whole number, `least` or more.
+    """Return a validator for whole numbers, of `least` or more if it is given.
 
     Example:
         >>> whole(1)("ncols", "4")
@@ -49,20 +46,20 @@ def whole(least: int | None = None) -> Check:
         if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value):
             value = int(value)
         try:
-            found = None if is_truth(value) else index(value)
+            whole_number = None if is_boolean(value) else index(value)
         except TypeError:
-            found = None
-        if found is None:
+            whole_number = None
+        if whole_number is None:
             raise FeatmagicError(f"{name} is a whole number, not {value!r}.")
-        if least is not None and found < least:
-            raise FeatmagicError(f"{name} is {least} or more, not {found}.")
-        return found
+        if least is not None and whole_number < least:
+            raise FeatmagicError(f"{name} is {least} or more, not {whole_number}.")
+        return whole_number
 
     return check
 
 
 def number(low: float | None = None, high: float | None = None) -> Check:
-    """A finite number, from `low` to `high` where they are given.
+    """Return a validator for finite numbers, from `low` to `high` where they are given.
 
     Example:
         >>> number()("vmin", "-1e-3")
@@ -71,47 +68,41 @@ def number(low: float | None = None, high: float | None = None) -> Check:
 
     def check(name: str, value: Any) -> float:
         try:
-            found = float("no" if is_truth(value) else value)
+            real = float("no" if is_boolean(value) else value)
         except (TypeError, ValueError, OverflowError):
             raise FeatmagicError(f"{name} is a number, not {value!r}.") from None
-        if not isfinite(found):
+        if not isfinite(real):
             raise FeatmagicError(f"{name} is a finite number, not {value}.")
-        if (low is not None and found < low) or (high is not None and found > high):
+        if (low is not None and real < low) or (high is not None and real > high):
             ends = f"from {low:g} to {high:g}" if high is not None else f"{low:g} or more"
-            raise FeatmagicError(f"{name} is {ends}, not {found:g}.")
-        return found
+            raise FeatmagicError(f"{name} is {ends}, not {real:g}.")
+        return real
 
     return check
 
 
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d*)?(?:e\d)?)\s*([kmg]?)b?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+
 def size_in_bytes(name: str, value: Any) -> int:
-    """How many bytes: a whole number above 0, or text such as `24MB`; kB is 1,000 bytes.
+    """Convert a positive number of bytes, or text such as `24MB`; kB is 1,000 bytes.
 
     Example:
         >>> size_in_bytes("max-bytes", "1.5 MB")
         1500000
     """
-    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        if isinstance(value, str):
+    if isinstance(value, str):
+        size_text = _SIZE.fullmatch(value.strip())
+        if size_text is None:
             raise FeatmagicError(f"{name} is a number of bytes, as 24MB or 500kB, not {value!r}.")
-        count: int = whole(1)(name, value)
-        return count
-    return whole(1)(name, int(float(found[1]) * _UNITS[found[2].lower()]))  # type: ignore[no-any-return]
-
-
-_SIZE = re.compile(r"(\d{1,12}(?:\.\d*)?(?:e\d)?)\s*([kmg]?b?)", re.IGNORECASE)
-
-
-_UNITS = {
-    "": 1,
-    "b": 1,
-    **{u + b: n for u, n in (("k", 10**3), ("m", 10**6), ("g", 10**9)) for b in ("", "b")},
-}
+        value = int(float(size_text[1]) * _UNITS[size_text[2].lower()])
+    size: int = whole(1)(name, value)
+    return size
 
 
 def choice(*words: str, other: Check | None = None) -> Check:
-    """One of the words, or what the other check takes.
+    """Return a validator for one of these words, or for whatever `other` takes.
 
     Example:
         >>> choice("mid", "mean", other=whole())("slice", "3")
@@ -136,7 +127,7 @@ class _Choice:
 
 
 def words_taken(check: Check) -> tuple[str, ...]:
-    """Words that the check takes, for a person to choose from; none, if it takes no words.
+    """Return the words that a validator takes, for completion.
 
     Example:
         >>> words_taken(optional(choice("linear", "log"))), words_taken(whole())
@@ -152,24 +143,14 @@ def words_taken(check: Check) -> tuple[str, ...]:
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False.
-
-    Example:
-        >>> flag("overlay", True)
-        True
-    """
-    if not is_truth(value):
+    """Convert True and False, Python's or NumPy's, to a `bool`."""
+    if not is_boolean(value):
         raise FeatmagicError(f"{name} is True or False, not {value!r}.")
     return bool(value)
 
 
 def colormap_name(name: str, value: Any) -> str:
-    """The name of a color map that matplotlib knows.
-
-    Example:
-        >>> colormap_name("cmap", "gray")
-        'gray'
-    """
+    """Return the name of a colormap if matplotlib knows it."""
     if not isinstance(value, str):
         raise FeatmagicError(f"{name} is the name of a colormap, not {value!r}.")
     colormap(value)
@@ -177,19 +158,14 @@ def colormap_name(name: str, value: Any) -> str:
 
 
 def word(name: str, value: Any) -> str:
-    """Any text that isn't empty.
-
-    Example:
-        >>> word("pca_basis", "run1")
-        'run1'
-    """
+    """Return any text that isn't empty."""
     if not isinstance(value, str) or not value:
         raise FeatmagicError(f"{name} is a name, not {value!r}.")
     return value
 
 
 def numbers(name: str, value: Any) -> tuple[float, ...]:
-    """Numbers with commas between them, or in a tuple or list.
+    """Convert one number or three: an iterable, or text with commas between them.
 
     Example:
         >>> numbers("mean", "0.485,0.456,0.406")
@@ -197,14 +173,14 @@ def numbers(name: str, value: Any) -> tuple[float, ...]:
     """
     parts = value.split(",") if isinstance(value, str) else value
     parts = parts if isinstance(parts, Iterable) else [parts]
-    found = tuple(number()(name, part) for part in parts)
-    if len(found) not in (1, 3):
-        raise FeatmagicError(f"{name} is one number or three, not {len(found)}.")
-    return found
+    reals = tuple(number()(name, part) for part in parts)
+    if len(reals) not in (1, 3):
+        raise FeatmagicError(f"{name} is one number or three, not {len(reals)}.")
+    return reals
 
 
 def size(name: str, value: Any) -> tuple[int, int]:
-    """Height and width: `14x14`, or two whole numbers.
+    """Convert a height and a width: text such as `14x14`, or two whole numbers.
 
     Example:
         >>> size("grid", "12x16")
@@ -218,13 +194,11 @@ def size(name: str, value: Any) -> tuple[int, int]:
 
 
 _AXES = "NCHWDLTAQKS"
-
-
-LAYOUTS = ("NCHW", "NHWC", "NLC", "NCL", "NCW", "NCDHW")  # those most asked for
+LAYOUTS = ("NCHW", "NHWC", "NLC", "NCL", "NCW", "NCDHW")  # the common ones, for messages
 
 
 def layout(name: str, value: Any) -> str:
-    """A letter for each axis, each once.
+    """Convert a layout, one letter for each axis without repeats, to upper case.
 
     Example:
         >>> layout("layout", "nhwc")

@@ -1,4 +1,4 @@
-"""A film strip of many layers: a row each, with small tiles and what state the layer is in."""
+"""A film strip of many layers: a row for each, with small tiles and its state of health."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from torch import Tensor
 
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
-from featmagic.overview.health import Health, Reading, bring, healths, read_values
+from featmagic.overview.health import Health, Reading, healths, read_values
 from featmagic.overview.thumbnails import (
     Band,
     ThumbnailPlanes,
-    grouped,
+    group_thumbnails,
     is_centered,
     paint_thumbnails,
     thumbnail_planes,
+    thumbnail_ranges,
     two_maps,
-    with_finite_ends,
 )
 from featmagic.planes.dtypes import Pixels, to_real, undrawable
 from featmagic.planes.layout import Layout, LayoutMismatch, layout_of
+from featmagic.planes.measurements import to_host
 from featmagic.planes.planes import planes_of
 from featmagic.recording.records import Activation
 from featmagic.render.viewport import PAGE, Viewport
@@ -33,25 +34,21 @@ from featmagic.support.errors import FeatmagicError
 from featmagic.support.progress import Progress
 
 _PAGE_BAND = Band(side=28, gap=2)
-
-
 _TERMINAL_SIDE = 6  # three lines of half blocks
-
-
-BESIDE = 24  # letters beside the tiles in a terminal
+_TERMINAL_FACTS = 24  # letters beside the tiles
 
 
 @dataclass(frozen=True, eq=False)
 class FilmstripRow:
-    """One layer in the film.
+    """One layer of a film strip.
 
     Attributes:
         activation: as it was captured.
-        reason: why there is neither picture nor figure, or no picture; empty where there is one.
-        health: how it is; None where there are no values.
-        tiles: `(n, h, w)` indices of the film's palette; None where there is no picture.
+        reason: why there is no picture, and perhaps no health; empty if there is a picture.
+        health: the state of the layer; None if there are no values.
+        tiles: `(n, h, w)` indices of the film strip's palette; None if there is no picture.
         form: `tiles`; `rows` or `columns` of a heat map; `fold`, single values in one line.
-        nbytes: how many bytes it takes.
+        nbytes: the size of the tensor in bytes.
     """
 
     activation: Activation
@@ -64,18 +61,18 @@ class FilmstripRow:
 
 @dataclass(frozen=True, eq=False)
 class Filmstrip:
-    """The layers, in the order in which they ran.
+    """The layers of a pass, in the order in which they ran.
 
     Attributes:
-        frames: a layer each.
-        view: how they are drawn.
-        palette: 256 RGB colors; two color maps of `HALF` levels each.
+        rows: one for each layer.
+        view: how the layers are drawn.
+        palette: 256 RGB colors: two color maps of `HALF` levels each, then the special colors.
         band: the room for a layer's tiles.
-        left_out: how many layers an interrupt left out.
-        interrupted: whether one came while the layers were measured.
+        left_out: the number of layers that an interrupt left out.
+        interrupted: whether an interrupt came while the layers were measured.
     """
 
-    frames: tuple[FilmstripRow, ...]
+    rows: tuple[FilmstripRow, ...]
     view: View
     palette: bytes
     band: Band
@@ -84,12 +81,12 @@ class Filmstrip:
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """What is looked at of a layer, still on its device."""
+class _Layer:
+    """What is read of a layer, still on its device."""
 
     reason: str = ""
     reading: Reading | None = None
-    stack: ThumbnailPlanes | None = None
+    thumbnails: ThumbnailPlanes | None = None
     signed: bool = False
     form: str = "tiles"
 
@@ -99,115 +96,141 @@ def filmstrip(
     view: View,
     viewport: Viewport | None = PAGE,
 ) -> Filmstrip:
-    """The film of some activations: all figures leave their device at once, then all tiles.
+    """Make a film strip: all figures leave their device at once, then all tiles.
 
-    A tile is a channel, one of the first eight or of those the view names, of the view's sample,
-    drawn by the stages of an ordinary look in the channel's own range; heat maps are one picture,
-    and so are single values, in lines from left to right.
+    A tile is a channel of the view's sample in its own color range: one of the first eight, or of
+    those that the view names. A heat map is one picture, and so are single values, in lines from
+    left to right.
 
     Args:
         activations: as they were captured.
-        view: its `sample`, `channels`, `cmap` and what says how axes and volumes are read.
-        viewport: where the film is shown; None where no picture is wanted.
+        view: its `sample`, `channels`, `cmap`, and the options on layouts and volumes.
+        viewport: where the film strip is shown; None if no picture is wanted.
 
     Raises:
-        FeatmagicError: an option that an overview has no use for; a sample, channel, slice or grid
-            that isn't there.
+        FeatmagicError: more than one sample, or a sample, channel, slice or grid that doesn't
+            exist.
 
     Example:
         >>> import torch
         >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 56, 56))
-        >>> film = filmstrip([conv], View())
-        >>> film.frames[0].tiles.shape
+        >>> filmstrip([conv], View()).rows[0].tiles.shape
         (8, 28, 28)
     """
     _check(view)
     band = _band(viewport)
-    seen: list[_Seen] = []
-    interrupted = True
-    with suppress(KeyboardInterrupt):
-        with Progress(len(activations), "Overview") as progress:
-            for activation in activations:
-                seen.append(_seen(activation, view, band, draws=viewport is not None))
-                progress.step()
-        interrupted = False
-    if interrupted and not seen:
-        raise KeyboardInterrupt
-    readings = [one.reading for one in seen if one.reading is not None]
-    groups = grouped([one.stack for one in seen])
-    brought = bring(
-        [[one.low, one.high, one.some] for one in readings] + [g.ends() for g in groups]
-    )
-    found = iter(healths(readings, brought[: len(readings)]))
-    health = [next(found) if one.reading is not None else None for one in seen]
-    both = [_has_both_signs(*pair) for pair in zip(seen, health, strict=True)]
-    groups, ends = with_finite_ends(groups, brought[len(readings) :])
-    made = paint_thumbnails(groups, ends, np.array(both, bool), centered=is_centered(view))
-    frames = tuple(
+    layers, interrupted = _read_layers(activations, view, band, draws=viewport is not None)
+    health, tiles = _measure_and_paint(layers, view)
+    rows = tuple(
         FilmstripRow(
-            activations[n],
-            one.reason,
-            health[n],
-            made.get(n),
-            one.form,
-            _bytes(activations[n].tensor),
+            activation,
+            layer.reason,
+            health[number],
+            tiles.get(number),
+            layer.form,
+            _size_in_bytes(activation.tensor),
         )
-        for n, one in enumerate(seen)
+        for number, (activation, layer) in enumerate(zip(activations, layers, strict=False))
     )
-    return Filmstrip(frames, view, two_maps(view), band, len(activations) - len(seen), interrupted)
+    return Filmstrip(rows, view, two_maps(view), band, len(activations) - len(layers), interrupted)
 
 
 def _check(view: View) -> None:
+    """Refuse more than one sample."""
     if not view.sample.lstrip("-").isdigit():
         raise FeatmagicError(f"An overview shows one sample, as in --sample 0, not {view.sample}.")
 
 
 def _band(viewport: Viewport | None) -> Band:
+    """Return the room for a layer's tiles: in a terminal as many as its facts leave room for."""
     if viewport is None or not viewport.strict:
         return _PAGE_BAND
-    there = (viewport.width - BESIDE + viewport.gap) // (_TERMINAL_SIDE + viewport.gap)
-    return Band(_TERMINAL_SIDE, viewport.gap, max(1, min(_PAGE_BAND.tiles, there)))
+    room = viewport.width - _TERMINAL_FACTS
+    tiles = (room + viewport.gap) // (_TERMINAL_SIDE + viewport.gap)
+    return Band(_TERMINAL_SIDE, viewport.gap, max(1, min(_PAGE_BAND.tiles, tiles)))
 
 
-def _seen(activation: Activation, view: View, band: Band, *, draws: bool) -> _Seen:
+def _read_layers(
+    activations: Sequence[Activation], view: View, band: Band, *, draws: bool
+) -> tuple[list[_Layer], bool]:
+    """Read the layers up to an interrupt, and return True beside them if there was one.
+
+    Raises:
+        KeyboardInterrupt: before the first layer was read.
+    """
+    layers: list[_Layer] = []
+    interrupted = True
+    with suppress(KeyboardInterrupt):
+        with Progress(len(activations), "Overview") as progress:
+            for activation in activations:
+                layers.append(_read_layer(activation, view, band, draws=draws))
+                progress.step()
+        interrupted = False
+    if interrupted and not layers:
+        raise KeyboardInterrupt
+    return layers, interrupted
+
+
+def _read_layer(activation: Activation, view: View, band: Band, *, draws: bool) -> _Layer:
+    """Read a layer: its values for its health, and the planes that become its tiles."""
     tensor = activation.tensor
-    # Of a single value the reason would be the value, which would have to be brought over.
+    # The reason for a single value names the value, which would have to leave its device.
     reason = undrawable(tensor[None] if tensor.dim() == 0 else tensor)
     if reason and (tensor.dim() <= 5 or tensor.numel() == 0):
-        return _Seen(reason)
+        return _Layer(reason)
     tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
     if reason or tensor.dim() == 0:
-        return _Seen(reason or "", read_values(tensor, "?" * tensor.dim()))
+        return _Layer(reason or "", read_values(tensor, "?" * tensor.dim()))
     layout = _layout(activation, view)
-    seen = read_values(tensor, layout.dims)
+    reading = read_values(tensor, layout.dims)
     if not draws:
-        return _Seen("", seen, None, layout.signed)
+        return _Layer("", reading, None, layout.signed)
     if layout.dims == "NCHW" and view.channels is None and prod(tensor.shape[2:]) > 1:
-        # The usual case, in a tenth of the time; `planes_of` would give the same, and words.
+        # The usual case, in a tenth of the time that `planes_of` takes for the same planes.
         sample = picked(view.sample, len(tensor), "sample")[0]
-        stack = thumbnail_planes(to_real(tensor[sample, : band.tiles])[0], "tiles", band)
-        return _Seen("", seen, stack, layout.signed)
-    chosen = planes_of(tensor, layout, view, activation.key)
-    several = chosen.form == "tiles" and view.channels is None
-    values = chosen.values[0, : band.tiles] if several else chosen.values[0]
-    stack = thumbnail_planes(values, chosen.form, band)
-    return _Seen("", seen, stack, layout.signed, chosen.form)
+        thumbnails = thumbnail_planes(to_real(tensor[sample, : band.tiles])[0], "tiles", band)
+        return _Layer("", reading, thumbnails, layout.signed)
+    planes = planes_of(tensor, layout, view, activation.key)
+    first = planes.form == "tiles" and view.channels is None
+    values = planes.values[0, : band.tiles] if first else planes.values[0]
+    thumbnails = thumbnail_planes(values, planes.form, band)
+    return _Layer("", reading, thumbnails, layout.signed, planes.form)
 
 
 def _layout(activation: Activation, view: View) -> Layout:
-    """What its axes are; a layout is for the layers that have as many."""
+    """Return the layout of an activation; the view's goes only to tensors of as many axes."""
     try:
         return layout_of(activation, view)
     except LayoutMismatch:
         return layout_of(activation, replace(view, layout=None))
 
 
-def _has_both_signs(seen: _Seen, health: Health | None) -> bool:
-    return seen.signed or (health is not None and health.low < 0 < health.high)
+def _measure_and_paint(
+    layers: Sequence[_Layer], view: View
+) -> tuple[list[Health | None], dict[int, Pixels]]:
+    """Return the health of each layer, and the tiles by the number of their layer.
+
+    All figures leave their device at once, then all tiles.
+    """
+    readings = [layer.reading for layer in layers if layer.reading is not None]
+    groups = group_thumbnails([layer.thumbnails for layer in layers])
+    measurements = to_host(
+        *[reading.measurements for reading in readings], *[group.measurements() for group in groups]
+    )
+    measured = iter(healths(readings, measurements[: len(readings)]))
+    health = [next(measured) if layer.reading is not None else None for layer in layers]
+    both_signs = [_has_both_signs(*pair) for pair in zip(layers, health, strict=True)]
+    ranges = thumbnail_ranges(groups, measurements[len(readings) :])
+    tiles = paint_thumbnails(groups, ranges, np.array(both_signs, bool), centered=is_centered(view))
+    return health, tiles
 
 
-def _bytes(tensor: Tensor) -> int:
-    """What the values take, or would where there are none."""
+def _has_both_signs(layer: _Layer, health: Health | None) -> bool:
+    return layer.signed or (health is not None and health.low < 0 < health.high)
+
+
+def _size_in_bytes(tensor: Tensor) -> int:
+    """Return the size of the values in bytes, even if the tensor has none (meta)."""
     if tensor.is_nested:
         return sum(part.numel() * part.element_size() for part in tensor.unbind())
     return tensor.numel() * tensor.element_size()

@@ -1,4 +1,4 @@
-"""An overview as a picture for a page."""
+"""A film strip as an image for a notebook's page."""
 
 from __future__ import annotations
 
@@ -19,38 +19,31 @@ from featmagic.render.png import encode_png
 from featmagic.render.viewport import PAGE
 from featmagic.support.text import format_bytes, truncate
 
-PITCH = 30  # pixels from one layer to the next
-
-
+# Where the columns begin, in pixels, and how wide their texts are, in letters.
+_NAMES, _NAMES_WIDTH = 8, 28
 TILES_LEFT, TILES_TOP = 184, 1
-
-
-_LINE = 14  # pixels from one line of text to the next
-
-
-_NAMES, _NAMES_WIDE = 8, 28  # pixels, letters
-
-
-_BARS, _BAR, _TALLEST = 428, 4, 26
-
-
-_RANGES, _RANGES_WIDE = 499, 21
-
-
+_HISTOGRAMS = 428
+_RANGES, _RANGES_WIDTH = 499, 21
 _SHARES = 627
-
-
 _SIZES_END = 756
 
+PITCH = 30  # pixels from one layer to the next
+_LINE = 14  # pixels from one line of text to the next
+_LONGEST = (PAGE.width - _NAMES) // LETTER  # letters of a line in the head
+_BAR_WIDTH, _BAR_HEIGHT = 4, 26  # of a bar in a histogram, in pixels
+_ALARM_WIDTH = 4  # of the alarm left of a row, in pixels
 
-_MOST = (PAGE.width - _NAMES) // LETTER
+
+def filmstrip_png(filmstrip: Filmstrip) -> bytes:
+    """Return the film strip as a PNG with an 8-bit palette, one pixel to a CSS pixel."""
+    return encode_png(filmstrip_image(filmstrip), filmstrip.palette)
 
 
-_EMPTY = Health()
+def filmstrip_image(filmstrip: Filmstrip) -> Pixels:
+    """Draw a film strip: a head, and below it a row of `PITCH` pixels for each layer.
 
-
-def filmstrip_image(film: Filmstrip) -> Pixels:
-    """The film, `(H, W)` indices of its palette: a row of `PITCH` pixels each layer, below a head.
+    Returns:
+        `(H, W)` uint8 indices of the film strip's palette.
 
     Example:
         >>> from featmagic.overview.filmstrip import filmstrip
@@ -58,164 +51,123 @@ def filmstrip_image(film: Filmstrip) -> Pixels:
         >>> filmstrip_image(filmstrip([], View())).shape
         (22, 760)
     """
-    top = head_height(film)
-    canvas = np.full((top + PITCH * len(film.frames), PAGE.width), GAP, np.uint8)
-    texts = list(_head_texts(film))
-    rows = canvas[top:].reshape(len(film.frames), PITCH, PAGE.width)
-    for place, (row, frame) in enumerate(zip(rows, film.frames, strict=True)):
-        texts += _texts(frame, top + place * PITCH)
-        if frame.tiles is not None:
-            _draw_tiles(row[TILES_TOP - 1 :, TILES_LEFT - 1 :], frame.tiles, frame, film.band)
-        if _has_nonfinite(frame.health):
-            draw_bar(row, _loud(frame.health))
-    if film.frames:
-        _draw_bars(rows[:, 2:, _BARS:], film.frames)
+    top, layers = head_height(filmstrip), filmstrip.rows
+    canvas = np.full((top + PITCH * len(layers), PAGE.width), GAP, np.uint8)
+    texts = list(_head_texts(filmstrip))
+    bands = canvas[top:].reshape(len(layers), PITCH, PAGE.width)
+    for number, (pixels, row) in enumerate(zip(bands, layers, strict=True)):
+        texts += _row_texts(row, top + number * PITCH)
+        if row.tiles is not None:
+            _draw_tiles(pixels[TILES_TOP - 1 :, TILES_LEFT - 1 :], row.tiles, row, filmstrip.band)
+        if _has_nonfinite(row.health):
+            draw_alarm(pixels, _alarm_color(row.health))
+    if layers:
+        _draw_histograms(bands[:, 2:, _HISTOGRAMS:], layers)
     draw_texts(canvas, boxed(canvas, texts))
     return canvas
 
 
-def head_height(film: Filmstrip) -> int:
-    """How many pixels stand above the first layer."""
-    return 8 + _LINE * (len(head(film)) + len(alarms(film)))
+def head_height(filmstrip: Filmstrip) -> int:
+    """Return the number of pixels above the first layer."""
+    return 8 + _LINE * (len(head(filmstrip)) + len(alarms(filmstrip)))
 
 
-def filmstrip_png(film: Filmstrip) -> bytes:
-    """The film as a PNG with an 8-bit palette; a pixel is a CSS pixel.
-
-    Example:
-        >>> from featmagic.overview.filmstrip import filmstrip
-        >>> from featmagic.options.view import View
-        >>> filmstrip_png(filmstrip([], View()))[1:4]
-        b'PNG'
-    """
-    return encode_png(filmstrip_image(film), film.palette)
-
-
-def _head_texts(film: Filmstrip) -> Iterator[Text]:
-    quiet, loud = head(film), alarms(film)
+def _head_texts(filmstrip: Filmstrip) -> Iterator[Text]:
+    quiet, loud = head(filmstrip), alarms(filmstrip)
     for number, text in enumerate([*quiet, *loud]):
         color = INK if number == 0 else QUIET if number < len(quiet) else NAN
-        yield truncate(text, _MOST), 4 + number * _LINE, _NAMES, color
+        yield truncate(text, _LONGEST), 4 + number * _LINE, _NAMES, color
 
 
-def _texts(frame: FilmstripRow, top: int) -> list[Text]:
-    """What is said of a layer, in two lines."""
-    first, second, health = top + 2, top + 2 + _LINE, frame.health
-    nbytes = format_bytes(frame.nbytes)
+def _row_texts(row: FilmstripRow, top: int) -> list[Text]:
+    """Return the words and figures of a layer, in two lines."""
+    first, second, health = top + 2, top + 2 + _LINE, row.health
+    nbytes = format_bytes(row.nbytes)
     texts = [
-        (truncate(name(frame), _NAMES_WIDE), first, _NAMES, INK),
-        (_what(frame), second, _NAMES, QUIET),
+        (truncate(name(row), _NAMES_WIDTH), first, _NAMES, INK),
+        (_class_and_shape(row), second, _NAMES, QUIET),
         (nbytes, first, _SIZES_END - LETTER * len(nbytes), INK),
     ]
     if health is None:
-        return [*texts, (truncate(frame.reason, _MOST // 2), first, TILES_LEFT, QUIET)]
+        return [*texts, (truncate(row.reason, _LONGEST // 2), first, TILES_LEFT, QUIET)]
     nonfinite = _has_nonfinite(health)
-    second_fact = _alarm(health) if nonfinite else mean(health)
+    below_range = _alarm(health) if nonfinite else mean(health)
     return [
         *texts,
         (span(health), first, _RANGES, INK),
-        (second_fact, second, _RANGES, _loud(health) if nonfinite else QUIET),
+        (below_range, second, _RANGES, _alarm_color(health) if nonfinite else QUIET),
         (zeros(health), first, _SHARES, QUIET),
         (dead(health), second, _SHARES, INK if health.dead else QUIET),
     ]
+
+
+def _class_and_shape(row: FilmstripRow) -> str:
+    """Return the class and the shape, with less of the class if both are too long."""
+    text = shape(row)
+    left = _NAMES_WIDTH - len(text) - 1
+    return f"{truncate(kind(row), left)} {text}" if left > 3 else truncate(text, _NAMES_WIDTH)
 
 
 def _has_nonfinite(health: Health | None) -> TypeGuard[Health]:
     return health is not None and bool(health.nan or health.inf)
 
 
-def _loud(health: Health) -> int:
+def _alarm_color(health: Health) -> int:
     return NAN if health.nan else POSITIVE_INF
 
 
-def _what(frame: FilmstripRow) -> str:
-    """The class and the shape; where both are too long, less of the class."""
-    there = shape(frame)
-    left = _NAMES_WIDE - len(there) - 1
-    return f"{truncate(kind(frame), left)} {there}" if left > 3 else truncate(there, _NAMES_WIDE)
-
-
 def _alarm(health: Health) -> str:
-    """The counts of NaN and infinities; without their last digits, where they are many."""
+    """Return the counts of NaN and infinities, rounded if they are too long."""
     text = wrong(health)
-    if len(text) <= _RANGES_WIDE:
+    if len(text) <= _RANGES_WIDTH:
         return text
     counts = ((health.nan, "NaN"), (health.inf, "inf"))
     return ", ".join(f"{n:.1e} {what}".replace("e+0", "e") for n, what in counts if n)
 
 
-def _draw_bars(rows: Pixels, frames: Sequence[FilmstripRow]) -> None:
-    """The histograms; a part that holds any value is one pixel tall at least."""
-    none = (0,) * PARTS
-    counts = np.array([frame.health.histogram if frame.health else none for frame in frames])
+def _draw_histograms(pixels: Pixels, rows: Sequence[FilmstripRow]) -> None:
+    """Draw the histograms; a part that holds any value is at least one pixel tall."""
+    nothing = (0,) * PARTS
+    counts = np.array([row.health.histogram if row.health else nothing for row in rows])
     most = counts.max(1, keepdims=True)
-    tall = np.ceil(counts / np.maximum(most, 1) * _TALLEST)[:, None, :]
-    bars = (_TALLEST - np.arange(_TALLEST))[:, None] <= tall
-    there = rows[:, :_TALLEST, : _BAR * PARTS]
-    np.copyto(there, np.uint8(CONSTANT), where=bars.repeat(_BAR, 2))
+    heights = np.ceil(counts / np.maximum(most, 1) * _BAR_HEIGHT)[:, None, :]
+    bars = (_BAR_HEIGHT - np.arange(_BAR_HEIGHT))[:, None] <= heights
+    place = pixels[:, :_BAR_HEIGHT, : _BAR_WIDTH * PARTS]
+    np.copyto(place, np.uint8(CONSTANT), where=bars.repeat(_BAR_WIDTH, 2))
 
 
-def _draw_tiles(there: Pixels, values: Pixels, frame: FilmstripRow, band: Band) -> None:
-    """The tiles side by side, each in the middle of its place.
+def _draw_tiles(pixels: Pixels, values: Pixels, row: FilmstripRow, band: Band) -> None:
+    """Draw the tiles side by side, each in the middle of its square.
 
-    What is no number has a shape, and the tile that holds it a frame: `there` begins a pixel above
-    and left of the first tile's place.
+    Non-finite values have a shape, and a tile that holds some has a frame.
+
+    Args:
+        pixels: from one pixel above and left of the first square on.
+        values: `(n, h, w)`, the tiles as they are in the film strip.
+        row: of the layer.
+        band: the room for the tiles.
     """
-    tiles, nonfinite = lay_out_thumbnails(values, frame.form, band), _has_nonfinite(frame.health)
+    tiles, nonfinite = lay_out_thumbnails(values, row.form, band), _has_nonfinite(row.health)
     tiles = marked_tiles(tiles, values) if nonfinite else tiles
     count, height, width = tiles.shape
     pitch, top = band.side + band.gap, (band.side - height) // 2
-    if frame.form == "tiles":
-        there = there[top:, (band.side - width) // 2 :]
-        places = there[1 : 1 + height, 1 : 1 + count * pitch].reshape(height, count, pitch)
+    if row.form == "tiles":
+        pixels = pixels[top:, (band.side - width) // 2 :]
+        places = pixels[1 : 1 + height, 1 : 1 + count * pitch].reshape(height, count, pitch)
         places[:, :, :width] = tiles.transpose(1, 0, 2)
     else:
-        there = there[top:]
-        there[1 : 1 + height, 1 : 1 + width] = tiles[0]
+        pixels = pixels[top:]
+        pixels[1 : 1 + height, 1 : 1 + width] = tiles[0]
     if nonfinite:
-        draw_frames(there, values, (height, width), pitch)
-
-
-def boxed(canvas: Pixels, texts: Iterable[Text]) -> list[Text]:
-    """The texts, those in a loud color as dark letters; a box of that color is drawn for them.
-
-    Example:
-        >>> canvas = np.zeros((13, 9), np.uint8)
-        >>> boxed(canvas, [("1", 1, 2, NAN)]) == [("1", 1, 2, MARK)]
-        True
-        >>> bool((canvas[:12] == NAN).all())
-        True
-    """
-    made = []
-    for words, top, left, color in texts:
-        loud = color in (NAN, POSITIVE_INF)
-        if loud:
-            canvas[top - 1 : top + LINE, left - 2 : left + LETTER * len(words) + 1] = color
-        made.append((words, top, left, MARK if loud else color))
-    return made
-
-
-def draw_bar(row: Pixels, color: int) -> None:
-    """A bar of shapes at the left of a row.
-
-    Example:
-        >>> row = np.zeros((30, 8), np.uint8)
-        >>> draw_bar(row, NAN)
-        >>> row[3:5, :5].tolist() == [[MARK, NAN, NAN, MARK, 0]] * 2
-        True
-    """
-    shapes = np.full((1, (len(row) - 1) // _BAR, 1, 1), color, np.uint8)
-    bar = row[None, : shapes.size * _BAR, None, :_BAR]
-    bar[:] = color
-    draw_marks(bar, shapes, _BAR)
+        draw_frames(pixels, values, (height, width), pitch)
 
 
 def marked_tiles(tiles: Pixels, values: Pixels) -> Pixels:
-    """Enlarged tiles `(n, h, w)` with a shape on what is no number, where values are squares.
+    """Mark the non-finite values in enlarged tiles `(n, h, w)`, if values are squares.
 
     Example:
-        >>> one = np.full((1, 1, 1), NAN, np.uint8)
-        >>> int((marked_tiles(one.repeat(4, 1).repeat(4, 2), one) == MARK).sum())
+        >>> value = np.full((1, 1, 1), NAN, np.uint8)
+        >>> int((marked_tiles(value.repeat(4, 1).repeat(4, 2), value) == MARK).sum())
         8
     """
     count, height, width = values.shape
@@ -225,22 +177,56 @@ def marked_tiles(tiles: Pixels, values: Pixels) -> Pixels:
     return tiles
 
 
-def draw_frames(there: Pixels, values: Pixels, size: tuple[int, int], pitch: int) -> None:
-    """A frame around each tile that holds what is no number.
+def draw_frames(pixels: Pixels, values: Pixels, size: tuple[int, int], pitch: int) -> None:
+    """Draw a frame around each tile that holds non-finite values.
 
     Args:
-        there: from a pixel above and left of the first tile on.
-        values: `(n, h, w)`, the tiles as they came.
-        size: how tall and wide each is drawn.
-        pitch: how far it is from one to the next.
+        pixels: from one pixel above and left of the first tile on.
+        values: `(n, h, w)`, the tiles as they are in the film strip.
+        size: height and width of a tile as it is drawn.
+        pitch: distance from one tile to the next.
 
     Example:
-        >>> there = np.zeros((3, 3), np.uint8)
-        >>> draw_frames(there, np.full((1, 1, 1), NAN, np.uint8), (1, 1), 2)
-        >>> int((there == INK).sum())
+        >>> pixels = np.zeros((3, 3), np.uint8)
+        >>> draw_frames(pixels, np.full((1, 1, 1), NAN, np.uint8), (1, 1), 2)
+        >>> int((pixels == INK).sum())
         8
     """
     for place, letters in enumerate(mark_letters(values[:, :, None])):
         if letters:
-            frame = there[: size[0] + 2, place * pitch : place * pitch + size[1] + 2]
+            frame = pixels[: size[0] + 2, place * pitch : place * pitch + size[1] + 2]
             frame[[0, -1]], frame[:, [0, -1]] = INK, INK
+
+
+def draw_alarm(row: Pixels, color: int) -> None:
+    """Draw a bar of marks at the left of a row.
+
+    Example:
+        >>> row = np.zeros((30, 8), np.uint8)
+        >>> draw_alarm(row, NAN)
+        >>> row[3:5, :5].tolist() == [[MARK, NAN, NAN, MARK, 0]] * 2
+        True
+    """
+    values = np.full((1, (len(row) - 1) // _ALARM_WIDTH, 1, 1), color, np.uint8)
+    bar = row[None, : values.size * _ALARM_WIDTH, None, :_ALARM_WIDTH]
+    bar[:] = color
+    draw_marks(bar, values, _ALARM_WIDTH)
+
+
+def boxed(canvas: Pixels, texts: Iterable[Text]) -> list[Text]:
+    """Draw a box for each text in an alarm's color, and return the texts, those as dark letters.
+
+    Example:
+        >>> canvas = np.zeros((13, 9), np.uint8)
+        >>> boxed(canvas, [("1", 1, 2, NAN)]) == [("1", 1, 2, MARK)]
+        True
+        >>> bool((canvas[:12] == NAN).all())
+        True
+    """
+    readable = []
+    for words, top, left, color in texts:
+        is_alarm = color in (NAN, POSITIVE_INF)
+        if is_alarm:
+            canvas[top - 1 : top + LINE, left - 2 : left + LETTER * len(words) + 1] = color
+        readable.append((words, top, left, MARK if is_alarm else color))
+    return readable

@@ -1,4 +1,4 @@
-"""An overview in words: a line each layer, and what holds of all."""
+"""A film strip in words: a line for each layer, and lines about all of them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from featmagic.recording.records import call_of, shape_of
 from featmagic.support.text import format_bytes, percent, printable, sparkline
 
 
-def filmstrip_text(film: Filmstrip) -> str:
-    """The whole film as plain text: the totals, the alarms, then a line each layer.
+def filmstrip_text(filmstrip: Filmstrip) -> str:
+    """Return the whole film strip as plain text: totals, alarms, then a line for each layer.
 
     Example:
         >>> import torch
@@ -24,26 +24,27 @@ def filmstrip_text(film: Filmstrip) -> str:
         >>> print(filmstrip_text(filmstrip([relu], View())).splitlines()[-1])
         relu  ReLU  (1, 2, 1, 2)  0 █▁▁▁▁▅▁▁▁▁▁▁▁▁▁▅ 3  mean 1  zeros 50 %  dead 1 of 2  16 B
     """
-    lines = [[*_columns(frame)] for frame in film.frames]
+    lines = [_cells(row) for row in filmstrip.rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = ("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True) if w) for line in lines)
-    return "\n".join([*head(film), *alarms(film), *(row.rstrip() for row in rows)])
+    return "\n".join([*head(filmstrip), *alarms(filmstrip), *(row.rstrip() for row in rows)])
 
 
-def head(film: Filmstrip) -> list[str]:
-    """What holds of all layers, and how to read a row."""
-    count, nbytes = len(film.frames), sum(frame.nbytes for frame in film.frames)
+def head(filmstrip: Filmstrip) -> list[str]:
+    """Return lines about all layers together, and on how to read a row."""
+    rows, nbytes = filmstrip.rows, sum(row.nbytes for row in filmstrip.rows)
+    count = len(rows)
     lines = [f"{count} layer{'s' * (count != 1)} · {format_bytes(nbytes)} of activations"]
-    if not alarms(film):
+    if not alarms(filmstrip):
         lines[0] += " · no NaN, no inf"
-    dying = sum(1 for frame in film.frames if frame.health and frame.health.dead)
+    dying = sum(1 for row in rows if row.health and row.health.dead)
     lines[0] += f" · dead channels (of one value throughout) in {dying}" if dying else ""
-    if film.left_out:
-        more = "1 layer" if film.left_out == 1 else f"{film.left_out} layers"
+    if filmstrip.left_out:
+        more = "1 layer" if filmstrip.left_out == 1 else f"{filmstrip.left_out} layers"
         lines.append(f"Interrupted: {more} more left out")
-    if any(frame.tiles is not None for frame in film.frames):
-        lines.append(_how_drawn(film))
-    if any(frame.health and frame.health.sampled for frame in film.frames):
+    if any(row.tiles is not None for row in rows):
+        lines.append(_how_drawn(filmstrip))
+    if any(row.health and row.health.sampled for row in rows):
         lines.append(
             f"≈ and histograms: by up to {SAMPLED} evenly spaced values a layer; "
             "all else: by all values"
@@ -51,68 +52,69 @@ def head(film: Filmstrip) -> list[str]:
     return lines
 
 
-def _how_drawn(film: Filmstrip) -> str:
-    view = film.view
+def _how_drawn(filmstrip: Filmstrip) -> str:
+    view, most = filmstrip.view, filmstrip.band.tiles
     first, second = maps_of(view)
-    there = film.band.tiles
-    some = "the first channel" if there == 1 else f"the first {there} channels"
-    which = f"channels {view.channels}" if view.channels else some
+    usual = "the first channel" if most == 1 else f"the first {most} channels"
+    channels = f"channels {view.channels}" if view.channels else usual
     colors = first if first == second else f"{first}, or {second} for both signs"
-    how = f"sample {view.sample}, {which}, each its own range"
+    how = f"sample {view.sample}, {channels}, each its own range"
     return f"tiles: {how} · {colors}{' around 0' if is_centered(view) else ''}"
 
 
-def alarms(film: Filmstrip) -> list[str]:
-    """Which layer is the first with NaN, and which with infinities, if any."""
-    found = []
-    for name in ("NaN", "inf"):
-        those = [frame for frame in film.frames if _count(frame.health, name)]
-        if those:
-            key = printable(those[0].activation.key)
-            found.append(f"first {name}: {key} ({len(those)} of {len(film.frames)} layers have it)")
-    return found
+def alarms(filmstrip: Filmstrip) -> list[str]:
+    """Return which layer is the first with NaN, and which with infinities, if any."""
+    lines = []
+    for what in ("NaN", "inf"):
+        affected = [row for row in filmstrip.rows if _count(row.health, what)]
+        if affected:
+            key = printable(affected[0].activation.key)
+            share = f"{len(affected)} of {len(filmstrip.rows)}"
+            lines.append(f"first {what}: {key} ({share} layers have it)")
+    return lines
 
 
-def _count(health: Health | None, name: str) -> int:
-    return 0 if health is None else health.nan if name == "NaN" else health.inf
+def _count(health: Health | None, what: str) -> int:
+    return 0 if health is None else health.nan if what == "NaN" else health.inf
 
 
-def _columns(frame: FilmstripRow) -> tuple[str, ...]:
-    health = frame.health
-    words = (name(frame), kind(frame), shape(frame))
-    nbytes = "  ".join([format_bytes(frame.nbytes), *filter(None, [call_of(frame.activation)])])
+def _cells(row: FilmstripRow) -> tuple[str, ...]:
+    """Return the cells of a layer's line, some of them empty."""
+    health = row.health
+    words = (name(row), kind(row), shape(row))
+    nbytes = "  ".join([format_bytes(row.nbytes), *filter(None, [call_of(row.activation)])])
     if health is None:
-        return (*words, frame.reason, "", "", "", nbytes, "")
-    between = sparkline(health.histogram) if health.low < health.high else ""
-    ends = (f"{health.low:.3g}", between, f"{health.high:.3g}")
-    spread = " ".join(ends) if between else span(health)
-    return (*words, spread, mean(health), zeros(health), dead(health), nbytes, wrong(health))
+        return (*words, row.reason, "", "", "", nbytes, "")
+    values = span(health)
+    if health.low < health.high:
+        values = f"{health.low:.3g} {sparkline(health.histogram)} {health.high:.3g}"
+    return (*words, values, mean(health), zeros(health), dead(health), nbytes, wrong(health))
 
 
-def name(frame: FilmstripRow) -> str:
-    """The activation's key."""
-    return _plain(frame.activation.key)
+def name(row: FilmstripRow) -> str:
+    """Return the activation's key."""
+    return _printable(row.activation.key)
 
 
-def _plain(text: str) -> str:
-    return text if text.isprintable() else printable(text)
+def _printable(text: str) -> str:
+    return text if text.isprintable() else printable(text)  # the usual case, in less time
 
 
-def kind(frame: FilmstripRow) -> str:
-    """The class of its module."""
-    return _plain(frame.activation.kind)
+def kind(row: FilmstripRow) -> str:
+    """Return the class of the layer's module."""
+    return _printable(row.activation.kind)
 
 
-def shape(frame: FilmstripRow) -> str:
-    """Its shape, and its dtype where that isn't float32."""
-    tensor = frame.activation.tensor
+def shape(row: FilmstripRow) -> str:
+    """Return the activation's shape, and its dtype if that isn't float32."""
+    tensor = row.activation.tensor
     if tensor.dtype is torch.float32:
         return shape_of(tensor)
     return f"{shape_of(tensor)} {str(tensor.dtype).removeprefix('torch.')}"
 
 
 def span(health: Health) -> str:
-    """The range of the finite values.
+    """Return the range of the finite values.
 
     Example:
         >>> span(Health(low=-1.0, high=2.5)), span(Health(low=3.0, high=3.0))
@@ -126,24 +128,24 @@ def span(health: Health) -> str:
 
 
 def mean(health: Health) -> str:
-    """The mean, with a sign if it isn't that of all values."""
+    """Return the mean, with a sign if it is that of a sample of the values."""
     if np.isnan(health.mean):
         return ""
     return f"mean {'≈ ' * health.sampled}{health.mean:.3g}"
 
 
 def zeros(health: Health) -> str:
-    """The share of zeros, with a sign if it isn't that of all values."""
+    """Return the share of zeros, with a sign if it is that of a sample of the values."""
     share = percent(health.zeros)
     return f"zeros {'≈ ' * (health.sampled and share[0].isdigit())}{share}"
 
 
 def dead(health: Health) -> str:
-    """How many channels are dead, of how many; empty where a channel is one value."""
+    """Return how many channels are dead, of how many; empty if a channel is a single value."""
     return f"dead {health.dead} of {health.channels}" if health.channels else ""
 
 
 def wrong(health: Health) -> str:
-    """How many values are NaN, and how many infinite."""
+    """Return how many values are NaN, and how many infinite; empty if none are."""
     counts = (f"{n} {what}" for n, what in ((health.nan, "NaN"), (health.inf, "inf")) if n)
     return ", ".join(counts)

@@ -1,4 +1,4 @@
-"""Values of any dtype as real numbers."""
+"""Tensors of any dtype as real numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def undrawable(tensor: Tensor) -> str | None:
-    """Why there is no picture of the tensor, or None.
+    """Return why there is no picture of the tensor, or None.
 
     Example:
         >>> undrawable(torch.zeros(1, 0, 4, 4))
@@ -31,7 +31,7 @@ def undrawable(tensor: Tensor) -> str | None:
 
 
 def to_real(values: Tensor) -> tuple[Tensor, tuple[str, ...]]:
-    """The values as float32, or float64 where they need it, and what had to be done.
+    """Convert values to float32, or float64 if they need it, and say what was done to them.
 
     Example:
         >>> to_real(torch.tensor([3 + 4j]))
@@ -49,11 +49,11 @@ def to_real(values: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     return values.to(torch.float64 if exact else torch.float32), words
 
 
-def real_rows(stack: Tensor, indices: list[int]) -> tuple[Tensor, tuple[str, ...]]:
-    """The rows at `indices` as real numbers, and what had to be done to them.
+def real_rows(values: Tensor, indices: list[int]) -> tuple[Tensor, tuple[str, ...]]:
+    """Convert the rows at `indices` to real numbers, and say what was done to them.
 
-    A view where the rows follow on each other. Elsewhere they become numbers before they are put
-    together, since torch can't index every dtype.
+    Consecutive rows are a view. Others are converted before they are stacked, since torch can't
+    index every dtype.
 
     Example:
         >>> real_rows(torch.arange(4), [3, 0])[0]
@@ -61,13 +61,13 @@ def real_rows(stack: Tensor, indices: list[int]) -> tuple[Tensor, tuple[str, ...
     """
     first = indices[0]
     if indices == list(range(first, first + len(indices))):
-        return to_real(stack[first : first + len(indices)])
-    rows = [to_real(stack[index]) for index in indices]
+        return to_real(values[first : first + len(indices)])
+    rows = [to_real(values[index]) for index in indices]
     return torch.stack([row for row, _ in rows]), rows[0][1]
 
 
 def to_float64(values: Tensor) -> Tensor:
-    """The values as float64, on the CPU where their device has none (MPS)."""
+    """Convert values to float64, on the CPU if their device has no float64 (MPS)."""
     return (values.cpu() if values.device.type == "mps" else values).double()
 
 

@@ -1,4 +1,4 @@
-"""Planes put together in one picture, and pictures made smaller."""
+"""Heat maps and folds: planes assembled in one picture; and block averages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_APART = 64  # single values up to here are tiles, each with its index
 
 
 def form_of(form: str, count: int) -> str:
-    """The form that so many planes take: a few single values stand apart, with their indices.
+    """Return the form that `count` planes take: a few single values are tiles, each with its index.
 
     Example:
         >>> form_of("fold", 10), form_of("fold", 100)
@@ -22,11 +22,17 @@ def form_of(form: str, count: int) -> str:
 
 
 def assemble(planes: Tensor, form: str, tiles: int = 1) -> tuple[Tensor, int]:
-    """Planes `(P, H, W)` as the tiles of that form, and how many values at the end are padding.
+    """Assemble planes in the tiles of a form.
 
-    As many of them go into each of the `tiles`: `rows` lie under each other, `columns` beside each
-    other; `fold` is one plane that holds the values row by row, as near to a square as they allow;
-    `tiles` stay as they are.
+    Args:
+        planes: `(P, H, W)`.
+        form: `rows` lie under each other, `columns` beside each other; `fold` is one plane that
+            holds the values row by row, as near to a square as they allow; `tiles` stay as they
+            are.
+        tiles: how many tiles share the planes evenly.
+
+    Returns:
+        The tiles, and how many values at the end are padding.
 
     Example:
         >>> assemble(torch.zeros(10, 1, 1), "fold")[0].shape
@@ -46,17 +52,12 @@ def assemble(planes: Tensor, form: str, tiles: int = 1) -> tuple[Tensor, int]:
 
 
 def folded_width(count: int) -> int:
-    """How many of so many values stand in a row when they are folded.
-
-    Example:
-        >>> folded_width(10)
-        4
-    """
+    """Return how many of `count` values stand in a row when they are folded."""
     return ceil(sqrt(count))
 
 
 def assembled_size(count: int, size: tuple[int, int], form: str) -> tuple[int, int, int]:
-    """How many tiles `assemble` makes of planes of that size, and their height and width.
+    """Return how many tiles `assemble` makes of `count` planes, and their height and width.
 
     Example:
         >>> assembled_size(10, (1, 1), "fold"), assembled_size(5, (24, 24), "tiles")
@@ -72,9 +73,9 @@ def assembled_size(count: int, size: tuple[int, int], form: str) -> tuple[int, i
 
 
 def block_average(values: Tensor, factor: int, padding: int = 0) -> tuple[Tensor, int]:
-    """Planes with every `factor` x `factor` values averaged, and how much of the end is padding.
+    """Average every `factor` x `factor` values of planes, and return what is left of the padding.
 
-    An axis shorter than the factor is averaged whole. Padding counts in no average.
+    A dimension shorter than the factor is averaged whole. Padding counts in no average.
 
     Example:
         >>> block_average(torch.ones(3, 5, 4), 2)[0].shape

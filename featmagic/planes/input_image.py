@@ -1,4 +1,4 @@
-"""The input of a pass as an image to show."""
+"""The input of a pass as an image."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from featmagic.options.view import View
 from featmagic.planes.dtypes import Pixels
+from featmagic.planes.measurements import Array, finite_range, to_host
 from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError
@@ -20,7 +20,7 @@ from featmagic.support.errors import FeatmagicError
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-_SLACK = 0.01  # resampling oversteps the range of an image a little
+_SLACK = 0.01  # resampling exceeds the range of an image a little
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,17 +37,17 @@ class InputImages:
 
 
 def input_images(image: Tensor | None, samples: tuple[int, ...], view: View) -> InputImages:
-    """The input images of the samples.
+    """Return the input images of the samples.
 
     Args:
-        image: what the pass was given, `(N, C, H, W)`; None where nothing looks like an image.
-        samples: which of them; empty: the first.
-        view: its `mean` and `std` undo a normalization. Without them ImageNet's is undone where the
-            values lie as it leaves them; 0 to 1, -1 to 1 and uint8 are taken for what they are,
-            anything else is stretched.
+        image: the pass's input, `(N, C, H, W)`; None if none looks like an image.
+        samples: which of them; the first, if empty.
+        view: its `mean` and `std` undo a normalization. Without them ImageNet's is undone if the
+            values lie in its range; 0 to 1, -1 to 1 and uint8 are shown as they are, anything else
+            is stretched.
 
     Raises:
-        FeatmagicError: no image, or no such sample of it.
+        FeatmagicError: there is no image, or no such sample of it.
 
     Example:
         >>> input_images(torch.zeros(1, 1, 4, 4), (0,), View()).words
@@ -69,7 +69,7 @@ def input_images(image: Tensor | None, samples: tuple[int, ...], view: View) -> 
 
 
 def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
-    """The pixels from 0 to 1, and what that took, judged by the whole batch."""
+    """Scale the pixels to 0 to 1, and say how; the range of the whole batch decides."""
     if pixels.dtype == torch.uint8:
         return pixels.float() / 255, "input as it is"
     pixels = pixels.float()
@@ -77,18 +77,15 @@ def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
         mean, std = view.mean or (0.0,), view.std or (1.0,)
         return _undone(pixels, mean, std), "input un-normalised by --mean and --std"
     colors = pixels.shape[1]
-    finite = torch.isfinite(batch)
-    low = batch.where(finite, torch.inf).amin((0, 2, 3))
-    high = batch.where(finite, -torch.inf).amax((0, 2, 3))
-    ends = torch.stack([low, high]).cpu().double().numpy()
-    pixels, least, most = pixels.nan_to_num(0), ends[0].min(), ends[1].max()
+    (ends,) = to_host(finite_range(batch, (0, 2, 3)))
+    pixels, least, most = pixels.nan_to_num(0), ends["low"].min(), ends["high"].max()
     if least > most:
         return torch.zeros_like(pixels), "input without a finite value"
     if least >= -_SLACK and most <= 1 + _SLACK:
         return pixels, "input as it is"
     if least >= -1 - _SLACK and most <= 1 + _SLACK:
         return (pixels + 1) / 2, "input from -1 … 1"
-    if colors == 3 and _is_imagenets(ends):
+    if colors == 3 and _is_imagenets(**ends):
         return _undone(pixels, IMAGENET_MEAN, IMAGENET_STD), "input un-normalised by ImageNet's"
     if least >= 0 and 32 < most <= 255:
         return pixels / 255, "input from 0 … 255"
@@ -97,9 +94,10 @@ def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
     return stretched, f"input stretched from {least:.3g} … {most:.3g}"
 
 
-def _is_imagenets(ends: NDArray[np.float64]) -> bool:
-    """Whether every color lies within what 0 to 1 becomes by ImageNet's mean and deviation."""
-    undone = ends * np.array(IMAGENET_STD) + np.array(IMAGENET_MEAN)
+def _is_imagenets(low: Array, high: Array) -> bool:
+    """Return True if every color is within what ImageNet's normalization makes of 0 to 1."""
+    mean, std = np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
+    undone = np.stack([low, high]) * std + mean
     return bool(undone.min() >= -_SLACK and undone.max() <= 1 + _SLACK)
 
 
@@ -109,79 +107,65 @@ def _undone(pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> 
     return undone if undone.shape[1] in (1, 3) else undone[:, :1]
 
 
-def resize(found: InputImages, height: int, width: int) -> NDArray[np.uint8]:
-    """The images at that size, `(S, height, width, 3)`: averaged where smaller, else repeated.
+def resize(images: InputImages, height: int, width: int) -> Pixels:
+    """Resize the images to `(S, height, width, 3)`, by averages if smaller, else by repetition.
 
     Example:
         >>> resize(InputImages(torch.ones(1, 3, 4, 4), ""), 2, 2).shape
         (1, 2, 2, 3)
     """
-    smaller = height < found.pixels.shape[2] or width < found.pixels.shape[3]
+    smaller = height < images.pixels.shape[2] or width < images.pixels.shape[3]
     if smaller:
-        small = interpolate(found.pixels, (height, width), mode="bilinear", antialias=True)
+        resized = interpolate(images.pixels, (height, width), mode="bilinear", antialias=True)
     else:
-        small = interpolate(found.pixels, (height, width), mode="nearest")
-    pixels = (small.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-    result: NDArray[np.uint8] = pixels.contiguous().cpu().numpy()
+        resized = interpolate(images.pixels, (height, width), mode="nearest")
+    pixels = (resized.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    result: Pixels = pixels.contiguous().cpu().numpy()
     return result
 
 
-def fit(found: InputImages, side: int, highest: int | None = None) -> NDArray[np.uint8]:
-    """The images as large as they can be with no side longer than that, `(S, h, w, 3)`.
+def fit(images: InputImages, side: int, highest: int | None = None) -> Pixels:
+    """Resize the images as large as fits, `(S, h, w, 3)`; small ones by a whole number.
 
-    Nor are they taller than `highest`, where that is given.
-
-    Small ones are enlarged by a whole number.
+    Args:
+        images: to resize.
+        side: the longest side allowed.
+        highest: the greatest height allowed, if it is less.
 
     Example:
         >>> fit(InputImages(torch.ones(1, 3, 4, 8), ""), 20).shape
         (1, 8, 16, 3)
     """
-    height, width = found.pixels.shape[2:]
+    height, width = images.pixels.shape[2:]
     scale = min(side / max(height, width), (highest or side) / height)
     scale = int(scale) if scale >= 1 else scale
-    return resize(found, max(1, round(height * scale)), max(1, round(width * scale)))
+    return resize(images, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
-_LONGEST = 448  # pixels a side: more than an explorer has room for
+_LONGEST = 448  # pixels a side: the explorer has no room for more
 
 
 def explorer_image(activation: Activation, sample: int, view: View) -> tuple[Pixels | None, str]:
-    """The input that the activation's sample came from, and what was done to it.
+    """Return the input image of the activation's sample, and what was done to it.
 
     Returns:
-        Pixels `(h, w, 3)`, no side longer than 448; None where the pass had no input like an
-        image, with the reason where that can be mended.
-
-    Example:
-        >>> import torch
-        >>> explorer_image(Activation("act", "act", "ReLU", 1, torch.zeros(1, 1, 2, 2)), 0, View())
-        (None, '')
+        Pixels `(h, w, 3)`, no side longer than 448; None if the pass had no input like an image,
+        with the reason if the user can do something about it.
     """
     try:
         image = image_of(activation.inputs)
         if image is None or sample >= len(image):
             return None, ""
-        found = input_images(image, (sample,), view)
+        images = input_images(image, (sample,), view)
     except FeatmagicError as error:
         return None, str(error)
-    return _within(found), found.words
+    return _at_most(images, _LONGEST), images.words
 
 
-def size_of_input(activation: Activation) -> tuple[int, int] | None:
-    """Height and width of the pass's image, or None.
-
-    Example:
-        >>> import torch
-        >>> size_of_input(Activation("act", "act", "ReLU", 1, torch.zeros(1, 1, 2, 2)))
-    """
-    image = activation.inputs.image
-    return None if image is None else (image.shape[-2], image.shape[-1])
-
-
-def _within(found: InputImages) -> Pixels:
-    height, width = found.pixels.shape[2:]
-    scale = min(1.0, _LONGEST / max(height, width))
+def _at_most(images: InputImages, longest: int) -> Pixels:
+    """Return the first image, shrunk if a side is longer."""
+    height, width = images.pixels.shape[2:]
+    scale = min(1.0, longest / max(height, width))
     sides = [max(1, round(side * scale)) for side in (height, width)]
-    pixels: Pixels = resize(found, sides[0], sides[1])[0]
+    pixels: Pixels = resize(images, sides[0], sides[1])[0]
     return pixels

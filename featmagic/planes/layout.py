@@ -1,9 +1,9 @@
-"""Which axis of an activation is what."""
+"""The layout of an activation: which dimension is what, as the view says or as inferred."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -15,31 +15,85 @@ from featmagic.recording.layout_hints import FeatureAxis, LayoutHint
 from featmagic.recording.records import Activation, shape_of
 from featmagic.support.errors import FeatmagicError
 
-_LAYOUTS = {
-    1: ("C", "L"),
-    2: ("NC", "LC", "CL", "HW", "QK"),
-    3: ("CHW", "HWC", "NLC", "NCL", "NCW", "LNC", "NHW", "NQK", "AQK", "SNC"),
-    4: ("NCHW", "NHWC", "CDHW", "DHWC", "NAQK"),
-    5: ("NCDHW", "NDHWC", "NDCHW"),
-}
+
+@dataclass(frozen=True)
+class KnownLayout:
+    """A layout that is suggested where another doesn't fit, and that may be inferred.
+
+    Attributes:
+        dims: a letter for each dimension, as in `Layout`.
+        first: whether torch's modules that have their features first return it.
+        last: whether those that have their features last do.
+        moved: whether composites turn other layouts into it, as pixels into tokens.
+    """
+
+    dims: str
+    first: bool = False
+    last: bool = False
+    moved: bool = False
+
+    @property
+    def spatial(self) -> int:
+        """How many dimensions are spatial; the length of a sequence counts as one."""
+        return sum(letter in "DHWL" for letter in self.dims)
+
+
+# Of each rank the most usual comes first: it is assumed where nothing tells.
+LAYOUTS = (
+    KnownLayout("C"),
+    KnownLayout("L"),
+    KnownLayout("NC", first=True, last=True, moved=True),
+    KnownLayout("LC"),
+    KnownLayout("CL", first=True),
+    KnownLayout("HW"),
+    KnownLayout("QK"),
+    KnownLayout("CHW", first=True),
+    KnownLayout("HWC"),
+    KnownLayout("NLC", last=True, moved=True),
+    KnownLayout("NCL", first=True, moved=True),
+    KnownLayout("NCW"),
+    KnownLayout("LNC"),
+    KnownLayout("NHW"),
+    KnownLayout("NQK"),
+    KnownLayout("AQK"),
+    KnownLayout("SNC"),
+    KnownLayout("NCHW", first=True, moved=True),
+    KnownLayout("NHWC", last=True),
+    KnownLayout("CDHW", first=True),
+    KnownLayout("DHWC"),
+    KnownLayout("NAQK"),
+    KnownLayout("NCDHW", first=True, moved=True),
+    KnownLayout("NDHWC", last=True),
+    KnownLayout("NDCHW"),
+)
+
+
+def layouts_for(rank: int) -> tuple[str, ...]:
+    """Return the layouts that fit a tensor of that many dimensions, the most usual first.
+
+    Example:
+        >>> layouts_for(5)
+        ('NCDHW', 'NDHWC', 'NDCHW')
+    """
+    return tuple(layout.dims for layout in LAYOUTS if len(layout.dims) == rank)
 
 
 class LayoutMismatch(FeatmagicError):
-    """A layout with more or fewer axes than the activation has."""
+    """A layout with more or fewer dimensions than the activation has."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the axes of an activation are.
+    """What the dimensions of an activation are.
 
     Attributes:
-        dims: one a dimension: N batch, C channels, features or units, H height, W width, D depth
+        dims: a letter for each: N batch, C channels, features or units, H height, W width, D depth
             or time of a volume, L length, time or tokens, A attention heads, Q queries, K keys,
             S stacked states (layers x directions).
         words: what was assumed or couldn't be told, for the caption.
         grid: the patch grid (height, width) that the tokens, or the keys, lie on.
         prefix: the names of the tokens before those of the grid: "CLS", "R1", "R2" and so on.
-        signed: centered on 0 whatever the values.
+        signed: whether the values are centered on 0, whatever they are.
     """
 
     dims: str
@@ -50,10 +104,14 @@ class Layout:
 
 
 def layout_of(activation: Activation, view: View) -> Layout:
-    """What the axes of the activation are: by the view's layout, else by the module it came from.
+    """Return the layout that the view names, or else the one inferred from the module.
+
+    Args:
+        activation: with the layout hint of its module.
+        view: its `layout`, `grid` and `prefix_tokens` overrule.
 
     Raises:
-        LayoutMismatch: the view's layout has another number of axes.
+        LayoutMismatch: the view's layout has another number of dimensions.
         FeatmagicError: its grid or its number of prefix tokens doesn't fit.
 
     Example:
@@ -64,47 +122,37 @@ def layout_of(activation: Activation, view: View) -> Layout:
         >>> layout_of(act, View(layout="NLC")).dims
         'NLC'
     """
-    dims, words = dims_of(activation)
+    dims, words = _infer_dims(activation)
     if view.layout is not None:
-        dims, words = _laid_out(activation, view.layout), ()
-    tokens = _tokens(activation, view, dims)
+        dims, words = _requested_dims(activation, view.layout), ()
+    tokens = _patch_grid(activation, view, dims)
     signed = bool(activation.hint.recurrent)
     return Layout(dims, (*words, *tokens.words), tokens.grid, tokens.prefix, signed)
 
 
-def layouts_for(rank: int) -> tuple[str, ...]:
-    """The layouts that would fit a tensor of so many axes, the most usual first.
-
-    Example:
-        >>> layouts_for(5)
-        ('NCDHW', 'NDHWC', 'NDCHW')
-    """
-    return _LAYOUTS.get(rank, ())
-
-
-def _laid_out(activation: Activation, layout: str) -> str:
+def _requested_dims(activation: Activation, layout: str) -> str:
     rank = activation.tensor.dim()
     if len(layout) != rank:
-        axes, those = f"{rank} ax{'i' if rank == 1 else 'e'}s", ", ".join(layouts_for(rank))
+        axes, fitting = f"{rank} ax{'i' if rank == 1 else 'e'}s", ", ".join(layouts_for(rank))
         raise LayoutMismatch(
             f"{activation.key} has {axes} {shape_of(activation.tensor)}, and layout {layout} has "
-            f"{len(layout)}. These would fit: {those}."
+            f"{len(layout)}. These would fit: {fitting}."
         )
     return layout.replace("T", "D" if "H" in layout and "W" in layout else "L")
 
 
-def _tokens(activation: Activation, view: View, dims: str) -> PatchGrid:
-    """Where the tokens, or the keys of attention, lie."""
+def _patch_grid(activation: Activation, view: View, dims: str) -> PatchGrid:
+    """Return the grid that the tokens, or the keys of attention, lie on."""
     axis = "K" if "K" in dims else "L"
-    wanted = view.grid is not None or view.prefix_tokens is not None
-    is_tokens = axis == "K" or dims in ("NLC", "LC", "LNC") or ("L" in dims and wanted)
+    requested = view.grid is not None or view.prefix_tokens is not None
+    is_tokens = axis == "K" or dims in ("NLC", "LC", "LNC") or ("L" in dims and requested)
     if not is_tokens or activation.hint.recurrent:
         return PatchGrid()
     shape = activation.tensor.shape
     batch = shape[dims.index("N")] if "N" in dims else 1
-    of_text = activation.hint.text or "'text" in suffix_of(activation)
-    given = PassInputs() if of_text else activation.inputs
-    return patch_grid_of(shape[dims.index(axis)], batch, given, view, activation.key)
+    of_text = activation.hint.text or "'text" in _suffix(activation)
+    inputs = PassInputs() if of_text else activation.inputs
+    return patch_grid_of(shape[dims.index(axis)], batch, inputs, view, activation.key)
 
 
 def fitting(activation: Activation, view: View, layers: int) -> View:
@@ -114,73 +162,57 @@ def fitting(activation: Activation, view: View, layers: int) -> View:
     try:
         layout_of(activation, view)
     except LayoutMismatch:
-        return replace(view, layout=None)
+        return view.without("layout")
     return view
 
 
-_DEFAULTS = View()
-
-
-_USES = {
+_USES = {  # by the group of the option
     "layout": "no layer shown has as many axes",
-    "grid": "no tokens are shown",
-    "prefix_tokens": "no tokens are shown",
-    "slice": "no volume is shown",
-    "attn": "no attention weights are shown",
+    "tokens": "no tokens are shown",
+    "volume": "no volume is shown",
+    "attention": "no attention weights are shown",
     "overlay": "no layer shown lies over the input image",
 }
 
 
 def check_used(used: Collection[str], view: View) -> None:
-    """Refuse an option that none of the layers has a use for.
+    """Refuse an option of a group that none of the layers has a use for.
 
     Example:
-        >>> check_used({"grid"}, View(slice="mip"))
+        >>> check_used({"tokens"}, View(slice="mip"))
         Traceback (most recent call last):
         featmagic.support.errors.FeatmagicError: --slice has nothing to act on: no volume is shown.
     """
-    for option, why in _USES.items():
-        if getattr(view, option) != getattr(_DEFAULTS, option) and option not in used:
+    for group, why in _USES.items():
+        for option in view.changed(group) if group not in used else ():
             raise FeatmagicError(f"--{spelled(option)} has nothing to act on: {why}.")
 
 
-Dims = tuple[str, tuple[str, ...]]  # one letter an axis; what was assumed
+_Dims = tuple[str, tuple[str, ...]]  # a letter for each dimension; what was assumed
 
-_UNKNOWN = ("", "C", "NC", "CHW", "NCHW", "NCDHW")
+_USUAL = ("", *(layouts_for(rank)[0] for rank in range(1, 6)))  # by rank
 
+_LAST = {len(layout.dims): layout.dims for layout in LAYOUTS if layout.last}
 
-_LAST = {2: "NC", 3: "NLC", 4: "NHWC", 5: "NDHWC"}
-
-
-_FIRST: dict[int, dict[int, str]] = {  # by the number of spatial axes
-    0: {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCDHW"},
-    1: {2: "CL", 3: "NCL"},
-    2: {3: "CHW", 4: "NCHW"},
-    3: {4: "CDHW", 5: "NCDHW"},
+_FIRST = {  # by the module's number of spatial dimensions, 0 for any, and by rank
+    spatial: {
+        len(layout.dims): layout.dims
+        for layout in LAYOUTS
+        if layout.first and ("N" in layout.dims if spatial == 0 else layout.spatial == spatial)
+    }
+    for spatial in range(4)
 }
 
-
-# Where features may also be that a composite has moved by itself, as from pixels to tokens.
-_MOVED = {2: ("NC",), 3: ("NLC", "NCL"), 4: ("NCHW",), 5: ("NCDHW",)}
-
-
-# What fields of Hugging Face's outputs hold.
+# Fields of the outputs of Hugging Face's models.
 _FIELDS = {"attentions'": "NAQK", "reshaped_hidden_states'": "NCHW", "feature_maps'": "NCHW"}
-
 
 _STATES = {"[1]": "hidden state", "[1][0]": "hidden state", "[1][1]": "cell state"}
 
 
-def dims_of(activation: Activation) -> Dims:
-    """What each axis of the activation is, and what was assumed.
-
-    Example:
-        >>> from torch import zeros
-        >>> dims_of(Activation("x", "x", "Conv2d", 1, zeros(1, 5, 8, 8)))
-        ('NCHW', ())
-    """
+def _infer_dims(activation: Activation) -> _Dims:
+    """Infer what each dimension of the activation is."""
     hint, shape = activation.hint, tuple(activation.tensor.shape)
-    suffix = suffix_of(activation)
+    suffix = _suffix(activation)
     if len(shape) == 1:
         return "C", ()
     if hint.recurrent:
@@ -190,7 +222,7 @@ def dims_of(activation: Activation) -> Dims:
         return field, ()
     if attention := _attention(hint, suffix, shape):
         return attention
-    if _is_an_image_each(activation, shape):
+    if _is_plane_per_image(activation, shape):
         return "NHW", ("NHW assumed",)
     if activation.tensor.dtype in (torch.bool, torch.int64):  # a mask or indices, no features
         return _assumed((), len(shape))
@@ -200,139 +232,135 @@ def dims_of(activation: Activation) -> Dims:
     return ("LC" if dims == "NC" and hint.sure else dims), words
 
 
-def _is_an_image_each(activation: Activation, shape: tuple[int, ...]) -> bool:
-    """Whether it is one plane as large as the input for each image, such as a depth map."""
+def _suffix(activation: Activation) -> str:
+    """Return the Python that reaches the tensor in the module's output, such as `[1][0]`."""
+    name = activation.path if activation.call == 1 else f"{activation.path}:{activation.call}"
+    return activation.key.removeprefix(name)
+
+
+def _is_plane_per_image(activation: Activation, shape: tuple[int, ...]) -> bool:
+    """Return True for one plane of the size of the input for each image, such as a depth map."""
     image = activation.inputs.image
     if image is None or len(shape) != 3 or activation.hint.own:
         return False
     return shape == (len(image), *image.shape[2:])
 
 
-def suffix_of(activation: Activation) -> str:
-    """The Python that reaches the tensor in what the module returned.
-
-    Example:
-        >>> from torch import zeros
-        >>> suffix_of(Activation("lstm:2[1][0]", "lstm", "LSTM", 2, zeros(1, 2)))
-        '[1][0]'
-    """
-    name = activation.path if activation.call == 1 else f"{activation.path}:{activation.call}"
-    return activation.key.removeprefix(name)
-
-
-def _recurrent(hint: LayoutHint, suffix: str, rank: int) -> Dims:
+def _recurrent(hint: LayoutHint, suffix: str, rank: int) -> _Dims:
+    """Infer the dimensions of what a recurrent module or cell returned."""
     if hint.recurrent == "cell":
-        return _UNKNOWN[rank], ("cell state" if suffix == "[1]" else "hidden state",)
+        return _USUAL[rank], ("cell state" if suffix == "[1]" else "hidden state",)
     if suffix in _STATES:
-        return {2: "SC", 3: "SNC"}.get(rank, _UNKNOWN[rank]), (_STATES[suffix],)
+        return {2: "SC", 3: "SNC"}.get(rank, _USUAL[rank]), (_STATES[suffix],)
     if suffix != "[0]" and suffix.startswith("[0]"):
         return "LC", ("packed sequences",)
-    return {2: "LC", 3: hint.order}.get(rank, _UNKNOWN[rank]), ()
+    return {2: "LC", 3: hint.order}.get(rank, _USUAL[rank]), ()
 
 
-def _attention(hint: LayoutHint, suffix: str, shape: tuple[int, ...]) -> Dims | None:
-    """The letters of attention weights, if that is what it is."""
+def _attention(hint: LayoutHint, suffix: str, shape: tuple[int, ...]) -> _Dims | None:
+    """Infer the dimensions of attention weights; None if the tensor doesn't hold any."""
     rank = len(shape)
     if hint.attention == "torch" and suffix == "[1]":
         if rank == 3 and not hint.asked:
             unsure = shape[0] == hint.heads
             return "NQK", ("NQK assumed, AQK would fit too",) if unsure else ()
-        return {2: "QK", 3: "AQK", 4: "NAQK"}.get(rank, _UNKNOWN[rank]), ()
+        return {2: "QK", 3: "AQK", 4: "NAQK"}.get(rank, _USUAL[rank]), ()
     main = suffix in ("", "[0]")
     if rank != 4 or shape[2] != shape[3] or hint.own or (hint.attention == "around" and main):
         return None
     # Swin's attention returns features, on a last axis that may be as long as the one before it.
-    last = {says.count for says in hint.says if says.place == "last"}
+    last = {axis.count for axis in hint.says if axis.place == "last"}
     features = hint.attention == "self" and main and shape[3] in last
     fits = hint.attention and not features and hint.heads in (None, shape[1])
     return ("NAQK", ()) if fits else None
 
 
-def _features(hint: LayoutHint, shape: tuple[int, ...], grids: tuple[Grid, ...]) -> Dims:
-    """The letters of features, by who says where they are."""
-    says, around, rank = hint.says, hint.around, len(shape)
-    if hint.own and says:
-        return _direct(says[0], rank), ()
+def _features(hint: LayoutHint, shape: tuple[int, ...], grids: tuple[Grid, ...]) -> _Dims:
+    """Infer the dimensions of features, by the modules that say where they are."""
+    inside, around, rank = hint.says, hint.around, len(shape)
+    if hint.own and inside:
+        return _direct(inside[0], rank), ()
     return (
-        _agreed(says, shape, grids)
+        _agreed(inside, shape, grids)
         or _agreed(around, shape, grids)
-        or _moved(says, shape)
+        or _moved(inside, shape)
         or _moved(around, shape)
-        or _turned(says, shape, grids)
-        or _assumed(says, rank)
+        or _permuted(inside, shape, grids)
+        or _assumed(inside, rank)
     )
 
 
-def _direct(says: FeatureAxis, rank: int) -> str:
-    """Where a module puts its features that says so."""
-    layouts = _LAST if says.place == "last" else _FIRST[says.spatial]
-    return layouts.get(rank, _UNKNOWN[rank])
+def _direct(axis: FeatureAxis, rank: int) -> str:
+    """Return the layout in which a module returns its features."""
+    layouts = _LAST if axis.place == "last" else _FIRST[axis.spatial]
+    return layouts.get(rank, _USUAL[rank])
 
 
 def _agreed(
-    says: tuple[FeatureAxis, ...], shape: tuple[int, ...], grids: tuple[Grid, ...]
-) -> Dims | None:
-    """The layout in which an axis has as many features as a module says; or as a Permute says."""
+    axes: tuple[FeatureAxis, ...], shape: tuple[int, ...], grids: tuple[Grid, ...]
+) -> _Dims | None:
+    """Find a module's own layout in which there are as many features as it says; or a Permute's."""
     rank = len(shape)
-    fitting = {_direct(one, rank) for one in says if _fits(_direct(one, rank), one, shape)}
+    fitting = {_direct(axis, rank) for axis in axes if _fits(_direct(axis, rank), axis, shape)}
     if rank == 2 and len(fitting) > 1:
         return "NC", ()
     on_grid = {layout for layout in fitting if _sides(layout, shape) in grids}
     if len(on_grid) == 1:
         fitting = on_grid
-    ends = [one for one in says if one.count is None] if rank > 3 and not fitting else []
-    said = [_direct(one, rank) for one in ends or says]
-    # The one said last decides, among those that fit.
-    found = [layout for layout in said if ends or layout in fitting]
-    return _with_others(found[-1], fitting) if found else None
+    permuted = [axis for axis in axes if axis.count is None] if rank > 3 and not fitting else []
+    layouts = [_direct(axis, rank) for axis in permuted or axes]
+    candidates = [layout for layout in layouts if permuted or layout in fitting]
+    # The module registered last decides, among those that fit.
+    return _with_others(candidates[-1], fitting) if candidates else None
 
 
 def _sides(layout: str, shape: tuple[int, ...]) -> Grid | None:
+    """Return the height and width of the planes; None if there are none."""
     if "H" not in layout or "W" not in layout:
         return None
     return shape[layout.index("H")], shape[layout.index("W")]
 
 
-def _moved(says: tuple[FeatureAxis, ...], shape: tuple[int, ...]) -> Dims | None:
-    """The layout in which any axis has as many features as a module says."""
-    layouts = _MOVED[len(shape)]
-    found = [layout for layout in layouts if any(_fits(layout, one, shape) for one in says)]
-    return _with_others(found[0], set(found)) if found else None
+def _moved(axes: tuple[FeatureAxis, ...], shape: tuple[int, ...]) -> _Dims | None:
+    """Find a layout in which a composite may have moved as many features as a module says."""
+    layouts = [layout.dims for layout in LAYOUTS if layout.moved and len(layout.dims) == len(shape)]
+    candidates = [layout for layout in layouts if any(_fits(layout, axis, shape) for axis in axes)]
+    return _with_others(candidates[0], set(candidates)) if candidates else None
 
 
-def _turned(
-    says: tuple[FeatureAxis, ...], shape: tuple[int, ...], grids: tuple[Grid, ...]
-) -> Dims | None:
-    """Channels last after a convolution that was turned around, if the input says so too."""
+def _permuted(
+    axes: tuple[FeatureAxis, ...], shape: tuple[int, ...], grids: tuple[Grid, ...]
+) -> _Dims | None:
+    """Find channels last after a convolution that was permuted, if the input agrees."""
     if len(shape) != 4 or shape[1:3] not in grids or shape[2:] in grids:
         return None
-    return ("NHWC", ("NHWC assumed",)) if shape[3] in {one.count for one in says} else None
+    return ("NHWC", ("NHWC assumed",)) if shape[3] in {axis.count for axis in axes} else None
 
 
-def _fits(layout: str, says: FeatureAxis, shape: tuple[int, ...]) -> bool:
-    return len(layout) == len(shape) and shape[layout.index("C")] == says.count
+def _fits(layout: str, axis: FeatureAxis, shape: tuple[int, ...]) -> bool:
+    return len(layout) == len(shape) and shape[layout.index("C")] == axis.count
 
 
-def _with_others(layout: str, fitting: set[str]) -> Dims:
+def _with_others(layout: str, fitting: set[str]) -> _Dims:
     others = " and ".join(sorted(fitting - {layout}))
     return layout, (f"{layout} assumed, {others} would fit too",) if others else ()
 
 
-def _assumed(says: tuple[FeatureAxis, ...], rank: int) -> Dims:
-    """The usual layout; in words, but where all around puts features at the same place."""
-    if says and all(_is_usual(one, rank) for one in says):
-        return _direct(says[-1], rank), ()
-    last = rank == 3 and any(one.place == "last" for one in says)
-    layout = "NLC" if last else _UNKNOWN[rank]
-    return layout, (f"{layout} assumed",) if rank == 3 or (says and rank > 3) else ()
+def _assumed(axes: tuple[FeatureAxis, ...], rank: int) -> _Dims:
+    """Assume the usual layout, without a word if all modules around have their features there."""
+    if axes and all(_is_usual(axis, rank) for axis in axes):
+        return _direct(axes[-1], rank), ()
+    last = rank == 3 and any(axis.place == "last" for axis in axes)
+    layout = "NLC" if last else _USUAL[rank]
+    return layout, (f"{layout} assumed",) if rank == 3 or (axes and rank > 3) else ()
 
 
-def _is_usual(says: FeatureAxis, rank: int) -> bool:
-    return says.place == "first" and says.spatial in (0, rank - 2)
+def _is_usual(axis: FeatureAxis, rank: int) -> bool:
+    return axis.place == "first" and axis.spatial in (0, rank - 2)
 
 
-def _length_first(activation: Activation) -> Dims:
-    """A sequence beside a module that has the length before the batch, which it needn't have."""
+def _length_first(activation: Activation) -> _Dims:
+    """Infer the order of a sequence beside a module that has the length before the batch."""
     image, shape = activation.inputs.image, activation.tensor.shape
     batch = None if image is None else len(image)
     if batch in shape[:2] and shape[0] != shape[1]:

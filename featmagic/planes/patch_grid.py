@@ -1,4 +1,4 @@
-"""The patch grid that tokens lie on, and the tokens before it."""
+"""The patch grid that tokens lie on, and the prefix tokens before it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class PatchGrid:
     """Where tokens lie.
 
     Attributes:
-        grid: (height, width), or None where they lie on none.
-        prefix: the names of those before the grid.
-        words: what was assumed or couldn't be told.
+        grid: (height, width); None if they lie on no grid.
+        prefix: the names of the tokens before those of the grid.
+        words: what was assumed or couldn't be told, for the caption.
     """
 
     grid: Grid | None = None
@@ -28,13 +28,13 @@ class PatchGrid:
     words: tuple[str, ...] = ()
 
 
-def patch_grid_of(count: int, batch: int, given: PassInputs, view: View, key: str) -> PatchGrid:
-    """The grid that `count` tokens lie on: the view's, else one that fits what the pass was given.
+def patch_grid_of(count: int, batch: int, inputs: PassInputs, view: View, key: str) -> PatchGrid:
+    """Return the grid that tokens lie on: the view's, or else one that fits the pass's inputs.
 
     Args:
-        count: how many tokens there are.
-        batch: of how many samples; more than there are images means windows of them.
-        given: what the pass was given.
+        count: how many tokens each sample has.
+        batch: how many samples there are; more than there are images are windows of them.
+        inputs: of the pass.
         view: its `grid` and `prefix_tokens` overrule.
         key: the activation's name, for the message.
 
@@ -43,19 +43,19 @@ def patch_grid_of(count: int, batch: int, given: PassInputs, view: View, key: st
 
     Example:
         >>> from torch import zeros
-        >>> given = PassInputs(zeros(1, 3, 224, 224), ((14, 14),))
-        >>> tokens = patch_grid_of(197, 1, given, View(), "enc")
+        >>> inputs = PassInputs(zeros(1, 3, 224, 224), ((14, 14),))
+        >>> tokens = patch_grid_of(197, 1, inputs, View(), "enc")
         >>> tokens.grid, tokens.prefix
         ((14, 14), ('CLS',))
     """
     if view.grid is not None or view.prefix_tokens is not None:
-        return _asked(count, given, view, key)
-    if given.image is None:
+        return _requested(count, inputs, view, key)
+    if inputs.image is None:
         return PatchGrid()
-    grid = _fitting(count, given.grids)
-    if grid is not None and batch <= len(given.image):
+    grid = _fitting(count, inputs.grids)
+    if grid is not None and batch <= len(inputs.image):
         return _on(grid, count)
-    if grid is None and (batch > len(given.image) or not given.grids):
+    if grid is None and (batch > len(inputs.image) or not inputs.grids):
         grid = _square(count)
     if grid is not None:
         return _on(grid, count, (f"{_spelled(grid)} grid assumed",))
@@ -69,7 +69,7 @@ def _on(grid: Grid, count: int, words: tuple[str, ...] = ()) -> PatchGrid:
 
 
 def _fitting(count: int, grids: tuple[Grid, ...]) -> Grid | None:
-    """The grid that has just as many patches, else the likeliest with some tokens before it."""
+    """Return the grid with exactly as many patches, or else the likeliest with prefix tokens."""
     for grid in grids:
         if grid[0] * grid[1] == count:
             return grid
@@ -78,28 +78,28 @@ def _fitting(count: int, grids: tuple[Grid, ...]) -> Grid | None:
 
 
 def _square(count: int) -> Grid | None:
-    """A square of at least 2 x 2, after no token, CLS, or CLS and four registers."""
+    """Return a square of at least 2 x 2, after no token, CLS, or CLS and four registers."""
     sides = (isqrt(count - before) for before in (0, 1, 5) if count - before >= 4)
     return next(((s, s) for s in sides if count - s * s in (0, 1, 5)), None)
 
 
-def _asked(count: int, given: PassInputs, view: View, key: str) -> PatchGrid:
-    """The view's grid, or the one that its number of prefix tokens leaves."""
+def _requested(count: int, inputs: PassInputs, view: View, key: str) -> PatchGrid:
+    """Return the view's grid, or the one that its number of prefix tokens leaves."""
     before, grid = view.prefix_tokens, view.grid
     if grid is None:
         patches = max(count - (before or 0), 0)
-        candidates = (*given.grids, (isqrt(patches), isqrt(patches)))
+        candidates = (*inputs.grids, (isqrt(patches), isqrt(patches)))
         grid = next((g for g in candidates if g[0] * g[1] == patches > 0), None)
     rest = -1 if grid is None else count - grid[0] * grid[1]
     if grid is not None and 0 <= rest <= _MOST and before in (None, rest):
         return _on(grid, count)
     wanted = f"{_spelled(view.grid)} grid" if view.grid else "grid"
     wanted += "" if before is None else f" behind {_prefix(before)}"
-    raise FeatmagicError(f"{key}: {count} tokens are no {wanted}: {_what_fits(count, given)}.")
+    raise FeatmagicError(f"{key}: {count} tokens are no {wanted}: {_what_fits(count, inputs)}.")
 
 
-def _what_fits(count: int, given: PassInputs) -> str:
-    near = _fitting(count, given.grids) or (isqrt(count), isqrt(count))
+def _what_fits(count: int, inputs: PassInputs) -> str:
+    near = _fitting(count, inputs.grids) or (isqrt(count), isqrt(count))
     rest = count - near[0] * near[1]
     return f"{count} = {_spelled(near)}" + (f" + {_prefix(rest)}" if rest else "")
 

@@ -1,4 +1,4 @@
-"""Principal components of a layer's channels: what its positions differ in."""
+"""PCA: the principal components of a layer's channels over its positions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from featmagic.planes.dtypes import to_float64
 
-_SMALL = 128  # the largest matrix of inner products that is made right away
+_SMALL = 128  # the largest matrix of inner products that is decomposed without a search
 
 
 _BLOCK = 8  # directions to look for at once, at the least
@@ -39,7 +39,7 @@ class Components:
 
 
 def principal_components(points: Tensor, count: int = 3) -> Components:
-    """The first principal components, on the points' device and in their dtype.
+    """Return the first principal components, on the points' device and in their dtype.
 
     Rows with NaN or infinities don't count. The largest entry of every axis is positive.
 
@@ -64,7 +64,7 @@ def principal_components(points: Tensor, count: int = 3) -> Components:
 
 
 def coordinates(points: Tensor, components: Components) -> Tensor:
-    """The points `(n, C)` in the basis, `(n, K)`; not finite where a point isn't.
+    """Return the points `(n, C)` in the basis, `(n, K)`; not finite where a point isn't.
 
     Example:
         >>> points = torch.tensor([[0.0, 1.0], [0.0, 3.0]])
@@ -76,11 +76,11 @@ def coordinates(points: Tensor, components: Components) -> Tensor:
 
 
 def _centered(points: Tensor) -> tuple[Tensor, Tensor, float]:
-    """The mean of the finite rows, these rows less their mean, and the unit of the latter."""
+    """Return the mean of the finite rows, the rows less their mean, and the unit of the latter."""
     unit = 1.0
     if points.device.type == "cuda":
         points = points.double()  # of float32, tensor cores may use 10 bits
-    # From a point, not from zero: what all points share is then gone exactly, however large.
+    # Subtracting a point first removes exactly what all points share, however large.
     shifted = points - points[:1]
     if not _is_usual(shifted):
         points, unit = _scaled(points[torch.isfinite(points).all(1)])
@@ -90,7 +90,7 @@ def _centered(points: Tensor) -> tuple[Tensor, Tensor, float]:
 
 
 def _is_usual(values: Tensor) -> bool:
-    """Whether there are values, all finite, and so are the sums of their squares."""
+    """Return True if there are values, all finite, whose squares can be summed."""
     if not values.numel():
         return False
     largest = torch.maximum(values.amax(), -values.amin()).item()
@@ -98,7 +98,7 @@ def _is_usual(values: Tensor) -> bool:
 
 
 def _scaled(points: Tensor) -> tuple[Tensor, float]:
-    """Finite points as float64 from -1 to 1, one of zeros if there are none, and their unit."""
+    """Return finite points as float64 from -1 to 1, or one of zeros if empty, and their unit."""
     if not points.numel():
         return points.new_zeros(1, points.shape[1]), 1.0
     points = to_float64(points)
@@ -107,19 +107,19 @@ def _scaled(points: Tensor) -> tuple[Tensor, float]:
 
 
 def _directions(centered: Tensor, count: int) -> Tensor:
-    """The `count` rows of most variance, float64 on the CPU; zeros where there can be no more."""
+    """Return the `count` directions of most variance, float64 on the CPU; zeros beyond the rank."""
     axes = torch.zeros(count, centered.shape[1], dtype=torch.float64, device="cpu")
-    some = min(count, *centered.shape)
-    if not some:
+    possible = min(count, *centered.shape)
+    if not possible:
         return axes
-    found = _searched(centered, some) if min(centered.shape) > _SMALL else None
-    axes[:some] = _exact(centered, some) if found is None else found
+    approximate = _lanczos(centered, possible) if min(centered.shape) > _SMALL else None
+    axes[:possible] = _exact(centered, possible) if approximate is None else approximate
     largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
     return torch.where(largest < 0, -axes, axes)
 
 
 def _exact(centered: Tensor, count: int) -> Tensor:
-    """The directions by way of the smaller of the two matrices of inner products."""
+    """Find the directions from the smaller of the two matrices of inner products."""
     wide = len(centered) < centered.shape[1]
     vectors = torch.linalg.eigh(_products(centered if wide else centered.T))[1]
     rows: Tensor = vectors[:, -count:].flip(1).T.contiguous()
@@ -130,7 +130,7 @@ def _exact(centered: Tensor, count: int) -> Tensor:
 
 
 def _products(rows: Tensor) -> Tensor:
-    """The inner products of the rows, float64 on the CPU."""
+    """Return the inner products of the rows, float64 on the CPU."""
     empty = to_float64(rows[:, :0])
     total = empty @ empty.T
     for part in map(to_float64, torch.split(rows, max(1, _AT_ONCE // len(rows)), dim=1)):
@@ -138,10 +138,10 @@ def _products(rows: Tensor) -> Tensor:
     return total.cpu()
 
 
-def _searched(centered: Tensor, count: int) -> Tensor | None:
-    """The directions by block Lanczos steps, or None where they don't settle soon.
+def _lanczos(centered: Tensor, count: int) -> Tensor | None:
+    """Find the directions by block Lanczos steps; None if they don't converge soon.
 
-    The long products are made where the points are, the short ones in float64 on the host.
+    The long products are computed where the points are, the short ones in float64 on the host.
     """
     block, channels = max(_BLOCK, count + 4), centered.shape[1]
     # A generator of its own: torch's random numbers stay as they are.
@@ -153,21 +153,21 @@ def _searched(centered: Tensor, count: int) -> Tensor | None:
         part = new.to(centered.dtype).to(centered.device)
         rows = (part @ centered.T @ centered).cpu().double()
         basis, images = torch.cat([basis, new]), torch.cat([images, rows])
-        axes, settled = _best(basis, images, count)
-        if settled:
+        axes, converged = _best(basis, images, count)
+        if converged:
             return axes
     return None
 
 
 def _beyond(basis: Tensor, rows: Tensor) -> Tensor:
-    """Orthonormal rows for what the rows have that the basis lacks; twice, against rounding."""
+    """Return orthonormal rows for the rest of the rows outside the basis; twice, for accuracy."""
     for _ in range(2):
         rows = torch.linalg.qr((rows - rows @ basis.T @ basis).T)[0].T
     return rows.contiguous()  # products of a transposed one are several times slower
 
 
 def _best(basis: Tensor, images: Tensor, count: int) -> tuple[Tensor, bool]:
-    """The best directions within the basis, and whether they are as good as settled.
+    """Return the best directions within the basis, and whether they have converged.
 
     An axis is off by its residual over the gap to the next value. Where the values are nearly
     equal any mixture of their axes explains as much, so there it needn't be as small.

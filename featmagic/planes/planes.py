@@ -1,4 +1,4 @@
-"""From a tensor whose axes are known to planes, for the samples asked for."""
+"""Planes: the 2-D slices of a tensor whose dimensions are known, for the samples asked for."""
 
 from __future__ import annotations
 
@@ -15,230 +15,6 @@ from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable
 
 
-def planes_of(tensor: Tensor, layout: Layout, view: View, key: str = "the activation") -> Planes:
-    """The planes of the samples asked for: sliced first, so that nothing else is computed.
-
-    Args:
-        tensor: of 1 to 5 axes.
-        layout: what its dimensions are.
-        view: its `sample`, `channels`, `max`, `slice` and `attn` choose.
-        key: the activation's name, for messages.
-
-    Returns:
-        Real values; of complex ones the magnitude.
-
-    Raises:
-        FeatmagicError: a sample, channel, slice or token that isn't there.
-
-    Example:
-        >>> planes_of(torch.zeros(2, 5, 8, 6), Layout("NCHW"), View(channels="1:3")).values.shape
-        torch.Size([1, 2, 8, 6])
-    """
-    tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
-    tensor, dims = _without_points(tensor, layout.dims)
-    samples = _samples(tensor, dims, view, key)
-    if "N" in dims:
-        place = dims.index("N")
-        parts = [tensor.select(place, sample) for sample in samples]
-    else:
-        parts = [tensor]
-    stacks = [planes_of_sample(part, dims.replace("N", ""), layout, view) for part in parts]
-    return _named(_together(stacks), samples, view)
-
-
-def _without_points(tensor: Tensor, dims: str) -> tuple[Tensor, str]:
-    """Pooled features are single values: without the axes of a plane of one pixel."""
-    if {"H", "W"} <= set(dims) and "C" in dims:
-        plane = [place for place, letter in enumerate(dims) if letter in "DHW"]
-        if all(tensor.shape[place] == 1 for place in plane):
-            left = "".join(letter for letter in dims if letter not in "DHW")
-            return tensor.squeeze(tuple(plane)), left
-    return tensor, dims
-
-
-def _samples(tensor: Tensor, dims: str, view: View, key: str) -> tuple[int, ...]:
-    """Which samples are shown; none where no axis holds them."""
-    if "N" not in dims:
-        return ()
-    count = tensor.shape[dims.index("N")]
-    if view.sample == "all":
-        return tuple(range(count))
-    try:
-        return tuple(picked(view.sample, count, "sample"))
-    except FeatmagicError as error:
-        raise FeatmagicError(str(error).replace("there are", f"'{printable(key)}' has")) from None
-
-
-def _together(stacks: list[Planes]) -> Planes:
-    """One stack from each sample's."""
-    first = stacks[0]
-    if len(stacks) == 1:
-        return first
-    prefix = [stack.prefix for stack in stacks if stack.prefix is not None]
-    return replace(
-        first,
-        values=torch.cat([stack.values for stack in stacks]),
-        prefix=torch.cat(prefix) if prefix else None,
-    )
-
-
-def _named(stack: Planes, samples: tuple[int, ...], view: View) -> Planes:
-    """The stack with words and names for its samples."""
-    if not samples:
-        if view.sample in ("0", "all"):
-            return stack
-        return replace(stack, words=(*stack.words, "no axis for samples"))
-    if len(samples) == 1:
-        words = (f"sample {samples[0]}", *stack.words)
-        return replace(stack, words=words, samples=samples)
-    if stack.rows:
-        raise FeatmagicError(
-            f"A montage shows one sample: --sample {samples[0]}, or another --slice."
-        )
-    listed = f"samples {', '.join(map(str, samples[:8]))}{', …' * (len(samples) > 8)}"
-    words = (listed, *stack.words)
-    if stack.form == "fold":  # a heat map: a row for each sample, a column for each value
-        values = stack.values[:, :, 0].permute(2, 1, 0)[..., None]
-        read = "samples down, values across"
-        return replace(
-            stack, values=values, form="columns", words=words, read=read, samples=samples
-        )
-    rows = tuple(f"s{sample}" for sample in samples)
-    return replace(stack, words=words, rows=rows, samples=samples)
-
-
-def planes_of_sample(part: Tensor, dims: str, layout: Layout, view: View) -> Planes:
-    """The planes of one sample, by what its axes are."""
-    used = frozenset[str]()
-    words: tuple[str, ...] = layout.words
-    if "D" in dims:
-        part, dims, more = _sliced(part, dims, view)
-        words, used = words + more, used | {"slice"}
-    if "K" in dims and view.attn is not None:
-        part, dims, more = _query(part, dims, layout, view)
-        words, used = words + more, used | {"attn"}
-    stack = _by_letters(part, dims, layout, view)
-    return replace(stack, words=words + stack.words, used=used | stack.used)
-
-
-def _sliced(part: Tensor, dims: str, view: View) -> tuple[Tensor, str, tuple[str, ...]]:
-    """The volume without its depth, or with the depth as montage's second axis."""
-    place, how = dims.index("D"), view.slice
-    depth, left = part.shape[place], dims.replace("D", "")
-    along = "time" if view.layout and "T" in view.layout else "depth"
-    if how == "montage":
-        return part, dims, ()
-    if how == "mip":
-        return to_real(part)[0].amax(place), left, (f"largest of {depth} slices",)
-    if how == "mean":
-        return to_real(part)[0].mean(place), left, (f"mean of {depth} slices",)
-    index = depth // 2 if isinstance(how, str) else picked(str(how), depth, "slice")[0]
-    return part.select(place, index), left, (f"slice {index} of {depth} along {along}",)
-
-
-def _query(
-    part: Tensor, dims: str, layout: Layout, view: View
-) -> tuple[Tensor, str, tuple[str, ...]]:
-    """What one query looks at, or all on average: attention's key axis is left, as tokens."""
-    place, how = dims.index("Q"), view.attn
-    left = dims.replace("Q", "").replace("K", "L").replace("A", "C")
-    if how == "mean":
-        return to_real(part)[0].mean(place), left, ("mean over the queries",)
-    has_cls = layout.prefix[:1] == ("CLS",)
-    if how == "cls" and layout.grid and not has_cls:
-        height, width = layout.grid
-        raise FeatmagicError(
-            f"There is no CLS token: {part.shape[place]} tokens = {height} x {width} patches. "
-            "--attn mean or --attn N takes another query."
-        )
-    index = 0 if how == "cls" else picked(str(how), part.shape[place], "token")[0]
-    name = "CLS" if has_cls and index == 0 else index
-    return part.select(place, index), left, (f"query {name}",)
-
-
-def _by_letters(part: Tensor, dims: str, layout: Layout, view: View) -> Planes:
-    """Planes of `(C, ...)`, or of what has no channels."""
-    channel = next((letter for letter in dims if letter in "CA"), "")
-    inner = dims.replace(channel, "") if channel else dims
-    part = part.movedim(dims.index(channel), 0) if channel else part[None]
-    noun = {"A": "heads", "": "planes"}.get(channel, "channels")
-    if view.attn is not None and "K" in layout.dims:
-        noun = "heads"
-    if inner == "":
-        return _picked(part.reshape(len(part), 1, 1), view, "values", "fold", layout)
-    if len(inner) == 3:  # a volume's slices, side by side: its channels are the rows
-        return _montage(part, view, noun)
-    if inner in ("HW", "QK"):
-        return replace(_picked(part, view, noun, "tiles", layout), spatial=inner == "HW")
-    if inner in ("H", "W"):
-        return _picked(
-            part[:, None] if inner == "W" else part[..., None], view, noun, "tiles", layout
-        )
-    if inner == "L" and layout.grid:
-        return _patches(part, view, noun, layout)
-    if inner in ("L", "S", "K"):
-        return _heat_map(part, dims, noun, view, layout)
-    raise FeatmagicError(f"There is no picture for the layout {layout.dims}.")
-
-
-def _montage(part: Tensor, view: View, noun: str) -> Planes:
-    indices = view.pick(len(part))
-    values, words = real_rows(part, indices)
-    rows = tuple(map(str, indices))
-    slices = tuple(range(values.shape[1]))
-    words = (f"{len(indices)} of {len(part)} {noun} down", *words)
-    return Planes(values, slices, len(slices), "slices", "tiles", words, rows=rows)
-
-
-def _patches(part: Tensor, view: View, noun: str, layout: Layout) -> Planes:
-    """Tokens `(C, L)` on the grid of patches that they stand for, the prefix apart."""
-    height, width = layout.grid or (1, 1)
-    tokens = _picked(part[:, None], view, noun, "tiles", layout)
-    before = part.shape[1] - height * width
-    patches = tokens.values[..., before:].reshape(1, -1, height, width)
-    words = [f"{height} × {width} patches"]
-    if before:
-        names = ", ".join(layout.prefix)
-        where = "left out" if view.reduce == "pca" else "in a strip"
-        words.append(f"{before} prefix token{'s' * (before > 1)} {where}: {names}")
-    return replace(
-        tokens,
-        values=patches,
-        words=tokens.words + tuple(words),
-        prefix=tokens.values[:, :, 0, :before] if before else None,
-        names=layout.prefix,
-        spatial=True,
-        used=frozenset({"grid", "prefix_tokens"}),
-    )
-
-
-def _heat_map(part: Tensor, dims: str, noun: str, view: View, layout: Layout) -> Planes:
-    """All channels in one picture: signals and units down, tokens down and features across."""
-    if "S" in dims and part.shape[1] == 1:
-        return _picked(part[..., None], view, "values", "fold", layout)
-    if layout.signed or dims[0] in "CA":
-        what = "key" if "K" in layout.dims else "state" if "S" in dims else "step"
-        noun = "units" if layout.signed else noun
-        read = f"{noun} down, {_counted(part.shape[1], what)} across"
-        stack = _picked(part[:, None], view, noun, "rows", layout)
-    else:
-        read = f"{_counted(part.shape[1], 'token')} down, features across"
-        stack = _picked(part[..., None], view, "features", "columns", layout)
-    return replace(stack, read=read)
-
-
-def _picked(part: Tensor, view: View, noun: str, form: str, layout: Layout) -> Planes:
-    """The planes `(P, H, W)` that the view wants: of heat maps all, if it names none."""
-    every = form != "tiles" and view.channels is None and view.max == View.max
-    indices = list(range(len(part))) if every else view.pick(len(part))
-    values, words = real_rows(part, indices)
-    return Planes(values[None], tuple(indices), len(part), noun, form, words, signed=layout.signed)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
 @dataclass(frozen=True, eq=False)
 class Planes:
     """The planes to choose from, on the activation's device.
@@ -246,21 +22,21 @@ class Planes:
     Attributes:
         values: `(R, P, H, W)`, float32 or float64, in the model's own units: `P` planes of each of
             `R` rows, which are samples, or channels where `montage` lays out their slices.
-        indices: of each of the `P` planes, among the `total` there are.
-        total: how many there are.
+        indices: of each of the `P` planes, among the `total`.
+        total: how many planes the activation has.
         noun: what a plane is, in the plural.
-        form: `tiles`, a picture a plane; or all planes in one picture: `rows` and `columns` of a
-            heat map, `fold` where each is a single value.
+        form: `tiles` for a picture of each plane; or, for one picture of all planes, `rows` or
+            `columns` of a heat map, or `fold` if each plane is a single value.
         words: what was done to the values and what was left out, for the caption.
-        read: how a heat map is read: what runs down and what across.
-        rows: what the rows are called, if there are several.
-        samples: which samples are shown; empty where there is no axis for them.
-        prefix: `(R, P, T)`, what the prefix tokens have in each plane.
-        names: those of the prefix tokens.
+        read: how to read a heat map: what runs down and what across.
+        rows: the names of the rows, if there are several.
+        samples: which samples are shown; empty if no dimension holds them.
+        prefix: `(R, P, T)`, the values of the prefix tokens in each plane.
+        names: of the prefix tokens.
         spatial: whether a plane lies over the input image.
         signed: whether 0 is the middle of the range, whatever the values.
-        used: the options that made a difference.
-        labels: what stands above each plane; None: its index.
+        used: the groups of options that made a difference.
+        labels: what stands above each plane; its index, if None.
     """
 
     values: Tensor
@@ -278,3 +54,229 @@ class Planes:
     signed: bool = False
     used: frozenset[str] = frozenset()
     labels: tuple[str, ...] | None = None
+
+
+def planes_of(tensor: Tensor, layout: Layout, view: View, key: str = "the activation") -> Planes:
+    """Return the planes of the samples asked for; nothing else is computed.
+
+    Args:
+        tensor: of 1 to 5 dimensions.
+        layout: what its dimensions are.
+        view: its `sample`, `channels`, `max`, `slice` and `attn` choose.
+        key: the activation's name, for messages.
+
+    Returns:
+        Real values; the magnitude of complex ones.
+
+    Raises:
+        FeatmagicError: there is no such sample, channel, slice or token.
+
+    Example:
+        >>> planes_of(torch.zeros(2, 5, 8, 6), Layout("NCHW"), View(channels="1:3")).values.shape
+        torch.Size([1, 2, 8, 6])
+    """
+    tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
+    tensor, dims = _squeeze_pooled(tensor, layout.dims)
+    samples = _samples(tensor, dims, view, key)
+    if "N" in dims:
+        place = dims.index("N")
+        parts = [tensor.select(place, sample) for sample in samples]
+    else:
+        parts = [tensor]
+    by_sample = [_sample_planes(part, dims.replace("N", ""), layout, view) for part in parts]
+    return _with_samples(_joined(by_sample), samples, view)
+
+
+def _squeeze_pooled(tensor: Tensor, dims: str) -> tuple[Tensor, str]:
+    """Drop the dimensions of planes of one pixel: pooled features are single values."""
+    if {"H", "W"} <= set(dims) and "C" in dims:
+        plane = [place for place, letter in enumerate(dims) if letter in "DHW"]
+        if all(tensor.shape[place] == 1 for place in plane):
+            left = "".join(letter for letter in dims if letter not in "DHW")
+            return tensor.squeeze(tuple(plane)), left
+    return tensor, dims
+
+
+def _samples(tensor: Tensor, dims: str, view: View, key: str) -> tuple[int, ...]:
+    """Return which samples are shown; none if no dimension holds them."""
+    if "N" not in dims:
+        return ()
+    count = tensor.shape[dims.index("N")]
+    if view.sample == "all":
+        return tuple(range(count))
+    try:
+        return tuple(picked(view.sample, count, "sample"))
+    except FeatmagicError as error:
+        raise FeatmagicError(str(error).replace("there are", f"'{printable(key)}' has")) from None
+
+
+def _joined(by_sample: list[Planes]) -> Planes:
+    """Join the planes of all samples: a row for each."""
+    first = by_sample[0]
+    if len(by_sample) == 1:
+        return first
+    prefix = [planes.prefix for planes in by_sample if planes.prefix is not None]
+    return replace(
+        first,
+        values=torch.cat([planes.values for planes in by_sample]),
+        prefix=torch.cat(prefix) if prefix else None,
+    )
+
+
+def _with_samples(planes: Planes, samples: tuple[int, ...], view: View) -> Planes:
+    """Add the samples' numbers, words for the caption, and names of the rows."""
+    if not samples:
+        if view.sample in ("0", "all"):
+            return planes
+        return replace(planes, words=(*planes.words, "no axis for samples"))
+    if len(samples) == 1:
+        words = (f"sample {samples[0]}", *planes.words)
+        return replace(planes, words=words, samples=samples)
+    if planes.rows:
+        raise FeatmagicError(
+            f"A montage shows one sample: --sample {samples[0]}, or another --slice."
+        )
+    listed = f"samples {', '.join(map(str, samples[:8]))}{', …' * (len(samples) > 8)}"
+    words = (listed, *planes.words)
+    if planes.form == "fold":  # a heat map: a row for each sample, a column for each value
+        values = planes.values[:, :, 0].permute(2, 1, 0)[..., None]
+        read = "samples down, values across"
+        return replace(
+            planes, values=values, form="columns", words=words, read=read, samples=samples
+        )
+    rows = tuple(f"s{sample}" for sample in samples)
+    return replace(planes, words=words, rows=rows, samples=samples)
+
+
+def _sample_planes(part: Tensor, dims: str, layout: Layout, view: View) -> Planes:
+    """Return the planes of one sample."""
+    used = frozenset[str]()
+    words: tuple[str, ...] = layout.words
+    if "D" in dims:
+        part, dims, more = _slice_depth(part, dims, view)
+        words, used = words + more, used | {"volume"}
+    if "K" in dims and view.attn is not None:
+        part, dims, more = _select_query(part, dims, layout, view)
+        words, used = words + more, used | {"attention"}
+    planes = _planes_by_dims(part, dims, layout, view)
+    return replace(planes, words=words + planes.words, used=used | planes.used)
+
+
+def _slice_depth(part: Tensor, dims: str, view: View) -> tuple[Tensor, str, tuple[str, ...]]:
+    """Reduce a volume to a slice; a montage keeps its depth."""
+    place, how = dims.index("D"), view.slice
+    depth, left = part.shape[place], dims.replace("D", "")
+    along = "time" if view.layout and "T" in view.layout else "depth"
+    if how == "montage":
+        return part, dims, ()
+    if how == "mip":
+        return to_real(part)[0].amax(place), left, (f"largest of {depth} slices",)
+    if how == "mean":
+        return to_real(part)[0].mean(place), left, (f"mean of {depth} slices",)
+    index = depth // 2 if isinstance(how, str) else picked(str(how), depth, "slice")[0]
+    return part.select(place, index), left, (f"slice {index} of {depth} along {along}",)
+
+
+def _select_query(
+    part: Tensor, dims: str, layout: Layout, view: View
+) -> tuple[Tensor, str, tuple[str, ...]]:
+    """Select what one query attends to, or the mean; the keys are left, as tokens."""
+    place, how = dims.index("Q"), view.attn
+    left = dims.replace("Q", "").replace("K", "L").replace("A", "C")
+    if how == "mean":
+        return to_real(part)[0].mean(place), left, ("mean over the queries",)
+    has_cls = layout.prefix[:1] == ("CLS",)
+    if how == "cls" and layout.grid and not has_cls:
+        height, width = layout.grid
+        raise FeatmagicError(
+            f"There is no CLS token: {part.shape[place]} tokens = {height} x {width} patches. "
+            "--attn mean or --attn N takes another query."
+        )
+    index = 0 if how == "cls" else picked(str(how), part.shape[place], "token")[0]
+    name = "CLS" if has_cls and index == 0 else index
+    return part.select(place, index), left, (f"query {name}",)
+
+
+def _planes_by_dims(part: Tensor, dims: str, layout: Layout, view: View) -> Planes:
+    """Return the planes of `(C, ...)`, or of a tensor without channels."""
+    channel = next((letter for letter in dims if letter in "CA"), "")
+    inner = dims.replace(channel, "") if channel else dims
+    part = part.movedim(dims.index(channel), 0) if channel else part[None]
+    noun = {"A": "heads", "": "planes"}.get(channel, "channels")
+    if view.attn is not None and "K" in layout.dims:
+        noun = "heads"
+    if inner == "":
+        return _pick(part.reshape(len(part), 1, 1), view, "values", "fold", layout)
+    if len(inner) == 3:  # a volume's slices, side by side: its channels are the rows
+        return _montage(part, view, noun)
+    if inner in ("HW", "QK"):
+        return replace(_pick(part, view, noun, "tiles", layout), spatial=inner == "HW")
+    if inner in ("H", "W"):
+        line = part[:, None] if inner == "W" else part[..., None]
+        return _pick(line, view, noun, "tiles", layout)
+    if inner == "L" and layout.grid:
+        return _patches(part, view, noun, layout)
+    if inner in ("L", "S", "K"):
+        return _heat_map(part, dims, noun, view, layout)
+    raise FeatmagicError(f"There is no picture for the layout {layout.dims}.")
+
+
+def _montage(part: Tensor, view: View, noun: str) -> Planes:
+    indices = view.pick(len(part))
+    values, words = real_rows(part, indices)
+    rows = tuple(map(str, indices))
+    slices = tuple(range(values.shape[1]))
+    words = (f"{len(indices)} of {len(part)} {noun} down", *words)
+    return Planes(values, slices, len(slices), "slices", "tiles", words, rows=rows)
+
+
+def _patches(part: Tensor, view: View, noun: str, layout: Layout) -> Planes:
+    """Lay tokens `(C, L)` out on their patch grid; the prefix tokens stay apart."""
+    height, width = layout.grid or (1, 1)
+    tokens = _pick(part[:, None], view, noun, "tiles", layout)
+    before = part.shape[1] - height * width
+    patches = tokens.values[..., before:].reshape(1, -1, height, width)
+    words = [f"{height} × {width} patches"]
+    if before:
+        names = ", ".join(layout.prefix)
+        where = "left out" if view.reduce == "pca" else "in a strip"
+        words.append(f"{before} prefix token{'s' * (before > 1)} {where}: {names}")
+    return replace(
+        tokens,
+        values=patches,
+        words=tokens.words + tuple(words),
+        prefix=tokens.values[:, :, 0, :before] if before else None,
+        names=layout.prefix,
+        spatial=True,
+        used=frozenset({"tokens"}),
+    )
+
+
+def _heat_map(part: Tensor, dims: str, noun: str, view: View, layout: Layout) -> Planes:
+    """Put all channels in one picture: signals and units run down, tokens down and features across.
+
+    The other dimension runs across, or down.
+    """
+    if "S" in dims and part.shape[1] == 1:
+        return _pick(part[..., None], view, "values", "fold", layout)
+    if layout.signed or dims[0] in "CA":
+        what = "key" if "K" in layout.dims else "state" if "S" in dims else "step"
+        noun = "units" if layout.signed else noun
+        read = f"{noun} down, {_plural(part.shape[1], what)} across"
+        planes = _pick(part[:, None], view, noun, "rows", layout)
+    else:
+        read = f"{_plural(part.shape[1], 'token')} down, features across"
+        planes = _pick(part[..., None], view, "features", "columns", layout)
+    return replace(planes, read=read)
+
+
+def _pick(part: Tensor, view: View, noun: str, form: str, layout: Layout) -> Planes:
+    """Pick the planes that the view asks for: all of a heat map, if it names none."""
+    every = form != "tiles" and view.channels is None and view.max == View.max
+    indices = list(range(len(part))) if every else view.pick(len(part))
+    values, words = real_rows(part, indices)
+    return Planes(values[None], tuple(indices), len(part), noun, form, words, signed=layout.signed)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"

@@ -1,4 +1,4 @@
-"""Which channels come first."""
+"""The order of planes: which come first, by a statistic or by similarity."""
 
 from __future__ import annotations
 
@@ -15,45 +15,49 @@ from featmagic.support.errors import FeatmagicError
 
 
 def rank(
-    stack: Planes, view: View, key: str = "", memory: LayerCache | None = None
+    planes: Planes, view: View, key: str = "", cache: LayerCache | None = None
 ) -> tuple[Planes, Tensor | None]:
-    """The planes in the view's order, no more than it shows, and where each stood before.
-
-    The order of the numbers stays on the device: it comes over with what is measured.
+    """Order the planes by the view, and keep as many as it shows.
 
     Args:
-        stack: all planes to choose from.
+        planes: all planes to choose from.
         view: its `sort`, `topk` and `max`.
-        key: the activation's, under which an order by likeness is kept.
-        memory: the layer's; it keeps that order for the next look.
+        key: the activation's name, under which an order by similarity is kept.
+        cache: of the layer; it keeps that order for the next look.
+
+    Returns:
+        The planes, and where each stood before. These numbers stay on the device, to be brought to
+        the host with the statistics; None if the view doesn't sort.
+
+    Raises:
+        FeatmagicError: the planes are a montage, which has an order of its own.
 
     Example:
-        >>> stack = Planes(torch.tensor([1.0, 3.0]).view(1, 2, 1, 1), (0, 1), 2, "channels")
-        >>> rank(stack, View(sort="mean"))[1]
+        >>> planes = Planes(torch.tensor([1.0, 3.0]).view(1, 2, 1, 1), (0, 1), 2, "channels")
+        >>> rank(planes, View(sort="mean"))[1]
         tensor([1, 0])
     """
     if not view.sorts:
-        return stack, None
-    if stack.rows and not stack.samples[1:]:
+        return planes, None
+    if planes.rows and not planes.samples[1:]:
         raise FeatmagicError("A montage has its slices in order: --sort and --topk have no place.")
     by = "absmean" if view.sort == "index" else view.sort
-    said = f"by {by}"
+    words = f"by {by}"
     if by == "similar":
-        places, kept = _similar(stack, key, memory or LayerCache())
-        order = torch.tensor(places, device=stack.values.device)
-        said = "those alike side by side" + ", in the order of an earlier look" * kept
+        places, is_kept = _similar(planes, key, cache or LayerCache())
+        order = torch.tensor(places, device=planes.values.device)
+        words = "those alike side by side" + ", in the order of an earlier look" * is_kept
     else:
-        keys = _KEYS[by](stack.values.transpose(0, 1).flatten(1))
+        keys = _SORT_KEYS[by](planes.values.transpose(0, 1).flatten(1))
         order = keys.nan_to_num(-torch.inf).argsort(descending=True, stable=True)
-    limited = view.topk or stack.form == "tiles" or view.max != View.max
-    most = view.most if limited else None
-    order = order[:most]
-    prefix = None if stack.prefix is None else stack.prefix.index_select(1, order)
-    values = stack.values.index_select(1, order)
-    return replace(stack, values=values, prefix=prefix, words=(*stack.words, said)), order
+    limited = view.topk or planes.form == "tiles" or view.max != View.max
+    order = order[: view.most if limited else None]
+    prefix = None if planes.prefix is None else planes.prefix.index_select(1, order)
+    values = planes.values.index_select(1, order)
+    return replace(planes, values=values, prefix=prefix, words=(*planes.words, words)), order
 
 
-_KEYS = {
+_SORT_KEYS = {
     "mean": lambda rows: rows.mean(1),
     "absmean": lambda rows: torch.linalg.vector_norm(rows, 1, dim=1) / rows.shape[1],
     "max": lambda rows: rows.amax(1),
@@ -62,16 +66,16 @@ _KEYS = {
 }
 
 
-def _similar(stack: Planes, key: str, memory: LayerCache) -> tuple[list[int], bool]:
-    """Places in the order by likeness that the layer's first look made, and whether that was it."""
-    those = tuple(sorted(stack.indices))
-    kept = memory.orders.get((key, those)) or memory.orders.get((key, tuple(range(stack.total))))
-    is_kept = kept is not None
-    if kept is None:
-        # Over all samples shown: what is alike in one may not be in another.
-        planes = stack.values.transpose(0, 1).flatten(2)
-        kept = tuple(stack.indices[place] for place in similarity_order(correlations(planes)))
-        memory.orders[key, those] = kept
-    rank = {channel: place for place, channel in enumerate(kept)}
-    places = sorted(range(len(stack.indices)), key=lambda place: rank[stack.indices[place]])
+def _similar(planes: Planes, key: str, cache: LayerCache) -> tuple[list[int], bool]:
+    """Return the places in an order by similarity, and whether an earlier look made that order."""
+    indices = tuple(sorted(planes.indices))
+    order = cache.orders.get((key, indices)) or cache.orders.get((key, tuple(range(planes.total))))
+    is_kept = order is not None
+    if order is None:
+        # Over all samples shown: channels alike in one may not be alike in another.
+        r = correlations(planes.values.transpose(0, 1).flatten(2))
+        order = tuple(planes.indices[place] for place in similarity_order(r))
+        cache.orders[key, indices] = order
+    positions = {channel: position for position, channel in enumerate(order)}
+    places = sorted(range(len(planes.indices)), key=lambda n: positions[planes.indices[n]])
     return places, is_kept

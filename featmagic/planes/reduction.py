@@ -1,4 +1,4 @@
-"""A layer's channels put together in one picture."""
+"""The channels of a layer reduced to one picture."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from featmagic.planes.measurements import to_host
 from featmagic.planes.pca import Components, coordinates, principal_components
 from featmagic.planes.planes import Planes
 from featmagic.recording.layer_cache import LayerCache
 from featmagic.support.errors import FeatmagicError
 
-# Bases that were named, for several models; those without a name are kept with their layer.
-_NAMED: dict[str, Components] = {}
+# Bases with a name, for several models; those without one are kept with their layer.
+_NAMED_BASES: dict[str, Components] = {}
 
 
-def reduce(stack: Planes, how: str) -> Planes:
-    """One plane in place of the channels: their mean, max, absmax or (Euclidean) norm.
+def reduce(planes: Planes, how: str) -> Planes:
+    """Reduce the channels to one plane: their `mean`, `max`, `absmax` or (Euclidean) `norm`.
 
     Example:
-        >>> stack = Planes(torch.tensor([3.0, -4.0]).view(1, 2, 1, 1), (0, 1), 2, "channels")
-        >>> reduce(stack, "norm").values
+        >>> planes = Planes(torch.tensor([3.0, -4.0]).view(1, 2, 1, 1), (0, 1), 2, "channels")
+        >>> reduce(planes, "norm").values
         tensor([[[[5.]]]])
     """
-    values = _WAYS[how](stack.values)
-    prefix = None if stack.prefix is None else _WAYS[how](stack.prefix)
-    words = (f"their {how}", *stack.words)
-    return replace(stack, values=values, prefix=prefix, form="tiles", words=words, labels=("",))
+    values = _REDUCTIONS[how](planes.values)
+    prefix = None if planes.prefix is None else _REDUCTIONS[how](planes.prefix)
+    words = (f"their {how}", *planes.words)
+    return replace(planes, values=values, prefix=prefix, form="tiles", words=words, labels=("",))
 
 
-_WAYS = {
+_REDUCTIONS = {
     "mean": lambda values: values.mean(1, keepdim=True),
     "max": lambda values: values.amax(1, keepdim=True),
     "absmax": lambda values: values.abs().amax(1, keepdim=True),
@@ -48,7 +49,7 @@ class PCAImage:
             or all alike.
         kept: whether the basis is that of an earlier look.
         clipped: how many positions lie outside of the range the basis was made with.
-        missing: `(R, H, W)`, which positions hold NaN or inf.
+        missing: `(R, H, W)`, which positions hold NaN or infinities.
     """
 
     rgb: Tensor
@@ -58,51 +59,62 @@ class PCAImage:
     missing: Tensor
 
 
-def pca_image(stack: Planes, key: str, memory: LayerCache, name: str | None = None) -> PCAImage:
-    """The three principal components of the channels as red, green and blue.
+def pca_image(planes: Planes, key: str, cache: LayerCache, name: str | None = None) -> PCAImage:
+    """Return the three principal components of the channels as red, green and blue.
 
-    The basis, its signs and its ranges are made by the first look and kept, with the layer or under
-    `name`; so a color means the same in the next one. Positions that hold NaN or inf are black
-    and missing.
+    The first look makes the basis, its signs and its ranges, which are kept with the layer or under
+    `name`, so that a color means the same in the next look. Positions that hold NaN or infinities
+    are black and missing.
+
+    Args:
+        planes: the channels.
+        key: the activation's name.
+        cache: of the layer.
+        name: of the basis, if it is shared by several models.
 
     Raises:
-        FeatmagicError: a basis of that name has another number of channels.
+        FeatmagicError: the basis of that name has another number of channels.
 
     Example:
-        >>> stack = Planes(torch.rand(1, 5, 4, 4), tuple(range(5)), 5, "channels")
-        >>> pca_image(stack, "conv1", LayerCache()).rgb.shape
+        >>> planes = Planes(torch.rand(1, 5, 4, 4), tuple(range(5)), 5, "channels")
+        >>> pca_image(planes, "conv1", LayerCache()).rgb.shape
         torch.Size([1, 4, 4, 3])
     """
-    rows, count, height, width = stack.values.shape
-    points = stack.values.permute(0, 2, 3, 1).reshape(-1, count)
-    kept = _NAMED.get(name) if name else memory.bases.get((key, stack.indices))
-    basis = kept if isinstance(kept, Components) else principal_components(points, 3)
-    basis = _moved(basis, points)
+    rows, count, height, width = planes.values.shape
+    points = planes.values.permute(0, 2, 3, 1).reshape(-1, count)
+    kept = _NAMED_BASES.get(name) if name else cache.bases.get((key, planes.indices))
+    is_kept = isinstance(kept, Components)
+    basis = _moved(kept if isinstance(kept, Components) else principal_components(points), points)
     if len(basis.mean) != count:
         raise FeatmagicError(
             f"The basis {name} was made of {len(basis.mean)} channels, and {key} has {count}."
         )
-    there = coordinates(points, basis)
-    span = (basis.high - basis.low).clamp(min=torch.finfo(there.dtype).tiny)
-    place = (there - basis.low) / span
-    outside = ((place < -1e-4) | (place > 1 + 1e-4)).any(1).sum()
-    found, clipped = torch.stack([basis.axes.any(1).sum(), outside]).tolist()
-    if found == min(3, count):  # a look that found less leaves it to the next
-        _keep(basis, key, stack, memory, name)
+    along = coordinates(points, basis)
+    span = (basis.high - basis.low).clamp(min=torch.finfo(along.dtype).tiny)
+    place = (along - basis.low) / span
+    outside = ((place < -1e-4) | (place > 1 + 1e-4)).any(1)
+    (counts,) = to_host({"components": basis.axes.any(1).sum(), "clipped": outside.sum()})
+    components = int(counts["components"])
+    if components == min(3, count):  # a look that found fewer leaves it to the next
+        _keep(basis, key, planes, cache, name)
     rgb = (place.nan_to_num(0).clamp(0, 1) * 255).round().to(torch.uint8)
-    was = kept is not None
-    missing = ~torch.isfinite(there).all(1).view(rows, height, width)
-    rgb = rgb.view(rows, height, width, 3)
-    return PCAImage(rgb, found, was, clipped if was else 0, missing)
+    return PCAImage(
+        rgb=rgb.view(rows, height, width, 3),
+        count=components,
+        kept=is_kept,
+        clipped=int(counts["clipped"]) if is_kept else 0,
+        missing=~torch.isfinite(along).all(1).view(rows, height, width),
+    )
 
 
-def _keep(basis: Components, key: str, stack: Planes, memory: LayerCache, name: str | None) -> None:
+def _keep(basis: Components, key: str, planes: Planes, cache: LayerCache, name: str | None) -> None:
     if name:
-        _NAMED[name] = basis
+        _NAMED_BASES[name] = basis
     else:
-        memory.bases[key, stack.indices] = basis
+        cache.bases[key, planes.indices] = basis
 
 
 def _moved(basis: Components, points: Tensor) -> Components:
+    """The basis in the dtype and on the device of the points."""
     parts = (basis.mean, basis.axes, basis.low, basis.high)
     return Components(*(part.to(points.device, points.dtype) for part in parts))

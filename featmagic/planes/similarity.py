@@ -1,4 +1,4 @@
-"""How a layer's channels relate: correlations, near duplicates, and an order by likeness."""
+"""The similarity of a layer's channels: correlations, near-duplicates, and an order by them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _GAIN = 1e-4  # in correlation, the least that is worth a change
 
 
 def correlations(planes: Tensor) -> Tensor:
-    """Pearson's r of every two planes `(P, H, W)`: `(P, P)` float32 on their device.
+    """Return Pearson's r of every two planes `(P, H, W)`: `(P, P)` float32 on their device.
 
-    Zeros for a plane that is constant or holds NaN or infinities, in its diagonal entry too.
+    It is 0 for a plane that is constant or holds NaN or infinities, on the diagonal too.
 
     Example:
         >>> planes = torch.tensor([[0.0, 0.0, 1.0, 1.0], [5.0, 5.0, 3.0, 3.0], [2.0] * 4])
@@ -30,9 +30,9 @@ def correlations(planes: Tensor) -> Tensor:
 
 
 def _unit_rows(planes: Tensor) -> tuple[Tensor, Tensor]:
-    """Each plane as a row with mean 0 and length 1, float32, and which planes have such a row.
+    """Return each plane as a row with mean 0 and length 1, float32, and which planes have one.
 
-    Their products are correlations; the rows of the others are 0.
+    Products of the rows are correlations; the rows of other planes are 0.
     """
     rows = planes.detach().flatten(1)
     # Halves can't overflow. From a value, not from zero: what a plane's values share is then gone
@@ -52,7 +52,7 @@ _BLOCK = 64  # planes to compare with those before them at once
 
 
 def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
-    """How many planes `(P, H, W)` are like an earlier one: |r| above `least`; on their device.
+    """Count the planes `(P, H, W)` with |r| above `least` to an earlier one, on their device.
 
     Example:
         >>> near_duplicates(torch.eye(4).expand(3, 4, 4))
@@ -60,24 +60,24 @@ def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
     """
     rows, _ = _unit_rows(planes)
     if rows.device.type == "cpu" and rows.shape[1] >= _LARGE:
-        return _found_by_part(rows, least)
-    found = []
+        return _count_by_part(rows, least)
+    counts = []
     for first in range(0, len(rows), _BLOCK):
         block = rows[first : first + _BLOCK]
         like = (block @ rows[: first + len(block)].T).abs_() > least
         like[:, first:].tril_(-1)
-        found.append(like.any(1).sum())
-    return torch.stack(found).sum()
+        counts.append(like.any(1).sum())
+    return torch.stack(counts).sum()
 
 
-_LARGE = 1024  # values, from which on a part of them is worth a look first
+_LARGE = 1024  # values of a plane, from which comparing a part of them first is faster
 
 
-_PART = 8  # one of so many values
+_PART = 8  # one of how many values that part takes
 
 
-def _found_by_part(rows: Tensor, least: float) -> Tensor:
-    """`near_duplicates` of unit rows, of those alone that are near in a part of their values.
+def _count_by_part(rows: Tensor, least: float) -> Tensor:
+    """Count `near_duplicates` among unit rows that are near in a part of their values.
 
     |r| > least means that the rows, or one and the other's negative, are nearer than
     2 (1 - least), squared; so they are in any part of their values.
@@ -87,8 +87,8 @@ def _found_by_part(rows: Tensor, least: float) -> Tensor:
     near = (lengths[:, None] + lengths) / 2 - (1 - least) - _ROUNDING
     pairs = ((part @ part.T).abs_() > near).tril_(-1).nonzero()
     alike = [
-        (rows[some[:, 0]] * rows[some[:, 1]]).sum(1).abs_() > least
-        for some in torch.split(pairs, _BLOCK)
+        (rows[block[:, 0]] * rows[block[:, 1]]).sum(1).abs_() > least
+        for block in torch.split(pairs, _BLOCK)
     ]
     return torch.tensor(torch.unique(pairs[torch.cat(alike), 0]).numel())
 
@@ -97,10 +97,10 @@ _ROUNDING = 1e-5  # of sums of products, in float32
 
 
 def similarity_order(r: Tensor) -> list[int]:
-    """An order of the channels that puts like ones side by side, from their correlations.
+    """Order channels by their correlations, so that similar ones stand side by side.
 
-    A chain of nearest neighbors, in which stretches are turned around as long as that helps.
-    Channels that correlate with none, not even with themselves, come last.
+    A chain of nearest neighbors, in which stretches are reversed as long as that helps. Channels
+    that correlate with none, not even with themselves, come last.
 
     Example:
         >>> similarity_order(torch.tensor([[1.0, 0.1, 0.8], [0.1, 1.0, 0.6], [0.8, 0.6, 1.0]]))
@@ -109,41 +109,42 @@ def similarity_order(r: Tensor) -> list[int]:
     values = np.nan_to_num(r.detach().float().cpu().numpy())
     correlates = values.diagonal() > 0
     known, unknown = np.flatnonzero(correlates), np.flatnonzero(~correlates)
-    # One more, like nothing, comes before the first and after the last: so ends are like the rest.
-    likeness = np.pad(values[np.ix_(known, known)], (1, 0))
-    chain = _chain(likeness)
+    # One more, similar to none, stands before the first and after the last, so that the ends need
+    # no special case.
+    similarity = np.pad(values[np.ix_(known, known)], (1, 0))
+    chain = _chain(similarity)
     for _ in range(_PASSES):
-        if not _improve(chain, likeness):
+        if not _improve(chain, similarity):
             break
     order = [int(channel) for channel in known[chain[1:] - 1]]
-    # Either way around is as good; one that doesn't depend on where the chain began.
+    # Both directions are as good; the choice must not depend on where the chain began.
     return min(order, order[::-1]) + [int(channel) for channel in unknown]
 
 
-def _chain(likeness: NDArray[np.float32]) -> NDArray[np.intp]:
-    """From each the most like of those left; first 0, then the least like all others."""
-    chain = np.zeros(len(likeness), np.intp)
-    left = np.zeros(len(likeness), np.float32)
-    here = int(likeness[1:].sum(1).argmin()) + 1 if len(likeness) > 1 else 0
+def _chain(similarity: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Go from each to the most similar of those left; first 0, then the least similar to all."""
+    chain = np.zeros(len(similarity), np.intp)
+    left = np.zeros(len(similarity), np.float32)
+    here = int(similarity[1:].sum(1).argmin()) + 1 if len(similarity) > 1 else 0
     left[0] = -np.inf
     for place in range(1, len(chain)):
         chain[place] = here
         left[here] = -np.inf
-        here = int((likeness[here] + left).argmax())
+        here = int((similarity[here] + left).argmax())
     return chain
 
 
-def _improve(chain: NDArray[np.intp], likeness: NDArray[np.float32]) -> bool:
-    """From each place on, turn around the stretch that gains most, in place; whether any did."""
+def _improve(chain: NDArray[np.intp], similarity: NDArray[np.float32]) -> bool:
+    """Reverse the stretch that gains most after each place; return True if any was reversed."""
     changed = False
-    bonds = likeness[chain, np.roll(chain, -1)]
+    bonds = similarity[chain, np.roll(chain, -1)]
     for place in range(len(chain) - 2):
         here, rest = chain[place], chain[place + 1 :]
-        gains = likeness[here, rest] - bonds[place] - bonds[place + 1 :]
-        gains += likeness[rest[0], np.append(rest[1:], 0)]
+        gains = similarity[here, rest] - bonds[place] - bonds[place + 1 :]
+        gains += similarity[rest[0], np.append(rest[1:], 0)]
         end = int(gains.argmax())
         if gains[end] > _GAIN:
             rest[: end + 1] = rest[end::-1].copy()
-            bonds[place:] = likeness[chain[place:], np.append(rest, 0)]
+            bonds[place:] = similarity[chain[place:], np.append(rest, 0)]
             changed = True
     return changed

@@ -1,11 +1,11 @@
-"""The weights of an `nn.MultiheadAttention` that was called without them."""
+"""Attention weights of an `nn.MultiheadAttention` that was called without asking for them."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,39 +15,37 @@ from featmagic.recording.model_tree import unwrap
 from featmagic.support.text import printable
 
 _FORWARD = nn.MultiheadAttention.forward
-
-
 _SIGNATURE = inspect.signature(_FORWARD)
 
 
-@dataclass(frozen=True)
-class CallOutput:
-    """What a call returned; with the weights that were asked for, or in `empty` why not."""
+class CallOutput(NamedTuple):
+    """What a call returned, completed by the attention weights that were asked for.
+
+    Attributes:
+        output: the object that was returned, or a copy of it with the weights.
+        asked: whether weights were asked for, and are in `output`.
+        empty: the parts that the call couldn't give, as Python reaches them, each with the reason.
+    """
 
     output: object
     asked: bool = False
-    empty: Mapping[str, str] = field(default_factory=dict)
+    empty: Mapping[str, str] = MappingProxyType({})
 
 
 def gives_weights(module: nn.Module) -> bool:
-    """Whether the module is one that can be asked for its weights beside a call.
-
-    Example:
-        >>> gives_weights(nn.MultiheadAttention(8, 2)), gives_weights(nn.Linear(8, 2))
-        (True, False)
-    """
+    """Return True if the module can be asked for its attention weights beside a call."""
     inner = unwrap(module)[-1]
-    is_torchs = isinstance(inner, nn.MultiheadAttention) and type(inner).forward is _FORWARD
-    return is_torchs and "forward" not in vars(inner)
+    is_torchs_own = isinstance(inner, nn.MultiheadAttention) and type(inner).forward is _FORWARD
+    return is_torchs_own and "forward" not in vars(inner)
 
 
 def with_attention_weights(module: nn.Module, args: tuple[Any, ...], *rest: Any) -> CallOutput:
-    """The output of a call, with the weights of each head where the call returned None for them.
+    """Complete the output of a call by the weights of each head, if the call returned None there.
 
     Args:
-        module: what was called.
-        args: what it was called with.
-        rest: the keyword arguments, if the module is one to ask, and the output.
+        module: the module that was called.
+        args: the positional arguments of the call.
+        rest: the keyword arguments, if the module may be asked for weights; then the output.
 
     Example:
         >>> attention, x = nn.MultiheadAttention(8, 2), torch.ones(3, 1, 8)
@@ -63,12 +61,12 @@ def with_attention_weights(module: nn.Module, args: tuple[Any, ...], *rest: Any)
     if len(rest) == 1:
         reason = "only a look asks for attention weights: %%featuremaps, or capture without as_is"
         return CallOutput(output, empty={"[1]": reason} if gives_weights(module) else {})
-    # A second call would draw random numbers, or move what parametrizations keep.
+    # A second call would draw random numbers, or change the state of parametrizations.
     if inner.training and (inner.dropout > 0 or parametrize.is_parametrized(inner)):
         return CallOutput(output, empty={"[1]": "asking for attention weights is for eval mode"})
     try:
         return CallOutput((output[0], attention_weights(inner, args, rest[0])), asked=True)
-    except Exception as error:  # such as too little memory: the call itself needed none for them
+    except Exception as error:  # such as too little memory: the user's call needs none for weights
         reason = printable(str(error).partition("\n")[0])
         return CallOutput(output, empty={"[1]": f"its attention weights can't be had: {reason}"})
 
@@ -76,10 +74,10 @@ def with_attention_weights(module: nn.Module, args: tuple[Any, ...], *rest: Any)
 def attention_weights(
     module: nn.MultiheadAttention, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Tensor | None:
-    """The weights of each head, `(N, heads, L, S)`, for the arguments of a call.
+    """Return the weights of each head, `(N, heads, L, S)`, for the arguments of a call.
 
-    A second call beside the user's: with `need_weights` theirs would take another kernel, and the
-    last bits of what the model computes would change. No hook runs.
+    They come from a second call, which runs no hook: with `need_weights` the user's own call would
+    take another kernel, which changes the last bits of what the model computes.
 
     Example:
         >>> attention, x = nn.MultiheadAttention(8, 2), torch.ones(3, 1, 8)

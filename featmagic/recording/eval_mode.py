@@ -1,4 +1,4 @@
-"""A look changes nothing: the modes it runs under, and putting them back."""
+"""Eval mode: the state under which a look runs, and restoring what was there before."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from featmagic.recording.model_tree import CAN_RUN_EAGER
 
 @contextmanager
 def looking(model: nn.Module) -> Iterator[None]:
-    """Eval mode, no gradients, nothing compiled; then everything as it was before.
+    """Run a block in eval mode, without gradients and with nothing compiled, then restore all.
 
-    The `training` flag of every sub-module is kept and put back for itself: a frozen batch norm in
-    a training model stays frozen. The flag is set directly, since `train()` may be overridden with
-    effects of its own. Where looks overlap, nested or in threads, the last one puts it back.
+    The `training` flag of every sub-module is restored for itself: a frozen batch norm in a model
+    that trains stays frozen. The flag is set directly, as an overridden `train()` may have effects
+    of its own. Where looks overlap, nested or in threads, the last one restores the flags.
 
     Example:
         >>> net = nn.Sequential(nn.Dropout())
@@ -34,13 +34,17 @@ def looking(model: nn.Module) -> Iterator[None]:
     modules = list(model.modules())
     try:
         _hold(modules, look)
-        with torch.no_grad(), eager():
+        with torch.no_grad(), _eager():
             yield
     finally:
         try:
-            _let_go(modules, look)
+            _release(modules, look)
         finally:
-            _let_go(modules, look)  # an interrupt may have cut the first one short
+            _release(modules, look)  # an interrupt may have cut the first one short
+
+
+# Looks may overlap in several threads.
+_lock = threading.RLock()
 
 
 @dataclass
@@ -55,9 +59,6 @@ class _Held:
 _held: dict[int, _Held] = {}
 
 
-_lock = threading.RLock()
-
-
 def _hold(modules: list[nn.Module], look: object) -> None:
     with _lock:
         # All flags are read before any is set: a wrapper's is that of what it wraps.
@@ -67,8 +68,8 @@ def _hold(modules: list[nn.Module], look: object) -> None:
             module.training = False
 
 
-def _let_go(modules: list[nn.Module], look: object) -> None:
-    """Put the flags back that no other look holds; again does no harm."""
+def _release(modules: list[nn.Module], look: object) -> None:
+    """Restore the flags that no other look holds; may be called again."""
     with _lock:
         for module in modules:
             held = _held.get(id(module))
@@ -81,15 +82,11 @@ def _let_go(modules: list[nn.Module], look: object) -> None:
 
 
 @contextmanager
-def eager() -> Iterator[None]:
-    """Compiled models run as plain Python, hooks and all, where torch can do that.
+def _eager() -> Iterator[None]:
+    """Have compiled models run as plain Python, hooks included, where torch can do that.
 
-    The stance is the whole process's: the first of looks that overlap takes it, the last one gives
-    it back.
-
-    Example:
-        >>> with eager():
-        ...     pass
+    Torch's stance is one for the whole process: the first of overlapping looks sets it, and the
+    last one restores it.
     """
     # Nothing can be compiled while dynamo isn't loaded, and loading it takes seconds.
     if "torch._dynamo" not in sys.modules or not CAN_RUN_EAGER:
@@ -97,17 +94,17 @@ def eager() -> Iterator[None]:
         return
     look = object()
     try:
-        _eager.hold(look)
+        _stance.hold(look)
         yield
     finally:
         try:
-            _eager.let_go(look)
+            _stance.release(look)
         finally:
-            _eager.let_go(look)
+            _stance.release(look)  # an interrupt may have cut the first one short
 
 
-class _Eager:
-    """Torch's stance "force_eager", for as long as any look needs it."""
+class _EagerStance:
+    """Torch's stance "force_eager", set as long as any look needs it."""
 
     def __init__(self) -> None:
         self._looks: set[object] = set()
@@ -120,7 +117,7 @@ class _Eager:
                 self._stance.__enter__()
             self._looks.add(look)
 
-    def let_go(self, look: object) -> None:
+    def release(self, look: object) -> None:
         with _lock:
             self._looks.discard(look)
             if not self._looks and self._stance is not None:
@@ -128,4 +125,4 @@ class _Eager:
                 self._stance = None
 
 
-_eager = _Eager()
+_stance = _EagerStance()

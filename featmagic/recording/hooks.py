@@ -1,4 +1,4 @@
-"""Hooks of ours: what they do, what a copy of them does, and taking them off."""
+"""Hooks that can always be found again, and what can be told while one of them runs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from torch.fx import Proxy
 
 
 class Hook:
-    """A hook of ours. A copy or a pickle of the model carries a standard callable instead.
+    """A hook that knows its owner, so that `remove` finds it on the module.
 
-    `nullcontext().__exit__` takes anything and returns None, which is what a hook that does nothing
-    does; so the copy loads and runs where featmagic isn't installed.
+    A copy or a pickle of the model carries a standard callable in its place:
+    `nullcontext().__exit__` takes any arguments and returns None, as a hook that does nothing
+    does. So the copy also loads and runs where featmagic isn't installed.
 
     Args:
-        owner: whose hook it is, for `remove`.
+        owner: whose hook it is.
         call: what it does.
     """
 
@@ -29,10 +30,9 @@ class Hook:
         self._call = call
 
     def __call__(self, *args: Any) -> Any:
-        """What torch calls."""
-        # Compilers and tracers must find nothing to compile in here.
+        """Run the hook, except while torch compiles or traces: nothing of ours must get in."""
         if torch.compiler.is_compiling() or torch._C._is_tracing() or _makes_a_graph(args[-1]):
-            return None  # a graph is being written down, and nothing of ours belongs into it
+            return None
         return self._call(*args)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -40,23 +40,23 @@ class Hook:
 
 
 def _makes_a_graph(output: object) -> bool:
-    """Whether `torch.fx` is writing down what runs: `make_fx` or `symbolic_trace`."""
+    """Return True while `torch.fx` writes down what runs, as `make_fx` and `symbolic_trace` do."""
     proxies = torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY)
     return proxies is not None or isinstance(output, Proxy)
 
 
 def remove(owner: object, modules: Iterable[nn.Module]) -> None:
-    """Take every hook of the owner off the modules; again does no harm.
+    """Remove every hook of the owner from the modules; does no harm if there is none.
 
-    The hooks are looked up on the modules: a handle could be lost to an interrupt between the
-    moment a hook is registered and the moment its handle is kept.
+    The hooks are looked up on the modules, as an interrupt may come between the registration of a
+    hook and the moment its handle is kept.
     """
     for module in set(modules):
-        for hooks, notes in _tables(module):
-            for key in [k for k, hook in list(hooks.items()) if _is_of(owner, hook)]:
-                hooks.pop(key, None)
-                for note in notes:
-                    note.pop(key, None)
+        for hooks, flags in _tables(module):
+            for number in [n for n, hook in list(hooks.items()) if _is_of(owner, hook)]:
+                hooks.pop(number, None)
+                for table in flags:
+                    table.pop(number, None)
 
 
 def _is_of(owner: object, hook: object) -> bool:
@@ -64,7 +64,7 @@ def _is_of(owner: object, hook: object) -> bool:
 
 
 def _tables(module: nn.Module) -> list[tuple[dict[int, Any], list[dict[int, Any]]]]:
-    """A module's hooks, each with the notes torch keeps beside them under the same number."""
+    """Return a module's hooks by number, each table with those in which torch keeps their flags."""
     return [
         (
             module._forward_hooks,
@@ -75,10 +75,14 @@ def _tables(module: nn.Module) -> list[tuple[dict[int, Any], list[dict[int, Any]
 
 
 class Compilations:
-    """Tells when torch begins and ends to compile something, while it is switched on.
+    """Calls back when torch begins and ends to compile something, while it is switched on.
 
-    Code compiled with our hooks on would be compiled anew when they are off, and again at the next
-    cell; compiled without them it stays.
+    Code that is compiled while our hooks are registered would be compiled again once they are
+    removed, and again in the next cell; code compiled without them stays valid.
+
+    Args:
+        begin: called when a compilation begins.
+        end: called when it ends.
     """
 
     def __init__(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
@@ -87,13 +91,13 @@ class Compilations:
         self._end: Callable[..., None] = lambda *_: end()
 
     def switch_on(self) -> None:
-        """Listen; nothing can be compiled while dynamo isn't loaded."""
+        """Start to listen; nothing can be compiled while dynamo isn't loaded."""
         if (handler := _handler()) and self._begin not in handler.start_callbacks:
             handler.register_start_callback(self._begin)
             handler.register_end_callback(self._end)
 
     def switch_off(self) -> None:
-        """Stop listening; again does no harm."""
+        """Stop listening; may be called again."""
         handler = _handler()
         if handler and self._begin in handler.start_callbacks:
             handler.remove_start_callback(self._begin)
@@ -106,18 +110,24 @@ def _handler() -> Any:
     return module.callback_handler if module else None
 
 
+# While a hook runs
+
+
 def is_replica(module: nn.Module) -> bool:
-    """Whether DataParallel made the module, to run it in a thread as a part of a pass."""
+    """Return True if DataParallel made the module, to run a part of a pass in a thread."""
     return bool(getattr(module, "_is_replica", False))
 
 
 def in_backward() -> bool:
-    """Whether autograd is running: what a checkpoint computes again there is not a call."""
+    """Return True while autograd runs: what a checkpoint computes again then is not a call."""
     return bool(torch._C._current_graph_task_id() != -1)
 
 
 def calls() -> Iterator[nn.Module]:
-    """The modules whose calls are under way in this thread, the innermost first."""
+    """Yield the modules whose calls are under way in this thread, the innermost first.
+
+    The stack is certain, where a counter would stay too high after an error.
+    """
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code is nn.Module._call_impl.__code__:
@@ -126,11 +136,11 @@ def calls() -> Iterator[nn.Module]:
 
 
 def calls_of(module: nn.Module) -> int:
-    """How many calls of `module` are under way: an error leaves a count of ours too high."""
+    """Return how many calls of `module` are under way in this thread."""
     return sum(called is module for called in calls())
 
 
 def outermost(modules: set[int]) -> nn.Module | None:
-    """The outermost of the modules, given by their ids, whose call is under way."""
-    parts = [called for called in calls() if id(called) in modules]
-    return parts[-1] if parts else None
+    """Return the outermost of the modules, given by their ids, whose call is under way."""
+    under_way = [called for called in calls() if id(called) in modules]
+    return under_way[-1] if under_way else None

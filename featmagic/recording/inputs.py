@@ -1,4 +1,4 @@
-"""What a pass was given: the image, and the patch grids that tokens of it may lie on."""
+"""The inputs of a pass: its image, the patch grids of tokens, and moving them to the device."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ Grid = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class PassInputs:
-    """What a pass was given.
+    """What the model was given in a pass.
 
     Attributes:
-        image: the first image in the model's arguments, `(N, C, H, W)`: a copy; the very tensor in
-            a watch, which is to cost a training loop nothing.
-        grids: the patch grids (height, width) that tokens of it may lie on, the likeliest first:
-            that of the model's first convolution, then the coarser ones of hierarchical models.
-        version: the very tensor's version as the model was called: a later one has other values.
+        image: the first image in the model's arguments, `(N, C, H, W)`. A watch, which must not
+            slow a training loop down, keeps the tensor itself; a look keeps a copy.
+        grids: the patch grids (height, width) on which tokens of the image may lie, the likeliest
+            first: that of the model's first convolution, then the coarser ones of hierarchical
+            models.
+        version: the version that the tensor itself had when the model was called; if it has
+            changed since, so have the values. None for a copy.
     """
 
     image: Tensor | None = None
@@ -37,7 +39,7 @@ class PassInputs:
 
 
 def pass_inputs(model: nn.Module, args: Any, kwargs: Any, *, copy: bool = True) -> PassInputs:
-    """What a call of the model is given; whatever the arguments are, this never fails.
+    """Return what a call of the model is given; never fails, whatever the arguments are.
 
     Example:
         >>> patches = nn.Conv2d(3, 8, kernel_size=16, stride=16)
@@ -46,13 +48,35 @@ def pass_inputs(model: nn.Module, args: Any, kwargs: Any, *, copy: bool = True) 
     """
     image = image_in(model, args, kwargs)
     try:
-        return PassInputs() if image is None else _given(image, model, copy=copy)
+        return PassInputs() if image is None else _with_grids(image, model, copy=copy)
     except Exception:  # inside torch.vmap there is no whole tensor
         return PassInputs()
 
 
+def _with_grids(tensor: Tensor, model: nn.Module, *, copy: bool) -> PassInputs:
+    convolution = _first_convolution(model, tensor.shape[-3])
+    image = copied(tensor) if copy or tensor.is_inference() else tensor.detach()
+    version = None if copy or tensor.is_inference() else image._version
+    grids = () if convolution is None else _grids(convolution, *image.shape[-2:])
+    return PassInputs(image if image.dim() == 4 else image[None], grids, version)
+
+
+def image_of(inputs: PassInputs) -> Tensor | None:
+    """Return the image with the values that it had when the model was called, or None.
+
+    Raises:
+        FeatmagicError: it was changed in place since, and no copy was kept.
+    """
+    if inputs.image is not None and inputs.version not in (None, inputs.image._version):
+        raise FeatmagicError(
+            "The input was changed in place after the pass, and a watch keeps no copy of it: "
+            "%%featuremaps does."
+        )
+    return inputs.image
+
+
 def image_in(model: nn.Module, args: Any, kwargs: Any) -> Tensor | None:
-    """The first image in the arguments of a call of the model, the very tensor.
+    """Return the first image in the arguments of a call of the model, not a copy; or None.
 
     Example:
         >>> image_in(nn.Conv2d(3, 8, 3), ([torch.zeros(2, 2), torch.ones(1, 3, 9, 9)],), {}).shape
@@ -78,73 +102,57 @@ def _has_pixels(tensor: Tensor) -> bool:
 
 
 def _is_image(tensor: Tensor, model: nn.Module) -> bool:
-    """Three axes are an image if the model has a use for one."""
-    first = _first_convolution(model, tensor.shape[-3])
-    return tensor.dim() == 4 or (first is not None and first is _first_convolution(model))
-
-
-def _given(tensor: Tensor, model: nn.Module, *, copy: bool) -> PassInputs:
-    """The image with its grids."""
-    first = _first_convolution(model, tensor.shape[-3])
-    image = copied(tensor) if copy or tensor.is_inference() else tensor.detach()
-    version = None if copy or tensor.is_inference() else image._version
-    grids = () if first is None else _grids(first, image.shape[-2], image.shape[-1])
-    return PassInputs(image if image.dim() == 4 else image[None], grids, version)
-
-
-def image_of(given: PassInputs) -> Tensor | None:
-    """The image as the pass was given it.
-
-    Raises:
-        FeatmagicError: it has been changed in place since, so that it can't be had any more.
-
-    Example:
-        >>> image_of(PassInputs(torch.zeros(1, 3, 8, 8))).shape
-        torch.Size([1, 3, 8, 8])
-    """
-    if given.image is not None and given.version not in (None, given.image._version):
-        raise FeatmagicError(
-            "The input was changed in place after the pass, and a watch keeps no copy of it: "
-            "%%featuremaps does."
-        )
-    return given.image
+    """Return True for four axes; for three only if the model begins with a convolution of them."""
+    fitting = _first_convolution(model, tensor.shape[-3])
+    return tensor.dim() == 4 or (fitting is not None and fitting is _first_convolution(model))
 
 
 def _first_convolution(model: nn.Module, channels: int | None = None) -> nn.Conv2d | None:
-    found = (module for module in model.modules() if isinstance(module, nn.Conv2d))
-    return next((conv for conv in found if channels in (None, conv.in_channels)), None)
+    convolutions = (module for module in model.modules() if isinstance(module, nn.Conv2d))
+    return next((c for c in convolutions if channels in (None, c.in_channels)), None)
 
 
-def _grids(conv: nn.Conv2d, height: int, width: int) -> tuple[Grid, ...]:
-    """The grid that the convolution makes, and those of hierarchical models: halved, and again.
+def _grids(convolution: nn.Conv2d, height: int, width: int) -> tuple[Grid, ...]:
+    """Return the grid of the convolution's output, and those of hierarchical models: its halves.
 
-    Where patches don't divide the image, some models cut the rest off, as the convolution does, and
-    others pad the image; both come.
+    Where the patches don't divide the image, some models cut the rest off, as the convolution
+    does, and others pad the image; both grids are returned.
     """
-    steps = [int(step) for step in conv.stride]
-    full = [ceil(side / step) * step for side, step in zip((height, width), steps, strict=True)]
-    found = [_after(conv, height, width), _after(conv, *full)]
-    while max(found[-1]) > 1:
-        found += [(ceil(h / 2), ceil(w / 2)) for h, w in found[-2:]]
-    return tuple(grid for grid in dict.fromkeys(found) if min(grid) > 0)
+    strides = [int(stride) for stride in convolution.stride]
+    sides = zip((height, width), strides, strict=True)
+    padded = [ceil(side / stride) * stride for side, stride in sides]
+    grids = [_output_grid(convolution, height, width), _output_grid(convolution, *padded)]
+    while max(grids[-1]) > 1:
+        grids += [(ceil(h / 2), ceil(w / 2)) for h, w in grids[-2:]]
+    return tuple(grid for grid in dict.fromkeys(grids) if min(grid) > 0)
 
 
-def _after(conv: nn.Conv2d, height: int, width: int) -> Grid:
-    """The sides of what the convolution makes of an image."""
-    if conv.padding == "same":
+def _output_grid(convolution: nn.Conv2d, height: int, width: int) -> Grid:
+    """Return the height and width of the convolution's output."""
+    if convolution.padding == "same":
         return height, width
-    pads = (0, 0) if isinstance(conv.padding, str) else conv.padding
-    sides = zip((height, width), conv.kernel_size, conv.stride, pads, conv.dilation, strict=True)
-    h, w = ((n + 2 * pad - hole * (k - 1) - 1) // step + 1 for n, k, step, pad, hole in sides)
+    padding = (0, 0) if isinstance(convolution.padding, str) else convolution.padding
+    sides = zip(
+        (height, width),
+        convolution.kernel_size,
+        convolution.stride,
+        padding,
+        convolution.dilation,
+        strict=True,
+    )
+    h, w = (
+        (side + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
+        for side, kernel, stride, pad, dilation in sides
+    )
     return h, w
 
 
 def device_of(model: nn.Module) -> torch.device | None:
-    """The one device of the model's parameters; of its buffers, where it has no parameters.
+    """Return the one device of the model's parameters, or of its buffers if it has none.
 
     Returns:
-        None where there is none, or several (the model then places its own inputs), or "meta",
-        where weights are only promised.
+        None if there is no device, or several (the model then places its own inputs), or if it is
+        "meta", where tensors hold no values.
 
     Example:
         >>> device_of(nn.Linear(2, 2))
@@ -158,14 +166,15 @@ def device_of(model: nn.Module) -> torch.device | None:
 def move_to_device(
     device: torch.device, value: Any, moved: Counter[str], above: tuple[int, ...] = ()
 ) -> Any:
-    """`value` with every tensor in it on `device`; the very same object where none had to move.
+    """Return `value` with every tensor in it on `device`; `value` itself if none had to move.
 
-    Containers keep their type and the caller's own are never written to. `moved` counts what
-    moved, by the device it came from.
+    Containers keep their type, and the caller's own are never written to.
 
-    Example:
-        >>> move_to_device(torch.device("cpu"), [torch.zeros(1)], Counter())
-        [tensor([0.])]
+    Args:
+        device: the device.
+        value: a tensor, or any nesting of containers.
+        moved: counts the tensors that moved, by the device they came from.
+        above: the ids of the containers that hold the value.
     """
     if isinstance(value, (Tensor, PackedSequence)):
         source = value.device if isinstance(value, Tensor) else value.data.device
@@ -177,14 +186,15 @@ def move_to_device(
     if id(value) in above:  # a list may hold itself
         return value
     above = (*above, id(value))
-    parts = parts_of(value)
-    there = {key: move_to_device(device, part, moved, above) for key, part in parts.items()}
-    if all(there[key] is part for key, part in parts.items()):
+    before = parts_of(value)
+    parts = {key: move_to_device(device, part, moved, above) for key, part in before.items()}
+    if all(parts[key] is part for key, part in before.items()):
         return value
-    return _rebuilt(value, there)
+    return _rebuilt(value, parts)
 
 
 def _rebuilt(value: Any, parts: dict[Any, Any]) -> Any:
+    """Return a container of the same type that holds these parts."""
     if isinstance(value, tuple):
         items = parts.values()
         return value._make(items) if hasattr(value, "_make") else type(value)(items)

@@ -1,4 +1,4 @@
-"""What is kept of a layer from one look to the next."""
+"""The layer cache: what is kept of a module from one look to the next."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from torch import nn
 
 @dataclass(eq=False)
 class LayerCache:
-    """What looks at a layer have worked out, for the next look to go on with.
+    """What looks at a layer have computed, for the next look to reuse.
 
     Attributes:
-        orders: an order of channels by likeness, by the activation's key and the channels' indices.
-        bases: the principal components, by the activation's key and the channels' indices.
+        orders: the orders of channels by similarity, by the activation's key and the channels'
+            indices.
+        bases: the PCA bases, by the activation's key and the channels' indices.
     """
 
     orders: dict[tuple[str, tuple[int, ...]], tuple[int, ...]] = field(default_factory=dict)
     bases: dict[tuple[str, tuple[int, ...]], object] = field(default_factory=dict)
 
 
-# Beside the models, not on them: a copy or a pickle of one carries none of it.
+# Kept beside the modules and not on them, so that a copy or a pickle of a model carries none of it.
 _CACHES: WeakKeyDictionary[nn.Module, LayerCache] = WeakKeyDictionary()
 
 
 def layer_cache_of(module: nn.Module) -> LayerCache:
-    """The module's cache, which is gone when the module is; a copy of it has one of its own.
+    """Return the module's cache, which lives as long as the module; a copy has its own.
 
     Example:
         >>> layer = nn.ReLU()

@@ -1,4 +1,4 @@
-"""What modules say about the axes of what they return."""
+"""Layout hints: what a module, and the modules around it, tell about the axes of its output."""
 
 from __future__ import annotations
 
@@ -12,26 +12,65 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from featmagic.recording.model_tree import ROOT, ancestors, unwrap
+from featmagic.recording.layer_syntax import ROOT
+from featmagic.recording.model_tree import ancestors, unwrap
+
+# Torch's own modules in which sequences have an order.
+_SEQUENCE_MODULES = (
+    nn.RNNBase,
+    nn.MultiheadAttention,
+    nn.TransformerEncoderLayer,
+    nn.TransformerDecoderLayer,
+    nn.TransformerEncoder,
+    nn.TransformerDecoder,
+    nn.Transformer,
+)
+
+# Class names of modules without children whose output has channels first, with the number of
+# spatial axes; 0 for any number.
+_SPATIAL = {"PixelShuffle": 2, "PixelUnshuffle": 2, "Fold": 2, "Unfold": 1, "Upsample": 0}
+
+# Class names of modules whose output has other axes than their input.
+_RESHAPES = ("Flatten", "Unflatten", "Rearrange", "Reduce")
+
+# Attributes in which attention modules keep their number of heads.
+_HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "heads", "nhead")
+
+_RMS_FORWARD = getattr(getattr(nn, "RMSNorm", None), "forward", None)
+
+
+@dataclass(frozen=True)
+class FeatureAxis:
+    """The axis on which a module puts its features.
+
+    Attributes:
+        place: "first" for axis 1 (axis 0 without a batch), or "last" for the last axis.
+        count: the number of features; None for any number.
+        spatial: the number of axes that follow the channels; 0 for any number.
+    """
+
+    place: str
+    count: int | None = None
+    spatial: int = 0
 
 
 @dataclass(frozen=True)
 class LayoutHint:
-    """What a module says about the axes of what it returns.
+    """What is known about the axes of a module's output before its shape is seen.
 
     Attributes:
-        says: by itself and the modules in it, in the order of their registration; of a module
-            that says nothing, what the nearest before it says, or else those around it.
-        around: what those around it say, of a module that knows no number of features.
-        own: whether that is the module's own word, which needs no comparing with shapes.
-        order: of a sequence's axes, "NLC" or "LNC", or "" where nothing in it or near it has one.
-        sure: whether the order is that of torch's own module, or of one of its parts.
-        recurrent: whether it is torch's LSTM, GRU or RNN ("layer"), or a "cell" of one.
-        attention: "torch" for an `nn.MultiheadAttention`, "self" for another module that is called
-            an attention, "inside" for a module in one, "around" for one that has one in it.
-        heads: how many heads the attention has, or None.
-        text: whether it is in a branch of the model that embeds words and sees no image.
-        asked: whether its attention weights were asked for beside the user's call.
+        says: where the module and its children put features, in the order of registration; if they
+            tell nothing, what the nearest module before it tells, or else those around it.
+        around: what the modules around it tell, where `says` names no number of features.
+        own: whether `says` is the module's own word, which needs no comparison with the shape.
+        order: the axes of a sequence, "NLC" or "LNC"; "" if no module in it or near it tells.
+        sure: whether `order` comes from torch's own module, or from one that contains this one.
+        recurrent: "layer" for torch's LSTM, GRU or RNN, "cell" for a cell of one, else "".
+        attention: "torch" for an `nn.MultiheadAttention`, "self" for another module whose class is
+            called an attention, "inside" for a module in one, "around" for one that contains one.
+        heads: the number of heads of that attention, or None.
+        text: whether the module is in a branch of the model that embeds words and sees no image.
+        asked: whether attention weights were asked for beside the user's call.
     """
 
     says: tuple[FeatureAxis, ...] = ()
@@ -47,11 +86,11 @@ class LayoutHint:
 
 
 def layout_hints_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict[str, LayoutHint]:
-    """The traits of the modules at `paths`.
+    """Return the layout hints of the modules at `paths`.
 
     Args:
-        tree: every module of the model by path, as `tree.walk` gives them.
-        paths: of the modules in question.
+        tree: every module of the model by path, as `model_tree.walk` yields them.
+        paths: the modules in question.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
@@ -63,7 +102,7 @@ def layout_hints_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict
 
 
 class _Reader:
-    """Reads modules in the light of what is before, around and in them."""
+    """Reads a module in the light of the modules before it, around it and in it."""
 
     def __init__(self, tree: Mapping[str, nn.Module]) -> None:
         self._tree = {path: unwrap(module)[-1] for path, module in tree.items()}
@@ -71,168 +110,146 @@ class _Reader:
         for path in tree:
             if path != ROOT:
                 self._children[path.rpartition(".")[0] or ROOT].append(path)
-        self._said: dict[str, tuple[FeatureAxis, ...]] = {}
-        self._images = self._above(self._sees_pixels)
-        self._texts = self._above(self._embeds_words)
+        self._axes: dict[str, tuple[FeatureAxis, ...]] = {}
+        self._with_images = self._ancestors_of(self._sees_pixels)
+        self._with_text = self._ancestors_of(self._embeds_words)
 
     def hint(self, path: str) -> LayoutHint:
         module = self._tree[path]
-        own = own_feature_axes(module)
+        inside = self._axes_in(path)
         order, sure = self._order(path)
         attention, heads = self._attention(path)
-        cell = "cell" if isinstance(module, nn.RNNCellBase) else ""
-        recurrence = "layer" if isinstance(module, nn.RNNBase) else cell
-        inside = self._in(path)
         return LayoutHint(
-            inside or self._near(path),
-            () if any(says.count for says in inside) else self._around(path),
-            len(own) == 1 or reshapes(module),
-            order,
-            sure,
-            recurrence,
-            attention,
-            heads,
-            self._is_text(path),
+            says=inside or self._axes_near(path),
+            around=() if any(axis.count for axis in inside) else self._axes_around(path),
+            own=len(_own_axes(module)) == 1 or _reshapes(module),
+            order=order,
+            sure=sure,
+            recurrent=_recurrence(module),
+            attention=attention,
+            heads=heads,
+            text=self._is_text(path),
         )
 
-    def _in(self, path: str) -> tuple[FeatureAxis, ...]:
-        """What the module says; of a composite, what its own modules say together."""
-        if path not in self._said:
-            own = own_feature_axes(self._tree[path])
-            below = (says for child in self._children[path] for says in self._in(child))
+    def _axes_in(self, path: str) -> tuple[FeatureAxis, ...]:
+        """Return what the module tells; for a composite, what its children tell together."""
+        if path not in self._axes:
+            own = _own_axes(self._tree[path])
+            below = (axis for child in self._children[path] for axis in self._axes_in(child))
             last_first = dict.fromkeys(reversed(own or tuple(below)))
-            self._said[path] = tuple(reversed(last_first))
-        return self._said[path]
+            self._axes[path] = tuple(reversed(last_first))
+        return self._axes[path]
 
-    def _near(self, path: str) -> tuple[FeatureAxis, ...]:
-        """What the nearest module before it says, or else those around it."""
-        if path == ROOT or reshapes(self._tree[path]):
+    def _axes_near(self, path: str) -> tuple[FeatureAxis, ...]:
+        """Return what the nearest module before it tells, or else those around it."""
+        if path == ROOT or _reshapes(self._tree[path]):
             return ()
         parent = ancestors(path)[0]
         siblings = self._children[parent]
-        before = (self._in(sibling) for sibling in reversed(siblings[: siblings.index(path)]))
-        return next(filter(None, before), self._in(parent) or self._near(parent))
+        before = (self._axes_in(sibling) for sibling in reversed(siblings[: siblings.index(path)]))
+        return next(filter(None, before), self._axes_in(parent) or self._axes_near(parent))
 
-    def _around(self, path: str) -> tuple[FeatureAxis, ...]:
-        return () if path == ROOT or reshapes(self._tree[path]) else self._in(ancestors(path)[0])
+    def _axes_around(self, path: str) -> tuple[FeatureAxis, ...]:
+        if path == ROOT or _reshapes(self._tree[path]):
+            return ()
+        return self._axes_in(ancestors(path)[0])
 
     def _order(self, path: str) -> tuple[str, bool]:
+        """Return the order of a sequence's axes, and whether it is sure."""
         for up in (path, *ancestors(path)):
-            if isinstance(self._tree[up], SEQUENCE_MODULES):
-                return ("NLC" if batch_first(self._tree[up]) else "LNC"), True
-        inside = [m for m in self._tree[path].modules() if isinstance(m, SEQUENCE_MODULES)]
+            if isinstance(self._tree[up], _SEQUENCE_MODULES):
+                return ("NLC" if _batch_first(self._tree[up]) else "LNC"), True
+        inside = [m for m in self._tree[path].modules() if isinstance(m, _SEQUENCE_MODULES)]
         beside = ([self._tree[child] for child in self._children[up]] for up in ancestors(path))
-        near = ([m for m in modules if isinstance(m, SEQUENCE_MODULES)] for modules in beside)
-        found = inside or next(filter(None, near), [])
-        if not found:
+        near = ([m for m in modules if isinstance(m, _SEQUENCE_MODULES)] for modules in beside)
+        sequences = inside or next(filter(None, near), [])
+        if not sequences:
             return "", False
-        return ("NLC" if all(batch_first(m) for m in found) else "LNC"), False
+        return ("NLC" if all(_batch_first(m) for m in sequences) else "LNC"), False
 
     def _attention(self, path: str) -> tuple[str, int | None]:
+        """Return how the module belongs to an attention, and the number of its heads."""
         if isinstance(module := self._tree[path], nn.MultiheadAttention):
             return "torch", module.num_heads
         for role, up in zip(("self", "inside"), (path, *ancestors(path)), strict=False):
             module = self._tree[up]
             if _is_attention(module):
-                heads = heads_of(module)
+                heads = _heads_of(module)
                 over_pixels = any(isinstance(m, nn.Conv2d) for m in module.modules())
                 return ("" if heads is None and over_pixels else role), heads
-        heads = next((heads_of(m) for m in self._tree[path].modules() if _is_attention(m)), None)
+        heads = next((_heads_of(m) for m in self._tree[path].modules() if _is_attention(m)), None)
         return ("" if heads is None else "around"), heads
 
     def _is_text(self, path: str) -> bool:
         for up in (path, *ancestors(path)):
-            if up in self._images or up in self._texts:
-                return up not in self._images
+            if up in self._with_images or up in self._with_text:
+                return up not in self._with_images
         return False
 
-    def _above(self, is_one: Callable[[str], bool]) -> set[str]:
-        return {up for path in filter(is_one, self._tree) for up in ancestors(path)}
+    def _ancestors_of(self, is_wanted: Callable[[str], bool]) -> set[str]:
+        return {up for path in filter(is_wanted, self._tree) for up in ancestors(path)}
 
     def _sees_pixels(self, path: str) -> bool:
         module = self._tree[path]
         return isinstance(module, nn.Conv2d) and module.in_channels in (1, 3, 4)
 
     def _embeds_words(self, path: str) -> bool:
-        """An embedding, but for one of relative positions, which is in an attention."""
-        around = self._tree[(ancestors(path) or [path])[0]]
-        return isinstance(self._tree[path], nn.Embedding) and not _is_attention(around)
+        """Return True for an embedding, except one of relative positions in an attention."""
+        parent = self._tree[(ancestors(path) or [path])[0]]
+        return isinstance(self._tree[path], nn.Embedding) and not _is_attention(parent)
 
 
 def _is_attention(module: nn.Module) -> bool:
     return "Attention" in type(module).__name__
 
 
-@dataclass(frozen=True)
-class FeatureAxis:
-    """Where a module puts its features.
-
-    Attributes:
-        place: "first" is axis 1, or axis 0 without a batch; "last" is the last axis.
-        count: how many features, or None for any number.
-        spatial: how many axes follow the channels, or 0 for any number.
-    """
-
-    place: str
-    count: int | None = None
-    spatial: int = 0
+def _recurrence(module: nn.Module) -> str:
+    if isinstance(module, nn.RNNBase):
+        return "layer"
+    return "cell" if isinstance(module, nn.RNNCellBase) else ""
 
 
-# Torch's own modules in which sequences have an order.
-SEQUENCE_MODULES = (
-    nn.RNNBase,
-    nn.MultiheadAttention,
-    nn.TransformerEncoderLayer,
-    nn.TransformerDecoderLayer,
-    nn.TransformerEncoder,
-    nn.TransformerDecoder,
-    nn.Transformer,
-)
+def _reshapes(module: nn.Module) -> bool:
+    """Return True if what comes before the module tells nothing about its output."""
+    return type(module).__name__ in _RESHAPES
 
 
-_SPATIAL = {"PixelShuffle": 2, "PixelUnshuffle": 2, "Fold": 2, "Unfold": 1, "Upsample": 0}
+def _batch_first(module: nn.Module) -> bool:
+    """Return True if a sequence module has the batch before the sequence."""
+    kinds = (nn.RNNBase, nn.MultiheadAttention)
+    return all(bool(part.batch_first) for part in module.modules() if isinstance(part, kinds))
 
 
-_RESHAPES = ("Flatten", "Unflatten", "Rearrange", "Reduce")
+def _heads_of(module: nn.Module) -> int | None:
+    """Return the number of heads of an attention, if it or a module in it tells."""
+    counts = (_int(vars(part).get(name)) for part in module.modules() for name in _HEADS)
+    return next(filter(None, counts), None)
 
 
-_HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "heads", "nhead")
-
-
-def own_feature_axes(module: nn.Module) -> tuple[FeatureAxis, ...]:
-    """Where the module itself puts its features; two places where its class leaves that open.
-
-    Example:
-        >>> own_feature_axes(nn.Conv1d(2, 8, 3))
-        (FeatureAxis(place='first', count=8, spatial=1),)
-    """
+def _own_axes(module: nn.Module) -> tuple[FeatureAxis, ...]:
+    """Return where the module itself puts features; two axes where its class leaves it open."""
     if isinstance(module, _ConvNd):
         return (FeatureAxis("first", module.out_channels, len(module.kernel_size)),)
     if isinstance(module, (_NormBase, nn.GroupNorm)):
         count = module.num_features if isinstance(module, _NormBase) else module.num_channels
-        return (
-            FeatureAxis(
-                "first", count, 0 if isinstance(module, nn.BatchNorm1d) else _named(module)
-            ),
-        )
-    if (last := _last(module)) is not None:
-        return (FeatureAxis("last", last),)
-    name, parts = type(module).__name__, vars(module)
-    if "normalized_shape" in parts:
-        return _normalized(module, parts)
-    if name == "Permute" and "dims" in parts:
-        return _permuted(parts["dims"])
-    if name in _SPATIAL or (not module._modules and _named(module)):
-        return (
-            FeatureAxis(
-                "first", _int(parts.get("num_features")), _SPATIAL.get(name, _named(module))
-            ),
-        )
-    return _of_weight(module) if "Norm" in name and not module._modules else ()
+        spatial = 0 if isinstance(module, nn.BatchNorm1d) else _spatial_axes(module)
+        return (FeatureAxis("first", count, spatial),)
+    if (count_last := _count_on_last_axis(module)) is not None:
+        return (FeatureAxis("last", count_last),)
+    name, attributes = type(module).__name__, vars(module)
+    if "normalized_shape" in attributes:
+        return _axes_of_layer_norm(module, attributes)
+    if name == "Permute" and "dims" in attributes:
+        return _axes_of_permute(attributes["dims"])
+    spatial = _spatial_axes(module)
+    if name in _SPATIAL or (not module._modules and spatial):
+        count_first = _int(attributes.get("num_features"))
+        return (FeatureAxis("first", count_first, _SPATIAL.get(name, spatial)),)
+    return _axes_of_weight(module) if "Norm" in name and not module._modules else ()
 
 
-def _last(module: nn.Module) -> int | None:
-    """How many features the module puts on the last axis, if it puts them there."""
+def _count_on_last_axis(module: nn.Module) -> int | None:
+    """Return how many features the module puts on the last axis, if it puts them there."""
     if isinstance(module, (nn.Linear, nn.Bilinear)):
         return module.out_features
     if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
@@ -244,90 +261,58 @@ def _last(module: nn.Module) -> int | None:
     if isinstance(module, nn.RNNBase):
         units: int = module.proj_size or module.hidden_size
         return 2 * units if module.bidirectional else units
-    parts = vars(module)
-    # GPT-2's linear layer, which is no convolution; quantized linear layers
-    if type(module).__name__ == "Conv1D":
-        return _int(parts.get("nf"))
-    return None if module._modules else _int(parts.get("out_features"))
+    attributes = vars(module)
+    if type(module).__name__ == "Conv1D":  # GPT-2's linear layer, which is not a convolution
+        return _int(attributes.get("nf"))
+    # quantized linear layers
+    return None if module._modules else _int(attributes.get("out_features"))
 
 
-def _normalized(module: nn.Module, parts: dict[str, Any]) -> tuple[FeatureAxis, ...]:
-    """A layer norm, or what is derived from one to work on channels, as its class may not tell."""
-    shape = tuple(parts["normalized_shape"])
+def _axes_of_layer_norm(
+    module: nn.Module, attributes: Mapping[str, Any]
+) -> tuple[FeatureAxis, ...]:
+    """Return the axes of a layer norm, or of a class derived from it that may norm channels."""
+    shape = tuple(attributes["normalized_shape"])
     if len(shape) != 1:
         return ()
-    first, last = FeatureAxis("first", shape[0], _named(module)), FeatureAxis("last", shape[0])
+    first = FeatureAxis("first", shape[0], _spatial_axes(module))
+    last = FeatureAxis("last", shape[0])
     if type(module).forward in (nn.LayerNorm.forward, _RMS_FORWARD):
         return (last,)
-    layout = parts.get("data_format")
-    if layout == "channels_last":
+    data_format = attributes.get("data_format")
+    if data_format == "channels_last":
         return (last,)
-    return (first,) if layout == "channels_first" or _named(module) else (last, first)
+    is_first = data_format == "channels_first" or _spatial_axes(module)
+    return (first,) if is_first else (last, first)
 
 
-_RMS_FORWARD = getattr(getattr(nn, "RMSNorm", None), "forward", None)
-
-
-def _permuted(dims: Any) -> tuple[FeatureAxis, ...]:
-    """The end to which `torchvision.ops.Permute` moves the channels."""
+def _axes_of_permute(dims: Any) -> tuple[FeatureAxis, ...]:
+    """Return the end to which `torchvision.ops.Permute` moves the channels."""
     order, last = tuple(dims), len(dims) - 1
     if order == (0, *range(2, last + 1), 1) and last > 2:
         return (FeatureAxis("last"),)
     return (FeatureAxis("first", None, last - 1),) if order == (0, last, *range(1, last)) else ()
 
 
-def _of_weight(module: nn.Module) -> tuple[FeatureAxis, ...]:
-    """A norm of a class of its own: one weight a feature, on one axis or the other."""
+def _axes_of_weight(module: nn.Module) -> tuple[FeatureAxis, ...]:
+    """Return the axes of a norm of another library: it has one weight per feature."""
     weight = module._parameters.get("weight")
     if weight is None or weight.dim() != 1:
         return ()
     return FeatureAxis("first", len(weight)), FeatureAxis("last", len(weight))
 
 
-def _named(module: nn.Module) -> int:
-    """The number of spatial axes that the names of the module's classes end with, or 0."""
+def _spatial_axes(module: nn.Module) -> int:
+    """Return the number of spatial axes that the names of the module's classes end with, or 0."""
     kind: Any = type(module)
-    return _axes_in_name(kind)
+    return _spatial_axes_in_name(kind)
 
 
 @lru_cache(maxsize=1024)  # asked of every module at each look
-def _axes_in_name(kind: type[object]) -> int:
-    names = (cls.__name__ for cls in kind.__mro__)
-    found = (re.search(r"([123])d$", name) for name in names)
-    return next((int(match[1]) for match in found if match), 0)
+def _spatial_axes_in_name(kind: type[object]) -> int:
+    matches = (re.search(r"([123])d$", cls.__name__) for cls in kind.__mro__)
+    return next((int(match[1]) for match in matches if match), 0)
 
 
 def _int(value: object) -> int | None:
     return value if isinstance(value, int) else None
-
-
-def reshapes(module: nn.Module) -> bool:
-    """Whether what is before the module says nothing of what it returns.
-
-    Example:
-        >>> reshapes(nn.Flatten())
-        True
-    """
-    return type(module).__name__ in _RESHAPES
-
-
-def batch_first(module: nn.Module) -> bool:
-    """Whether a module of `SEQUENCE_MODULES` has the batch before the sequence.
-
-    Example:
-        >>> batch_first(nn.TransformerEncoderLayer(8, 2))
-        False
-    """
-    kinds = (nn.RNNBase, nn.MultiheadAttention)
-    return all(bool(part.batch_first) for part in module.modules() if isinstance(part, kinds))
-
-
-def heads_of(module: nn.Module) -> int | None:
-    """How many heads an attention has, where it or what is in it tells.
-
-    Example:
-        >>> heads_of(nn.MultiheadAttention(8, 2))
-        2
-    """
-    told = (_int(vars(part).get(name)) for part in module.modules() for name in _HEADS)
-    return next(filter(None, told), None)

@@ -1,4 +1,4 @@
-"""The modules of a model by path, wrappers looked through."""
+"""The model tree: modules by path, wrappers looked through."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-ROOT = "."
+from featmagic.recording.layer_syntax import ROOT
 
-# Whether compiled models can be made to run as plain Python for a while: torch 2.6 and newer.
+# True if compiled models can be made to run as plain Python for a while: torch 2.6 and newer.
 CAN_RUN_EAGER = hasattr(torch.compiler, "set_stance")
 
 # Modules that only pass a call on, and the attribute that holds the model they wrap.
@@ -25,10 +25,10 @@ _WRAPPERS = {
 
 
 def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Every `(path, module)` of the model, itself first as `.`; aliases come under each name.
+    """Yield every `(path, module)` of a model, first the model itself as `.`.
 
-    A wrapper stands at its own path and gives none to what it wraps, so that a compiled or
-    parallel model has the plain names.
+    A module that has several names comes under each of them. A wrapper stands at its own path and
+    adds nothing to the paths in it, so that a compiled or parallel model has the plain names.
 
     Example:
         >>> [path for path, _ in walk(nn.Sequential(nn.ReLU()))]
@@ -44,14 +44,14 @@ def _below(
     inner = unwrap(module)[-1]
     above = (*above, inner)
     for name, child in inner._modules.items():
-        # A child that refers back to its parent would have no end.
+        # A child that refers back to its parent would never end.
         if child is not None and unwrap(child)[-1] not in above:
             yield prefix + name, child
             yield from _below(child, f"{prefix}{name}.", above)
 
 
 def unwrap(module: nn.Module) -> list[nn.Module]:
-    """The module, then what it wraps, to the innermost.
+    """Return the module, what it wraps, and so on, the innermost last.
 
     Example:
         >>> net = nn.ReLU()
@@ -78,22 +78,12 @@ def _attribute_of(kind: type[object]) -> str | None:
 
 
 def is_torchscript(module: nn.Module) -> bool:
-    """Whether `torch.jit` made the module: hooks see nothing in there.
-
-    Example:
-        >>> is_torchscript(nn.ReLU())
-        False
-    """
+    """Return True if `torch.jit` made the module: hooks can't observe what is in it."""
     return any(cls.__module__.startswith("torch.jit") for cls in type(module).__mro__)
 
 
 def is_compiled(module: nn.Module) -> bool:
-    """Whether a call of the module runs compiled code: `torch.compile(m)` and `m.compile()`.
-
-    Example:
-        >>> is_compiled(nn.ReLU())
-        False
-    """
+    """Return True if a call of the module runs compiled code: `torch.compile(m)`, `m.compile()`."""
     return any(
         _wrapped_in(m) == "_orig_mod" or getattr(m, "_compiled_call_impl", None) is not None
         for m in unwrap(module)
@@ -101,20 +91,16 @@ def is_compiled(module: nn.Module) -> bool:
 
 
 def runs_compiled(path: str, tree: Mapping[str, nn.Module]) -> bool:
-    """Whether the module runs inside compiled code, where a hook is compiled instead of called.
+    """Return True if the module runs in compiled code, where a hook is compiled and not called.
 
     The wrapper that `torch.compile(m)` makes is itself outside of what it compiles.
-
-    Example:
-        >>> runs_compiled("0", {".": nn.Sequential(nn.ReLU()), "0": nn.ReLU()})
-        False
     """
     itself = getattr(tree[path], "_compiled_call_impl", None) is not None
     return itself or any(is_compiled(tree[above]) for above in ancestors(path))
 
 
 def ancestors(path: str) -> list[str]:
-    """The paths above, the nearest first and the model itself last.
+    """Return the paths above, the nearest first and the model itself last.
 
     Example:
         >>> ancestors("layer1.0.conv1")
@@ -125,10 +111,5 @@ def ancestors(path: str) -> list[str]:
 
 
 def has_own_forward(module: nn.Module) -> bool:
-    """Whether the module can be called: a ModuleList, say, only holds others.
-
-    Example:
-        >>> has_own_forward(nn.ReLU()), has_own_forward(nn.ModuleList())
-        (True, False)
-    """
+    """Return True if the module can be called; a `ModuleList`, for instance, only holds others."""
     return type(module).forward is not nn.Module.forward or "forward" in vars(module)

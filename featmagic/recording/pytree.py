@@ -1,4 +1,4 @@
-"""The tensors in whatever was returned or given, and copies of them."""
+"""Pytrees: the tensors in nested outputs and arguments, and copies of them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from torch import Tensor
 def tensors_in(
     value: object, suffix: str = "", above: tuple[int, ...] = ()
 ) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in a module's return value or arguments, with the Python that reaches it.
+    """Yield every tensor in a module's output or arguments, with the Python that reaches it.
 
-    Tuples, lists, named tuples, dicts, dataclasses and what derives from them; None is skipped.
+    Containers are tuples, lists, named tuples, mappings, dataclasses, and classes derived from
+    them; anything else that isn't a tensor is skipped.
+
+    Args:
+        value: a tensor, a container, or anything else.
+        suffix: the Python that reaches the value.
+        above: the ids of the containers that hold the value.
 
     Example:
         >>> from torch import ones
@@ -30,12 +36,7 @@ def tensors_in(
 
 
 def parts_of(value: object) -> dict[Any, Any]:
-    """What a container holds: the items of a dict, list or tuple, the fields of a dataclass.
-
-    Example:
-        >>> parts_of(("a", "b"))
-        {0: 'a', 1: 'b'}
-    """
+    """Return the items of a mapping, list or tuple, or the fields of a dataclass, by key."""
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, (list, tuple)):
@@ -46,14 +47,10 @@ def parts_of(value: object) -> dict[Any, Any]:
 
 
 def copied(tensor: Tensor) -> Tensor:
-    """The values, detached, in storage of their own: a layer that works in place may be next.
+    """Copy a tensor, detached: the next layer may work in place and overwrite the original.
 
     Raises:
         TypeError: inside `torch.vmap`, where there is no whole tensor.
-
-    Example:
-        >>> copied(torch.ones(2, requires_grad=True))
-        tensor([1., 1.])
     """
     copy = tensor.detach().clone()
     # Inside torch.func.grad and the like every tensor is in a wrapper that dies with the call.

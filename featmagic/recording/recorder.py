@@ -1,11 +1,12 @@
-"""Forward hooks for as long as a `with` block, and the passes that they bring."""
+"""Forward hooks while a block runs: what the hooked modules return goes to a sink, by passes."""
 
 from __future__ import annotations
 
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,9 +23,9 @@ from featmagic.recording.hooks import (
     remove,
 )
 from featmagic.recording.inputs import device_of, image_in, move_to_device, pass_inputs
+from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
-    ROOT,
     ancestors,
     is_compiled,
     is_torchscript,
@@ -33,73 +34,65 @@ from featmagic.recording.model_tree import (
     walk,
 )
 from featmagic.recording.receptive_field.tracer import Constants, Trace, constants_of, hide_frames
-from featmagic.recording.records import Pass, layers_of
+from featmagic.recording.records import LayerOutput, Pass, layers_of
 from featmagic.recording.selectors import Selection
+from featmagic.recording.sinks import KeepLastPass, Sink
 
 
 class Recorder:
-    """Records the selected modules' outputs between `attach` and `detach`.
+    """Gives what the selected modules return to a sink, from `attach` to `detach`.
 
-    A pass begins when the model is called; each begins afresh, so only the last one counts. The
-    model's parts may also be called on their own (`model.forward(x)`, `model.features(x)`): then a
-    pass begins when the part that came first comes again.
+    A pass begins when the model is called. Its parts may also be called on their own
+    (`model.forward(x)`, `model.features(x)`): then a pass begins when the part that came first
+    comes again.
 
     Args:
         selection: the modules to record.
-        on_pass: is given every `Pass` as it begins, to read while it fills.
+        sink: receives every pass and value; by default, copies of the last pass are kept in it.
         as_is: leave the model's inputs where they are, and compiled code alone: a hook inside it
-            would never fire and have it compiled anew.
-        follow: see what each tensor was made of, for the fields of an explorer; never as it is.
+            would never run, and have it compiled anew.
+        follow: trace what each tensor is computed from, for receptive fields; never with `as_is`.
 
     Attributes:
-        last: the pass that began last, or None.
-        moved: how many inputs were moved to the model's device, by the device they came from.
+        selection: the modules to record.
+        device: the device to which inputs are moved; None if they are left where they are.
+        moved: how many inputs were moved, by the device they came from.
         compiled: whether torch compiled something meanwhile.
+        leaves_compiled: whether compiled models run compiled, so that nothing in them is recorded.
     """
 
     def __init__(
         self,
         selection: Selection,
-        on_pass: Callable[[Pass], None] = lambda _: None,
+        sink: Sink | None = None,
         *,
         as_is: bool = False,
         follow: bool = False,
     ) -> None:
         self.selection = selection
-        self.moved: Counter[str] = Counter()
-        self._as_is = as_is
         self.device = None if as_is else device_of(selection.model)
-        self.last: Pass | None = None
+        self.moved: Counter[str] = Counter()
         self.compiled = False
-        self._on_pass = on_pass
-        self._here = _Here()
-        self._open: list[Pass] = []
-        self._lock = threading.RLock()
-        self._follows = follow and not as_is
+        self.leaves_compiled = as_is or not CAN_RUN_EAGER
+        self._as_is = as_is
+        tree = dict(walk(selection.model))
+        self._hooked = _modules_to_hook(selection, tree, leaves_compiled=self.leaves_compiled)
+        self._layers = layers_of(tree, self._hooked.layers, selection.parts)
+        self._sink = KeepLastPass() if sink is None else sink
+        self._passes = _Passes(self._sink, selection)
+        self._tracing = _Tracing()
+        self._traces = follow and not as_is
+        self._traced_modules = {*tree.values(), *unwrap(selection.model)}
         self._constants: Constants | None = None
         self._thread = 0
         self._compilations: Compilations | None = None
-        self.leaves_compiled = as_is or not CAN_RUN_EAGER
-        self._choose()
 
-    def _choose(self) -> None:
-        """The modules that get hooks: the layers, those above them, and the model as a whole.
+    @property
+    def last(self) -> Pass | None:
+        """The pass that began last, or None."""
+        return self._passes.last
 
-        TorchScript takes no hooks, or never calls them. What runs compiled is left alone; a wrapper
-        is outside of what it compiles.
-        """
-        chosen, tree = self.selection.modules, dict(walk(self.selection.model))
-        above = {up for path in chosen for up in ancestors(path) if up != ROOT}
-        shut = {path for path in {*chosen, *above} if is_torchscript(tree[path])}
-        self._whole = unwrap(self.selection.model)
-        self._modules = {*tree.values(), *self._whole}
-        if self.leaves_compiled:
-            shut |= {path for path in {*chosen, *above} if runs_compiled(path, tree)}
-            if is_compiled(tree[ROOT]):
-                self._whole = [] if runs_compiled(ROOT, tree) else self._whole[:1]
-        self._layers = {path: module for path, module in chosen.items() if path not in shut}
-        self._above = [tree[path] for path in above - shut]
-        self._kept = layers_of(tree, self._layers)
+    # Hooks on and off
 
     def __enter__(self) -> Recorder:
         self.attach()
@@ -109,158 +102,257 @@ class Recorder:
         self.detach()
 
     def attach(self) -> None:
-        """Put the hooks on; none stays if that fails half-way."""
-        if self._follows:
-            # Only in the thread that detaches is it sure to end.
-            self._constants, self._thread = constants_of(self._modules), threading.get_ident()
+        """Register the hooks; if that fails half-way, none is left."""
+        if self._traces:
+            # A trace is certain to end only in the thread that detaches.
+            self._thread = threading.get_ident()
+            self._constants = constants_of(self._traced_modules)
         try:
-            self._put_on()
+            self._register()
             if self.leaves_compiled:
-                self._compilations = Compilations(self._compiling, self._put_on)
+                self._compilations = Compilations(self._compiling, self._register)
                 self._compilations.switch_on()
         except BaseException:
             self.detach()
             raise
 
     def detach(self) -> None:
-        """Take every hook of this recorder off; again does no harm."""
-        self._follow(None)  # an interrupt ends a pass without a word
+        """Remove every hook of this recorder and end its passes; may be called again."""
+        self._tracing.stop()  # an interrupted pass doesn't do it
         if self._compilations is not None:
             self._compilations.switch_off()
             self._compilations = None  # it holds the recorder, and so what was recorded
-        self._take_off()
+        self._remove()
+        self._passes.end_all()
 
-    def _put_on(self) -> None:
-        self._take_off()
-        for path, module in self._layers.items():
-            hook, asked = (
-                Hook(self, self._returned(path)),
-                not self._as_is and gives_weights(module),
-            )
-            module.register_forward_hook(hook, with_kwargs=asked)
-        for module in self._above:
-            module.register_forward_hook(Hook(self, self._leave))
-        for module in self._whole:
-            begin, end = Hook(self, self._begin), Hook(self, self._end)
+    def _register(self) -> None:
+        self._remove()
+        for path, module in self._hooked.layers.items():
+            asks = not self._as_is and gives_weights(module)
+            module.register_forward_hook(Hook(self, self._layer_hook(path)), with_kwargs=asks)
+        for module in self._hooked.above:
+            module.register_forward_hook(Hook(self, self._passes.part_returned))
+        for module in self._hooked.model:
+            begin, end = Hook(self, self._model_called), Hook(self, self._model_returned)
             module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
             module.register_forward_hook(end)
-            if self._follows:
-                module.register_forward_hook(Hook(self, self._ended), always_call=True)
+            if self._traces:
+                module.register_forward_hook(Hook(self, self._model_ended), always_call=True)
 
-    def _take_off(self) -> None:
-        remove(self, [*self._layers.values(), *self._above, *self._whole])
+    def _remove(self) -> None:
+        hooked = self._hooked
+        remove(self, [*hooked.layers.values(), *hooked.above, *hooked.model])
 
     def _compiling(self) -> None:
         self.compiled = True
-        self._take_off()
+        self._remove()
 
-    def _returned(self, path: str) -> Callable[..., None]:
-        wanted = self.selection.calls.get(path, frozenset())
-        parts = self.selection.parts.get(path, frozenset())
+    # What the hooks do
 
-        def record(module: nn.Module, args: Any, *rest: Any) -> None:
-            if in_backward():
-                return
-            with self._lock:
-                run = self._current(module)
-                call = run.count(path)
-            if not wanted or call in wanted:
-                returned = with_attention_weights(module, args, *rest)
-                run.keep(self._kept[path], module, call, returned, parts, self._here.trace)
-
-        return record
-
-    def _current(self, module: nn.Module) -> Pass:
-        """The pass that a layer's return belongs to."""
-        here = self._here
-        if here.opened_by is not None and not calls_of(here.opened_by):
-            self._close()  # an error has ended the pass
-        if here.whole is not None:
-            return here.whole
-        if len(self._open) == 1:
-            return self._open[0]  # the pass runs this layer in a thread of its own
-        outer = outermost(self._parts) or module
-        if here.part is None or (not here.inside and outer is here.first):
-            here.part, here.first = self._start(), outer
-        here.inside = outer is not module
-        return here.part
-
-    def _leave(self, module: nn.Module, args: object, output: object) -> None:
-        """A module above a layer returns: if that is the outermost, its next call is another."""
-        if self._here.inside and outermost(self._parts) is module:
-            self._here.inside = False
-
-    @cached_property
-    def _parts(self) -> set[int]:
-        modules = [*self.selection.model.modules(), *self.selection.modules.values()]
-        return {id(module) for module in modules}
-
-    def _start(self) -> Pass:
-        self.last = Pass()
-        self._on_pass(self.last)
-        return self.last
-
-    def _begin(self, module: nn.Module, args: Any, kwargs: Any = None) -> Any:
-        here = self._here
+    def _model_called(self, module: nn.Module, args: Any, kwargs: Any = None) -> Any:
         if is_replica(module) or in_backward() or kwargs is None:
-            return None  # without kwargs, another thread is taking this hook off
-        if here.opened_by is not None and calls_of(here.opened_by) > (here.opened_by is module):
-            here.depth += 1
+            return None  # without kwargs, another thread is removing this hook
+        forward_pass = self._passes.model_called(module)
+        if forward_pass is None:
             return None
-        self._close()  # an error keeps a pass from ending
-        here.depth, here.opened_by, here.part, here.inside = 1, module, None, False
-        here.whole = self._start()
-        here.whole.failed = True  # until it ends
-        self._open.append(here.whole)
         call = args, kwargs
         if self.device is not None:
             call = move_to_device(self.device, call, self.moved)
-        here.whole.inputs = pass_inputs(self.selection.model, *call, copy=not self._as_is)
+        forward_pass.inputs = pass_inputs(self.selection.model, *call, copy=not self._as_is)
         if self._constants is not None and self._thread == threading.get_ident():
-            image = image_in(self.selection.model, *call)
-            self._follow(None if image is None else Trace(image, self._constants))
+            self._tracing.stop()  # an interrupt may have kept the last one from ending
+            if (image := image_in(self.selection.model, *call)) is not None:
+                self._tracing.start(Trace(image, self._constants), module)
         return None if self.device is None else call
 
-    def _end(self, module: nn.Module, args: object, output: object) -> None:
-        here = self._here
-        if is_replica(module) or in_backward():
-            return
-        here.depth -= 1
-        if here.depth == 0 and here.whole is not None:
-            here.whole.failed = False
-            self._close()
+    def _model_returned(self, module: nn.Module, args: object, output: object) -> None:
+        if not is_replica(module) and not in_backward():
+            self._passes.model_returned()
 
-    def _ended(self, module: nn.Module, args: object, output: object) -> None:
-        """The call that began the pass is over, be it by an error."""
-        here = self._here
-        if here.trace is not None and here.traced is module and calls_of(module) <= 1:
-            self._follow(None)
+    def _model_ended(self, module: nn.Module, args: object, output: object) -> None:
+        """Stop tracing when the call that began the pass is over, even by an error."""
+        if self._tracing.module is module and calls_of(module) <= 1:
+            self._tracing.stop()
             hide_frames(sys.exc_info()[1])
 
-    def _follow(self, trace: Trace | None) -> None:
-        """Follow the image of the pass under way, and no other."""
+    def _layer_hook(self, path: str) -> Callable[..., None]:
+        layer, wanted = self._layers[path], self.selection.calls.get(path, frozenset())
+
+        def layer_returned(module: nn.Module, args: Any, *rest: Any) -> None:
+            if in_backward():
+                return
+            forward_pass, call = self._passes.next_call(path, module)
+            if not wanted or call in wanted:
+                returned = with_attention_weights(module, args, *rest)
+                value = LayerOutput(layer, module, call, *returned, self._tracing.trace)
+                self._sink.layer_returned(forward_pass, value)
+
+        return layer_returned
+
+
+@dataclass(frozen=True)
+class _Hooked:
+    """The modules that get hooks.
+
+    Attributes:
+        layers: the layers to record, by path.
+        above: the modules that contain them, without the model itself.
+        model: the model, and what it wraps: a call of any of them is a pass.
+    """
+
+    layers: Mapping[str, nn.Module]
+    above: Sequence[nn.Module]
+    model: Sequence[nn.Module]
+
+
+def _modules_to_hook(
+    selection: Selection, tree: Mapping[str, nn.Module], *, leaves_compiled: bool
+) -> _Hooked:
+    """Choose the modules that get hooks.
+
+    TorchScript accepts no hooks, or never calls them. What runs compiled is left alone; a wrapper
+    is outside of what it compiles.
+    """
+    layers, model = selection.modules, unwrap(selection.model)
+    above = {up for path in layers for up in ancestors(path) if up != ROOT}
+    closed = {path for path in {*layers, *above} if is_torchscript(tree[path])}
+    if leaves_compiled:
+        closed |= {path for path in {*layers, *above} if runs_compiled(path, tree)}
+        if is_compiled(tree[ROOT]):
+            model = [] if runs_compiled(ROOT, tree) else model[:1]
+    open_layers = {path: module for path, module in layers.items() if path not in closed}
+    return _Hooked(open_layers, [tree[path] for path in above - closed], model)
+
+
+class _Passes:
+    """Knows which pass is under way in each thread, and tells a sink of its beginning and end.
+
+    Attributes:
+        last: the pass that began last, or None.
+    """
+
+    def __init__(self, sink: Sink, selection: Selection) -> None:
+        self.last: Pass | None = None
+        self._sink, self._selection = sink, selection
+        self._here = _ThreadState()
+        # The passes that have not ended, in order; whether each is one of the whole model.
+        self._under_way: dict[Pass, bool] = {}
+        self._lock = threading.RLock()
+
+    def model_called(self, module: nn.Module) -> Pass | None:
+        """Begin a pass; None if the call belongs to the pass under way in this thread."""
         here = self._here
-        if here.trace is not None:
-            here.trace.switch_off()
-        here.trace, here.traced = trace, here.opened_by
-        if trace is not None:
-            trace.switch_on()
+        if here.called is not None and calls_of(here.called) > (here.called is module):
+            here.depth += 1
+            return None
+        self._end_here()  # an error may have kept the last one from ending
+        here.depth, here.called, here.of_parts, here.is_inside = 1, module, None, False
+        here.of_model = self._begin(is_whole=True)
+        return here.of_model
 
-    def _close(self) -> None:
+    def model_returned(self) -> None:
+        """End the pass, if the call that returns is the one that began it."""
         here = self._here
-        if here.whole in self._open:
-            self._open.remove(here.whole)
-        here.whole = here.opened_by = None
+        here.depth -= 1
+        if here.depth == 0 and here.of_model is not None:
+            here.of_model.failed = False
+            self._end_here()
+
+    def next_call(self, path: str, module: nn.Module) -> tuple[Pass, int]:
+        """Return the pass to which a layer's return belongs, and which call of the layer it is."""
+        with self._lock:
+            forward_pass = self._of_layer(module)
+            return forward_pass, forward_pass.count(path)
+
+    def _of_layer(self, module: nn.Module) -> Pass:
+        here = self._here
+        if here.called is not None and not calls_of(here.called):
+            self._end_here()  # an error has ended the pass
+        if here.of_model is not None:
+            return here.of_model
+        whole = [run for run, is_whole in list(self._under_way.items()) if is_whole]
+        if len(whole) == 1:
+            return whole[0]  # that pass runs this layer in a thread of its own
+        outer = outermost(self._parts) or module
+        if here.of_parts is None or (not here.is_inside and outer is here.first_part):
+            here.of_parts, here.first_part = self._begin(is_whole=False), outer
+        here.is_inside = outer is not module
+        return here.of_parts
+
+    def part_returned(self, module: nn.Module, args: object, output: object) -> None:
+        """A module above a layer returns: if it is the outermost, its next call is another."""
+        if self._here.is_inside and outermost(self._parts) is module:
+            self._here.is_inside = False
+
+    @cached_property
+    def _parts(self) -> set[int]:
+        modules = [*self._selection.model.modules(), *self._selection.modules.values()]
+        return {id(module) for module in modules}
+
+    def _begin(self, *, is_whole: bool) -> Pass:
+        self._end_leftovers()
+        self.last = forward_pass = Pass(failed=is_whole)  # a whole one until the model returns
+        self._under_way[forward_pass] = is_whole
+        self._sink.pass_began(forward_pass)
+        return forward_pass
+
+    def _end_leftovers(self) -> None:
+        """End what nothing else ends: passes of parts, and those of threads that are gone."""
+        for forward_pass in list(self._under_way):
+            thread = forward_pass.thread
+            if thread == threading.get_ident() or thread not in sys._current_frames():
+                self._end(forward_pass)
+
+    def _end_here(self) -> None:
+        here = self._here
+        ended, here.of_model, here.called = here.of_model, None, None
+        if ended is not None:
+            self._end(ended)
+
+    def end_all(self) -> None:
+        """End every pass: no value can come any more."""
+        for forward_pass in list(self._under_way):
+            self._end(forward_pass)
+
+    def _end(self, forward_pass: Pass) -> None:
+        # Another thread may be ending it at the same time; only one of them tells the sink.
+        if self._under_way.pop(forward_pass, None) is not None:
+            self._sink.pass_ended(forward_pass)
 
 
-class _Here(threading.local):
-    """Where the recorder is in this thread."""
+class _ThreadState(threading.local):
+    """Where the model's calls are in a thread.
 
+    Attributes:
+        of_model: the pass under way, if the model was called.
+        called: the module whose call began it.
+        depth: how many calls of the model, and of what it wraps, are under way.
+        of_parts: the pass under way, if parts of the model were called on their own.
+        first_part: the part whose call began it.
+        is_inside: whether a part is running that contains layers.
+    """
+
+    of_model: Pass | None = None
+    called: nn.Module | None = None
     depth: int = 0
-    whole: Pass | None = None
-    opened_by: nn.Module | None = None
-    part: Pass | None = None
-    first: nn.Module | None = None
-    inside: bool = False
+    of_parts: Pass | None = None
+    first_part: nn.Module | None = None
+    is_inside: bool = False
+
+
+class _Tracing(threading.local):
+    """The trace of the pass under way in a thread, and the module whose call it ends with."""
+
     trace: Trace | None = None
-    traced: nn.Module | None = None
+    module: nn.Module | None = None
+
+    def start(self, trace: Trace, module: nn.Module) -> None:
+        """Trace what this thread computes from now on."""
+        self.trace, self.module = trace, module
+        trace.switch_on()
+
+    def stop(self) -> None:
+        """Trace nothing any more."""
+        if self.trace is not None:
+            self.trace.switch_off()
+        self.trace = self.module = None

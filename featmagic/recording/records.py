@@ -1,41 +1,132 @@
-"""What a pass gave: activations, one for each tensor that a module returned."""
+"""What a pass gives: its layers' outputs as they come, and the activations that are kept."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from featmagic.recording.attention import CallOutput
 from featmagic.recording.inputs import PassInputs
 from featmagic.recording.layer_cache import LayerCache, layer_cache_of
 from featmagic.recording.layout_hints import LayoutHint, layout_hints_of
 from featmagic.recording.model_tree import unwrap
-from featmagic.recording.pytree import copied, tensors_in
+from featmagic.recording.pytree import tensors_in
 from featmagic.recording.receptive_field.field import NO_FIELD, ReceptiveField
 from featmagic.recording.receptive_field.graph import TracedTensor
 from featmagic.recording.receptive_field.tracer import Trace
-from featmagic.support.text import printable
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A module that is recorded, with what all of its activations share.
+
+    Attributes:
+        path: the module's path.
+        hint: what the module and those around it tell about the axes of its output.
+        cache: what is kept of the module from one look to the next.
+        parts: the parts of its output that are wanted, as Python reaches them; empty for all.
+    """
+
+    path: str
+    hint: LayoutHint = field(default_factory=LayoutHint)
+    cache: LayerCache = field(default_factory=LayerCache)
+    parts: frozenset[str] = frozenset()
+
+    def wants(self, suffix: str) -> bool:
+        """Return True if the tensor that this suffix reaches lies in a part that is wanted."""
+        return not self.parts or any(is_in(suffix, part) for part in self.parts)
+
+
+def is_in(suffix: str, part: str) -> bool:
+    """Return True if a tensor lies in a part of an output, as `[1][0]` does in `[1]`."""
+    return suffix == part or suffix.startswith(part + "[")
+
+
+def layers_of(
+    tree: Mapping[str, nn.Module],
+    modules: Mapping[str, nn.Module],
+    parts: Mapping[str, frozenset[str]],
+) -> dict[str, Layer]:
+    """Make the modules layers, by path.
+
+    Args:
+        tree: every module of the model by path.
+        modules: the modules that are recorded, by path.
+        parts: the parts of their outputs that are wanted, by path; all where there is none.
+    """
+    hints = layout_hints_of(tree, modules)
+    return {
+        path: Layer(
+            path,
+            hints[path],
+            layer_cache_of(unwrap(module)[-1]),
+            parts.get(path, frozenset()),
+        )
+        for path, module in modules.items()
+    }
+
+
+class LayerOutput(NamedTuple):
+    """What one call of a layer returned, before anything of it is copied.
+
+    Attributes:
+        layer: the layer.
+        module: the module that was called: the layer's own, or a replica of it.
+        call: which call of the layer in the pass, from 1.
+        output: the object that the module returned.
+        asked: whether `output` has attention weights that were asked for beside the user's call.
+        empty: the parts that the call couldn't give, as Python reaches them, each with the reason.
+        trace: what the tensors of the pass were computed from, where that is traced.
+    """
+
+    layer: Layer
+    module: nn.Module
+    call: int
+    output: object
+    asked: bool
+    empty: Mapping[str, str]
+    trace: Trace | None
+
+    @property
+    def name(self) -> str:
+        """The key of the output as a whole: `relu`, or `relu:2` for the second call."""
+        path = self.layer.path
+        return path if self.call == 1 else f"{path}:{self.call}"
+
+    @property
+    def kind(self) -> str:
+        """The class name of the module, wrappers looked through."""
+        return type(unwrap(self.module)[-1]).__name__
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors in the output that are wanted, by key, not copied.
+
+        Raises:
+            Exception: whatever a container of the user's raises when it is read.
+        """
+        tensors = tensors_in(self.output)
+        return {self.name + suffix: t for suffix, t in tensors if self.layer.wants(suffix)}
 
 
 @dataclass(frozen=True, eq=False)
 class Activation:
-    """What one call of a module returned, or one tensor of it where the return value is nested.
+    """A tensor that one call of a module returned.
 
     Attributes:
         key: the name it goes by, such as `relu:2` or `lstm[1][0]`.
         path: the module's path.
         kind: the module's class name.
         call: which call of the module in the pass, from 1.
-        counts: how often each path was called in the pass; it counts on while the pass runs.
         tensor: a detached copy on the model's device, made when the module returned.
-        hint: what the module says about the tensor's axes.
-        inputs: what the pass was given.
-        cache: what is kept of the layer from one look to the next.
-        traced: what the tensor was made of, where it was followed.
+        hint: what the module and those around it tell about the tensor's axes.
+        inputs: what the model was given in the pass.
+        cache: what is kept of the module from one look to the next.
+        traced: what the tensor was computed from; None where that wasn't traced.
+        counts: how often each path was called in the pass; it counts on while the pass runs.
     """
 
     key: str
@@ -56,112 +147,66 @@ class Activation:
 
     @property
     def field(self) -> ReceptiveField | None:
-        """What each place of a feature map sees of the image, or None where that is unknown."""
-        found = None if self.traced is None or self.tensor.dim() != 4 else self.traced.field
-        return None if found == NO_FIELD else found
-
-
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """A layer that is recorded: what each of its activations says, whichever call it came from."""
-
-    path: str
-    hint: LayoutHint = field(default_factory=LayoutHint)
-    cache: LayerCache = field(default_factory=LayerCache)
-
-
-def layers_of(tree: Mapping[str, nn.Module], modules: Mapping[str, nn.Module]) -> dict[str, Layer]:
-    """The modules as layers by path, each with what it says in the light of the whole tree.
-
-    Example:
-        >>> net = nn.Sequential(nn.ReLU())
-        >>> layers_of({".": net, "0": net[0]}, {"0": net[0]})["0"].path
-        '0'
-    """
-    hint = layout_hints_of(tree, modules)
-    inner = {path: unwrap(module)[-1] for path, module in modules.items()}
-    return {path: Layer(path, hint[path], layer_cache_of(inner[path])) for path in modules}
+        """The receptive field of each place in a feature map, or None where it is unknown."""
+        if self.traced is None or self.tensor.dim() != 4:
+            return None
+        receptive_field = self.traced.field
+        return None if receptive_field == NO_FIELD else receptive_field
 
 
 @dataclass(eq=False)
 class Pass:
-    """One call of the whole model.
+    """One call of the whole model, or of parts of it on their own.
 
     Attributes:
-        activations: by key, in the order the layers returned.
-        calls: how often each layer was called.
-        empty: the calls that gave no activation, each with the reason.
-        inputs: what the model was given; nothing where only a part of it was called.
+        activations: what is kept of it, by key, in the order in which the layers returned.
+        empty: the keys that have no activation, each with the reason.
+        calls: how often each layer was called, by path.
+        inputs: what the model was given; empty where only parts of it were called.
         failed: whether the pass was cut short, or is still under way.
         thread: the thread in which it began.
     """
 
     activations: dict[str, Activation] = field(default_factory=dict)
-    calls: Counter[str] = field(default_factory=Counter)
     empty: dict[str, str] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
     inputs: PassInputs = field(default_factory=PassInputs)
     failed: bool = False
     thread: int = field(default_factory=threading.get_ident)
 
     def count(self, path: str) -> int:
-        """Which call of that layer this is, from 1."""
+        """Count one more call of a layer, and return which it is, from 1."""
         self.calls[path] += 1
         return self.calls[path]
 
-    def keep(
-        self,
-        layer: Layer,
-        module: nn.Module,
-        call: int,
-        returned: CallOutput,
-        parts: Collection[str] = (),
-        trace: Trace | None = None,
-    ) -> None:
-        """Keep a copy of every tensor returned, or of those in the parts that are wanted.
 
-        Whatever it is, the user's forward goes on.
-        """
-        name = layer.path if call == 1 else f"{layer.path}:{call}"
-        kind, output = type(unwrap(module)[-1]).__name__, returned.output
-        hint = replace(layer.hint, asked=returned.asked)
-        self.empty |= {name + suffix: reason for suffix, reason in returned.empty.items()}
-        try:
-            tensors = list(tensors_in(output))
-        except Exception as error:
-            self.empty[name] = f"its output can't be read: {printable(str(error))}"
-            return
-        if not tensors:
-            self.empty[name] = f"it returned no tensor ({printable(type(output).__name__)})"
-        for part in parts:
-            if name + part not in self.empty and not any(_is_in(one, part) for one, _ in tensors):
-                there = ", ".join(name + suffix for suffix, _ in tensors) or "no tensor"
-                self.empty[name + part] = f"it returned {there}"
-        for suffix, tensor in tensors:
-            if parts and not any(_is_in(suffix, part) for part in parts):
-                continue
-            key = name + suffix
-            try:
-                self.activations[key] = Activation(
-                    key, layer.path, kind, call, copied(tensor), hint, self.inputs, layer.cache,
-                    None if trace is None else trace.traced_of(tensor), self.calls,
-                )  # fmt: skip
-            except Exception as error:
-                self.empty[key] = f"its output can't be copied: {printable(str(error))}"
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a view is asked to show.
 
+    Attributes:
+        activations: In the order in which the layers ran.
+        named: Whether the layers were asked for by name: each of them has to be shown then.
+        maps: The mapping that the activations are from, to find the user's variable by.
+        model: Runs again on an input that is picked in an explorer.
+        inputs: Can be picked in an explorer.
+    """
 
-def _is_in(suffix: str, part: str) -> bool:
-    """Whether a tensor lies in the part of an output: `[1][0]` in `[1]`."""
-    return suffix == part or suffix.startswith(part + "[")
+    activations: Sequence[Activation]
+    named: bool = False
+    maps: object = None
+    model: Any = None
+    inputs: Any = None
 
 
 def call_of(activation: Activation) -> str:
-    """Which call of its module an activation is, in words; nothing where there was one only."""
+    """Say which call of its module an activation is; "" if the module was called only once."""
     calls = activation.calls
     return f"call {activation.call} of {calls}" if calls > 1 else ""
 
 
 def shape_of(tensor: Tensor) -> str:
-    """A tensor's shape as Python writes it.
+    """Return a tensor's shape as Python writes it.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Running the model again with another input, as a look."""
+"""Running a model again on another input, as a look does."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Rerun:
     """A model, and inputs to choose from.
 
     Attributes:
-        model: is run in eval mode and without gradients; everything is put back.
-        items: a tensor whose first axis is the items, or a list of what each call is given: a
-            tensor, a tuple of arguments, or a mapping of named ones.
-        paths: the layers.
-        fields: whether what their places see of the image is looked for.
+        model: the model, which runs in eval mode and without gradients; its state is restored.
+        items: a tensor with one item per index of its first axis, or a list with the arguments of
+            each call: a tensor, a tuple of arguments, or a mapping of keyword arguments.
+        paths: the layers to record.
+        fields: whether receptive fields are traced.
     """
 
     model: nn.Module
@@ -33,22 +33,28 @@ class Rerun:
     fields: bool = False
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of inputs."""
         return len(self.items)
 
     def selection(self) -> Selection:
-        """The modules of those paths.
+        """Select the layers.
 
         Raises:
-            FeatmagicError: the model hasn't got them.
+            FeatmagicError: the model doesn't have them.
         """
         return select(self.model, self.paths)
 
     def run(self, number: int) -> Pass:
-        """The pass that the input of that number gives.
+        """Run the model on one of the inputs.
+
+        Args:
+            number: the input, from 0.
+
+        Returns:
+            The pass, with the activations of the layers.
 
         Raises:
-            FeatmagicError: the model's own forward was not called.
+            FeatmagicError: no forward pass was seen.
             Exception: whatever the model raises.
 
         Example:
@@ -83,11 +89,11 @@ class Rerun:
 
 
 def rerun_of(model: Any, items: Any, paths: Sequence[str], *, fields: bool = False) -> Rerun | None:
-    """The inputs that can be picked, or None where none are given.
+    """Check a model and inputs to choose from; None if neither is given.
 
     Raises:
-        FeatmagicError: inputs without a model, or the other way round; none, or nothing that has a
-            length; a model without the layers.
+        FeatmagicError: only one of the two is given, `items` is empty or neither a tensor nor a
+            list, or the model doesn't have the layers.
     """
     if items is None and model is None:
         return None
@@ -100,6 +106,6 @@ def rerun_of(model: Any, items: Any, paths: Sequence[str], *, fields: bool = Fal
         raise FeatmagicError(f"inputs is a tensor of items, or a list of them, not a {kind}.")
     if not len(items):
         raise FeatmagicError("inputs has no items.")
-    found = Rerun(model, items, tuple(dict.fromkeys(paths)), fields)
-    found.selection()
-    return found
+    rerun = Rerun(model, items, tuple(dict.fromkeys(paths)), fields)
+    rerun.selection()
+    return rerun

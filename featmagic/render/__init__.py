@@ -1,1 +1,1 @@
-"""Documents become pixels, text, a Figure, a MIME bundle: a mosaic as a reader sees it."""
+"""Drawing: a mosaic as pixels, text, a matplotlib figure or a MIME bundle."""

@@ -4,131 +4,58 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from functools import partial
-from math import e, isfinite
+from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.figure_layout import (
-    EDGE,
-    FigureLayout,
-    Lettering,
-    in_lines,
-    lay_out_figure,
-    strip_pixels,
-    tile_pixels,
-)
-from featmagic.render.mosaic import Mosaic, SharedRange
-from featmagic.render.palette import LEVELS
+from featmagic.render.color import NORMS
+from featmagic.render.figure_text import FigureText, break_lines
+from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, with_marks
+from featmagic.render.non_finite_marks import draw_cell_marks
+from featmagic.render.page_geometry import PageGeometry, PageMetrics, page_geometry
+from featmagic.render.palette import CONSTANT, GAP, LEVELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colorbar import Colorbar
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-_Values = NDArray[np.float64]
-
-
-def color_bar(axes: Axes, mosaic: Mosaic, look: dict[str, Any]) -> Colorbar:
-    """A color bar that fills the axes, with figures at both ends and in the middle.
-
-    Args:
-        axes: to draw it in.
-        mosaic: its `scale` and its palette; `ends` has the figures.
-        look: of the figures, as keyword arguments of a text.
-    """
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap
-
-    assert mosaic.scale is not None
-    norm, places = norm_of(mosaic.scale)
-    colors = ListedColormap(mosaic.colors[:LEVELS] / 255)
-    bar = axes.figure.colorbar(ScalarMappable(norm, colors), cax=axes, orientation="horizontal")
-    bar.minorticks_off()
-    bar.set_ticks(places, labels=mosaic.ends)
-    axes.tick_params(length=2, width=0.5, pad=1, color="black")
-    for tick, side in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
-        tick.set(**look, horizontalalignment=side)
-    bar.outline.set_visible(False)
-    return bar
-
-
-def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:
-    """The norm for the range, and the values at its ends and in its middle.
-
-    A range that is one value, or too large or too small for matplotlib, becomes 0 to 1: the figures
-    beside the bar are true all the same.
-
-    Example:
-        >>> norm, places = norm_of(SharedRange(1.0, 10.0, 100.0, "log", None, 1.0))
-        >>> type(norm).__name__, places
-        ('LogNorm', [1.0, 10.0, 100.0])
-    """
-    from matplotlib import colors
-
-    low, high, width, middle = scale.low, scale.high, scale.width, scale.center or 0.0
-    if not _spannable(low, high):
-        return colors.Normalize(0, 1), [0.0, 0.5, 1.0]
-    places = [low, scale.middle, high]
-    if scale.norm == "log":
-        return colors.LogNorm(low, high), places
-    if scale.norm == "linear" and scale.center is not None:
-        return colors.CenteredNorm(scale.center, high - scale.center), places
-    if scale.norm == "linear":
-        return colors.Normalize(low, high), places
-    if middle:
-        how = scale.norm, middle, width
-        return colors.FuncNorm((partial(_bent, *how), partial(_straight, *how)), low, high), places
-    if scale.norm == "asinh":
-        return colors.AsinhNorm(width, low, high), places
-    return colors.SymLogNorm(width, linscale=1 - 1 / e, vmin=low, vmax=high, base=e), places
-
-
-def _spannable(low: float, high: float) -> bool:
-    """Whether matplotlib takes the range as it is: else it makes it wider, or overflows."""
-    most = max(abs(low), abs(high))
-    return isfinite(high - low) and most > 1e-280 and high - low > 1e-14 * most
-
-
-def _bent(norm: str, middle: float, width: float, values: _Values) -> _Values:
-    """Values as asinh and symlog around a center bend them; matplotlib's own have theirs at 0."""
-    ratio = (values - middle) / width
-    if norm == "asinh":
-        return np.arcsinh(ratio)
-    far = np.sign(ratio) * (1 + np.log(np.maximum(np.abs(ratio), 1)))
-    return np.where(np.abs(ratio) <= 1, ratio, far)
-
-
-def _straight(norm: str, middle: float, width: float, bent: _Values) -> _Values:
-    """What `_bent` bent, back."""
-    if norm == "asinh":
-        return np.sinh(bent) * width + middle
-    far = np.sign(bent) * np.exp(np.maximum(np.abs(bent), 1) - 1)
-    return np.where(np.abs(bent) <= 1, bent, far) * width + middle
-
-
-_DPI = 100  # a pixel of the mosaic is so much of an inch
-
-
+_DPI = 100  # pixels of the mosaic to an inch
 _TITLE, _SMALL = 8, 6  # points
-
-
 _TITLE_LINE = 14  # pixels
+_EDGE = 6  # pixels around everything
+_GAP = 4  # pixels between tiles
+_TOKEN_LINE = 8  # pixels from one line of a prefix token's cells to the next
+_TOKEN_GAP = 2  # pixels between prefix tokens
+_WIDEST_COLOR_BAR = 200  # pixels
+
+# The same mosaic gives the same bytes, with words as text, to be searched and edited.
+_SETTINGS = {"svg.hashsalt": "featmagic", "svg.fonttype": "none", "pdf.fonttype": 42}
+_NO_DATE: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
-_MARK = 7  # pixels that a mark is wide
+def write_figure(mosaic: Mosaic, title: str, path: Path, format: str) -> None:
+    """Write the figure of a mosaic as `svg` or `pdf`: the same bytes for the same mosaic."""
+    import matplotlib
+
+    with matplotlib.rc_context(_SETTINGS):
+        mosaic_figure(mosaic, title).savefig(
+            path, format=format, metadata=_NO_DATE[format], facecolor="white"
+        )
 
 
 def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
-    """A figure to print: the tiles as one image on white, all words as text, the title above.
+    """Make a figure to print: the tiles as one image on white paper, all words as text.
 
-    A color bar stands below where all tiles share a range. A notebook shows the figure as it shows
-    any, and also where pyplot was never imported; pyplot knows nothing of it.
+    The title stands above, and a color bar below if all tiles share a range. A notebook displays
+    the figure as it displays any other, even if pyplot was never imported; pyplot doesn't know it.
+
+    Args:
+        mosaic: what to draw.
+        title: of the figure, in as many lines as it needs.
 
     Example:
         >>> import torch
@@ -140,34 +67,35 @@ def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    made = _empty()
-    letters = Lettering(FigureCanvasAgg(made).get_renderer())
-    plan = lay_out_figure(mosaic, lambda text: letters.width(text, _SMALL))
-    lines = in_lines(
-        letters.spelled(title), plan.width - 2 * EDGE, lambda text: letters.width(text, _TITLE)
+    figure = _blank_figure()
+    text = FigureText(FigureCanvasAgg(figure).get_renderer())
+    geometry = page_geometry(mosaic, _metrics(text))
+    lines = break_lines(
+        text.spell_out(title), geometry.width - 2 * _EDGE, lambda words: text.width(words, _TITLE)
     )
-    height = plan.height + _TITLE_LINE * len(lines) + EDGE
-    made.set_size_inches(plan.width / _DPI, height / _DPI)
-    axes = made.add_axes((0, 0, 1, plan.height / height))
-    axes.set(xlim=(0, plan.width), ylim=(plan.height, 0), autoscale_on=False)
+    height = geometry.height + _TITLE_LINE * len(lines) + _EDGE
+    figure.set_size_inches(geometry.width / _DPI, height / _DPI)
+    axes = figure.add_axes((0, 0, 1, geometry.height / height))
+    axes.set(xlim=(0, geometry.width), ylim=(geometry.height, 0), autoscale_on=False)
     axes.set_axis_off()
-    # The left title, so that one of the user's own takes its place.
-    heading = axes.set_title("\n".join(lines), loc="left", y=1, pad=0, **letters.look(_TITLE))
-    heading.set_x(EDGE / plan.width)
-    _draw(axes, mosaic, plan)
-    _write(axes, mosaic, plan, letters.look(_SMALL))
+    # The left title, so that a title of the user's own takes its place.
+    heading = axes.set_title("\n".join(lines), loc="left", y=1, pad=0, **text.style(_TITLE))
+    heading.set_x(_EDGE / geometry.width)
+    _draw_images(axes, mosaic, geometry)
+    _draw_bars(axes, mosaic, geometry)
+    _write_texts(axes, mosaic, geometry, text.style(_SMALL))
     if mosaic.scale:
-        place = _within(plan, height, min(200, plan.width - plan.left - EDGE))
-        color_bar(made.add_axes(place), mosaic, letters.look(_SMALL))
-    return made
+        below = figure.add_axes(_color_bar_box(geometry, height))
+        _draw_color_bar(below, mosaic, text.style(_SMALL))
+    return figure
 
 
-def _empty() -> Figure:
-    """A sheet of white paper, which nothing lays out but we."""
+def _blank_figure() -> Figure:
+    """Return a figure of white paper, without a layout engine."""
     from matplotlib.figure import Figure
 
     class ShownFigure(Figure):
-        """A figure that displays itself where nobody else does it."""
+        """A figure that displays itself in a notebook, if pyplot doesn't."""
 
         def _repr_png_(self) -> bytes:
             file = io.BytesIO()
@@ -175,39 +103,48 @@ def _empty() -> Figure:
             return file.getvalue()
 
         def __reduce__(self) -> tuple[Any, ...]:
-            """A pickle holds matplotlib's own class."""
+            """Pickle as matplotlib's own class."""
             return Figure.__new__, (Figure,), self.__getstate__()  # type: ignore[attr-defined]
 
     ShownFigure.__name__ = ShownFigure.__qualname__ = Figure.__name__  # as a notebook prints it
-    made = ShownFigure(dpi=_DPI, facecolor="white")
-    made.set_layout_engine("none")
-    return made
+    figure = ShownFigure(dpi=_DPI, facecolor="white")
+    figure.set_layout_engine("none")
+    return figure
 
 
-def _within(plan: FigureLayout, height: float, width: float) -> tuple[float, float, float, float]:
-    """Where the color bar stands, in parts of the figure."""
-    tall, down = 8, plan.below + 2
-    return (
-        plan.left / plan.width,
-        (plan.height - down - tall) / height,
-        width / plan.width,
-        tall / height,
+def _metrics(text: FigureText) -> PageMetrics[float]:
+    def width(words: str) -> float:
+        return text.width(words, _SMALL)
+
+    return PageMetrics(
+        edge=_EDGE,
+        gap=_GAP,
+        label=10,
+        marks=(9, 9),  # letters
+        bar=4,
+        token_line=_TOKEN_LINE,
+        token_gap=_TOKEN_GAP,
+        input_right=2 * _GAP,
+        input_below=0,
+        color_bar=24,
+        bottom=_EDGE,
+        least_width=360,  # for the title
+        least_cells=0,
+        even_lines=False,
+        between_ends=None,
+        text_width=width,
+        marked_width=lambda label, marks: width(f"{label} {marks}"),
     )
 
 
-def _draw(axes: Axes, mosaic: Mosaic, plan: FigureLayout) -> None:
-    """The tiles as one image, the bars under them, the input and the prefix tokens."""
-    from matplotlib.collections import LineCollection
-
-    _show(axes, tile_pixels(mosaic, plan), plan.left, plan.top, "tiles")
-    for row, picture in enumerate(mosaic.inputs):
-        _show(axes, picture, EDGE, plan.top + plan.label + row * plan.tall, "input")
+def _draw_images(axes: Axes, mosaic: Mosaic, geometry: PageGeometry[float]) -> None:
+    """Draw all tiles as one image, the input images, and the prefix tokens."""
+    _show(axes, _tile_pixels(mosaic, geometry), geometry.left, geometry.top, "tiles")
+    for row, image in enumerate(mosaic.inputs):
+        _show(axes, image, _EDGE, geometry.tile_top(row), "input")
     if mosaic.strip:
-        _show(axes, strip_pixels(mosaic, mosaic.strip, plan), plan.strip, EDGE, "tokens")
-    if mosaic.bars:
-        axes.add_collection(
-            LineCollection(_bars(mosaic, plan), colors="0.35", linewidths=1.4, gid="strengths")
-        )
+        cells = _token_pixels(mosaic, mosaic.strip, geometry)
+        _show(axes, cells, geometry.tokens_left, _EDGE, "tokens")
 
 
 def _show(axes: Axes, pixels: Pixels, left: float, top: float, name: str) -> None:
@@ -218,65 +155,144 @@ def _show(axes: Axes, pixels: Pixels, left: float, top: float, name: str) -> Non
     )
 
 
-def _bars(mosaic: Mosaic, plan: FigureLayout) -> list[list[tuple[float, float]]]:
-    """A line under each tile, as long as its channel is strong."""
+def _tile_pixels(mosaic: Mosaic, geometry: PageGeometry[float]) -> Pixels:
+    """Return all tiles as one RGBA image that begins at the first header; gaps are transparent."""
+    tiles = with_marks(mosaic)
+    rows, height, ncols, width = tiles.shape[:4]
+    canvas = np.zeros((rows, geometry.row_pitch, ncols, geometry.column_pitch, 4), np.uint8)
+    place = canvas[:, geometry.header : geometry.header + height, :, :width]
+    if mosaic.is_rgb:
+        place[..., :3], place[..., 3] = tiles, 255
+        if spare := rows * ncols - len(mosaic.labels):
+            place[-1, :, -spare:] = 0
+    else:
+        place[:] = _rgba_palette(mosaic)[tiles]
+    return canvas.reshape(rows * geometry.row_pitch, ncols * geometry.column_pitch, 4)
+
+
+def _token_pixels(mosaic: Mosaic, strip: PrefixStrip, geometry: PageGeometry[float]) -> Pixels:
+    """Return the cells of all prefix tokens as one RGBA image."""
+    count = strip.indices.shape[1]
+    lines = ceil(count / geometry.cells_per_line)
+    cells = np.full((len(strip.names), lines * geometry.cells_per_line), GAP, np.uint8)
+    cells[:, :count] = strip.indices
+    cells = cells.reshape(-1, geometry.cells_per_line)
+    enlarged = cells.repeat(geometry.cell, 1).repeat(_TOKEN_LINE, 0)
+    enlarged[_TOKEN_LINE - 1 :: _TOKEN_LINE] = GAP
+    for number, line in enumerate(cells):
+        draw_cell_marks(enlarged[number * _TOKEN_LINE : (number + 1) * _TOKEN_LINE - 1], line)
+    width = enlarged.shape[1]
+    canvas = np.full((len(strip.names), geometry.token_pitch, width), GAP, np.uint8)
+    canvas[:, :-_TOKEN_GAP] = enlarged.reshape(len(strip.names), lines * _TOKEN_LINE, width)
+    return _rgba_palette(mosaic)[canvas.reshape(-1, width)]
+
+
+def _rgba_palette(mosaic: Mosaic) -> Pixels:
+    """Return the palette as RGBA, with transparent gaps."""
+    colors = np.full((256, 4), 255, np.uint8)
+    colors[:, :3] = mosaic.colors
+    colors[GAP] = 0
+    colors[CONSTANT, :3] = 118, 124, 134  # the palette's own would be too pale on white paper
+    return colors
+
+
+def _draw_bars(axes: Axes, mosaic: Mosaic, geometry: PageGeometry[float]) -> None:
+    """Draw a line below each tile, as long as its channel is strong."""
+    from matplotlib.collections import LineCollection
+
+    if not mosaic.bars:
+        return
     height, width = (side * mosaic.zoom for side in mosaic.tile_size)
     lines = []
     for place, strength in enumerate(mosaic.bars):
-        left, top = _place(mosaic, plan, place)
-        down = top + plan.label + height + 2
-        lines.append([(left, down), (left + strength * width, down)])
-    return lines
+        top, left = geometry.header_corner(place)
+        y = top + geometry.header + height + 2
+        lines.append([(left, y), (left + strength * width, y)])
+    axes.add_collection(LineCollection(lines, colors="0.35", linewidths=1.4, gid="strengths"))
 
 
-def _place(mosaic: Mosaic, plan: FigureLayout, place: int) -> tuple[float, float]:
-    """Where a tile's label begins."""
-    row, column = divmod(place, mosaic.indices.shape[2])
-    return plan.left + column * plan.wide, plan.top + row * plan.tall
-
-
-def _write(axes: Axes, mosaic: Mosaic, plan: FigureLayout, look: dict[str, Any]) -> None:
-    """Labels above the tiles, ticks left of them, and the names of prefix tokens."""
-    for up, texts in _above(mosaic, plan):
+def _write_texts(
+    axes: Axes, mosaic: Mosaic, geometry: PageGeometry[float], style: dict[str, Any]
+) -> None:
+    """Write labels and marks above the tiles, ticks left of them, and names of prefix tokens."""
+    for above, texts in _headers(mosaic, geometry):
         for place, text in enumerate(texts):
-            left, top = _place(mosaic, plan, place)
-            axes.text(left, top + plan.label - up, text, va="baseline", **look)
+            top, left = geometry.header_corner(place)
+            axes.text(left, top + geometry.header - above, text, va="baseline", **style)
     for row, line, text in mosaic.ticks:
-        top = plan.top + row * plan.tall + plan.label + (line + 0.5) * mosaic.zoom
-        axes.text(plan.left - 3, top, text, ha="right", va="center_baseline", **look)
+        y = geometry.tile_top(row) + (line + 0.5) * mosaic.zoom
+        axes.text(geometry.left - 3, y, text, ha="right", va="center_baseline", **style)
     names = mosaic.strip.names if mosaic.strip else ()
-    tall = (plan.top - EDGE) / max(1, len(names))
-    for number, name in enumerate(names):
-        axes.text(plan.left, EDGE + number * tall + 7, name, va="baseline", **look)
+    for token, name in enumerate(names):
+        y = _EDGE + token * ((geometry.top - _EDGE) / len(names)) + 7
+        axes.text(geometry.left, y, name, va="baseline", **style)
 
 
-def _above(mosaic: Mosaic, plan: FigureLayout) -> Iterator[tuple[int, Iterable[str]]]:
-    """Lines of text above the tiles, and how far up: labels, letters for what is no number."""
+def _headers(mosaic: Mosaic, geometry: PageGeometry[float]) -> Iterator[tuple[int, Iterable[str]]]:
+    """Yield lines of text above the tiles, each with its distance from them.
+
+    Letters stand for non-finite values: behind the labels, or in a line of their own.
+    """
     labels: Iterable[str] = mosaic.labels
-    if plan.marks:
-        most = max(1, mosaic.tile_size[1] * mosaic.zoom // _MARK)
-        yield 2, [letters[:most] for letters in mosaic.nonfinite]
+    if geometry.marks:
+        yield 2, [letters[: geometry.most_marks] for letters in mosaic.nonfinite]
     elif mosaic.nonfinite:
         labels = map(" ".join, zip(labels, mosaic.nonfinite, strict=True))
-    if plan.label > plan.marks:
-        yield plan.marks + 2, labels
+    if geometry.has_labels:
+        yield geometry.marks + 2, labels
 
 
-_REPRODUCIBLE = {"svg.hashsalt": "featmagic"}
+def _color_bar_box(
+    geometry: PageGeometry[float], height: float
+) -> tuple[float, float, float, float]:
+    """Return the left, bottom, width and height of the color bar, as fractions of the figure."""
+    bar, top = 8, geometry.tiles_bottom + 2
+    width = min(_WIDEST_COLOR_BAR, geometry.width - geometry.left - _EDGE)
+    return (
+        geometry.left / geometry.width,
+        (geometry.height - top - bar) / height,
+        width / geometry.width,
+        bar / height,
+    )
 
 
-# Words as words: to be searched, and to be changed by whoever lays out the page.
-_AS_TEXT = {"svg.fonttype": "none", "pdf.fonttype": 42}
+def _draw_color_bar(axes: Axes, mosaic: Mosaic, style: dict[str, Any]) -> None:
+    """Fill the axes with a color bar that has figures at both ends and in the middle."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap
+
+    assert mosaic.scale is not None
+    norm, places = norm_of(mosaic.scale)
+    colors = ListedColormap(mosaic.colors[:LEVELS] / 255)
+    bar = axes.figure.colorbar(ScalarMappable(norm, colors), cax=axes, orientation="horizontal")
+    bar.minorticks_off()
+    bar.set_ticks(places, labels=mosaic.ends)
+    axes.tick_params(length=2, width=0.5, pad=1, color="black")
+    for tick, side in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
+        tick.set(**style, horizontalalignment=side)
+    bar.outline.set_visible(False)
 
 
-_NO_DATE: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:
+    """Return matplotlib's norm for the range, and the values at its ends and in its middle.
+
+    A range that is one value, or too large or too small for matplotlib, becomes 0 to 1: the figures
+    beside the bar are true all the same.
+
+    Example:
+        >>> norm, places = norm_of(SharedRange(1.0, 10.0, 100.0, "log", None, 1.0))
+        >>> type(norm).__name__, places
+        ('LogNorm', [1.0, 10.0, 100.0])
+    """
+    from matplotlib.colors import Normalize
+
+    if not _spannable(scale.low, scale.high):
+        return Normalize(0, 1), [0.0, 0.5, 1.0]
+    norm = NORMS[scale.norm].matplotlib(scale.low, scale.high, scale.center, scale.width)
+    return norm, [scale.low, scale.middle, scale.high]
 
 
-def write_figure(mosaic: Mosaic, title: str, path: Path, format: str) -> None:
-    """Write the figure as `svg` or `pdf`: the same bytes for the same mosaic."""
-    import matplotlib
-
-    with matplotlib.rc_context({**_REPRODUCIBLE, **_AS_TEXT}):
-        mosaic_figure(mosaic, title).savefig(
-            path, format=format, metadata=_NO_DATE[format], facecolor="white"
-        )
+def _spannable(low: float, high: float) -> bool:
+    """Return True if matplotlib takes the range as it is: else it widens it, or overflows."""
+    most = max(abs(low), abs(high))
+    return isfinite(high - low) and most > 1e-280 and high - low > 1e-14 * most

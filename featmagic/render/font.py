@@ -1,4 +1,4 @@
-"""Text as pixels, for labels in a picture."""
+"""Text as pixels, in a bitmap font."""
 
 from __future__ import annotations
 
@@ -14,17 +14,13 @@ from featmagic.planes.dtypes import Pixels
 from featmagic.render.palette import INK
 
 LETTER = 6  # pixels from one letter to the next
-
-
 LINE = 11  # pixels from the top of the tallest letter to the bottom of the lowest
-
-
 DIGIT = slice(1, 8)  # the rows of a line in which digits and capitals stand
 
 
 @lru_cache(maxsize=4096)
 def glyphs(text: str) -> NDArray[np.bool_]:
-    """Which pixels the text covers, `(LINE, LETTER * len(text))`; nothing is smoothed.
+    """Return which pixels the text covers, `(LINE, LETTER * len(text))`; nothing is smoothed.
 
     Example:
         >>> glyphs("512").shape
@@ -41,7 +37,7 @@ def glyphs(text: str) -> NDArray[np.bool_]:
 
 @cache
 def _font() -> Any:
-    """A font that matplotlib brings along; it has the letters of most European languages."""
+    """Load a font of matplotlib's, with the letters of most European languages."""
     import matplotlib
     from PIL import ImageFont
 
@@ -52,7 +48,14 @@ def _font() -> Any:
 def draw_text(
     canvas: NDArray[np.uint8], text: str, top: int, left: int, rows: slice = slice(None)
 ) -> None:
-    """Write the text in `INK`; what would lie outside of the canvas is left out.
+    """Write the text in `INK`; what would lie outside the canvas is left out.
+
+    Args:
+        canvas: `(H, W)` palette indices, written to in place.
+        text: a line.
+        top: of the text, in pixels.
+        left: of the text, in pixels.
+        rows: which rows of the letters are drawn, such as `DIGIT`.
 
     Example:
         >>> canvas = np.zeros((12, 12), np.uint8)
@@ -66,11 +69,11 @@ def draw_text(
         place[ink[: place.shape[0], : place.shape[1]]] = INK
 
 
-Text = tuple[str, int, int, int]  # what, top, left, color
+Text = tuple[str, int, int, int]  # text, top, left, palette index
 
 
 def draw_texts(canvas: Pixels, texts: Sequence[Text]) -> None:
-    """Write all texts, pixel by pixel of ink; each lies in the canvas.
+    """Write many texts at once; each must lie in the canvas.
 
     Example:
         >>> canvas = np.zeros((12, 24), np.uint8)
@@ -78,29 +81,30 @@ def draw_texts(canvas: Pixels, texts: Sequence[Text]) -> None:
         >>> np.unique(canvas).tolist()
         [0, 7, 9]
     """
-    across = canvas.shape[1]
-    every = "".join(text for text, *_ in texts)
-    codes, which = np.unique(np.array([every]).view(np.uint32), return_inverse=True)
-    pixels = [_ink(chr(code), across) for code in codes.tolist()]
-    counts = np.array([len(some) for some in pixels])
+    width = canvas.shape[1]
+    joined = "".join(text for text, *_ in texts)
+    codes, which = np.unique(np.array([joined]).view(np.uint32), return_inverse=True)
+    glyph_pixels = [_flat_pixels(chr(code), width) for code in codes.tolist()]
+    sizes = np.array([len(pixels) for pixels in glyph_pixels])
     lengths = np.array([len(text) for text, *_ in texts])
-    lefts = np.array([top * across + left for _, top, left, _ in texts])
-    starts = lefts - LETTER * _starts(lengths)  # of the first letter of all, if it were so far left
-    letters = np.repeat(starts, lengths) + LETTER * np.arange(len(every))
-    inks = np.repeat(np.array([color for *_, color in texts], np.uint8), lengths)
-    many = counts[which]
-    steps = np.arange(many.sum()) + np.repeat(_starts(counts)[which] - _starts(many), many)
-    places = np.repeat(letters, many) + np.concatenate(pixels)[steps]
-    canvas.reshape(-1)[places] = np.repeat(inks, many)
+    corners = np.array([top * width + left for _, top, left, _ in texts])
+    # Where the first letter of `joined` would stand, if each text began there.
+    origins = corners - LETTER * _offsets(lengths)
+    letters = np.repeat(origins, lengths) + LETTER * np.arange(len(joined))
+    colors = np.repeat(np.array([color for *_, color in texts], np.uint8), lengths)
+    counts = sizes[which]  # pixels of each letter
+    steps = np.arange(counts.sum()) + np.repeat(_offsets(sizes)[which] - _offsets(counts), counts)
+    places = np.repeat(letters, counts) + np.concatenate(glyph_pixels)[steps]
+    canvas.reshape(-1)[places] = np.repeat(colors, counts)
 
 
-def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each of several parts begins that follow on each other."""
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each of several consecutive parts begins."""
     return np.cumsum(lengths) - lengths
 
 
 @lru_cache(maxsize=4096)
-def _ink(letter: str, across: int) -> NDArray[np.int64]:
-    """Which pixels a letter covers, in a picture so wide, from its upper left corner on."""
-    down, right = np.nonzero(glyphs(letter))
-    return down * across + right
+def _flat_pixels(letter: str, width: int) -> NDArray[np.int64]:
+    """Return the flat indices of a letter's pixels in a picture of that width."""
+    rows, columns = np.nonzero(glyphs(letter))
+    return rows * width + columns

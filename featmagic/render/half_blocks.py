@@ -1,4 +1,4 @@
-"""A mosaic as text: half blocks in 24-bit or 256 colors."""
+"""A mosaic as half blocks in 24-bit or 256 colors."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from featmagic.support.text import BLOCKS
 
 _RESET = "\x1b[0m"
 
+# In a list of codes, the palette's 256 come first, then those of the text on each of its colors.
+_TEXT_ON = 256
+
 
 def half_blocks(mosaic: Mosaic, colors: int, columns: int = 1000) -> str:
-    r"""The mosaic as lines of half blocks, labels above the tiles; gaps stay the terminal's own.
+    r"""Draw a mosaic in half blocks, labels above the tiles; gaps stay the terminal's own.
 
     Args:
-        mosaic: as it comes.
+        mosaic: what to draw.
         colors: 2**24 or 256.
         columns: of the terminal; what stands around the tiles is cut to them.
 
@@ -30,68 +33,69 @@ def half_blocks(mosaic: Mosaic, colors: int, columns: int = 1000) -> str:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
         >>> from featmagic.render.viewport import GridLayout
-        >>> one = tile(torch.zeros(1, 2, 1).byte(), ("",), bytes(768), GridLayout(1, 1, 1))
-        >>> half_blocks(one, 256)
+        >>> black = tile(torch.zeros(1, 2, 1).byte(), ("",), bytes(768), GridLayout(1, 1, 1))
+        >>> half_blocks(black, 256)
         '\x1b[38;5;16;48;5;16m▀\x1b[0m'
     """
     return "\n".join(mosaic_lines(mosaic, HalfBlockCells(mosaic, colors), columns).all())
 
 
 class HalfBlockCells:
-    """What draws the cells of a mosaic in color: a half block for two values."""
+    """Draws the cells of a mosaic in color: the upper half of a block, on the lower one's color.
+
+    Args:
+        mosaic: what to draw.
+        colors: 2**24 or 256.
+    """
 
     def __init__(self, mosaic: Mosaic, colors: int) -> None:
         black_and_white = _codes(np.array([[0] * 3, [255] * 3]), colors)
-        self._codes = _codes(mosaic.colors, colors) + inks(mosaic.colors, black_and_white)
+        self._codes = _codes(mosaic.colors, colors) + text_codes(mosaic.colors, black_and_white)
         self.pixels: NDArray[Any] = enlarge(mosaic)
         self._colors = colors
         if mosaic.is_rgb:
             self.pixels, self._codes = _indexed(self.pixels, self._codes, colors)
 
     def line(self, upper: list[list[int]], lower: list[list[int]]) -> str:
-        """A line of a row of tiles, a blank between them."""
-        return _line(upper, lower, self._codes)
+        """Return a line of a row of tiles, with a blank between two tiles."""
+        text, before = [], ""
+        for tile_upper, tile_lower in zip(upper, lower, strict=True):
+            for above, below in zip(tile_upper, tile_lower, strict=True):
+                code, block = _cell(above, below, self._codes)
+                text.append(block if code == before else f"{code}{block}")
+                before = code
+            text.append(f"{_RESET} ")
+            before = ""
+        return "".join(text).rstrip(" ")
 
     def run(self, indices: list[int]) -> str:
-        """Single values from left to right."""
-        return "".join(full_cell(i, self._codes) for i in indices) + _RESET
+        """Return single values from left to right."""
+        return "".join(_full_cell(i, self._codes) for i in indices) + _RESET
 
     def strength(self, share: float) -> str:
-        """One letter for a channel's strength, 0 to 1."""
+        """Return a letter for a channel's strength, 0 to 1."""
         return BLOCKS[round(7 * share)]
 
     def mark(self, letters: str) -> str:
-        """What says behind a label that a tile holds NaN or infinities."""
+        """Return what stands behind the label of a tile with NaN or infinities."""
         return letters
 
     def picture(self, pixels: Pixels) -> NDArray[Any]:
-        """An image `(h, w, 3)` as indices."""
-        places, self._codes = _indexed(pixels, self._codes, self._colors)
-        return places
+        """Return an image `(h, w, 3)` as indices, as in `pixels`."""
+        indices, self._codes = _indexed(pixels, self._codes, self._colors)
+        return indices
 
 
 def _indexed(pixels: Pixels, codes: list[str], colors: int) -> tuple[NDArray[Any], list[str]]:
-    """RGB pixels as numbers of colors, and the colors' codes, behind those of a palette."""
+    """Return RGB pixels as indices of codes, and the codes with those of the pixels appended."""
     flat = pixels.reshape(-1, 3).astype(np.int64) @ np.array([2**16, 2**8, 1])
     unique, place = np.unique(flat, return_inverse=True)
     rgb = np.stack([unique >> 16, unique >> 8 & 255, unique & 255], 1)
     return place.reshape(pixels.shape[:-1]) + len(codes), codes + _codes(rgb, colors)
 
 
-def _line(upper: list[list[int]], lower: list[list[int]], codes: list[str]) -> str:
-    text, before = [], ""
-    for tile_upper, tile_lower in zip(upper, lower, strict=True):
-        for above, below in zip(tile_upper, tile_lower, strict=True):
-            code, block = _cell(above, below, codes)
-            text.append(block if code == before else f"{code}{block}")
-            before = code
-        text.append(f"{_RESET} ")
-        before = ""
-    return "".join(text).rstrip(" ")
-
-
 def _cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
-    """The color code and the character of a cell: its lower half may lie in a gap."""
+    """Return the color code and the letter of a cell, either half of which may be a gap."""
     if above in LETTERS or below in LETTERS:
         return marked_cell(above, below, codes)
     if above == GAP and below == GAP:
@@ -103,36 +107,15 @@ def _cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
     return f"\x1b[38;{codes[above]};48;{codes[below]}m", "▀"
 
 
-def _codes(rgb: NDArray[Any], colors: int) -> list[str]:
-    """Each color of `(n, 3)` as the arguments of an SGR sequence."""
-    rgb = rgb.astype(int)
-    if colors > 256:
-        return [f"2;{r};{g};{b}" for r, g, b in rgb.tolist()]
-    nearest = [((color - _xterm_colors()) ** 2).sum(1).argmin() for color in rgb]
-    return [f"5;{16 + int(index)}" for index in nearest]
-
-
-@cache
-def _xterm_colors() -> NDArray[np.int64]:
-    """Colors 16 to 255 of xterm: a 6 x 6 x 6 cube, then 24 grays (xterm's 256colres.pl)."""
-    steps = np.array([0, 95, 135, 175, 215, 255])
-    cube = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
-    grays = np.repeat(np.arange(8, 248, 10)[:, None], 3, 1)
-    return np.concatenate([cube, grays])
-
-
-_INK_ON = 256  # behind the codes of the palette are those of what is read on each of its colors
-
-
 def marked_cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
-    r"""The color code and the letter of a cell of two values, one of which is no number.
+    r"""Return the color code and the letter of a cell with a non-finite value.
 
-    The other value's color is the letter's ground. Which of both is above is not told.
+    The letter stands on the color of the other value; which of both is above isn't shown.
 
     Args:
         above: a palette index.
         below: another.
-        codes: of the palette's 256 colors, then those of `inks`.
+        codes: of the palette's 256 colors, then those of `text_codes`.
 
     Example:
         >>> from featmagic.render.palette import NAN
@@ -142,23 +125,41 @@ def marked_cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
     kind, ground = (above, below) if above in LETTERS else (below, above)
     if ground == GAP:
         return f"\x1b[0;38;{codes[kind]}m", LETTERS[kind]
-    return f"\x1b[38;{codes[_INK_ON + ground]};48;{codes[ground]}m", LETTERS[kind]
+    return f"\x1b[38;{codes[_TEXT_ON + ground]};48;{codes[ground]}m", LETTERS[kind]
 
 
-def full_cell(index: int, codes: list[str]) -> str:
-    """A cell of one value."""
+def _full_cell(index: int, codes: list[str]) -> str:
+    """Return a cell of one value."""
     if index not in LETTERS:
         return f"\x1b[38;{codes[index]}m█"
     code, letter = marked_cell(index, index, codes)
     return f"{code}{letter}{_RESET}"
 
 
-def inks(rgb: NDArray[np.uint8], black_and_white: list[str]) -> list[str]:
-    """For each color of `(n, 3)` the code of what stands out more on it (WCAG's formula).
+def text_codes(rgb: NDArray[np.uint8], black_and_white: list[str]) -> list[str]:
+    """Return, for each color of `(n, 3)`, the code that stands out more on it (WCAG's formula).
 
     Example:
-        >>> inks(np.array([[255, 255, 0], [90, 0, 90]], np.uint8), ["black", "white"])
+        >>> text_codes(np.array([[255, 255, 0], [90, 0, 90]], np.uint8), ["black", "white"])
         ['black', 'white']
     """
     dark = (rgb / 255) ** 2.2 @ np.array([0.2126, 0.7152, 0.0722]) < 0.179
     return [black_and_white[which] for which in dark.astype(int).tolist()]
+
+
+def _codes(rgb: NDArray[Any], colors: int) -> list[str]:
+    """Return each color of `(n, 3)` as the arguments of an SGR sequence."""
+    rgb = rgb.astype(int)
+    if colors > 256:
+        return [f"2;{r};{g};{b}" for r, g, b in rgb.tolist()]
+    nearest = [((color - _xterm_colors()) ** 2).sum(1).argmin() for color in rgb]
+    return [f"5;{16 + int(index)}" for index in nearest]
+
+
+@cache
+def _xterm_colors() -> NDArray[np.int64]:
+    """Return colors 16 to 255 of xterm: a 6 x 6 x 6 cube, then 24 grays (xterm's 256colres.pl)."""
+    steps = np.array([0, 95, 135, 175, 215, 255])
+    cube = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
+    grays = np.repeat(np.arange(8, 248, 10)[:, None], 3, 1)
+    return np.concatenate([cube, grays])

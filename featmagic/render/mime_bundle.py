@@ -1,4 +1,4 @@
-"""A picture as a MIME bundle, and displaying it in the IPython that is running."""
+"""An image as a MIME bundle, and displaying it in the running IPython."""
 
 from __future__ import annotations
 
@@ -9,23 +9,15 @@ from featmagic.planes.dtypes import Pixels
 from featmagic.render.image import page_image
 from featmagic.render.mosaic import Mosaic
 from featmagic.render.png import encode_png
-from featmagic.render.target import Target
 from featmagic.support.environment import is_kernel, running_shell
-from featmagic.support.text import say, spoken
+from featmagic.support.text import spoken
 
-Bundle = tuple[dict[str, str], dict[str, Any]]  # what is displayed, as each type; of each type
+Bundle = tuple[dict[str, str], dict[str, Any]]  # data by MIME type, metadata by MIME type
 
-
-def tell(text: str, screen: Target) -> None:
-    """Print a text; from an engine of ipyparallel, display it.
-
-    Its clients put the engine's number to each output that is displayed, as it comes; what is
-    printed they show apart from that, all of it in one place.
-    """
-    if screen.engine:
-        publish({"text/plain": text}, {})
-    else:
-        say(text)
+# A screen of two pixels to a CSS pixel enlarges a PNG that has one, and blurs every edge; where the
+# PNG has two, all screens show it sharp. A terminal knows no CSS pixels: its PNGs have one.
+_DENSITY = 2
+_MOST_DENSE = 4 * 10**6  # pixels of a page: a browser keeps four times four bytes of each
 
 
 def publish(data: dict[str, str], metadata: dict[str, Any]) -> None:
@@ -33,41 +25,42 @@ def publish(data: dict[str, str], metadata: dict[str, Any]) -> None:
     running_shell().display_pub.publish(data=data, metadata=metadata)
 
 
-# A screen of two pixels to a CSS pixel enlarges a PNG that has one, and blurs every edge; where the
-# PNG has two, all screens show it sharp. A terminal knows no CSS pixels: its PNGs have one.
-_DENSITY = 2
+def png_bundle(pixels: Pixels, palette: bytes, text: str, alt: str) -> Bundle:
+    """Return an image as a MIME bundle: a PNG with its size and alt text, and a plain text.
 
+    VS Code takes the plain text for the alt text, other front ends take `alt`, or none.
 
-_MOST_DENSE = 4 * 10**6  # pixels of a page: a browser keeps four times four bytes of each
-
-
-def bundle(pixels: Pixels, palette: bytes, text: str, alt: str) -> Bundle:
-    """A PNG with its size; VS Code takes the text for the alt text, others `alt`, or none."""
+    Args:
+        pixels: `(H, W)` indices of the palette, or `(H, W, 3)` RGB.
+        palette: 256 RGB colors.
+        text: what is shown where the PNG can't be.
+        alt: what is read in place of the image.
+    """
     height, width = pixels.shape[:2]
     dense = is_kernel(running_shell()) and height * width <= _MOST_DENSE
-    picture, told = _picture(pixels, palette, alt, _DENSITY if dense else 1)
-    data = {"image/png": b64encode(picture).decode(), "text/plain": spoken(text)}
-    return data, {"image/png": told}
+    png = encode_png(pixels, palette, _DENSITY if dense else 1)
+    data = {"image/png": b64encode(png).decode(), "text/plain": spoken(text)}
+    return data, {"image/png": _png_metadata(pixels, alt)}
 
 
-def _picture(
-    pixels: Pixels, palette: bytes, alt: str, density: int
-) -> tuple[bytes, dict[str, Any]]:
-    height, width = pixels.shape[:2]
-    picture = encode_png(pixels, palette, density)
-    return picture, {"width": width, "height": height, "alt": spoken(alt)}
+def small_png(mosaic: Mosaic, alt: str) -> tuple[bytes, dict[str, Any]]:
+    """Return a mosaic as a PNG of one pixel to a CSS pixel, and the PNG's metadata in a bundle.
 
-
-def png_bundle(mosaic: Mosaic, alt: str) -> tuple[bytes, dict[str, Any]]:
-    """A mosaic as a PNG, and what a notebook's front end is told of it: its size, and a text.
+    An explorer usually stands in its place: it has to be small.
 
     Example:
         >>> import torch
         >>> from featmagic.render.mosaic import tile
         >>> from featmagic.render.viewport import GridLayout
         >>> tiles = torch.zeros(2, 8, 8).byte()
-        >>> png_bundle(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 3, 1)), "two")[1]
+        >>> small_png(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 3, 1)), "two")[1]
         {'width': 54, 'height': 37, 'alt': 'two.'}
     """
-    # An explorer stands in its place as a rule: it is to be small.
-    return _picture(page_image(mosaic), mosaic.palette, alt, 1)
+    pixels = page_image(mosaic)
+    return encode_png(pixels, mosaic.palette), _png_metadata(pixels, alt)
+
+
+def _png_metadata(pixels: Pixels, alt: str) -> dict[str, Any]:
+    """Return what a front end is told of a PNG: its size in CSS pixels, and its alt text."""
+    height, width = pixels.shape[:2]
+    return {"width": width, "height": height, "alt": spoken(alt)}

@@ -1,4 +1,4 @@
-"""From tiles to one index image, and what stands around them."""
+"""A mosaic: the tiles of one layer as one index image, and its annotations."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from featmagic.render.viewport import GridLayout
 
 @dataclass(frozen=True)
 class PrefixStrip:
-    """The prefix tokens: a line each, a cell for each plane.
+    """The prefix tokens: a line for each, with a cell for each plane.
 
     Attributes:
-        names: of the lines.
-        indices: `(lines, P)` palette indices.
+        names: of the tokens.
+        indices: `(tokens, P)` palette indices.
     """
 
     names: tuple[str, ...]
@@ -29,13 +29,13 @@ class PrefixStrip:
 
 @dataclass(frozen=True)
 class SharedRange:
-    """The range of values that all tiles share.
+    """The color range that all tiles share.
 
     Attributes:
-        low, middle, high: the values at both ends and in the middle of the colors.
+        low, middle, high: the values of the first, the middle and the last color.
         norm: how colors follow values: `linear`, `log`, `symlog` or `asinh`.
-        center: the value in the middle of a map that was centered on it, if it was.
-        width: up to which distance from the center, or from 0, symlog and asinh are linear.
+        center: the value that the color map is centered on; None if it isn't.
+        width: the distance from the center, or from 0, within which symlog and asinh are linear.
     """
 
     low: float
@@ -48,23 +48,24 @@ class SharedRange:
 
 @dataclass(frozen=True)
 class Mosaic:
-    """Tiles side by side, one pixel a value, without gaps, and what stands around them.
+    """Tiles side by side without gaps, one pixel to a value, and the annotations around them.
 
     Attributes:
         indices: `(rows, h, ncols, w)` uint8 palette indices, or `(rows, h, ncols, w, 3)` RGB;
             `[r, :, c, :]` is a tile.
-        labels: each tile's, row by row; places without one are empty.
+        labels: of the tiles, row by row; the last row may have fewer than `ncols`.
         palette: 256 RGB colors.
-        zoom: how many pixels a value gets when drawn.
-        bars: how strong each tile is against the strongest, 0 to 1; empty for none.
-        ticks: what stands left of the tiles: row of tiles, row of values in it, text.
-        strip: the prefix tokens.
+        zoom: width and height of a value in pixels, as it is drawn.
+        bars: the strength of each tile relative to the strongest, 0 to 1; empty for no bars.
+        ticks: texts left of the tiles: row of tiles, row of values in it, text.
+        strip: the prefix tokens; None if there are none.
         ends: figures at the low end, the middle and the high end of the colors; empty for none.
         inputs: the input image, or one for each row of tiles: `(h, w, 3)` RGB, as drawn.
-        scale: the range behind `ends`, where all tiles share it.
-        nonfinite: what each tile holds that is no number, as letters of `LETTERS`; empty where
-            no tile does.
-        missing: `(rows, h, ncols, w)`, of RGB tiles: `NAN` where they hold what is no number.
+        scale: the color range behind `ends`; None if the tiles don't share one.
+        nonfinite: letters of `LETTERS` for the non-finite values in each tile; empty if there are
+            none in any tile.
+        missing: `(rows, h, ncols, w)`, of RGB tiles: `NAN` where they hold non-finite values.
+        color_maps: how many color maps share the levels of the palette.
     """
 
     indices: Pixels
@@ -79,29 +80,34 @@ class Mosaic:
     scale: SharedRange | None = None
     nonfinite: tuple[str, ...] = ()
     missing: Pixels | None = None
+    color_maps: int = 1
 
     @property
     def tile_size(self) -> tuple[int, int]:
-        """Height and width of a tile, in values."""
+        """Return height and width of a tile, in values."""
         return self.indices.shape[1], self.indices.shape[3]
 
     @property
     def is_rgb(self) -> bool:
-        """Whether the tiles are RGB, not palette indices."""
+        """Return True if the tiles are RGB, False if they are palette indices."""
         return self.indices.ndim == 5
 
     @property
     def colors(self) -> Pixels:
-        """The palette, `(256, 3)`."""
+        """Return the palette, `(256, 3)`."""
         return np.frombuffer(self.palette, np.uint8).reshape(256, 3)
 
 
 def tile(
     indices: Tensor, labels: tuple[str, ...], palette: bytes, grid_layout: GridLayout
 ) -> Mosaic:
-    """The tiles `(P, h, w)` as one mosaic: laid out where they are, then copied at once.
+    """Lay out tiles as a mosaic: on their device, then copied to the host at once.
 
-    Tiles of `(P, h, w, 3)` are RGB.
+    Args:
+        indices: `(P, h, w)` palette indices, or `(P, h, w, 3)` RGB.
+        labels: of the tiles.
+        palette: 256 RGB colors.
+        grid_layout: how many tiles stand in a row, and how large a value is drawn.
 
     Example:
         >>> import torch
@@ -113,8 +119,7 @@ def tile(
     ncols = grid_layout.ncols
     rows = ceil(count / ncols)
     if spare := rows * ncols - count:
-        # As RGB, the gaps' own color.
-        fill = tuple(palette[3 * GAP : 3 * GAP + 3]) if rgb else (GAP,)
+        fill = tuple(palette[3 * GAP : 3 * GAP + 3]) if rgb else (GAP,)  # the gaps' color
         empty = indices.new_tensor(fill).expand(spare, height, width, len(fill))
         empty = empty.reshape(spare, height, width, *rgb)
         indices = cat([indices, empty])
@@ -123,7 +128,7 @@ def tile(
 
 
 def enlarge(mosaic: Mosaic) -> Pixels:
-    """The tiles with every value `zoom` pixels wide and tall, `(rows, h, ncols, w)`.
+    """Return the tiles with every value `zoom` pixels wide and tall, `(rows, h, ncols, w)`.
 
     Example:
         >>> import torch
@@ -137,7 +142,7 @@ def enlarge(mosaic: Mosaic) -> Pixels:
 
 
 def first_rows(mosaic: Mosaic, rows: int) -> Mosaic:
-    """The first rows of tiles, with what stands around them.
+    """Return the first rows of tiles with their annotations.
 
     Example:
         >>> import torch
@@ -145,13 +150,13 @@ def first_rows(mosaic: Mosaic, rows: int) -> Mosaic:
         >>> first_rows(tile(tiles, tuple("0123"), bytes(768), GridLayout(2, 1, 1)), 1).labels
         ('0', '1')
     """
-    tiles = rows * mosaic.indices.shape[2]
+    count = rows * mosaic.indices.shape[2]
     return replace(
         mosaic,
         indices=mosaic.indices[:rows],
-        labels=mosaic.labels[:tiles],
-        bars=mosaic.bars[:tiles],
-        nonfinite=mosaic.nonfinite[:tiles],
+        labels=mosaic.labels[:count],
+        bars=mosaic.bars[:count],
+        nonfinite=mosaic.nonfinite[:count],
         missing=None if mosaic.missing is None else mosaic.missing[:rows],
         ticks=tuple(tick for tick in mosaic.ticks if tick[0] < rows),
         inputs=mosaic.inputs if len(mosaic.inputs) == 1 else mosaic.inputs[:rows],
@@ -159,14 +164,14 @@ def first_rows(mosaic: Mosaic, rows: int) -> Mosaic:
 
 
 def with_marks(mosaic: Mosaic) -> Pixels:
-    """`enlarge`, with a shape on every value that is no number, where a value has room for one.
+    """Return the enlarged tiles, with a mark on every non-finite value that has room for one.
 
     Example:
         >>> import torch
         >>> from dataclasses import replace
         >>> from featmagic.render.palette import MARK, NAN
-        >>> one = tile(torch.full((1, 1, 1), NAN).byte(), ("0",), bytes(768), GridLayout(1, 3, 1))
-        >>> np.unique(with_marks(replace(one, nonfinite=("×",)))).tolist() == [NAN, MARK]
+        >>> nan = tile(torch.full((1, 1, 1), NAN).byte(), ("0",), bytes(768), GridLayout(1, 3, 1))
+        >>> np.unique(with_marks(replace(nan, nonfinite=("×",)))).tolist() == [NAN, MARK]
         True
     """
     pixels = enlarge(mosaic)

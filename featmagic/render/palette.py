@@ -1,4 +1,4 @@
-"""The 256 colors of a picture: a color map's, and those that mean something else."""
+"""The 256 colors of a picture: those of a color map, and those with a meaning of their own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, colormap
 
-# Palette: 0 to LEVELS - 1 is the color map, then the colors that mean something else.
-# An even number: a film has two maps, of half as many each.
+# Indices 0 to LEVELS - 1 are the color map. An even number: a film strip has two color maps with
+# half as many levels each.
 LEVELS = 248
 
 
@@ -23,18 +23,13 @@ _OTHER_COLORS = {
     NAN: (255, 0, 255),
     POSITIVE_INF: (255, 120, 0),
     NEGATIVE_INF: (0, 200, 255),
-    MARK: (0, 0, 0),  # the shapes on the three above: far darker than each
+    MARK: (0, 0, 0),  # the shapes on the three above: far darker than each of them
     QUIET: (190, 195, 203),  # words that matter less: 4.7 : 1 on a gap (WCAG 1.4.3 asks 4.5)
 }
 
 
 def palette(cmap: str) -> bytes:
-    """256 colors as RGB bytes: `LEVELS` of the color map, then those of `_OTHER_COLORS`.
-
-    Example:
-        >>> len(palette("gray"))
-        768
-    """
+    """Return 256 colors as RGB bytes: `LEVELS` of the color map, then `_OTHER_COLORS`."""
     # A map of the user's may be registered anew under its name; matplotlib's own can't be.
     return _kept_palette(cmap) if cmap in (SEQUENTIAL, DIVERGING) else _palette(cmap)
 

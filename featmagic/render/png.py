@@ -1,6 +1,6 @@
 """Pixels as the bytes of a PNG.
 
-Pillow has no line filters for palettes, without which a picture whose pixels are repeated takes
+Pillow can't filter the lines of a palette image; without filters a picture of repeated pixels takes
 several times the bytes and the time.
 """
 
@@ -16,19 +16,18 @@ from numpy.typing import NDArray
 
 from featmagic.planes.dtypes import Pixels
 
-_SUB, _UP = 1, 2  # a line as the difference from the pixels on the left, or from the line above
-
-
-_BLOCK = 256  # lines of pixels at once, for the memory's sake
+_SUB, _UP = 1, 2  # filters: the difference from the pixel on the left, or from the line above
+_BLOCK = 256  # lines of pixels that are filtered at once, to save memory
+_SAMPLED = 2**16  # pixels that decide on the filter of a gray PNG
 
 
 def encode_png(pixels: Pixels, palette: bytes, density: int = 1) -> bytes:
-    """An opaque PNG.
+    """Return an opaque PNG.
 
     Args:
         pixels: `(H, W)` indices of the palette, or `(H, W, 3)` RGB.
         palette: 256 RGB colors.
-        density: how many pixels wide and tall each is in the PNG.
+        density: width and height of each pixel in the PNG.
 
     Example:
         >>> encode_png(np.zeros((2, 3), np.uint8), bytes(768), density=2)[16:24].hex()
@@ -36,9 +35,9 @@ def encode_png(pixels: Pixels, palette: bytes, density: int = 1) -> bytes:
     """
     height, width = (density * side for side in pixels.shape[:2])
     is_rgb = pixels.ndim == 3
-    # A repeated pixel or line is zeros once it is filtered: looking for runs alone makes less of
-    # them than a search for what else repeats, in less time.
-    # Photographs under maps leave more to look for: a fifth less, in about the same time.
+    # Repeated pixels and lines are zeros once they are filtered: run lengths alone compress them
+    # better than a search for other repetitions, and faster. RGB has photographs in it, of which
+    # that search saves a fifth in about the same time.
     level, strategy = (3, zlib.Z_DEFAULT_STRATEGY) if is_rgb else (1, zlib.Z_RLE)
     packer = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
     file = io.BytesIO()
@@ -55,9 +54,9 @@ def encode_png(pixels: Pixels, palette: bytes, density: int = 1) -> bytes:
 
 
 def encode_gray_png(pixels: Pixels) -> bytes:
-    """A gray PNG of the pixels `(H, W)`, packed for speed: values are noise for the most.
+    """Return a gray PNG of the pixels `(H, W)`, compressed for speed: most values are noise.
 
-    All lines hold the pixels themselves, or all the steps from those on their left.
+    Either no line is filtered or all are, as differences from the pixels on the left.
 
     Example:
         >>> encode_gray_png(np.zeros((2, 3), np.uint8))[24:26].hex()
@@ -66,8 +65,8 @@ def encode_gray_png(pixels: Pixels) -> bytes:
     height, width = pixels.shape
     lines = np.zeros((height, 1 + width), np.uint8)
     lines[:, 1:] = pixels
-    some = pixels[:: 1 + pixels.size // _JUDGED]
-    if _entropy(some[:, 1:] - some[:, :-1]) < _entropy(some):
+    sample = pixels[:: 1 + pixels.size // _SAMPLED]
+    if _entropy(sample[:, 1:] - sample[:, :-1]) < _entropy(sample):
         lines[:, 0] = _SUB
         lines[:, 2:] -= pixels[:, :-1]
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
@@ -79,44 +78,40 @@ def encode_gray_png(pixels: Pixels) -> bytes:
     return file.getvalue()
 
 
-_JUDGED = 2**16  # pixels that tell which filter leaves less
-
-
 def _entropy(pixels: Pixels) -> float:
-    """Bits that a pixel takes at least when each is packed alone (Shannon 1948)."""
+    """Return the bits that a pixel takes at least if each is coded alone (Shannon 1948)."""
     shares = np.bincount(pixels.reshape(-1), minlength=1) / max(pixels.size, 1)
     shares = shares[shares > 0]
     return float(-(shares * np.log2(shares)).sum()) if pixels.size else np.inf
 
 
 def _filtered(pixels: Pixels, density: int) -> Iterator[Pixels]:
-    """The PNG's lines, each with the filter that leaves more zeros, whose number comes first."""
+    """Yield blocks of lines, each with the filter that leaves more zeros, and its number first."""
     height, width = pixels.shape[:2]
     pixels = pixels.reshape(height, width, -1)
     for top in range(0, height, _BLOCK):
         block = pixels[top : top + _BLOCK]
-        across, down = block.copy(), block.copy()
-        across[:, 1:] -= block[:, :-1]
-        down[1:] -= block[:-1]
+        from_left, from_above = block.copy(), block.copy()
+        from_left[:, 1:] -= block[:, :-1]
+        from_above[1:] -= block[:-1]
         if top:
-            down[0] -= pixels[top - 1]
-        up = density * _not_zero(down) <= _not_zero(across)
+            from_above[0] -= pixels[top - 1]
+        up = density * _count_nonzero(from_above) <= _count_nonzero(from_left)
         lines = np.zeros((len(block), density, 1 + density * block[0].size), np.uint8)
         lines[:, :, 0], lines[~up, 0, 0] = _UP, _SUB
         places = lines[:, 0, 1:].reshape(len(block), width, density, -1)
-        places[:, :, 0] = across
-        places[up] = down[up][:, :, None]
+        places[:, :, 0] = from_left
+        places[up] = from_above[up][:, :, None]
         yield lines
 
 
-def _not_zero(steps: Pixels) -> NDArray[np.intp]:
-    """How many steps of each line are not zero."""
-    counts: NDArray[np.intp] = np.count_nonzero(steps.reshape(len(steps), -1), axis=1)
+def _count_nonzero(lines: Pixels) -> NDArray[np.intp]:
+    counts: NDArray[np.intp] = np.count_nonzero(lines.reshape(len(lines), -1), axis=1)
     return counts
 
 
 def _write(file: io.BytesIO, kind: bytes, data: bytes) -> None:
-    """A chunk of a PNG; one of no data is needed at the end alone."""
+    """Write a chunk of a PNG; only the last may be empty."""
     if data or kind == b"IEND":
         checksum = zlib.crc32(data, zlib.crc32(kind))
         file.write(struct.pack(">I", len(data)) + kind)

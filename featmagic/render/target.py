@@ -1,12 +1,19 @@
-"""What there is to show pictures on, and by which renderer."""
+"""The renderers, and the target: where pictures go, how large, and by which renderer."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
+from featmagic.planes.dtypes import Pixels
+from featmagic.render.ascii import AsciiCells
+from featmagic.render.half_blocks import HalfBlockCells
+from featmagic.render.mime_bundle import Bundle, png_bundle, publish
+from featmagic.render.mosaic import Mosaic
+from featmagic.render.text import CellPainter
 from featmagic.render.viewport import PAGE, Viewport, terminal_viewport
 from featmagic.support.environment import (
     color_depth,
@@ -17,87 +24,128 @@ from featmagic.support.environment import (
     takes_png,
 )
 from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import say
 
 # Letters in a line of a notebook's page; a longer line would be broken inside a word.
 _PAGE_COLUMNS = 100
+_NARROWEST_PAGE = 200  # pixels
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """A way to show pictures: images, text, or captions alone.
+
+    Attributes:
+        name: what the `renderer` of a `View` calls it.
+        is_supported: returns True if the environment shows what it draws.
+        viewport: returns the room for a picture; None if captions are all it shows. Its arguments
+            are the columns and lines of a terminal and the width of its window in pixels; lines and
+            width are None if they aren't known.
+        refusal: the error if it is asked for by name and not supported; empty if it draws anyway.
+        has_colors: whether a terminal that takes it has colors.
+        bundle: makes a MIME bundle from an image, its palette, its text and its alt text; None if
+            it draws no images.
+        cells: makes the painter that draws a mosaic as text in so many colors; None if it draws no
+            text.
+    """
+
+    name: str
+    is_supported: Callable[[], bool]
+    viewport: Callable[[int, int | None, int | None], Viewport | None]
+    refusal: str = ""
+    has_colors: bool = False
+    bundle: Callable[[Pixels, bytes, str, str], Bundle] | None = None
+    cells: Callable[[Mosaic, int], CellPainter] | None = None
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where things are shown.
+    """Where pictures go, how large, and by which renderer.
 
     Attributes:
-        renderer: `png`, `blocks`, `ascii`, or `none` for captions alone.
-        columns: letters in a line of text; None where lines are as long as they come.
-        viewport: for a picture; None where there is none.
-        colors: of half blocks: 2**24 or 256.
-        lines: of a terminal's screen; None where there is no such limit.
-        engine: whether it is at the clients of an engine of ipyparallel.
-        line: pixels to a line of a terminal's window, where it shows images and that is known.
+        renderer: draws the pictures.
+        columns: letters in a line of text; None if lines may be of any length.
+        viewport: the room for a picture; None if only captions are shown.
+        colors: the number of colors of text, 2**24 or 256; 0 for plain letters.
+        lines: of a terminal's screen; None if the output is no terminal.
+        line_height: height of a line in a terminal's window in pixels; None if it isn't known.
+        engine: whether the output is displayed at the clients of an ipyparallel engine.
     """
 
-    renderer: str
+    renderer: Renderer
     columns: int | None
     viewport: Viewport | None = None
     colors: int = 0
     lines: int | None = None
+    line_height: int | None = None
     engine: bool = False
-    line: int | None = None
+
+    def tell(self, text: str) -> None:
+        """Print a text, or display it if this is an engine of ipyparallel.
+
+        The clients put the engine's number before each output that is displayed, in order; printed
+        text they show elsewhere, all of it in one place.
+        """
+        if self.engine:
+            publish({"text/plain": text}, {})
+        else:
+            say(text)
 
 
 def current_target(renderer: str = "auto") -> Target:
-    """The screen that there is now: a terminal's size is read anew at each look.
+    """Return the target of the running environment; a terminal's size is read anew at each call.
 
     Args:
-        renderer: as `View` has it. `auto` is the best there is by the environment; the others are
-            as asked for, whatever the environment says of colors.
+        renderer: as in `View`: `auto` takes the first of `RENDERERS` that the environment supports,
+            any other name takes that one.
 
     Raises:
-        FeatmagicError: a PNG is asked for where nothing shows one.
+        FeatmagicError: the renderer was asked for by name and can't be used here.
 
     Example:
-        >>> current_target("none").viewport
+        >>> current_target("none").viewport is None
+        True
     """
-    shell = running_shell()
-    draws_png, engine = takes_png(shell), is_engine(shell)
-    if renderer == "auto":
-        renderer = "png" if draws_png else _best_letters()
-    if renderer == "png" and not draws_png:
-        raise FeatmagicError(
-            "This terminal shows no PNG: IPython 9.13 and newer does in kitty, ghostty, WezTerm, "
-            "iTerm2, Konsole. --renderer blocks draws in any; --save PATH writes a file."
-        )
-    size, is_tty = shutil.get_terminal_size(), is_terminal(sys.stdout)
-    columns = size.columns - 1 if is_tty else _PAGE_COLUMNS if draws_png else None
-    if renderer == "png":
-        width, line = _window(size.lines) if is_tty else (None, None)
-        lines = size.lines if line else None
-        return Target(renderer, columns, _page(width), lines=lines, engine=engine, line=line)
-    if renderer == "none":
-        return Target(renderer, columns, engine=engine)
+    row = _best_renderer() if renderer == "auto" else RENDERERS[renderer]
+    if row.refusal and not row.is_supported():
+        raise FeatmagicError(row.refusal)
+    shell, size, is_tty = running_shell(), shutil.get_terminal_size(), is_terminal(sys.stdout)
     lines = size.lines if is_tty else None
-    viewport = terminal_viewport(size.columns if columns is None else columns + 1, lines)
-    return Target(renderer, columns, viewport, known_color_depth() or 256, lines, engine)
+    width, line_height = _window(size.lines) if is_tty else (None, None)
+    columns = size.columns - 1 if is_tty else _PAGE_COLUMNS if takes_png(shell) else None
+    return Target(
+        row,
+        columns,
+        row.viewport(size.columns if columns is None else columns + 1, lines, width),
+        colors=(known_color_depth() or 256) if row.has_colors else 0,
+        lines=lines,
+        line_height=line_height,
+        engine=is_engine(shell),
+    )
 
 
-def _best_letters() -> str:
-    """What a terminal can show: half blocks, letters where its encoding has none, or captions."""
-    if not color_depth(sys.stdout):
-        return "none"
-    try:
-        "▀█".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        return "ascii"
-    return "blocks"
+def why_no_widget(target: Target) -> str:
+    """Return why a kernel can't show a widget at the target; empty if it can.
+
+    Example:
+        >>> why_no_widget(Target(RENDERERS["none"], 80))
+        '--renderer none is for grids'
+    """
+    if target.engine:
+        return "an engine of ipyparallel has no widgets at its clients"
+    if target.renderer.bundle is None:
+        return f"--renderer {target.renderer.name} is for grids"
+    if find_spec("anywidget") is None:
+        return "a package isn't here: pip install anywidget"
+    return ""
 
 
-def _page(width: int | None) -> Viewport:
-    """A notebook's page; in a terminal that shows images, no wider than its window."""
-    return replace(PAGE, width=min(PAGE.width, max(200, width))) if width else PAGE
+def _best_renderer() -> Renderer:
+    return next(row for row in RENDERERS.values() if row.is_supported())
 
 
 def _window(lines: int) -> tuple[int | None, int | None]:
-    """The width of the terminal's window and the height of a line in pixels, if they are known.
+    """Return the width of the terminal's window and the height of a line in pixels, if known.
 
     The system keeps them beside the columns (ioctl_tty(2), `TIOCGWINSZ`): nothing is asked of the
     terminal itself.
@@ -114,17 +162,62 @@ def _window(lines: int) -> tuple[int | None, int | None]:
     return width or None, height // lines or None
 
 
-def why_no_widget(where: Target) -> str:
-    """Why what a kernel sends can be no explorer here; nothing, where it can.
+# Whether the environment supports a renderer
 
-    Example:
-        >>> why_no_widget(Target("none", 80))
-        '--renderer none is for grids'
-    """
-    if where.engine:
-        return "an engine of ipyparallel has no widgets at its clients"
-    if where.renderer != "png":
-        return f"--renderer {where.renderer} is for grids"
-    if find_spec("anywidget") is None:
-        return "a package isn't here: pip install anywidget"
-    return ""
+
+def _takes_png() -> bool:
+    return takes_png(running_shell())
+
+
+def _takes_letters() -> bool:
+    return color_depth(sys.stdout) > 0
+
+
+def _takes_blocks() -> bool:
+    """Return True if the terminal has colors and its encoding has half blocks."""
+    if not _takes_letters():
+        return False
+    try:
+        "▀█".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# The room for a picture
+
+
+def _page(columns: int, lines: int | None, width: int | None) -> Viewport:
+    """Return a notebook's page, no wider than the window of a terminal that shows images."""
+    return replace(PAGE, width=min(PAGE.width, max(_NARROWEST_PAGE, width))) if width else PAGE
+
+
+def _terminal(columns: int, lines: int | None, width: int | None) -> Viewport:
+    return terminal_viewport(columns, lines)
+
+
+def _no_picture(columns: int, lines: int | None, width: int | None) -> None:
+    return None
+
+
+# In the order in which `auto` tries them.
+RENDERERS = {
+    row.name: row
+    for row in (
+        Renderer(
+            "png",
+            _takes_png,
+            _page,
+            refusal=(
+                "This terminal shows no PNG: IPython 9.13 and newer does in kitty, ghostty, "
+                "WezTerm, iTerm2, Konsole. --renderer blocks draws in any; --save PATH writes a "
+                "file."
+            ),
+            has_colors=True,
+            bundle=png_bundle,
+        ),
+        Renderer("blocks", _takes_blocks, _terminal, has_colors=True, cells=HalfBlockCells),
+        Renderer("ascii", _takes_letters, _terminal, cells=lambda mosaic, _: AsciiCells(mosaic)),
+        Renderer("none", lambda: True, _no_picture),
+    )
+}

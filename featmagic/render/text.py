@@ -1,4 +1,4 @@
-"""A mosaic as lines of text, whatever draws its cells: two values, one above the other, are one."""
+"""A mosaic as lines of text: a cell is a letter that stands for two values, one above the other."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ from featmagic.planes.dtypes import Pixels
 from featmagic.render.mosaic import Mosaic
 from featmagic.render.palette import GAP, LEVELS
 
+_LEAST_TOKEN_CELLS = 24  # in a line, if the terminal is wide enough
+
 
 class CellPainter(Protocol):
-    """What draws cells: half blocks in color, or letters.
+    """What draws the cells of a mosaic: in half blocks, or in plain letters.
 
     Attributes:
-        pixels: the tiles as indices of the ink's own, `(rows, h, ncols, w)`, as large as drawn.
+        pixels: the tiles as large as they are drawn, `(rows, h, ncols, w)` indices whose meaning
+            only the painter knows.
     """
 
     pixels: NDArray[Any]
 
     def line(self, upper: list[list[int]], lower: list[list[int]]) -> str:
-        """A line of a row of tiles, a blank between them."""
+        """Return a line of a row of tiles, with a blank between two tiles."""
 
     def run(self, indices: list[int]) -> str:
-        """Single values from left to right."""
+        """Return single values from left to right."""
 
     def strength(self, share: float) -> str:
-        """One letter for a channel's strength, 0 to 1."""
+        """Return a letter for a channel's strength, 0 to 1."""
 
     def mark(self, letters: str) -> str:
-        """What says behind a label that a tile holds NaN or infinities."""
+        """Return what stands behind the label of a tile with NaN or infinities."""
 
     def picture(self, pixels: Pixels) -> NDArray[Any]:
-        """An image `(h, w, 3)` as indices."""
+        """Return an image `(h, w, 3)` as indices, as in `pixels`."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,9 @@ class MosaicLines:
     """The lines of a mosaic; those of a row of tiles are made when they are asked for.
 
     Attributes:
-        head, tail: above and below all tiles.
-        row: gives the lines of a row of tiles.
-        rows: how many there are.
+        head, tail: the lines above and below all tiles.
+        row: returns the lines of a row of tiles.
+        rows: the number of rows of tiles.
     """
 
     head: list[str]
@@ -56,15 +59,15 @@ class MosaicLines:
     tail: list[str]
 
     def all(self) -> list[str]:
-        """Every line."""
+        """Return every line."""
         return self.first(self.rows)
 
     def first(self, rows: int) -> list[str]:
-        """The lines with that many rows of tiles."""
+        """Return the lines with only the first rows of tiles."""
         return [*self.head, *(line for n in range(rows) for line in self.row(n)), *self.tail]
 
     def fitting(self, height: int) -> int:
-        """How many rows of tiles leave the whole no taller than `height`: one at least."""
+        """Return how many rows of tiles fit in `height` lines; one at least."""
         left = height - len(self.head) - len(self.tail)
         for number in range(self.rows):
             left -= len(self.row(number))
@@ -73,8 +76,8 @@ class MosaicLines:
         return self.rows
 
 
-def mosaic_lines(mosaic: Mosaic, ink: CellPainter, columns: int) -> MosaicLines:
-    """The mosaic in lines of at most `columns` letters, labels above the tiles.
+def mosaic_lines(mosaic: Mosaic, cells: CellPainter, columns: int) -> MosaicLines:
+    """Lay out a mosaic in lines of at most `columns` letters, with labels above the tiles.
 
     Example:
         >>> import torch
@@ -87,61 +90,86 @@ def mosaic_lines(mosaic: Mosaic, ink: CellPainter, columns: int) -> MosaicLines:
         ['0   1', '.+@ @v.']
     """
     margin = max((len(text) + 1 for *_, text in mosaic.ticks), default=0)
-    head = _strip_lines(mosaic, ink, margin, columns)
-    row = cache(partial(_row, mosaic, ink, margin))
-    return MosaicLines(head, row, len(ink.pixels), _color_line(mosaic, ink, margin, columns))
+    head = _prefix_token_lines(mosaic, cells, margin, columns)
+    row = cache(partial(_row_lines, mosaic, cells, margin))
+    return MosaicLines(head, row, len(cells.pixels), _color_line(mosaic, cells, margin, columns))
 
 
-def _row(mosaic: Mosaic, ink: CellPainter, margin: int, row: int) -> list[str]:
-    """The lines of a row of tiles."""
-    band = ink.pixels[row]
-    ncols, width = band.shape[1:3]
+def _row_lines(mosaic: Mosaic, cells: CellPainter, margin: int, row: int) -> list[str]:
+    """Return the lines of a row of tiles: its input image, labels, and values."""
+    values = cells.pixels[row]
+    ncols, width = values.shape[1:3]
     first = row * ncols
-    there = len(mosaic.labels[first : first + ncols])
-    lines = _label_line(mosaic, ink, first, there, width, margin)
-    names = {(line * mosaic.zoom) // 2: text for r, line, text in mosaic.ticks if r == row}
-    for number, (upper, lower) in enumerate(_pairs(band[:, :there])):
-        name = names.get(number, "").rjust(margin - 1) + " " if margin else ""
-        lines.append(name + ink.line(upper, lower))
-    return [*_input_lines(mosaic, ink, row, margin), *lines]
-
-
-def _input_lines(mosaic: Mosaic, ink: CellPainter, row: int, margin: int) -> list[str]:
-    """The input image, above the tiles that belong to it: once, if it is the same for all."""
-    if row >= len(mosaic.inputs):
-        return []
-    places = ink.picture(mosaic.inputs[row])[:, None]
-    lines = [ink.line(upper, lower) for upper, lower in _pairs(places)]
-    return [f"{'':{margin}}{line}" for line in ["input", *lines]]
-
-
-def _strip_lines(mosaic: Mosaic, ink: CellPainter, margin: int, columns: int) -> list[str]:
-    """A line for each prefix token, a cell for each channel; more lines where one is too short."""
-    if mosaic.strip is None:
-        return []
-    wide = max(len(name) for name in mosaic.strip.names)
-    across = mosaic.indices.shape[2] * (mosaic.tile_size[1] * mosaic.zoom + 1)
-    a_line = max(1, min(max(24, across - wide - 1), columns - margin - wide - 1))
-    lines = []
-    for name, indices in zip(mosaic.strip.names, mosaic.strip.indices.tolist(), strict=True):
-        for first in range(0, len(indices), a_line):
-            text = "" if first else name
-            cells = ink.run(indices[first : first + a_line])
-            lines.append(f"{'':{margin}}{text:<{wide}} {cells}")
+    count = len(mosaic.labels[first : first + ncols])
+    lines = [
+        *_input_lines(mosaic, cells, row, margin),
+        *_label_line(mosaic, cells, first, count, width, margin),
+    ]
+    ticks = {(line * mosaic.zoom) // 2: text for r, line, text in mosaic.ticks if r == row}
+    for number, (upper, lower) in enumerate(_pairs(values[:, :count])):
+        tick = ticks.get(number, "").rjust(margin - 1) + " " if margin else ""
+        lines.append(tick + cells.line(upper, lower))
     return lines
 
 
-def _color_line(mosaic: Mosaic, ink: CellPainter, margin: int, columns: int) -> list[str]:
-    """The colors from the low end to the high end, with figures."""
+def _input_lines(mosaic: Mosaic, cells: CellPainter, row: int, margin: int) -> list[str]:
+    """Return the input image of a row of tiles; one for all rows stands above the first."""
+    if row >= len(mosaic.inputs):
+        return []
+    image = cells.picture(mosaic.inputs[row])[:, None]
+    lines = [cells.line(upper, lower) for upper, lower in _pairs(image)]
+    return [f"{'':{margin}}{line}" for line in ["input", *lines]]
+
+
+def _label_line(
+    mosaic: Mosaic, cells: CellPainter, first: int, count: int, width: int, margin: int
+) -> list[str]:
+    """Return the labels of a row of tiles, each with its channel's strength and marks behind it.
+
+    There is no line if a tile is too narrow for the longest label.
+    """
+    longest = max(map(len, mosaic.labels))
+    if longest == 0 or longest > width:
+        return []
+    texts = list(mosaic.labels[first : first + count])
+    if mosaic.bars and longest + 2 <= width:
+        strengths = mosaic.bars[first : first + count]
+        texts = [f"{t} {cells.strength(s)}" for t, s in zip(texts, strengths, strict=True)]
+    most = max(map(len, texts)) + 1 + max(map(len, mosaic.nonfinite), default=width)
+    if most <= width:
+        marks = mosaic.nonfinite[first : first + count]
+        texts = [f"{t} {cells.mark(mark)}" for t, mark in zip(texts, marks, strict=True)]
+    return [(" " * margin + " ".join(text.ljust(width) for text in texts)).rstrip()]
+
+
+def _prefix_token_lines(mosaic: Mosaic, cells: CellPainter, margin: int, columns: int) -> list[str]:
+    """Return the prefix tokens: a cell for each channel, in as many lines as they need."""
+    if mosaic.strip is None:
+        return []
+    name_width = max(len(name) for name in mosaic.strip.names)
+    tiles = mosaic.indices.shape[2] * (mosaic.tile_size[1] * mosaic.zoom + 1)
+    wanted = max(_LEAST_TOKEN_CELLS, tiles - name_width - 1)
+    cells_per_line = max(1, min(wanted, columns - margin - name_width - 1))
+    lines = []
+    for name, indices in zip(mosaic.strip.names, mosaic.strip.indices.tolist(), strict=True):
+        for first in range(0, len(indices), cells_per_line):
+            text = "" if first else name
+            run = cells.run(indices[first : first + cells_per_line])
+            lines.append(f"{'':{margin}}{text:<{name_width}} {run}")
+    return lines
+
+
+def _color_line(mosaic: Mosaic, cells: CellPainter, margin: int, columns: int) -> list[str]:
+    """Return the colors from the low end to the high end, with figures."""
     if not mosaic.ends:
         return []
     low, middle, high = mosaic.ends
-    there = columns - margin - sum(map(len, mosaic.ends)) - 4
-    half = min(8, there // 2)
+    room = columns - margin - sum(map(len, mosaic.ends)) - 4
+    half = min(8, room // 2)
     if half < 1:
         return [_cut(f"{low} … {middle} … {high}", columns)]
     steps = np.linspace(0, LEVELS - 1, 2 * half).round().astype(int).tolist()
-    left, right = ink.run(steps[:half]), ink.run(steps[half:])
+    left, right = cells.run(steps[:half]), cells.run(steps[half:])
     return [f"{'':{margin}}{low} {left} {middle} {right} {high}"]
 
 
@@ -149,28 +177,9 @@ def _cut(text: str, columns: int) -> str:
     return text if len(text) <= columns else text[: columns - 1] + "…"
 
 
-def _pairs(band: NDArray[Any]) -> Iterator[tuple[list[list[int]], list[list[int]]]]:
-    """Two rows of pixels at a time, `(ncols, w)` each."""
-    if len(band) % 2:
-        band = np.concatenate([band, np.full_like(band[:1], GAP)])
-    for upper, lower in zip(band[::2], band[1::2], strict=True):
+def _pairs(values: NDArray[Any]) -> Iterator[tuple[list[list[int]], list[list[int]]]]:
+    """Yield two rows of pixels at a time, `(ncols, w)` each; below an odd last one is a gap."""
+    if len(values) % 2:
+        values = np.concatenate([values, np.full_like(values[:1], GAP)])
+    for upper, lower in zip(values[::2], values[1::2], strict=True):
         yield upper.tolist(), lower.tolist()
-
-
-def _label_line(
-    mosaic: Mosaic, ink: CellPainter, first: int, there: int, width: int, margin: int
-) -> list[str]:
-    """The labels of a row of tiles, each with its channel's strength behind it."""
-    labels = mosaic.labels
-    longest = max(map(len, labels))
-    if longest == 0 or longest > width:
-        return []
-    texts = list(labels[first : first + there])
-    if mosaic.bars and longest + 2 <= width:
-        strengths = mosaic.bars[first : first + there]
-        texts = [f"{t} {ink.strength(s)}" for t, s in zip(texts, strengths, strict=True)]
-    most = max(map(len, texts)) + 1 + max(map(len, mosaic.nonfinite), default=width)
-    if most <= width:
-        marks = mosaic.nonfinite[first : first + there]
-        texts = [f"{t} {ink.mark(mark)}" for t, mark in zip(texts, marks, strict=True)]
-    return [(" " * margin + " ".join(text.ljust(width) for text in texts)).rstrip()]

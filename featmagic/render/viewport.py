@@ -1,4 +1,4 @@
-"""How many tiles in a row and how large, in the room there is."""
+"""The room for a picture, and how tiles are laid out in it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from featmagic.options.view import View
 
 @dataclass(frozen=True)
 class Viewport:
-    """What there is to draw on, in pixels: a page's, or a terminal's half cells.
+    """The room for a picture, in pixels of a page, or in half cells of a terminal.
 
     Attributes:
         width: of the whole mosaic.
         gap: between tiles.
-        smallest, largest: a tile's longer side, where zooming can choose.
-        columns: planes too large for so many tiles in a row are shrunk.
-        narrowest: how far they are shrunk where a row can't be broken.
-        line: the least distance between the labels of two rows of values.
-        letter: how wide a letter of such a label is.
-        beside: the longest side of an input image that stands beside the tiles.
+        smallest, largest: a tile's longer side, if the zoom is free to choose.
+        columns: planes are shrunk if they are too large for so many tiles in a row.
+        narrowest: a tile's longer side below which planes aren't shrunk for a row that can't be
+            broken.
+        line: the least distance between the ticks of two rows of values.
+        letter: width of a letter of a tick.
+        beside: the longest side of an input image beside the tiles.
         on_image: as `smallest`, for tiles that lie on the input image.
         strict: whether nothing may be wider than `width`.
-        height: that a tile may have, where there is such a limit.
+        height: the most that a tile may have; None if there is no limit.
     """
 
     width: int
@@ -40,34 +41,40 @@ class Viewport:
     height: int | None = None
 
     def with_input(self) -> Viewport:
-        """The room that an input image leaves: beside it, or in a terminal below it."""
+        """Return the room that an input image leaves: beside it, or in a terminal below it."""
         if not self.strict:
             return replace(self, width=self.width - self.beside - self.gap)
         return replace(self, height=self.height and max(8, self._for_both - self._for_both // 3))
 
     def of_input(self, height: int) -> int | None:
-        """How tall an input image may be above tiles so tall; None where nothing limits it."""
+        """Return the most height of an input image above tiles so tall; None for no limit."""
         if self.height is None:
             return None
         return max(4, self._for_both // 3, self._for_both - height) // 2 * 2
 
     @property
     def _for_both(self) -> int:
-        return (self.height or 0) - _WORDS
+        return (self.height or 0) - _INPUT_WORDS
 
 
 # In half cells: the line above an input image, and three of a caption that speaks of it.
-_WORDS = 8
+_INPUT_WORDS = 8
 
-# A JupyterLab cell has 768 pixels in a window of 1200; wider pictures it shrinks and blurs.
+LINES_AROUND = 6  # lines of a screen for a caption, labels, figures and the next prompt
+
+# A JupyterLab cell is 768 pixels wide in a window of 1200; wider pictures are shrunk and blurred.
 PAGE = Viewport(width=760, gap=2, smallest=20, largest=192, columns=4)
 
 
 @dataclass(frozen=True)
 class GridLayout:
-    """`ncols` tiles a row, each value `zoom` pixels wide; first every `shrink` values are one.
+    """How tiles are laid out.
 
-    Flat pictures are drawn taller: then each row of values comes `tall` times.
+    Attributes:
+        ncols: tiles in a row.
+        zoom: width and height of a value in pixels.
+        shrink: so many values become one in each direction, before they are enlarged.
+        tall: how often each row of values is repeated, to draw a flat picture taller.
     """
 
     ncols: int
@@ -77,12 +84,12 @@ class GridLayout:
 
 
 def tiles_that_fit(width: int, zoom: int, viewport: Viewport) -> int:
-    """How many tiles of that width fit in a row."""
+    """Return how many tiles of `width` values fit in a row."""
     return (viewport.width - viewport.gap) // (width * zoom + viewport.gap)
 
 
 def most_columns(size: tuple[int, int], view: View, viewport: Viewport) -> int:
-    """How many planes of `(H, W)` values fit in one row, shrunk to `room.narrowest` if need be.
+    """Return how many planes of `(H, W)` values fit in a row, shrunk as far as they may be.
 
     Example:
         >>> most_columns((24, 24), View(), PAGE)
@@ -100,7 +107,7 @@ def most_columns(size: tuple[int, int], view: View, viewport: Viewport) -> int:
 
 
 def step_of_labels(zoom: int, viewport: Viewport) -> int:
-    """Every how many rows of values a label has room: 1, 2, 5, 10, 20 ...
+    """Return the step between rows of values that have ticks: 1, 2, 5, 10, 20 ...
 
     Example:
         >>> step_of_labels(3, PAGE)
@@ -111,15 +118,12 @@ def step_of_labels(zoom: int, viewport: Viewport) -> int:
     return min(step for step in steps if step >= least)
 
 
-LINES_AROUND = 6  # lines of a screen for a caption, labels, figures and the next prompt
-
-
 def terminal_viewport(columns: int, lines: int | None = None) -> Viewport:
-    """The room in a terminal: a value is as wide as a cell and half as tall.
+    """Return the room in a terminal, where a value is as wide as a cell and half as tall.
 
     Args:
         columns: of the terminal.
-        lines: of its screen, where it has one: a tile is no taller, with its caption.
+        lines: of its screen, which a tile fits together with its caption; None for no limit.
 
     Example:
         >>> terminal_viewport(80, 24).height

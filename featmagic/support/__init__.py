@@ -1,1 +1,1 @@
-"""What everything may use: errors, text, the environment, progress."""
+"""Errors, text, the environment and progress: what every other package may use."""

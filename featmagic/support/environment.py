@@ -1,4 +1,8 @@
-"""The shell, kernel, front end and terminal that featmagic runs in: found, never imported."""
+"""The shell, kernel, front end and terminal that this process runs in.
+
+IPython, ipyparallel and marimo are looked up among the imported modules and never imported; nothing
+is asked of a terminal, whose answer would mix with what the user types.
+"""
 
 from __future__ import annotations
 
@@ -8,161 +12,48 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from featmagic.support.text import printable
+EXTENSION = "_featmagic"  # the shell's attribute that holds the extension while it is loaded
 
-EXTENSION = "_featmagic"  # of the shell: the extension, while it is loaded
+# The shell and its kernel
 
 
 def running_shell() -> Any:
-    """The running IPython, or None.
-
-    Example:
-        >>> running_shell() is None or hasattr(running_shell(), "user_ns")
-        True
-    """
+    """Return the running IPython shell, or None."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython else None
 
 
-def takes_png(shell: Any) -> bool:
-    """Whether the shell is a kernel's, or a terminal's that draws PNGs (IPython 9.13, kitty).
-
-    Example:
-        >>> takes_png(None)
-        False
-    """
-    return is_kernel(shell) or "image/png" in (getattr(shell, "mime_renderers", None) or {})
-
-
 def is_kernel(shell: Any) -> bool:
-    """Whether the shell is a kernel's, behind a notebook.
-
-    Example:
-        >>> is_kernel(None)
-        False
-    """
+    """Return True if the shell is that of a kernel, such as a notebook's."""
     return hasattr(shell, "kernel")
 
 
-def name_of(value: object, usual: str) -> str:
-    """The name of the user's variable that holds it; the usual name, where none does.
-
-    Example:
-        >>> name_of(object(), "feature_maps")
-        'feature_maps'
-    """
-    names = getattr(running_shell(), "user_ns", {})
-    if names.get(usual) is value:
-        return usual
-    found = (name for name, held in names.items() if held is value and name[0] != "_")
-    return next(found, usual)
-
-
 def is_engine(shell: object) -> bool:
-    """Whether the shell is an engine's of ipyparallel, whose output is shown at its clients.
-
-    Example:
-        >>> is_engine(None)
-        False
-    """
+    """Return True if the shell is that of an ipyparallel engine, displayed at its clients."""
     module = sys.modules.get("ipyparallel.engine.kernel")
     kernel = getattr(shell, "kernel", None)
     return module is not None and isinstance(kernel, module.IPythonParallelKernel)
 
 
-def runs_widgets() -> bool:
-    """Whether a widget can be shown: behind a notebook, marimo's too.
-
-    Example:
-        >>> runs_widgets()
-        False
-    """
-    marimo = sys.modules.get("marimo")
-    return is_kernel(running_shell()) or (marimo is not None and marimo.running_in_notebook())
+def takes_png(shell: Any) -> bool:
+    """Return True if the shell displays PNGs: in a kernel, or in a terminal since IPython 9.13."""
+    return is_kernel(shell) or "image/png" in (getattr(shell, "mime_renderers", None) or {})
 
 
-def is_run_by_a_program() -> bool:
-    """Whether the cell is run by a program: nbclient, papermill, nbconvert.
-
-    They keep each widget's state as it was opened in the notebook's file.
-
-    Example:
-        >>> is_run_by_a_program()
-        False
-    """
-    return is_kernel(running_shell()) and _request("content").get("allow_stdin") is False
-
-
-def is_jupyterlab() -> bool:
-    """Whether the script finds the picture in the page and takes its place: in JupyterLab.
-
-    Notebook 7 is made of the same parts. In VS Code and Colab a picture is in a page of its own.
-
-    Example:
-        >>> is_jupyterlab()
-        False
-    """
-    return "deletedCells" in _request("metadata")
-
-
-def _request(part: str) -> Mapping[str, Any]:
-    """A part of the message that asked for the cell which is running; empty where none did."""
-    kernel = getattr(running_shell(), "kernel", None)
-    parent = kernel.get_parent() if kernel is not None else {}
-    found: Mapping[str, Any] = (parent or {}).get(part) or {}
-    return found
-
-
-def color_depth(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
-    """How many colors the terminal behind `stream` shows: 2**24, 256, or 0.
-
-    Judged by the environment alone: a question to the terminal would eat what the user has typed.
-    The conventions are those of no-color.org and of COLORTERM.
-
-    Example:
-        >>> import io
-        >>> color_depth(io.StringIO())
-        0
-    """
-    term = environment.get("TERM", "")
-    dumb = term in ("", "dumb") and not environment.get("WT_SESSION")
-    if environment.get("NO_COLOR") or dumb or not is_terminal(stream):
-        return 0
-    return known_color_depth(environment)
-
-
-def is_terminal(stream: TextIO) -> bool:
-    """Whether a stream ends at a terminal: what a user puts in its place need not know.
-
-    Example:
-        >>> import io
-        >>> is_terminal(io.StringIO())
-        False
-    """
-    return bool(getattr(stream, "isatty", bool)())
-
-
-def known_color_depth(environment: Mapping[str, str] = os.environ) -> int:
-    """How many colors the environment speaks of, wanted or not: 2**24, 256, or 0.
-
-    Example:
-        >>> known_color_depth({"TERM": "xterm-256color", "NO_COLOR": "1"})
-        256
-    """
-    if environment.get("COLORTERM") in ("truecolor", "24bit") or environment.get("WT_SESSION"):
-        return 2**24
-    return 256 if "256color" in environment.get("TERM", "") or environment.get("TMUX") else 0
+def name_of(value: object, default: str) -> str:
+    """Return the name of the user's variable that holds the value, or the default."""
+    names = getattr(running_shell(), "user_ns", {})
+    if names.get(default) is value:
+        return default
+    holding = (name for name, held in names.items() if held is value and name[0] != "_")
+    return next(holding, default)
 
 
 def run_in_main_thread(run: Callable[[], None]) -> None:
-    """Run it in the main thread, now or after the cell that is running there.
+    """Call `run` in the main thread: at once, or after the cell that is running there.
 
-    JupyterLab has what a widget says heard in a thread of its own (subshells, ipykernel 7): a look
-    from there would change a model's mode while a cell trains it.
-
-    Example:
-        >>> run_in_main_thread(lambda: print("run"))
-        run
+    JupyterLab handles a widget's messages in a thread of its own (subshells, ipykernel 7): a pass
+    of a model in that thread would change the model's mode while a cell trains it.
     """
     loop = getattr(getattr(running_shell(), "kernel", None), "io_loop", None)
     if loop is None or threading.current_thread() is threading.main_thread():
@@ -171,13 +62,70 @@ def run_in_main_thread(run: Callable[[], None]) -> None:
         loop.add_callback(run)
 
 
-def one_line(error: BaseException) -> str:
-    """An error as a line for people.
+# The front end
+
+
+def runs_widgets() -> bool:
+    """Return True if widgets can be displayed: in a kernel, or in a notebook of marimo."""
+    marimo = sys.modules.get("marimo")
+    return is_kernel(running_shell()) or (marimo is not None and marimo.running_in_notebook())
+
+
+def is_run_by_a_program() -> bool:
+    """Return True if the cell is run by a program such as nbclient, papermill or nbconvert.
+
+    Those save the state of each widget, as it was when it was opened, in the notebook's file.
+    """
+    return is_kernel(running_shell()) and _request("content").get("allow_stdin") is False
+
+
+def is_jupyterlab() -> bool:
+    """Return True if the front end is JupyterLab or Notebook 7, made of the same parts.
+
+    There a script can find a picture on the page and take its place; in VS Code and Colab a picture
+    is on a page of its own.
+    """
+    return "deletedCells" in _request("metadata")
+
+
+def _request(part: str) -> Mapping[str, Any]:
+    """Return a part of the message that asked for the running cell; empty if there is none."""
+    kernel = getattr(running_shell(), "kernel", None)
+    parent = kernel.get_parent() if kernel is not None else {}
+    found: Mapping[str, Any] = (parent or {}).get(part) or {}
+    return found
+
+
+# The terminal
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Return True if the stream ends at a terminal; it may be any object of the user's."""
+    return bool(getattr(stream, "isatty", bool)())
+
+
+def color_depth(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
+    """Return the number of colors of the terminal behind a stream: 2**24, 256, or 0 for none.
+
+    The number is 0 if the stream ends elsewhere, or the user wants no colors. The conventions are
+    those of no-color.org and of COLORTERM.
+    """
+    term = environment.get("TERM", "")
+    dumb = term in ("", "dumb") and not environment.get("WT_SESSION")
+    if environment.get("NO_COLOR") or dumb or not is_terminal(stream):
+        return 0
+    return known_color_depth(environment)
+
+
+def known_color_depth(environment: Mapping[str, str] = os.environ) -> int:
+    """Return the number of colors that the environment promises: 2**24, 256, or 0 for none.
+
+    It counts them even if the user wants no colors, or there is no terminal.
 
     Example:
-        >>> one_line(KeyError("x")), one_line(KeyboardInterrupt())
-        ("KeyError: 'x'", 'KeyboardInterrupt')
+        >>> known_color_depth({"TERM": "xterm-256color", "NO_COLOR": "1"})
+        256
     """
-    text = (str(error).strip().splitlines() or [""])[0]
-    name = type(error).__name__
-    return printable(f"{name}: {text}" if text else name)
+    if environment.get("COLORTERM") in ("truecolor", "24bit") or environment.get("WT_SESSION"):
+        return 2**24
+    return 256 if "256color" in environment.get("TERM", "") or environment.get("TMUX") else 0

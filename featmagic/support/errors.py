@@ -1,4 +1,4 @@
-"""What featmagic raises and says."""
+"""The errors that featmagic raises, and errors as one line."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from featmagic.support.text import printable
 
 
 class FeatmagicError(ValueError):
-    """A request that can't be met: what was wrong, what there is, what to do, in one line.
+    """A request that can't be met.
 
-    IPython shows `_render_traceback_` in place of a traceback and still counts the cell as failed.
+    The message says in one line what is wrong, what there is, and what to do. IPython shows it in
+    place of a traceback, and the cell counts as failed.
     """
 
     def __str__(self) -> str:
-        """The message; what it says of names can't reach a terminal as control codes."""
+        """Return the message, in which no name can send control codes to a terminal."""
         return printable(str(self.args[0])) if self.args else ""
 
     def _render_traceback_(self) -> list[str]:
@@ -23,16 +24,29 @@ class FeatmagicError(ValueError):
 
 
 class MissingMap(FeatmagicError, KeyError):
-    """A key that `FeatureMaps` doesn't hold; a `KeyError`, as of any mapping."""
+    """A key that isn't in a `FeatureMaps`; a `KeyError`, as for any mapping."""
 
 
 def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> str:
-    """A sentence that names the known words nearest to `word`, or nothing.
+    """Return a sentence that suggests known words similar to `word`; empty if none is.
 
     Example:
         >>> did_you_mean("con1", ["cnn1", "act1"])
         ' Did you mean cnn1?'
     """
-    folded = {one.casefold(): one for one in reversed(list(known))}
-    near = difflib.get_close_matches(word.casefold(), list(folded), n=limit, cutoff=0.6)
-    return f" Did you mean {' or '.join(folded[one] for one in near)}?" if near else ""
+    folded = {known_word.casefold(): known_word for known_word in reversed(list(known))}
+    similar = difflib.get_close_matches(word.casefold(), list(folded), n=limit, cutoff=0.6)
+    words = " or ".join(folded[match] for match in similar)
+    return f" Did you mean {words}?" if similar else ""
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error as one line: its class, and the first line of its message.
+
+    Example:
+        >>> one_line(KeyError("x")), one_line(KeyboardInterrupt())
+        ("KeyError: 'x'", 'KeyboardInterrupt')
+    """
+    text = (str(error).strip().splitlines() or [""])[0]
+    name = type(error).__name__
+    return printable(f"{name}: {text}" if text else name)

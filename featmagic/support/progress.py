@@ -1,4 +1,4 @@
-"""A bar for drawing that takes its time; nothing at all for drawing that doesn't."""
+"""A progress bar for work that takes longer than a second."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from typing import Any, Literal
 
 from featmagic.support.environment import running_shell
 
-PATIENCE = 1.0  # seconds without a bar
+PATIENCE = 1.0  # seconds before a bar appears
 
 
 class Progress:
-    """For one `with` block: a bar that comes when a second has passed, and goes at the end.
+    """A progress bar for a `with` block: it appears after a second, and is removed at the end.
 
-    tqdm draws it, and is imported no earlier: a widget in a notebook, if ipywidgets is there, and
-    a line on a terminal's standard error output. Elsewhere there is none: it would stay in files.
+    tqdm draws it, and is imported only then: as a widget in a notebook that has ipywidgets, as a
+    line of standard error in a terminal. Elsewhere there is no bar, since it would stay in files.
+
+    Args:
+        total: the number of steps.
+        what: the word before the bar.
 
     Example:
         >>> with Progress(3, "Drawing") as progress:
@@ -41,11 +45,11 @@ class Progress:
     ) -> Literal[False]:
         if self._bar is not None:
             self._bar.close()
-            self._empty()
+            self._remove_widget()
         return False
 
     def step(self) -> None:
-        """One of the steps is done."""
+        """Count a step as done."""
         self._done += 1
         if self._bar is not None:
             self._bar.update()
@@ -53,24 +57,24 @@ class Progress:
             self._open()
 
     def clear(self) -> None:
-        """Make room for other output: a bar in a terminal comes back with the next step."""
+        """Make room for other output: in a terminal the bar reappears with the next step."""
         if self._bar is not None:
             self._bar.clear()
 
     def _open(self) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tqdm's, that ipywidgets isn't there
+            warnings.simplefilter("ignore")  # tqdm warns if ipywidgets is missing
             from tqdm.auto import tqdm
         kwargs: dict[str, Any] = {"total": self._total, "initial": self._done, "desc": self._what}
-        # Text in a kernel's output would stand between the pictures, and stay in the notebook.
+        # As text in a kernel's output the bar would stay in the notebook, between the pictures.
         kwargs |= {"display": False} if _draws_widgets(tqdm) else {"disable": None}
         self._bar = tqdm(leave=False, **kwargs)
         if container := getattr(self._bar, "container", None):
             self._display_id = f"featmagic-{id(self)}"
             self._publish(container._repr_mimebundle_())
 
-    def _empty(self) -> None:
-        """Leave nothing of the widget: a saved notebook couldn't show it any more."""
+    def _remove_widget(self) -> None:
+        """Empty the widget's output: a saved notebook couldn't show it."""
         if self._display_id is not None:
             self._publish({"text/plain": ""}, update=True)
 
@@ -80,5 +84,5 @@ class Progress:
         )
 
 
-def _draws_widgets(kind: type) -> bool:
-    return any(cls.__module__ == "tqdm.notebook" for cls in kind.__mro__)
+def _draws_widgets(bar_class: type) -> bool:
+    return any(cls.__module__ == "tqdm.notebook" for cls in bar_class.__mro__)

@@ -1,13 +1,16 @@
-"""Text as people read it: printable, wrapped, truncated, spoken, counted in bytes."""
+"""Text for people: printable, wrapped, truncated, read aloud; shares, sizes and histograms."""
 
 from __future__ import annotations
 
 import re
 import sys
 
+BLOCKS = "▁▂▃▄▅▆▇█"
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
 
 def printable(text: str) -> str:
-    r"""`text` with control characters spelled out: a layer's name may hold anything.
+    r"""Return a text with control characters spelled out: a layer's name may hold anything.
 
     Example:
         >>> printable("a\x1b[2J")
@@ -17,21 +20,13 @@ def printable(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print a line; a letter that the output's encoding lacks becomes a question mark.
-
-    Example:
-        >>> say("0 … 1")
-        0 … 1
-    """
+    """Print a line; letters that the output's encoding lacks become question marks."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding))
 
 
-BLOCKS = "▁▂▃▄▅▆▇█"
-
-
 def sparkline(histogram: tuple[int, ...]) -> str:
-    """The shares of all values as blocks, the fullest part being the tallest.
+    """Return a histogram as blocks, as tall as the parts are full.
 
     Example:
         >>> sparkline((1, 0, 3))
@@ -42,9 +37,9 @@ def sparkline(histogram: tuple[int, ...]) -> str:
 
 
 def spoken(caption: str) -> str:
-    """A caption as a sentence to be heard, each line of an overview as one: for alt texts.
+    """Return a caption as a sentence to be read aloud, for alt texts; each line is a sentence.
 
-    A screen reader spells out the blocks of a histogram one by one, and makes no pause at a gap.
+    A screen reader would read each block of a histogram, and pause at no gap.
 
     Example:
         >>> spoken("fc  Linear  (1, 5) float32 cpu · NC: 5 of 5 values · 0 █▁▁█ 2  mean 1")
@@ -66,7 +61,7 @@ _AS_SPOKEN = {
 
 
 def percent(share: float) -> str:
-    """A share of 0 to 1; little isn't nothing, and much isn't all.
+    """Return a share of 0 to 1 as a percentage, in which a little isn't 0 % nor almost all 100 %.
 
     Example:
         >>> percent(0.001), percent(0.5)
@@ -77,11 +72,8 @@ def percent(share: float) -> str:
     return "> 99 %" if 0.99 < share < 1 else f"{share * 100:.0f} %"
 
 
-_UNITS = ("B", "kB", "MB", "GB", "TB")
-
-
 def format_bytes(count: int) -> str:
-    """So many bytes, in the unit that suits.
+    """Return a number of bytes in the unit that suits it.
 
     Example:
         >>> format_bytes(802816)
@@ -97,7 +89,7 @@ def format_bytes(count: int) -> str:
 
 
 def truncate(text: str, most: int) -> str:
-    """The text in so many letters: what is left out is in its middle.
+    """Return a text of at most `most` letters, shortened in the middle.
 
     Example:
         >>> truncate("layer1.0.downsample.conv1", 12)
@@ -105,12 +97,14 @@ def truncate(text: str, most: int) -> str:
     """
     if len(text) <= most:
         return text
-    before = most // 2
-    return text[:before] + "…" + text[len(text) - (most - before - 1) :]
+    kept = most // 2
+    return text[:kept] + "…" + text[len(text) - (most - kept - 1) :]
 
 
 def wrap(caption: str, columns: int | None) -> str:
-    """The caption in lines of that many letters, broken between its parts, or behind commas.
+    """Break a caption into lines of `columns` letters, between its parts or after commas.
+
+    None leaves it as it is.
 
     Example:
         >>> print(wrap("fc  Linear · 5 of 5 values · viridis", 30))
@@ -134,7 +128,7 @@ def wrap(caption: str, columns: int | None) -> str:
 
 
 def _broken(line: str, columns: int) -> list[str]:
-    """A line that is too long all the same, broken behind commas; a line goes on indented."""
+    """Break a line after its commas and double blanks; the lines that follow are indented."""
     lines = [""]
     for part in re.split(r"(?<=,) (?![^(]*\))|(?<=\S)  (?=\S)", line):  # not inside a shape
         between = " " if lines[-1].endswith(",") else "  "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -21,9 +22,11 @@ from helpers.explored import (
     written,
 )
 from helpers.front_ends import contrast
+from PIL import Image
 from playwright.sync_api import expect
 
 from featmagic.render.palette import CONSTANT, GAP, NAN, NEGATIVE_INF, POSITIVE_INF, palette
+from featmagic.render.png import encode_gray_png
 
 OTHERS = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
 STRANGE_KEY = '<img src=x onerror="hacked = 1">'
@@ -144,6 +147,50 @@ def test_what_is_no_number_has_colors_of_its_own(it):
     expect(it.layer("strange")).to_contain_text("1 NaN")
     it.point_at(1, 2, 3, side=9)
     expect(it.status).to_contain_text("strange[0, 1, 2, 3] = NaN")
+
+
+OTHER_CODES = {"gap": 130, "constant": 124, "nan": 249, "+inf": 131, "-inf": 200}
+
+
+def recoded(png, codes):
+    """The same gray PNG with 124 levels, and those codes for what is no number."""
+    with Image.open(BytesIO(b64decode(png))) as picture:
+        pixels = np.asarray(picture)
+    own = np.round(np.minimum(pixels, 247) / 247 * 123).astype(np.uint8)
+    for name, code in codes.items():
+        own[pixels == code] = OTHER_CODES[name]
+    return b64encode(encode_gray_png(own)).decode()
+
+
+def test_bytes_mean_what_the_document_says(browser, tmp_path, tensors):
+    text, images = held_by(layers())
+    (layer,) = [layer for layer in text["layers"] if layer["key"] == "strange"]
+    id = layer["plates"]["0"]["id"]
+    images[id] = recoded(images[id], text["codes"])
+    table = np.frombuffer(b64decode(text["cmaps"]["RdBu_r"]), np.uint8).reshape(-1, 3)[::2]
+    text |= {"layers": [layer], "levels": 124, "codes": OTHER_CODES}
+    text["cmaps"] |= {"RdBu_r": b64encode(table.tobytes()).decode()}
+    text["start"] |= {"layer": "strange"}
+    page = browser.new_page()
+    page.goto(written(tmp_path / "page.html", text, images).as_uri())
+    it = Explored(page)
+    expect(it.tile(3)).to_be_visible()
+
+    assert (it.tile_drawn(1)[2, 3] == OTHERS[NAN]).all()
+    assert (it.tile_drawn(2)[0, :2] == OTHERS[[POSITIVE_INF, NEGATIVE_INF]]).all()
+    for channel, y, x, value in ((1, 2, 3, "NaN"), (2, 0, 0, "inf"), (2, 0, 1, "-inf")):
+        it.point_at(channel, y, x, side=9)
+        expect(it.status).to_contain_text(f"strange[0, {channel}, {y}, {x}] = {value}")
+    values = tensors["strange"][0, 0]
+    it.point_at(0, 4, 5, side=9)
+    _, index, value, half = said(it.status)
+    assert (index, half) == ((0, 0, 4, 5), pytest.approx(np.ptp(values) / 246, rel=0.05))
+    assert abs(value - values[4, 5]) <= np.ptp(values) / 246 * 1.6
+    most = np.abs(values).max()
+    place = 123 * (values[4, 5] + most) / (2 * most)
+    shown = (table == it.tile_drawn(0)[4, 5]).all(1).argmax()
+    assert abs(shown - place) <= 2
+    page.close()
 
 
 def test_a_channel_of_one_value_is_hatched_and_named(it):

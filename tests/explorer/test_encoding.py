@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 
@@ -14,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 import featmagic
-from featmagic.explorer.budget import OF_A_PLANE, shares
+from featmagic.explorer.budget import BYTES_OF_PLANE, shares
 from featmagic.explorer.document import document
 from featmagic.options.view import View
 from featmagic.support.errors import FeatmagicError
@@ -202,6 +203,15 @@ def test_dead_units_of_a_heat_map_are_counted_though_it_is_one_plane():
     assert (layer["of"], layer["dead"], layer["dead_of"]) == (1, 2, 4)
 
 
+def test_a_document_says_what_each_byte_stands_for():
+    text = explored(looked_at(CONV, torch.randn(1, 3, 9, 9)), cmap="hot").text
+    assert text["levels"] == LEVELS
+    assert text["codes"] == {"nan": NAN, "+inf": PLUS, "-inf": MINUS, "constant": 250, "gap": GAP}
+    assert text["special"].keys() == text["codes"].keys()
+    assert "hot" in text["cmaps"]
+    assert {len(base64.b64decode(table)) for table in text["cmaps"].values()} == {3 * LEVELS}
+
+
 def test_the_input_travels_as_a_picture():
     image = torch.rand(2, 3, 30, 20)
     found = explored(looked_at(CONV, image), sample=1)
@@ -276,11 +286,11 @@ SIZES = st.lists(
 def test_shares_stay_within_the_budget_and_use_it(sizes, budget):
     def cost(size, share):
         sides = [-(-side // share.shrink) for side in size[1:]]
-        return min(size[0], share.most or size[0]) * (sides[0] * sides[1] + OF_A_PLANE)
+        return min(size[0], share.most or size[0]) * (sides[0] * sides[1] + BYTES_OF_PLANE)
 
     found = shares(sizes, budget)
     assert sum(map(cost, sizes, found)) <= budget
-    if sum(planes * (h * w + OF_A_PLANE) for planes, h, w in sizes) <= budget:
+    if sum(planes * (h * w + BYTES_OF_PLANE) for planes, h, w in sizes) <= budget:
         assert all(share.shrink == 1 and share.most is None for share in found)
 
 

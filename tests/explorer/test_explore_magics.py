@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from helpers import TESTS
+from helpers.kernels import Kernel
 from helpers.networks import Block, Failing, images
 from helpers.pages import Saved
-from jupyter_client.manager import start_new_kernel
 from torch import nn
 
 import featmagic
@@ -16,8 +15,6 @@ from featmagic.ipython.completion.suggest import Known, suggest
 from featmagic.ipython.parser import parse_again, parse_look
 from featmagic.options.view import View
 
-SECONDS = 120  # a kernel that is silent for so long is stuck
-WIDGET = "application/vnd.jupyter.widget-view+json"
 WHY = "Shown without an explorer: "
 
 
@@ -69,7 +66,7 @@ def test_bytes_that_cannot_be_are_said_where_only_a_page_is_saved_too():
 
 
 def test_settings_for_grids_do_not_stand_in_an_explorers_way():
-    asked = parse_look("model --explore", usual={"max": 16, "cmap": "gray"})
+    asked = parse_look("model --explore", defaults={"max": 16, "cmap": "gray"})
     assert asked.view == View(explore=True, cmap="gray")
 
 
@@ -186,62 +183,20 @@ def test_the_manual_explains_the_options(shell):
 # Through a kernel, as a notebook has it
 
 
-class Kernel:
-    """A kernel as a notebook runs it: somebody is there who could answer."""
-
-    def __init__(self, client):
-        self._client = client
-
-    def run(self, code):
-        """What a cell sent, and the error that it ended with."""
-        sent = []
-
-        def hook(message):
-            if message["msg_type"] in ("stream", "display_data", "execute_result", "error"):
-                sent.append(message)
-
-        self._client.execute_interactive(
-            code, output_hook=hook, timeout=SECONDS, allow_stdin=True, stop_on_error=False
-        )
-        return Ran([(one["msg_type"], one["content"]) for one in sent])
-
-
-class Ran:
-    def __init__(self, sent):
-        self._sent = sent
-
-    @property
-    def text(self):
-        return "".join(c["text"] for kind, c in self._sent if kind == "stream")
-
-    @property
-    def shown(self):
-        """The data of what was displayed."""
-        return [c["data"] for kind, c in self._sent if kind == "display_data"]
-
-    @property
-    def explorers(self):
-        return [data for data in self.shown if WIDGET in data]
-
-    @property
-    def error(self):
-        return "".join(c["evalue"] for kind, c in self._sent if kind == "error")
-
-
 @pytest.fixture(scope="module")
-def one_kernel(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-        manager, client = start_new_kernel(cwd=str(TESTS))
-    kernel = Kernel(client)
-    ready = kernel.run(
+def one_kernel():
+    kernel = Kernel(stdin=True)
+    kernel.good(
         "import torch\nfrom helpers.networks import DNN, Failing, hooks_on, images\n"
         "%load_ext featmagic\nmodel, x = DNN(), images(4)\nshows = print"
     )
-    assert ready.error == ""
     yield kernel
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
+    kernel.stop()
+
+
+def error_of(ran):
+    """The message of the error that a cell ended with, or nothing."""
+    return "".join(error.evalue for error in ran.errors)
 
 
 @pytest.fixture
@@ -253,8 +208,8 @@ def kernel(one_kernel):
 
 def test_a_look_with_explore_shows_an_explorer_and_a_picture_beside_it(kernel):
     ran = kernel.run("%%featuremaps model cnn1 act1 --explore\nmodel(x);")
-    assert ran.error == ""
-    (explorer,) = ran.explorers
+    assert error_of(ran) == ""
+    (explorer,) = ran.widgets
     assert "image/png" in explorer  # for those who see no widget
     assert WHY not in ran.text
 
@@ -263,7 +218,7 @@ def test_what_was_captured_is_explored_again(kernel):
     kernel.run("%%featuremaps model cnn1 act1\nmodel(x);")
     for line in ("%featuremaps --explore", "%featuremaps act1 --explore --cmap gray"):
         ran = kernel.run(line)
-        assert (ran.error, len(ran.explorers)) == ("", 1)
+        assert (error_of(ran), len(ran.widgets)) == ("", 1)
 
 
 def test_the_line_form_explores_and_show_does(kernel):
@@ -272,7 +227,7 @@ def test_the_line_form_explores_and_show_does(kernel):
         "feature_maps.show('cnn1', explore=True)",
     ):
         ran = kernel.run(line)
-        assert (ran.error, len(ran.explorers)) == ("", 1)
+        assert (error_of(ran), len(ran.widgets)) == ("", 1)
 
 
 def test_inputs_are_a_variable_an_attribute_or_an_item(kernel):
@@ -281,7 +236,7 @@ def test_inputs_are_a_variable_an_attribute_or_an_item(kernel):
         ran = kernel.run(
             f"%%featuremaps model cnn1 --explore --inputs {inputs}\nmodel(x[:1]);\nran = True"
         )
-        assert (ran.error, len(ran.explorers)) == ("", 1)
+        assert (error_of(ran), len(ran.widgets)) == ("", 1)
     assert kernel.run("print(len(hooks_on(model)))").text == "0\n"
 
 
@@ -298,14 +253,14 @@ def test_inputs_are_a_variable_an_attribute_or_an_item(kernel):
 def test_inputs_that_cannot_be_are_said_before_the_cell_runs(kernel, inputs, words):
     kernel.run("class data: pass\nnothing = []\nran = False")
     ran = kernel.run(f"%%featuremaps model cnn1 --explore --inputs {inputs}\nran = True\nmodel(x);")
-    assert words in ran.error
-    assert "\n" not in ran.error
+    assert words in error_of(ran)
+    assert "\n" not in error_of(ran)
     assert kernel.run("print(ran, len(hooks_on(model)))").text == "False 0\n"
 
 
 def test_letters_in_a_notebook_are_grids_and_a_line_says_why(kernel):
     ran = kernel.run("%%featuremaps model cnn1 --explore --renderer ascii\nmodel(x);")
-    assert ran.explorers == []
+    assert ran.widgets == []
     assert captions(ran.text) == ["cnn1"]
     assert ran.text.splitlines()[-1] == f"{WHY}--renderer ascii is for grids."
 
@@ -319,9 +274,9 @@ def test_without_anywidget_there_are_grids_and_a_line_says_why(kernel):
     )
     try:
         ran = kernel.run("%%featuremaps model cnn1 --explore\nmodel(x);")
-        assert ran.error == ""
-        assert ran.explorers == []
-        assert [list(data) for data in ran.shown] == [["image/png", "text/plain"]]
+        assert error_of(ran) == ""
+        assert ran.widgets == []
+        assert [list(output.data) for output in ran.pictures] == [["image/png", "text/plain"]]
         assert ran.text.splitlines()[-1] == f"{WHY}a package isn't here: pip install anywidget."
     finally:
         kernel.run("del sys.modules['anywidget']\npossible.find_spec = find")
@@ -331,7 +286,7 @@ def test_an_explorer_and_a_page_are_both_made_and_code_has_the_maps_own_name(ker
     ran = kernel.run(
         f"%%featuremaps model cnn1 --explore --into mine --save {tmp_path}/look.html\nmodel(x);"
     )
-    assert (ran.error, len(ran.explorers)) == ("", 1)
+    assert (error_of(ran), len(ran.widgets)) == ("", 1)
     assert ran.text.endswith(f"Saved look.html in {tmp_path}.\n")
     assert Saved((tmp_path / "look.html").read_bytes()).contents["maps"] == "mine"
 
@@ -341,5 +296,5 @@ def test_a_cell_that_fails_shows_no_explorer(kernel):
         "failing = torch.nn.Sequential(torch.nn.ReLU(), Failing(ValueError('mine')))\n"
     )
     ran = kernel.run("%%featuremaps failing 0 --explore\nfailing(x)")
-    assert (ran.error, ran.shown) == ("mine", [])
+    assert (error_of(ran), ran.pictures) == ("mine", [])
     assert kernel.run("print([*feature_maps])").text == "['0']\n"

@@ -14,15 +14,13 @@ import numpy as np
 import pytest
 from helpers import TESTS
 from helpers.expected import layers_of, model_and_images, possible_colors, ranges_of, wrong_pixels
+from helpers.kernels import SECONDS, RunningKernel, executed
 from helpers.tiles import as_shown, tiles_in
-from jupyter_client.manager import start_new_kernel
-from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from PIL import Image
 
 from featmagic.explorer.widget import VIEW
 
-SECONDS = 120
 SETUP = """\
 import gc, weakref
 import torch
@@ -48,17 +46,13 @@ feature_maps = looked()
 JUPYTERLAB = {"deletedCells": [], "recordTiming": False}
 
 
-class FrontEnd:
+class FrontEnd(RunningKernel):
     """What a front end is to a kernel: it runs cells, and keeps the widgets that were opened."""
 
     def __init__(self):
-        self._manager, self._client = start_new_kernel(cwd=str(TESTS))
+        super().__init__()
         self.states, self.messages = {}, {}
         self._shown, self._done = {}, set()  # by message: what was shown; those that are done
-
-    def stop(self):
-        self._client.stop_channels()
-        self._manager.shutdown_kernel(now=True)
 
     def run(self, code, **how):
         """Run a cell as JupyterLab does; what it printed and displayed."""
@@ -179,13 +173,6 @@ class FrontEnd:
     def explorer(self):
         (name,) = self.explorers
         return name
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_profile_of_the_users(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -519,18 +506,11 @@ def test_what_the_explorer_shows_is_named_as_the_user_named_it(front):
     assert front.states[front.explorer]["_contents"]["maps"] == "mine"
 
 
-def executed(*cells):
-    """A notebook that nbclient has run, as papermill and nbconvert --execute do."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(it) for it in cells])
-    resources = {"metadata": {"path": str(TESTS)}}
-    NotebookClient(notebook, timeout=SECONDS, resources=resources).execute()
-    return notebook
-
-
 def test_a_notebook_that_a_program_runs_has_the_grid_in_it_and_no_bytes_of_a_widget(values):
     grid = "feature_maps = looked()\nfeature_maps.explore(cmap='gray')"
-    notebook = executed(SETUP, grid)
+    notebook, error = executed(SETUP, grid)
 
+    assert error is None
     (output,) = notebook.cells[1].outputs
     assert VIEW not in output.data
     assert_is_the_grid(output, values["cnn1"][0])
@@ -556,7 +536,7 @@ def test_a_closed_explorer_holds_nothing_and_says_so(front):
         "ex.input = 1\nplane = ex.selection"
     )
     held = (
-        "[weakref.ref(it) for it in (feature_maps['act1'], ex._source.activations['act1'].tensor)]"
+        "[weakref.ref(it) for it in (feature_maps['act1'], ex._session.activations['act1'].tensor)]"
     )
     front.good(f"held, dead = {held}, weakref.ref(ex)\nex.close()\ndel feature_maps, plane")
 

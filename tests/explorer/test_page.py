@@ -76,6 +76,7 @@ def test_a_page_says_what_it_is_in_its_language_for_any_width_and_theme():
     saved = Saved(of_layers("cnn1", "act1", "pool1", "fc1", "fc2"))
     assert saved.one("html")[0] == {"lang": "en"}
     assert saved.one("title")[1] == "Feature maps of cnn1, act1, pool1 and 2 more"
+    assert Saved(of_layers("cnn1", "act1")).one("title")[1] == "Feature maps of cnn1, act1"
     assert "width=device-width" in saved.one("meta", name="viewport")[0]["content"]
     assert saved.one("meta", name="color-scheme")[0]["content"] == "light dark"
 

@@ -22,9 +22,10 @@ from featmagic.planes.statistics import measure
 from featmagic.recording.inputs import PassInputs
 from featmagic.recording.records import Activation
 from featmagic.render.ascii import AsciiCells
-from featmagic.render.color import choose_range, levels, palette_indices
-from featmagic.render.image import label_height, mosaic_png, page_image
+from featmagic.render.color import apply_norm, choose_range, levels, palette_indices
+from featmagic.render.image import PAGE_METRICS, mosaic_png, page_image
 from featmagic.render.mosaic import tile
+from featmagic.render.page_geometry import page_geometry
 from featmagic.render.palette import (
     CONSTANT,
     GAP,
@@ -43,6 +44,16 @@ from featmagic.support.errors import FeatmagicError
 
 def activation(tensor, key="cnn1", kind="Conv2d"):
     return Activation(key, key, kind, 1, tensor)
+
+
+def painted(values, statistics, color_range):
+    """Palette indices of planes `(P, H, W)`, constant ones marked."""
+    return palette_indices(
+        levels(*apply_norm(values, color_range)),
+        nonfinite=statistics.has_nonfinite,
+        constant=statistics.constant,
+        own_range=color_range.own_range,
+    )
 
 
 def indices_of(tensor, **options):
@@ -162,7 +173,7 @@ def test_any_finite_values_are_painted_in_their_order(dtype, data):
     values = torch.from_numpy(array).to(dtype)
     measured = measure(values)
     colors = choose_range(measured, View(cmap="gray"))
-    drawn = palette_indices(levels(values, colors), colors, measured).numpy()
+    drawn = painted(values, measured, colors).numpy()
     assert (measured.nan, measured.inf) == (0, 0)
     for plane, there in zip(values.numpy(), drawn, strict=True):
         if plane.min() == plane.max():
@@ -256,8 +267,8 @@ def test_every_tile_stands_in_its_place_enlarged_by_whole_numbers(array, ncols, 
     labels = tuple(map(str, range(count)))
     layout = GridLayout(min(ncols, count), zoom, 1)
     mosaic = tile(torch.from_numpy(array), labels, bytes(768), layout)
-    canvas = page_image(mosaic, gap=2)
-    strip = label_height(mosaic)
+    canvas = page_image(mosaic)
+    strip = page_geometry(mosaic, PAGE_METRICS).header
     rest = np.ones(canvas.shape, bool)
     for place, plane in enumerate(array):
         row, column = divmod(place, layout.ncols)
@@ -274,8 +285,8 @@ def test_every_tile_stands_in_its_place_enlarged_by_whole_numbers(array, ncols, 
 def test_labels_are_left_out_where_a_tile_has_no_room_for_them():
     narrow = tile(torch.zeros(1, 5, 5).byte(), ("0",), bytes(768), GridLayout(1, 1, 1))
     wide = tile(torch.zeros(1, 6, 6).byte(), ("0",), bytes(768), GridLayout(1, 1, 1))
-    assert label_height(narrow) == 0
-    assert label_height(wide) > 0
+    assert page_geometry(narrow, PAGE_METRICS).header == 0
+    assert page_geometry(wide, PAGE_METRICS).header > 0
     assert INK in page_image(wide)
 
 
@@ -414,7 +425,7 @@ def test_ranges_at_the_ends_of_float64_are_painted_too():
     values = torch.tensor(rows, dtype=torch.float64)[:, None]
     measured = measure(values)
     colors = choose_range(measured, View(cmap="gray"))
-    drawn = palette_indices(levels(values, colors), colors, measured)
+    drawn = painted(values, measured, colors)
     ends = [0, LEVELS - 1]
     assert [plane[0].tolist() for plane in drawn] == [ends, ends, ends, [CONSTANT, GAP], ends]
 

@@ -1,4 +1,4 @@
-"""What several tests need: networks, pictures computed apart, kernels, pages."""
+"""Helpers shared by tests: networks, independently computed pictures, kernels, pages."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Colors as they are seen: lightness, contrast, and what color-blind readers see of them.
+"""Perceived colors: lightness, contrast, and how color-blind readers see them.
 
 From the definitions: IEC 61966-2-1 (sRGB), CIE 15 (L*a*b*, here for the white of sRGB), WCAG 2.1
 (contrast), and the matrices of Machado, Oliveira & Fernandes, "A Physiologically-based Model for
@@ -43,18 +43,18 @@ GRAPHICS, TEXT = 3.0, 4.5
 
 
 def seen(rgb, vision="normal"):
-    """Linear RGB of colors from 0 to 1, `(..., 3)`, as that eye sees it."""
+    """Return linear RGB of colors from 0 to 1, `(..., 3)`, as seen with that kind of vision."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return (linear @ VISIONS[vision].T).clip(0, 1)
 
 
 def luminance(rgb, vision="normal"):
-    """How light colors are, 0 to 1."""
+    """Return the relative luminance of colors, 0 to 1."""
     return seen(np.asarray(rgb, float), vision) @ _TO_XYZ[1]
 
 
 def lab(rgb, vision="normal"):
-    """L*, a* and b* of colors."""
+    """Return L*, a* and b* of colors."""
     there = seen(np.asarray(rgb, float), vision) @ _TO_XYZ.T / _TO_XYZ.sum(1)
     low = (6 / 29) ** 3
     x, y, z = np.moveaxis(
@@ -64,11 +64,11 @@ def lab(rgb, vision="normal"):
 
 
 def distance(one, other, vision="normal"):
-    """How far colors are apart in L*a*b*."""
+    """Return the distance between colors in L*a*b*."""
     return np.linalg.norm(lab(one, vision) - lab(other, vision), axis=-1)
 
 
 def contrast(one, other, vision="normal"):
-    """WCAG's contrast of two colors, 1 to 21."""
+    """Return WCAG's contrast ratio of two colors, 1 to 21."""
     lights = [luminance(one, vision), luminance(other, vision)]
     return (np.maximum(*lights) + 0.05) / (np.minimum(*lights) + 0.05)

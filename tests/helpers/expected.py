@@ -1,4 +1,4 @@
-"""What a picture of the tutorial's network must hold, computed apart from featmagic."""
+"""Expected values and colors of the tutorial's network, computed without featmagic."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ HALF_A_LEVEL = 0.5 / 247  # a picture has 248 levels
 
 
 def model_and_images():
-    """The same network and the same 501 images in every process."""
+    """Return a network and 501 images that are the same in every process."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2)
         return DNN(), images(501)
 
 
 def layers_of(model, image):
-    """What each layer gives for one image `(1, 28, 28)`, as numpy, without calling a layer."""
+    """Return the layers' outputs for an image `(1, 28, 28)`, computed without calling a layer."""
     with torch.no_grad():
         cnn1 = functional.conv2d(image[None], model.cnn1.weight, model.cnn1.bias)
         act1 = torch.where(cnn1 > 0, cnn1, cnn1 * 0.01)
@@ -33,18 +33,18 @@ def layers_of(model, image):
 
 
 def ranges_of(planes):
-    """The range of each plane."""
+    """Return the range of each plane."""
     return [(plane.min(), plane.max()) for plane in planes]
 
 
 def centered(values):
-    """The range around 0 that holds the values."""
+    """Return the range around 0 that contains the values."""
     most = np.abs(values).max()
     return -most, most
 
 
 def possible_colors(values, ends, cmap):
-    """The colors that lie within half a level of each value's, `(3, ..., RGB)`."""
+    """Return the colors within half a level of each value's color, `(3, ..., RGB)`."""
     low, high = ends
     table = matplotlib.colormaps[cmap](np.arange(256), bytes=True)[:, :3]
     place = (values.astype(np.float64) - low) / (high - low)
@@ -56,10 +56,10 @@ def possible_colors(values, ends, cmap):
 
 
 def wrong_pixels(pixels, possible):
-    """How many pixels `(..., RGB)` have none of their possible colors."""
+    """Count the pixels `(..., RGB)` that have none of their possible colors."""
     return int((~(possible == pixels).all(-1).any(0)).sum())
 
 
 def unwrapped(text):
-    """Printed captions, each in one line again: they are broken between their parts."""
+    """Return printed captions with each wrapped caption in one line."""
     return text.replace("\r", "").replace(",\n    ", ", ").replace("\n  ", " · ")

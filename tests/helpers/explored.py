@@ -45,7 +45,7 @@ def activation(key, tensor, kind="Conv2d", *, image=None, path=None, call=1):
 
 
 def layers():
-    """Layers of known values, among them strange ones."""
+    """Layers of known values, some of which aren't finite."""
     torch.manual_seed(0)
     image = torch.rand(2, 3, 64, 64)
     signed, positive = torch.randn(2, 6, 8, 8), torch.rand(2, 20, 7, 7)
@@ -66,7 +66,7 @@ def layers():
 
 
 def held_by(activations, *, within=None, **view):
-    """Contents and their bytes, as JSON can have them."""
+    """The text of a document and its files, as JSON can have them."""
     made = document(activations, View(explore=True, **{"layout": "NCHW", **view}))
     text = {**made.text, **(within or {})}
     return text, {name: b64encode(png).decode() for name, png in made.files.items()}
@@ -98,7 +98,7 @@ def _data(png):
 
 
 def written(path, text, images):
-    """The page of those contents, in a file."""
+    """A page of that document, in a file."""
     own = files("featmagic.explorer") / "static"
     held = json.dumps({"contents": text, "bytes": images}).replace("<", "\\u003c")
     script = json.dumps(own.joinpath("explorer.js").read_text("utf-8")).replace("<", "\\u003c")

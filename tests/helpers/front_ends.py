@@ -1,4 +1,4 @@
-"""A Jupyter server of the tests' own, and notebooks on it as a person has them in the browser."""
+"""A Jupyter server, and notebooks on it as a user sees them in a browser."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ COLORS = """element => {
 
 
 class Server:
-    """`jupyter lab` on loopback, with a token, and directories where no user's settings are.
+    """`jupyter lab` on loopback with a token, in directories without the user's settings.
 
     JupyterLab's server has Notebook's pages too, as everywhere where both are installed.
     """
@@ -78,7 +78,7 @@ class Server:
         self._url = self._address()
 
     def _address(self) -> str:
-        """Where it listens, as it says itself when it does."""
+        """Return the address that the server prints once it listens."""
         deadline = threading.Timer(SECONDS, self._process.kill)
         deadline.start()
         said = ""
@@ -91,7 +91,7 @@ class Server:
         raise RuntimeError(f"The server ended before it listened:\n{said}")
 
     def _write_log(self) -> None:
-        """Keep what else it says; it would wait with a full pipe."""
+        """Keep reading what the server prints: it would block on a full pipe."""
         with self._log.open("w") as log:
             log.writelines(self._process.stderr)
 
@@ -99,7 +99,7 @@ class Server:
         return f"{self._url}{place}/{name}?token={self._token}"
 
     def stop(self) -> None:
-        """End it, and its kernels with it."""
+        """Stop the server and its kernels."""
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(SECONDS)
@@ -115,7 +115,7 @@ def _set(home: Path, plugin: str, settings: str) -> None:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """The tests' own environment, without the user's Jupyter; kernels can import the helpers."""
+    """Return an environment without the user's Jupyter, where kernels can import `helpers`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     path = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
@@ -137,7 +137,7 @@ class Notebooks:
         self._server, self._browser, self._front = server, browser, front
 
     def write(self, notebook) -> str:
-        """Put the notebook where the server finds it; its name."""
+        """Write the notebook to the server's folder; return its name."""
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         name = f"{self._front}-{next(self._numbers)}.ipynb"
         nbformat.write(notebook, self._server.files / name)
@@ -147,11 +147,11 @@ class Notebooks:
         return self._server.files / name
 
     def read(self, name: str):
-        """The notebook as it was saved."""
+        """Return the notebook as it was saved."""
         return nbformat.read(self._server.files / name, as_version=4)
 
     def open(self, name: str, *, density: int = 1, width: int = 1200) -> OpenNotebook:
-        """Open a notebook in a window of so many CSS pixels, of so many pixels each."""
+        """Open a notebook in a window `width` CSS pixels wide, of `density` pixels each."""
         size = {"width": width, "height": HEIGHT}
         context = self._browser.new_context(viewport=size, device_scale_factor=density)
         context.set_default_timeout(SECONDS * 1000)
@@ -162,7 +162,7 @@ class Notebooks:
 
 
 class OpenNotebook:
-    """A notebook in a page, when it is there and its kernel answers."""
+    """A notebook in a page, once it is loaded and its kernel answers."""
 
     def __init__(self, page, name: str, density: int):
         self.page, self.name, self._density = page, name, density
@@ -179,13 +179,13 @@ class OpenNotebook:
         self._awaited(READY)
 
     def _awaited(self, script: str, argument=None):
-        """What the script's promise gives; Playwright itself would wait for ever."""
+        """Return the result of the script's promise; Playwright itself would wait forever."""
         late = f"setTimeout(() => no(new Error({json.dumps(script)})), {SECONDS * 1000})"
         late = f"new Promise((_, no) => {late})"
         return self.page.evaluate(f"it => Promise.race([({script})(it), {late}])", argument)
 
     def command(self, name: str, **arguments):
-        """Have Jupyter do what a menu's entry does, and wait until it is done."""
+        """Execute a command of a menu entry, and wait until it is done."""
         run = "([name, arguments]) => jupyterapp.commands.execute(name, arguments)"
         return self._awaited(run, [name, arguments])
 
@@ -194,7 +194,7 @@ class OpenNotebook:
         self._wait()
 
     def trusted(self) -> list[bool]:
-        """Of each cell of code, whether it is trusted."""
+        """Return for each code cell whether it is trusted."""
         return self.page.evaluate(TRUSTED)
 
     def cell(self, number: int):
@@ -204,7 +204,7 @@ class OpenNotebook:
         return self.cell(number).locator(".jp-Cell-outputArea")
 
     def captions(self, number: int):
-        """What the cell printed."""
+        """Return the elements of what the cell printed."""
         return self.cell(number).locator('[data-mime-type$="stdout"] pre')
 
     def error(self, number: int):
@@ -214,7 +214,7 @@ class OpenNotebook:
         return self.cell(number).locator(".jp-RenderedImage img")
 
     def drawn(self, picture) -> np.ndarray:
-        """What the screen shows where the picture is, `(H, W, RGB)` in its own pixels."""
+        """Return the screen's pixels where the picture is, `(H, W, RGB)`."""
         picture.scroll_into_view_if_needed()
         picture.evaluate("image => image.decode()")
         screen = np.asarray(Image.open(io.BytesIO(self.page.screenshot())).convert("RGB"))
@@ -231,7 +231,7 @@ class OpenNotebook:
         return screen[top : top + height, left : left + width]
 
     def type(self, number: int, text: str, *keys: str) -> None:
-        """Type into the cell, in place of what it holds; then press keys."""
+        """Replace the cell's source by typing; then press keys."""
         self.cell(number).locator(".cm-content").click()
         for key in ("Control+a", "Delete"):
             self.page.keyboard.press(key)
@@ -240,7 +240,7 @@ class OpenNotebook:
             self.page.keyboard.press(key)
 
     def source(self, number: int) -> str:
-        """What the cell holds."""
+        """Return the cell's source."""
         source = "number => jupyterapp.shell.currentWidget.content.widgets[number].model"
         return self.page.evaluate(f"{source}.sharedModel.getSource()", number)
 
@@ -250,19 +250,19 @@ class OpenNotebook:
 
 
 def ground(element) -> np.ndarray:
-    """Red, green and blue of what stands behind an element's letters, 0 to 255."""
+    """Return red, green and blue of the background of an element's text, 0 to 255."""
     return _together(element.evaluate(COLORS)[1:])
 
 
 def contrast(element) -> float:
-    """Of an element's letters against the ground, as the WCAG has it: 1 to 21."""
+    """Return WCAG's contrast ratio of an element's text to its background, 1 to 21."""
     colors = element.evaluate(COLORS)
     high, low = sorted((_luminance(_together(c)) for c in (colors, colors[1:])), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
 def _together(colors: list[str]) -> np.ndarray:
-    """CSS colors, each on those that follow it, on white at last."""
+    """Blend CSS colors, each over those that follow it, over white."""
     seen, light = np.zeros(3), 1.0
     for color in [*colors, "rgb(255, 255, 255)"]:
         *rgb, alpha = [*(float(n) for n in re.findall(r"[\d.]+", color)), 1.0][:4]

@@ -1,4 +1,4 @@
-"""Small networks that the tests share, and how to see what is on a model."""
+"""Small networks, and what is attached to a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DNN(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block in ResNet's manner: one ReLU called twice, in place, and an in-place sum."""
+    """A residual block as in ResNet: one in-place ReLU called twice, and an in-place sum."""
 
     def __init__(self, channels=4):
         super().__init__()
@@ -44,7 +44,7 @@ class Block(nn.Module):
 
 
 class Failing(nn.Module):
-    """Raises what it is given to raise."""
+    """Raise the given error in `forward`."""
 
     def __init__(self, error):
         super().__init__()
@@ -55,7 +55,7 @@ class Failing(nn.Module):
 
 
 def hooks_on(model):
-    """Every hook on the model, and every note torch keeps of one."""
+    """Return every hook on the model, including torch's tables about hooks."""
     tables = (
         "_forward_hooks",
         "_forward_pre_hooks",

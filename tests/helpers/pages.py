@@ -1,4 +1,4 @@
-"""What a saved page holds, read as a browser reads it."""
+"""A saved page, read as a browser reads it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 
 class Saved(HTMLParser):
-    """The elements of a page, in their order, and the text inside each that has no children."""
+    """The elements of a page in order, each with the text inside it if it has no children."""
 
     def __init__(self, page: bytes):
         super().__init__()
@@ -36,7 +36,7 @@ class Saved(HTMLParser):
             self._open[2] += data
 
     def all(self, tag):
-        """Attributes and text of each of the elements."""
+        """Return attributes and text of all elements with that tag."""
         return [(attributes, text) for name, attributes, text in self.elements if name == tag]
 
     def one(self, tag, **having):
@@ -49,7 +49,7 @@ class Saved(HTMLParser):
 
     @property
     def policy(self):
-        """The content security policy: the sources by directive."""
+        """The content security policy, as sources by directive."""
         attributes, _ = self.one("meta", **{"http-equiv": "Content-Security-Policy"})
         directives = (part.split() for part in attributes["content"].split(";"))
         return {name: sources for name, *sources in directives}
@@ -60,7 +60,7 @@ class Saved(HTMLParser):
 
     @property
     def images(self):
-        """PNGs by their ids."""
+        """The PNGs by id."""
         held = json.loads(self.one("script", id="featmagic-bytes")[1])
         return {id: base64.b64decode(text, validate=True) for id, text in held.items()}
 
@@ -69,7 +69,7 @@ class Saved(HTMLParser):
         return found
 
     def values(self, key, sample=0):
-        """What a plate says of each plane: values, and how far off each may be; NaN for none."""
+        """Return a plate's values of each plane (NaN for non-finite ones), and their tolerances."""
         plate = self.layer(key)["plates"][str(sample)]
         with Image.open(io.BytesIO(self.images[plate["id"]])) as picture:
             assert picture.mode == "L"
@@ -81,5 +81,5 @@ class Saved(HTMLParser):
 
 
 def hash_of(text):
-    """As a policy writes the hash of what stands in an element."""
+    """Return the hash of an element's text, as a content security policy writes it."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,4 +1,4 @@
-"""An IPython shell, and the user in front of it."""
+"""An IPython shell as its user sees it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from IPython.utils.capture import capture_output
 
 
 class Shell:
-    """A fresh IPython shell with the extension loaded, and the user in front of it."""
+    """A fresh IPython shell with the extension loaded."""
 
     def __init__(self):
         self.ip = InteractiveShell()
@@ -17,25 +17,25 @@ class Shell:
         self.ip.run_line_magic("load_ext", "featmagic")
 
     def run(self, cell):
-        """Run a cell that must not fail; what it printed."""
+        """Run a cell that must not fail; return what it printed."""
         result, printed = self.attempt(cell)
         result.raise_error()
         return printed
 
     def attempt(self, cell):
-        """Run a cell; its result and what it printed."""
+        """Run a cell; return its result and what it printed."""
         with capture_output() as captured:
             result = self.ip.run_cell(cell, store_history=True)
         return result, captured.stdout
 
     def value(self, cell):
-        """The value that the cell displays."""
+        """Run a cell that must not fail; return the value that it displays."""
         result, _ = self.attempt(cell)
         result.raise_error()
         return result.result
 
     def error(self, cell):
-        """The error that the cell ends with."""
+        """Run a cell; return the error that it ends with."""
         result, _ = self.attempt(cell)
         assert result.error_in_exec is not None
         return result.error_in_exec

@@ -1,10 +1,10 @@
-"""What a cell printed, however many messages it came in."""
+"""Printed text, joined across messages."""
 
 from __future__ import annotations
 
 
 def joined(outputs):
-    """The outputs, with each text in one piece: a busy kernel may send it in several.
+    """Return the outputs with printed text joined: a busy kernel may send it in several messages.
 
     JupyterLab and Notebook join them too.
     """

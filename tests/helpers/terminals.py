@@ -1,4 +1,4 @@
-"""What a terminal is told by its environment, and colors as pyte gives them."""
+"""Environments of terminals, and colors as pyte gives them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SILENT = {
 
 
 def environment(folder, **variables):
-    """The process's own, with nothing of the user's and of the terminal that runs the tests."""
+    """Return this process's environment without the user's settings and the terminal's own."""
     (folder / "inputrc").write_text("set enable-bracketed-paste off\n")
     own = {name: value for name, value in os.environ.items() if name not in SILENT}
     return {
@@ -35,5 +35,5 @@ def environment(folder, **variables):
 
 
 def rgb(color):
-    """pyte gives a color's six hexadecimal digits."""
+    """Return red, green and blue of a color that pyte gives as six hexadecimal digits."""
     return [int(color[place : place + 2], 16) for place in (0, 2, 4)]

@@ -1,13 +1,17 @@
-"""Pictures as a page shows them, and their tiles, found by the color of the gaps around them."""
+"""Pictures as a page shows them, and their tiles, found by the color of the gaps between them."""
 
 from __future__ import annotations
 
+import base64
+import io
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from featmagic.render.font import LINE
 from featmagic.render.palette import INK, palette
+from helpers.expected import possible_colors, wrong_pixels
 
 BAR = 3  # pixels under a tile, for its strength
 
@@ -21,7 +25,7 @@ class Tile:
 
 
 def as_shown(image, size):
-    """The image with one pixel for each CSS pixel of its size, whose own pixels must be equal."""
+    """Return the image at one pixel per CSS pixel; the pixels of each CSS pixel must be equal."""
     shown = image.resize((size["width"], size["height"]), Image.Resampling.NEAREST)
     density = image.width // shown.width
     again = np.asarray(shown).repeat(density, 0).repeat(density, 1)
@@ -30,13 +34,13 @@ def as_shown(image, size):
 
 
 def runs(mask):
-    """The stretches of True, as slices."""
+    """Return the runs of True as slices."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
     return [slice(*ends) for ends in edges.reshape(-1, 2)]
 
 
 def tiles_in(pixels, shape):
-    """The tiles, row by row, of maps of that shape.
+    """Return the tiles of maps of that shape, row by row.
 
     Every value must be a square of one color, as large in each tile. Ink isn't a value.
     """
@@ -60,3 +64,25 @@ def tiles_in(pixels, shape):
             edges.add(edge)
     assert len(edges) == 1
     return tiles
+
+
+def picture_of(output):
+    """Return the picture of a notebook's output, as a page shows it."""
+    image = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+    return as_shown(image, output.metadata["image/png"])
+
+
+def tiles_of(output, shape):
+    """Return a picture's tiles, without the color bar under them that a shared range has."""
+    pixels = np.asarray(picture_of(output).convert("RGB"))
+    if "own range" not in output.data["text/plain"]:
+        pixels = pixels[: -LINE - 12]
+    return tiles_in(pixels, shape)
+
+
+def assert_holds(output, planes, cmap, ranges):
+    """Check that the picture's tiles are these planes, in order, each colored over its range."""
+    tiles = tiles_of(output, planes.shape[1:])
+    assert len(tiles) == len(planes)
+    for tile, plane, ends in zip(tiles, planes, ranges, strict=True):
+        assert wrong_pixels(tile.colors, possible_colors(plane, ends, cmap)) == 0

@@ -1,4 +1,4 @@
-"""What IPython does otherwise in its older versions, in any cell."""
+"""What older versions of IPython do differently in any cell."""
 
 from __future__ import annotations
 

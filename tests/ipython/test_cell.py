@@ -1,4 +1,4 @@
-"""The cell stays the user's own."""
+"""The body of a look runs as the user's own cell: value, errors, await, magics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from featmagic.options.view import View
 
 
 def line_of(error):
-    """The line in the cell that the traceback ends at, among the frames of the cell."""
+    """Return the line of the innermost frame that is in the cell."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "ipython-input" in f.filename]
     return frames[-1].lineno
 
@@ -134,7 +134,7 @@ def test_an_interrupt_leaves_nothing(shell, model):
 
 
 def test_called_as_a_function_it_does_the_same(shell, model):
-    """As in a notebook exported to a script, or from another magic."""
+    """This happens in a notebook exported as a script, and in another magic."""
     cell = "get_ipython().run_cell_magic('featuremaps', 'model cnn1', 'model(x)\\n6 * 7\\n')"
     assert shell.value(cell) == 42
     assert list(shell.names["feature_maps"]) == ["cnn1"]

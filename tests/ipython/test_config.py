@@ -1,4 +1,4 @@
-"""`%config FeatMagic`: what holds where a line doesn't say otherwise."""
+"""`%config FeatMagic`: settings that hold unless a line says otherwise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from featmagic.support.errors import FeatmagicError
 
 @pytest.fixture
 def looked(shell, monkeypatch):
-    """The shell that get_ipython() finds; cnn1 has been captured in it."""
+    """The shell that get_ipython() returns, where cnn1 has been captured."""
     monkeypatch.setattr(InteractiveShell, "_instance", shell.ip)
     shell.run("%%featuremaps model cnn1\nmodel(x[:1]);")
     return shell
@@ -129,7 +129,7 @@ def test_ipythons_configuration_file_and_command_line_set_it_too(tmp_path):
 
 
 def started(tmp_path, configuration, code):
-    """What an IPython prints that runs the code with the extension, configured so."""
+    """Return what an IPython with this configuration prints when it runs the code."""
     (tmp_path / "profile_default").mkdir()
     (tmp_path / "profile_default" / "ipython_config.py").write_text(
         f"c.InteractiveShellApp.extensions = ['featmagic']\n{configuration}\n"

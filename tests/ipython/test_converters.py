@@ -1,4 +1,4 @@
-"""What nbconvert makes of a notebook with looks in it: pages, slides, LaTeX and scripts."""
+"""nbconvert's output for a notebook with looks in it: pages, slides, LaTeX and scripts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ENVIRONMENT = {**os.environ, "PYTHONUTF8": "1"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with `look.ipynb`, which was run there; everything is converted in it."""
+    """A folder with `look.ipynb`, which has been run; everything is converted in it."""
     folder = tmp_path_factory.mktemp("converted")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}})
@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
 
 
 def bundles(folder):
-    """The looks' pictures in the notebook, in their order."""
+    """Return the MIME bundles of the looks in the notebook, in order."""
     notebook = nbformat.read(folder / "look.ipynb", as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.outputs]
     return [output for output in outputs if output.output_type == "display_data"]
@@ -72,14 +72,14 @@ def run(folder, *command):
 
 
 def converted(folder, name, *options):
-    """The text of the file of that name, as `jupyter nbconvert` writes it."""
+    """Return the text of the file of that name that `jupyter nbconvert` writes."""
     done = run(folder, "nbconvert", *options, "look.ipynb")
     assert done.returncode == 0, done.stderr
     return (folder / name).read_text(encoding="utf-8")
 
 
 class Page(HTMLParser):
-    """The images of a page, each with the text before it."""
+    """The images of an HTML page, each with the text before it."""
 
     def __init__(self, html):
         super().__init__()
@@ -128,7 +128,7 @@ def test_a_page_has_each_caption_above_its_picture(page):
 
 
 def test_the_template_that_takes_alt_texts_has_our_sentence(folder):
-    """By default nbconvert has a text of its own there, whatever a notebook says."""
+    """The default template has a fixed alt text, whatever the notebook says."""
     page = Page(converted(folder, "alt.html", "--to=html", "--template=classic", "--output=alt"))
 
     assert [image["alt"] for image, _ in page.images] == [
@@ -143,9 +143,12 @@ def test_latex_takes_the_pictures_from_files_beside_it(folder):
     assert [(folder / file).read_bytes() for file in files] == pngs(folder)
 
 
-def test_a_script_runs_the_looks_as_magics_and_prints_their_captions(folder):
-    script = converted(folder, "steps.py", "--to=script", "--output=steps")
+@pytest.fixture(scope="module")
+def script(folder):
+    return converted(folder, "steps.py", "--to=script", "--output=steps")
 
+
+def test_a_script_runs_the_looks_as_magics_and_prints_their_captions(folder, script):
     calls = [node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Call)]
     magics = [call for call in calls if getattr(call.func, "attr", "") == "run_cell_magic"]
     assert [[arg.value for arg in call.args] for call in magics] == [
@@ -159,8 +162,7 @@ def test_a_script_runs_the_looks_as_magics_and_prints_their_captions(folder):
     assert last == "shape: (1, 5, 24, 24)"
 
 
-def test_a_look_that_fails_in_such_a_script_ends_it_with_its_one_line(folder):
-    script = converted(folder, "wrong.py", "--to=script", "--output=wrong")
+def test_a_look_that_fails_in_such_a_script_ends_it_with_its_one_line(folder, script):
     (folder / "wrong.py").write_text(script.replace("model cnn1", "model con1"), encoding="utf-8")
 
     done = run(folder, "IPython", "--no-banner", "--no-term-title", "--colors=NoColor", "wrong.py")

@@ -1,4 +1,4 @@
-"""Loading and unloading."""
+"""Loading and unloading the extension."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.networks import hooks_on
 
 
 def inside(shell):
-    """Everything that an extension could leave in a shell."""
+    """Return everything that an extension could leave behind in a shell."""
     ip = shell.ip
     return {
         "magics": {k: dict(v) for k, v in ip.magics_manager.magics.items()},

@@ -1,8 +1,9 @@
-"""What VS Code and its like make of our messages, by their rules, on those of a real kernel.
+"""Messages of a real kernel, checked by the rules of VS Code and similar front ends.
 
-Its notebook takes the first kind of a bundle that it can draw, HTML before PNG before text; its own
-image renderer takes no size from the metadata, and the whole of `text/plain` for the alt text.
-Also in test_kernel.py: Out and execution counts, no escape sequences, errors of one line.
+VS Code draws the first type of a MIME bundle that it can, HTML before PNG before text; its image
+renderer ignores the size in the metadata and takes all of `text/plain` as the alt text.
+test_kernel.py and test_kernel_pictures.py test the rest: Out and execution counts, no escape
+sequences, errors of one line.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ import io
 import re
 import unicodedata
 
-import nbformat
 import numpy as np
 import pytest
-from helpers import TESTS
 from helpers.expected import layers_of, model_and_images
+from helpers.kernels import executed
 from helpers.streams import joined
 from helpers.tiles import as_shown
-from nbclient import NotebookClient
 from PIL import Image
 
 SETUP = """\
@@ -52,14 +51,10 @@ PICTURES = [name for name in LOOKS if name != "words only"]
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory):
-    """What a kernel sent for each look."""
-    cells = [nbformat.v4.new_code_cell(source) for source in (SETUP, *LOOKS.values())]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(TESTS)}})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-        client.execute()
+def sent():
+    """The outputs that a kernel sent for each look."""
+    notebook, error = executed(SETUP, *LOOKS.values())
+    assert error is None
     cells = notebook.cells[1:]
     return {name: joined(cell.outputs) for name, cell in zip(LOOKS, cells, strict=True)}
 
@@ -82,7 +77,7 @@ def test_a_bundle_has_a_png_and_words_and_nothing_that_would_be_taken_before_the
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_size_is_half_the_pngs_own_so_that_dense_screens_show_it_sharp(sent, name):
-    """A pixel of the page is a square of four equal ones: no screen has to make them up."""
+    """Each CSS pixel is a square of four equal pixels, so that no screen has to interpolate."""
     for output in bundles(sent[name]):
         size = output.metadata["image/png"]
         assert {type(size["width"]), type(size["height"])} == {int}
@@ -95,7 +90,7 @@ def test_the_size_is_half_the_pngs_own_so_that_dense_screens_show_it_sharp(sent,
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_words_are_sentences_of_letters_and_figures(sent, name):
-    """No block, arrow, box or bullet, which a screen reader names one by one; no gap, no code."""
+    """No blocks, arrows or bullets, which screen readers name one by one; no control codes."""
     for output in bundles(sent[name]):
         words = output.data["text/plain"]
         lines = words.split("\n")
@@ -118,7 +113,7 @@ def test_the_words_are_the_alt_text_and_all_of_the_printed_caption(sent, name):
 
 
 def test_a_picture_is_told_by_what_is_in_it(sent):
-    """As a whole, with figures computed apart."""
+    """The whole sentence, with statistics computed independently."""
     model, x = model_and_images()
     values = layers_of(model, x[0])["pool1"].astype(np.float64)
     kind = "RdBu_r centred on 0" if values.min() < 0 else "viridis"

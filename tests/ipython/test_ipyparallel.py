@@ -1,4 +1,4 @@
-"""On the engines of ipyparallel: what their clients show, and what they get that pull."""
+"""Engines of ipyparallel: what their clients show, and what they get when they pull."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import psutil
 import pytest
 from helpers import TESTS
 from helpers.expected import centered, layers_of, model_and_images, ranges_of, unwrapped
-from jupyter_client.manager import start_new_kernel
-from test_kernel import SECONDS, Kernel, assert_holds
+from helpers.kernels import SECONDS, Kernel
+from helpers.tiles import assert_holds
 from traitlets.config import Config
 
 ipp = pytest.importorskip("ipyparallel")
@@ -35,7 +35,7 @@ NO_LAYER = "FeatmagicError: DNN has no layer 'cnn9'. Did you mean cnn1? %hook mo
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """Two engines, on the loopback; all that was started for them is gone afterwards."""
+    """Two engines on the loopback; every process started for them is gone afterwards."""
     folder = tmp_path_factory.mktemp("cluster")
     before = processes()
     with pytest.MonkeyPatch.context() as patch:
@@ -62,7 +62,7 @@ def processes():
 
 @pytest.fixture(scope="module")
 def engines(cluster):
-    """A plain client's view of both engines, on which everything is loaded."""
+    """A plain client's view of both engines, with everything loaded there."""
     client = cluster.connect_client_sync()
     client.wait_for_engines(2, timeout=SECONDS, interactive=False)
     for engine, number in IMAGES.items():
@@ -77,33 +77,31 @@ def engines(cluster):
 
 @pytest.fixture(scope="module")
 def connection(cluster):
-    """What a client elsewhere connects with."""
+    """The file that a client elsewhere connects with."""
     return next(Path(cluster.profile_dir).glob("security/*-client.json"))
 
 
 @pytest.fixture(scope="module")
 def client(engines, connection):
-    """A kernel that is a client, as a notebook's is."""
-    manager, its_client = start_new_kernel(cwd=str(TESTS))
-    kernel = Kernel(manager, its_client)
+    """A kernel that is a client of the engines, like a notebook's kernel."""
+    kernel = Kernel()
     kernel.good(
         f"import ipyparallel as ipp\nclient = ipp.Client({str(connection)!r})\n"
         "view = client[:]\nview.block = True\nview.activate()"
     )
     yield kernel
-    its_client.stop_channels()
-    manager.shutdown_kernel(now=True)
+    kernel.stop()
 
 
 @pytest.fixture(scope="module")
 def truth():
-    """What the layers give for the image of each engine."""
+    """The layers' outputs for the image of each engine."""
     model, x = model_and_images()
     return {engine: layers_of(model, x[number]) for engine, number in IMAGES.items()}
 
 
 def by_engine(outputs):
-    """What is displayed, by the label it stands under; it is the engine that sent it."""
+    """Group displayed outputs by the label above them, which must be the engine that sent them."""
     found, label = {}, None
     for output in outputs:
         text = output.data["text/plain"]
@@ -116,7 +114,7 @@ def by_engine(outputs):
 
 
 def assert_grids(outputs, planes):
-    """A caption and then its picture for each layer, whose tiles are these planes."""
+    """Each layer has a caption, then a picture whose tiles are these planes."""
     assert len(outputs) == 2 * len(planes)
     for words, picture, (name, values) in zip(
         outputs[::2], outputs[1::2], planes.items(), strict=True
@@ -218,7 +216,7 @@ def test_a_terminal_shows_each_caption_once_under_its_engines_number(connection,
 
 
 def spoken(words):
-    """The words of a picture whose caption stands above it."""
+    """Return the text of a picture whose caption is shown above it."""
     return words.replace("  ", ", ").replace(" cpu", " on cpu; as a picture.")
 
 
@@ -242,7 +240,7 @@ def looked(engines):
 
 
 def raw(view, expression):
-    """The bytes of a tensor, as each engine has it."""
+    """Return the bytes of a tensor on each engine."""
     return view.pull(f"{expression}.numpy().tobytes()")
 
 

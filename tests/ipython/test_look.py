@@ -1,4 +1,4 @@
-"""%%featuremaps: a look changes nothing, shows the grids, and says what it can't."""
+"""`%%featuremaps`: a look leaves the model unchanged, shows grids, and reports what is missing."""
 
 from __future__ import annotations
 
@@ -174,6 +174,28 @@ def test_no_pass_is_an_error_and_leaves_the_name_as_it_was(shell):
     before = shell.names["feature_maps"]
     shell.error("%%featuremaps model cnn1\ny = 2")
     assert shell.names["feature_maps"] is before
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [("recorder.Recorder", "attach"), ("eval_mode", "looking")],
+    ids=["hooks", "eval mode"],
+)
+def test_an_interrupt_while_a_look_begins_leaves_name_and_model_as_they_were(
+    shell, model, monkeypatch, owner, name
+):
+    def interrupted(*_):
+        assert shell.names["feature_maps"] is not before
+        raise KeyboardInterrupt
+
+    shell.run("%%featuremaps model cnn1\nmodel(x);")
+    before, flags = shell.names["feature_maps"], flags_of(model.train())
+    monkeypatch.setattr(f"featmagic.recording.{owner}.{name}", interrupted)
+
+    assert type(shell.error("%%featuremaps model fc2\nmodel(x)")) is KeyboardInterrupt
+
+    assert shell.names["feature_maps"] is before
+    assert (hooks_on(model), flags_of(model), torch.is_grad_enabled()) == ([], flags, True)
 
 
 def test_a_layer_that_gave_nothing_is_named_with_the_reason(shell):

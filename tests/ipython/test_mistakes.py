@@ -1,4 +1,4 @@
-"""A user's first mistakes: each gets one line that helps."""
+"""Typical first mistakes: each is answered by one helpful line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from featmagic.support.errors import FeatmagicError
 
 
 def helped(shell, cell):
-    """The one line that the cell ends with."""
+    """Return the message of one line that the cell ends with."""
     error = shell.error(cell)
     assert isinstance(error, FeatmagicError)
     assert "\n" not in str(error)
@@ -23,7 +23,7 @@ def helped(shell, cell):
 
 @pytest.fixture
 def empty():
-    """A shell without any variable."""
+    """A shell without variables."""
     shell = Shell()
     yield shell
     shell.ip.run_line_magic("unload_ext", "featmagic")

@@ -1,4 +1,4 @@
-"""From a line to values: no model is needed."""
+"""Parsing a magic's line, without any model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featmagic.ipython.manual import explained, options_of_view, what
+from featmagic.ipython.manual import option_help, option_usage, options_of_view
 from featmagic.ipython.parser import parse_again, parse_hook, parse_look
 from featmagic.ipython.tokenizer import split_statement, words_of
 from featmagic.options.view import View, view_of
@@ -174,8 +174,8 @@ def test_every_field_of_view_is_an_option_with_the_same_default_and_a_help_line(
     asked = parse_look("model")
     for field in fields(View):
         assert getattr(asked.view, field.name) == field.default
-        assert what(field) in options_of_view()
-        assert explained(field) in " ".join(options_of_view().split())
+        assert option_usage(field) in options_of_view()
+        assert option_help(field) in " ".join(options_of_view().split())
 
 
 @pytest.mark.parametrize("channels", [[], "", "0, ,1", [1.5], object()])

@@ -1,6 +1,6 @@
-"""Notebooks run without anybody in front: a look that fails fails the run, and says why.
+"""Notebooks that a program runs: a look that fails ends the run and says why.
 
-`NotebookClient` itself is in test_kernel.py; Quarto runs its notebooks through it.
+test_kernel.py runs them by `NotebookClient` itself, as Quarto does.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ ESCAPE = re.compile(r"(?:\x1b|#x1B)\[[0-9;]*m")  # in JUnit's XML they are spell
 
 
 def write_notebook(folder, name):
-    """A notebook with that look, and a cell behind it that leaves a file."""
+    """Write a notebook with that look, followed by a cell that writes a file."""
     cells = [nbformat.v4.new_code_cell(source) for source in (NETWORK, LOOKS[name], AFTER)]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
@@ -75,9 +75,9 @@ def run(folder, *command):
 
 
 def assert_ends_with(reason, said):
-    """The reason stands last, and no frame of featmagic's before it."""
+    """The output ends with the reason, and shows no frame of featmagic before it."""
     assert ESCAPE.sub("", said).rstrip().splitlines()[-1] == reason
-    assert "featmagic/shell" not in said
+    assert "featmagic/ipython" not in said
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -121,7 +121,7 @@ def test_papermill_ends_with_the_line_too_and_leaves_it_in_the_notebook(name, tm
 
 @pytest.fixture(scope="module")
 def by_nbmake(tmp_path_factory):
-    """What pytest reports of each notebook: None for one that passed, else what failed."""
+    """What pytest reports for each notebook: the failure, or None for one that passed."""
     folder = tmp_path_factory.mktemp("nbmake")
     for name in LOOKS:
         (folder / name).mkdir()

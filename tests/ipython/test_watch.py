@@ -1,4 +1,4 @@
-"""%hook: a selection by name, hooked only while a cell runs."""
+"""`%hook`: layers selected by name, with hooks only while a cell runs."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_notebook_that_is_run_is_watched(shell, model, tmp_path):
 
 
 def test_a_script_that_is_run_silently_is_watched(shell, model):
-    """`ipython script.ipy` runs it as one silent cell."""
+    """`ipython script.ipy` runs the script as one silent cell."""
     shell.ip.run_cell("%hook model fc2\ny = model(x)", silent=True)
     assert list(shell.names["feature_maps"]) == ["fc2"]
     assert hooks_on(model) == []
@@ -120,7 +120,7 @@ def test_a_model_that_is_gone_is_said_once_and_followed_when_it_is_back(shell, m
 
 
 def test_a_training_loop_runs_under_a_watch_as_before(shell):
-    """Weights, statistics and gradients end up the same to the last bit."""
+    """Weights, running statistics and gradients are the same to the last bit."""
     loop = (
         "torch.manual_seed(3)\n"
         "optimizer = torch.optim.SGD(block.parameters(), 0.1)\n"
@@ -312,7 +312,7 @@ def test_a_lazy_model_can_be_listed(shell):
 
 
 def test_a_cell_run_in_a_thread_beside_a_cell_leaves_its_hooks_and_its_look_alone(shell, model):
-    """As the subshells of a kernel do."""
+    """A kernel with subshells runs cells like this."""
     shell.names.update(threading=threading, hooks_on=hooks_on)
     beside = (
         "thread = threading.Thread(target=lambda: get_ipython().run_cell('1 + 1'))\n"

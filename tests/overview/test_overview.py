@@ -27,6 +27,7 @@ from featmagic.overview.text import filmstrip_lines
 from featmagic.overview.thumbnails import HALF
 from featmagic.recording.records import Activation
 from featmagic.render.palette import CONSTANT, GAP, INK, MARK, NAN, NEGATIVE_INF, POSITIVE_INF
+from featmagic.render.target import RENDERERS
 from featmagic.render.viewport import PAGE, Viewport
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import format_bytes
@@ -47,6 +48,12 @@ def film_of(*tensors, viewport=PAGE, **view):
     return filmstrip(wanted, View(overview=True, **view), viewport)
 
 
+def lines_of(film, colors, columns):
+    """The film in half blocks of so many colors, or in plain letters where there are none."""
+    renderer = RENDERERS["blocks" if colors else "ascii"]
+    return filmstrip_lines(film, renderer.cells, colors, columns)
+
+
 def leaves(model, *inputs):
     """Every activation of the modules that hold no others."""
     names = [name for name, module in model.named_modules() if not list(module.children())]
@@ -63,7 +70,7 @@ def decoded(film):
         assert picture.width == PAGE.width
         colors = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
         pixels = np.asarray(picture)[head_height(film) :]
-    assert len(pixels) == PITCH * len(film.frames)
+    assert len(pixels) == PITCH * len(film.rows)
     return pixels.reshape(-1, PITCH, PAGE.width), colors
 
 
@@ -125,7 +132,7 @@ def test_every_layers_tiles_are_its_first_eight_channels_in_their_own_ranges(nam
     rows, _ = decoded(film := filmstrip(wanted, View()))
     assert len(rows) == len(wanted)
     drawn = 0
-    for one, row, frame in zip(wanted, rows, film.frames, strict=True):
+    for one, row, frame in zip(wanted, rows, film.rows, strict=True):
         if one.tensor.dim() == 4 and one.tensor[0, 0].numel() > 1:
             assert_tiles(row, one.tensor)
             drawn += 1
@@ -151,7 +158,7 @@ def test_the_palette_is_both_color_maps_of_matplotlib():
 
 def test_zero_has_the_middle_color_of_the_diverging_map():
     film = film_of(torch.tensor([[[[-1.0, 0.0], [0.5, 3.0]]]]))
-    assert film.frames[0].tiles[0, 0, 1] == HALF + HALF // 2
+    assert film.rows[0].tiles[0, 0, 1] == HALF + HALF // 2
 
 
 def test_the_view_chooses_sample_channels_and_colors():
@@ -196,12 +203,12 @@ def test_a_sequence_is_a_heat_map_over_the_whole_strip():
 
 
 def healths_of(*tensors):
-    return [frame.health for frame in film_of(*tensors).frames]
+    return [frame.health for frame in film_of(*tensors).rows]
 
 
 def test_ranges_and_dead_channels_are_those_of_all_values():
     wanted = leaves(torchvision.models.resnet18(), torch.randn(2, 3, 64, 64))
-    for frame in filmstrip(wanted, View()).frames:
+    for frame in filmstrip(wanted, View()).rows:
         values = frame.activation.tensor.double().numpy()
         assert (frame.health.low, frame.health.high) == (values.min(), values.max())
         by_channel = values.swapaxes(0, 1).reshape(values.shape[1], -1)
@@ -215,10 +222,10 @@ def test_small_layers_have_exact_shares_and_large_ones_say_that_theirs_are_not()
     film = film_of(small, large)
     values = small.double().numpy()
     exact = np.histogram(values, PARTS, (values.min(), values.max()))[0]
-    assert np.abs(np.array(film.frames[0].health.histogram) - exact).sum() <= 2
-    assert film.frames[0].health.zeros == (values == 0).mean()
-    assert np.isclose(film.frames[0].health.mean, values.mean())
-    told = film.frames[1].health
+    assert np.abs(np.array(film.rows[0].health.histogram) - exact).sum() <= 2
+    assert film.rows[0].health.zeros == (values == 0).mean()
+    assert np.isclose(film.rows[0].health.mean, values.mean())
+    told = film.rows[1].health
     assert told.sampled
     assert SAMPLED / 2 <= sum(told.histogram) <= SAMPLED
     assert abs(told.zeros - 0.5) < 0.06
@@ -258,7 +265,7 @@ def test_dead_channels_are_found_on_the_last_axis_too(layout):
     tensor = torch.rand((2, 4, 4, 6)[4 - len(layout) :])
     tensor[..., 2] = 0
     film = film_of(tensor, layout=layout)
-    assert (film.frames[0].health.dead, film.frames[0].health.channels) == (1, 6)
+    assert (film.rows[0].health.dead, film.rows[0].health.channels) == (1, 6)
 
 
 class Spoils(nn.Module):
@@ -285,7 +292,7 @@ def test_the_first_layers_with_nan_and_with_infinities_are_named():
         line = f"first {name}: {having[0].key} ({len(having)} of 5 layers have it)"
         assert line in text.splitlines()
     assert "no NaN" not in text
-    for frame in film.frames:
+    for frame in film.rows:
         values = frame.activation.tensor.double().numpy()
         finite = values[np.isfinite(values)]
         assert frame.health.nan == np.isnan(values).sum()
@@ -324,7 +331,7 @@ def test_the_alarm_is_in_the_head_of_the_picture():
 def test_memory_is_that_of_all_activations():
     wanted = leaves(torchvision.models.resnet18(), torch.randn(1, 3, 64, 64))
     film = filmstrip(wanted, View())
-    assert [frame.nbytes for frame in film.frames] == [one.tensor.nbytes for one in wanted]
+    assert [frame.nbytes for frame in film.rows] == [one.tensor.nbytes for one in wanted]
     total = sum(one.tensor.nbytes for one in wanted)
     assert filmstrip_text(film).startswith(
         f"{len(wanted)} layers · {total / 1e6:.3g} MB of activations"
@@ -363,7 +370,7 @@ def test_a_name_with_control_characters_can_do_nothing():
         assert "\x07" not in filmstrip_text(film)
         assert "\x1b" not in filmstrip_text(film)
         filmstrip_png(film)
-    assert "\x1b[2J" not in filmstrip_lines(film, 256, 79)
+    assert "\x1b[2J" not in lines_of(film, 256, 79)
 
 
 ODD = {
@@ -402,12 +409,12 @@ def test_odd_activations_are_drawn_or_the_reason_is_said():
         assert "nested tensor" in lines["nested"]
         assert "72 B" in lines["nested"]
         assert "int64" in lines["integers"]
-        by_name = {frame.activation.key: frame for frame in film.frames}
+        by_name = {frame.activation.key: frame for frame in film.rows}
         assert (by_name["integers"].health.low, by_name["integers"].health.high) == (0, 47)
         assert by_name["complex"].health.high == pytest.approx(ODD["complex"].abs().max().item())
         assert by_name["expanded"].health.dead == 4
         if viewport is None:
-            assert all(frame.tiles is None for frame in film.frames)
+            assert all(frame.tiles is None for frame in film.rows)
         elif viewport is PAGE:
             undrawn = {name for name, frame in by_name.items() if frame.tiles is None}
             assert undrawn == {"scalar", "empty", "meta", "nested", "six axes"}
@@ -440,7 +447,7 @@ def test_any_shapes_make_a_film(data, columns):
     decoded(film)
     assert len(filmstrip_text(film).splitlines()) >= len(tensors)
     in_terminal = film_of(*tensors, viewport=terminal(columns))
-    for line in filmstrip_lines(in_terminal, 2**24, columns - 1).split("\n"):
+    for line in lines_of(in_terminal, 2**24, columns - 1).split("\n"):
         assert len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= columns - 1
 
 
@@ -473,7 +480,7 @@ def screen_of(text, columns):
 def test_half_blocks_are_the_tiles_in_the_colors_of_the_palette():
     tensor = torch.rand(1, 8, 6, 6)
     film = film_of(tensor, viewport=terminal(80))
-    text = filmstrip_lines(film, 2**24, 79)
+    text = lines_of(film, 2**24, 79)
     screen = screen_of(text, 80)
     top = next(n for n, line in enumerate(screen.display) if line.startswith("layer0")) + 1
     colors = np.frombuffer(film.palette, np.uint8).reshape(256, 3)
@@ -492,7 +499,7 @@ def test_letters_run_over_the_whole_ramp_whatever_the_signs(low):
     steps = torch.linspace(low, 1, 18).reshape(3, 6).repeat_interleave(2, 0)
     film = film_of(steps[None, None], viewport=terminal(80))
 
-    lines = filmstrip_lines(film, 0, 79).split("\n")
+    lines = lines_of(film, 0, 79).split("\n")
 
     top = next(n for n, line in enumerate(lines) if line.startswith("layer0")) + 1
     found = [".:-=+*#%@".index(letter) for line in lines[top : top + 3] for letter in line[:6]]
@@ -506,7 +513,7 @@ def test_facts_stand_in_one_column_beside_whatever_tiles(colors):
     tensors = torch.rand(1, 8, 6, 6), torch.rand(1, 2, 6, 6), torch.rand(1, 5), torch.zeros(1, 1, 2)
     film = film_of(*tensors, viewport=terminal(80))
 
-    display = screen_of(filmstrip_lines(film, colors, 79), 80).display
+    display = screen_of(lines_of(film, colors, 79), 80).display
 
     left = film.band.width + 2
     for name in ("layer0", "layer1", "layer2", "layer3"):
@@ -523,7 +530,7 @@ def test_a_layer_with_nan_keeps_its_name_in_a_narrow_terminal(columns):
     tensor[0, 0], tensor[0, 1, 0, :2] = torch.nan, torch.inf
     film = film_of(tensor, viewport=terminal(columns))
 
-    lines = filmstrip_lines(film, 0, columns - 1).split("\n")
+    lines = lines_of(film, 0, columns - 1).split("\n")
 
     at = next(n for n, line in enumerate(lines) if line.startswith("layer0"))
     assert any(line.endswith("  81 NaN, 2 inf") for line in lines[at : at + 2])
@@ -548,7 +555,7 @@ def test_the_film_fits_the_terminal(columns, colors):
         activation(torch.rand(1, 3, 9, 9), "层" * 60),
     ]
     film = filmstrip(wanted, View(), terminal(columns))
-    text = filmstrip_lines(film, colors, columns - 1)
+    text = lines_of(film, colors, columns - 1)
     assert len(screen_of(text, columns).display) == text.count("\n") + 2
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     wide = [len(line) + line.count("层") for line in plain.split("\n")]
@@ -561,4 +568,4 @@ def test_no_layers_make_an_empty_film():
     film = film_of()
     assert filmstrip_text(film).startswith("0 layers · 0 B of activations")
     assert filmstrip_png(film)[1:4] == b"PNG"
-    assert filmstrip_lines(film_of(viewport=terminal(80)), 256, 79)
+    assert lines_of(film_of(viewport=terminal(80)), 256, 79)

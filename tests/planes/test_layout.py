@@ -12,8 +12,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
+from featmagic.options import validators
 from featmagic.options.view import View
-from featmagic.planes.layout import LayoutMismatch, layout_of, layouts_for
+from featmagic.planes.layout import LAYOUTS, Layout, LayoutMismatch, layout_of, layouts_for
+from featmagic.planes.planes import planes_of
 from featmagic.recording.inputs import PassInputs, pass_inputs
 from featmagic.recording.layer_cache import layer_cache_of
 from featmagic.recording.recorder import Recorder
@@ -458,6 +460,19 @@ def test_a_layout_of_another_number_of_axes_is_refused_with_those_that_fit():
     for rank in range(1, 6):
         for layout in layouts_for(rank):
             assert layout_of(activation((2,) * rank), View(layout=layout)).dims
+
+
+@pytest.mark.parametrize("known", LAYOUTS, ids=lambda known: known.dims)
+def test_every_known_layout_can_be_asked_for_and_drawn(known):
+    tensor = torch.rand(tuple(range(2, 2 + len(known.dims))))
+    view = View(layout=known.dims)
+    layout = layout_of(activation(tuple(tensor.shape)), view)
+    assert layout.dims == known.dims
+    assert planes_of(tensor, Layout(known.dims), view).values.dim() == 4
+
+
+def test_the_layouts_that_the_help_names_are_known():
+    assert set(validators.LAYOUTS) <= {known.dims for known in LAYOUTS}
 
 
 def test_a_grid_that_is_given_overrules():

@@ -323,6 +323,22 @@ def test_all_statistics_of_a_layer_come_in_one_transfer(device, view, nonfinite,
 
 
 @only_sim
+@pytest.mark.parametrize(("nonfinite", "count"), [(False, 2), (True, 4)], ids=str)
+def test_all_statistics_of_an_overview_come_in_one_transfer(device, nonfinite, count):
+    """The ranges, then the tiles; between them what layers with NaN or infinities have beside."""
+    net = nn.Sequential(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(384, 5)).to(device)
+    image = torch.rand(2, 1, 10, 10)
+    image[0, 0, 3, 3] = torch.nan if nonfinite else 0
+    with featmagic.capture(net) as feature_maps:
+        net(image.to(device))
+    sim.transfers.clear()
+
+    feature_maps.pictures(overview=True)
+
+    assert len([t for t in sim.transfers if (t.source, t.target) == ("sim", "cpu")]) == count
+
+
+@only_sim
 @pytest.mark.parametrize("how", ["mean", "pca"])
 def test_one_picture_of_all_channels_brings_over_no_channel(device, how, tmp_path):
     feature_maps = maps_with(torch.randn(1, 256, 30, 30), device)

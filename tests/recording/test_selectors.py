@@ -269,3 +269,23 @@ def test_a_part_of_a_layer_that_is_not_there_names_the_nearest_layer():
 def test_an_index_of_a_module_goes_before_one_of_its_output():
     model = nn.Sequential(nn.Sequential(nn.ReLU(), nn.Tanh()))
     assert list(select(model, ["0[1]"]).modules) == ["0.1"]
+
+
+def test_a_capture_is_searched_by_the_same_syntax():
+    model = nn.Sequential(Block(), Block())
+    with capture(model, "*.relu") as maps:
+        model(torch.randn(1, 4, 8, 8))
+
+    def shown(layer):
+        return [caption.split()[0] for caption, _ in maps.pictures(layer)]
+
+    assert shown("[1].relu") == shown("model[1].relu") == ["1.relu", "1.relu:2"]
+    assert shown("model[1].relu:2") == shown("1.relu:2") == ["1.relu:2"]
+    assert shown("*.relu") == shown("ReLU") == list(maps)
+
+
+def test_a_call_behind_an_index_is_found_in_a_capture():
+    model = nn.Sequential(nn.Sequential(nn.ReLU()))
+    with capture(model, "[0][0]") as maps:
+        model(torch.ones(1, 1, 4, 4))
+    assert [len(maps.pictures(layer)) for layer in ("[0][0]:1", "model[0][0]:1")] == [1, 1]

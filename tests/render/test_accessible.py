@@ -35,7 +35,7 @@ from featmagic.recording.inputs import PassInputs
 from featmagic.recording.layout_hints import LayoutHint
 from featmagic.recording.records import Activation
 from featmagic.render.figure import mosaic_figure
-from featmagic.render.half_blocks import half_blocks
+from featmagic.render.half_blocks import HalfBlockCells, half_blocks
 from featmagic.render.image import mosaic_png
 from featmagic.render.palette import (
     CONSTANT,
@@ -369,7 +369,11 @@ def test_in_gray_a_film_frames_the_tiles_with_nan_and_its_alarms_are_read():
 
 
 def test_without_its_colors_a_film_in_a_terminal_says_the_same():
-    text = re.sub(r"\x1b\[[\d;]*m", "", filmstrip_lines(film(terminal_viewport(80)), 2**24, 99))
+    text = re.sub(
+        r"\x1b\[[\d;]*m",
+        "",
+        filmstrip_lines(film(terminal_viewport(80)), HalfBlockCells, 2**24, 99),
+    )
     first, second = text.split("layer1  ")
     for sign in ("first NaN: layer0 (1 of 2", "first inf: layer0", "1 NaN, 2 inf", "×", "↑", "↓"):
         assert sign in first

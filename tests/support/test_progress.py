@@ -6,16 +6,13 @@ import re
 
 import pytest
 import torch
-from helpers import TESTS
-from jupyter_client.manager import start_new_kernel
-from nbclient import NotebookClient
+from helpers.kernels import WIDGET, Kernel, executed
 from torch import nn
 
 import featmagic
 from featmagic.support import progress
 from featmagic.support.progress import Progress
 
-SECONDS = 120  # a kernel that is silent for so long is stuck
 SETUP = """
 import torch
 from featmagic.support import progress
@@ -24,39 +21,14 @@ x = torch.randn(1, 8, 16, 16)
 %load_ext featmagic
 """
 AT_ONCE = "progress.PATIENCE = 0"
-WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-class Kernel:
-    """A kernel, and every message that it sends."""
-
-    def __init__(self, manager, client):
-        self._manager, self._client = manager, client
-
-    def run(self, code, interrupt_at=None):
-        """Run a cell; interrupt the kernel when it has printed `interrupt_at`."""
-        messages = []
-
-        def hook(message):
-            messages.append((message["msg_type"], message["content"]))
-            if interrupt_at and interrupt_at in message["content"].get("text", ""):
-                self._manager.interrupt_kernel()
-
-        reply = self._client.execute_interactive(code, output_hook=hook, timeout=SECONDS)
-        return messages, reply["content"]
 
 
 @pytest.fixture(scope="module")
-def kernel(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-        manager, client = start_new_kernel(cwd=str(TESTS))
-        one = Kernel(manager, client)
-        _, reply = one.run(SETUP)
-        assert reply["status"] == "ok"
-        yield one
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+def kernel():
+    kernel = Kernel(stdin=True)
+    kernel.good(SETUP)
+    yield kernel
+    kernel.stop()
 
 
 @pytest.fixture
@@ -67,80 +39,78 @@ def at_once(kernel):
     kernel.run("progress.PATIENCE = 1.0")
 
 
-def pictures(messages):
-    return [content for kind, content in messages if "image/png" in content.get("data", {})]
+def pictures(ran):
+    return [content for _, content in ran.messages if "image/png" in content.get("data", {})]
 
 
-def streams(messages, name):
-    return "".join(c["text"] for kind, c in messages if kind == "stream" and c["name"] == name)
+def streams(ran, name):
+    return "".join(c["text"] for kind, c in ran.messages if kind == "stream" and c["name"] == name)
 
 
 def test_a_look_whose_body_loops_shows_its_grids_once_and_no_bar(kernel):
     cell = "%%featuremaps net 0 1\nfor _ in range(50):\n    net(x);"
 
-    messages, reply = kernel.run(cell)
+    ran = kernel.run(cell)
 
-    assert reply["status"] == "ok"
-    assert len(pictures(messages)) == 2
-    assert streams(messages, "stdout").count("Identity") == 2
-    assert streams(messages, "stderr") == ""
-    assert {kind for kind, _ in messages} == {"status", "execute_input", "stream", "display_data"}
+    assert ran.status == "ok"
+    assert len(pictures(ran)) == 2
+    assert streams(ran, "stdout").count("Identity") == 2
+    assert streams(ran, "stderr") == ""
+    assert {kind for kind, _ in ran.messages} == {
+        "status",
+        "execute_input",
+        "stream",
+        "display_data",
+    }
 
 
 def test_a_bar_of_the_body_is_the_only_one(kernel):
     cell = "%%featuremaps net 0\nfrom tqdm.auto import tqdm\nfor _ in tqdm(range(5)):\n    net(x);"
 
-    messages, reply = kernel.run(cell)
+    ran = kernel.run(cell)
 
-    assert reply["status"] == "ok"
-    assert len([1 for kind, c in messages if WIDGET in c.get("data", {})]) == 1
-    assert len(pictures(messages)) == 1
+    assert ran.status == "ok"
+    assert len([1 for kind, c in ran.messages if WIDGET in c.get("data", {})]) == 1
+    assert len(pictures(ran)) == 1
 
 
 def test_long_drawing_has_a_widget_that_leaves_nothing(at_once):
-    messages, reply = at_once.run("%%featuremaps net\nnet(x);")
+    ran = at_once.run("%%featuremaps net\nnet(x);")
 
-    assert reply["status"] == "ok"
-    assert len(pictures(messages)) == 40
-    bars = [content for kind, content in messages if WIDGET in content.get("data", {})]
+    assert ran.status == "ok"
+    assert len(pictures(ran)) == 40
+    bars = [content for kind, content in ran.messages if WIDGET in content.get("data", {})]
     assert len(bars) == 1
-    (gone,) = [content for kind, content in messages if kind == "update_display_data"]
+    (gone,) = [content for kind, content in ran.messages if kind == "update_display_data"]
     assert gone["transient"]["display_id"] == bars[0]["transient"]["display_id"]
     assert gone["data"] == {"text/plain": ""}
-    assert streams(messages, "stderr") == ""
+    assert streams(ran, "stderr") == ""
 
 
 def test_many_samples_of_one_layer_have_a_widget_before_they_are_drawn(at_once):
     at_once.run("many = torch.randn(64, 8, 16, 16)")
 
-    messages, _ = at_once.run("%%featuremaps net 0 --sample all\nnet(many);")
+    ran = at_once.run("%%featuremaps net 0 --sample all\nnet(many);")
 
     kinds = [
         "bar" if WIDGET in content["data"] else "picture"
-        for kind, content in messages
+        for kind, content in ran.messages
         if kind == "display_data"
     ]
     assert kinds == ["bar", "picture"]
 
 
 def test_a_long_overview_has_a_widget_too(at_once):
-    messages, _ = at_once.run("%%featuremaps net --overview\nnet(x);")
+    ran = at_once.run("%%featuremaps net --overview\nnet(x);")
 
-    assert len([1 for kind, c in messages if WIDGET in c.get("data", {})]) == 1
-    assert len(pictures(messages)) == 1
+    assert len([1 for kind, c in ran.messages if WIDGET in c.get("data", {})]) == 1
+    assert len(pictures(ran)) == 1
 
 
-def test_a_saved_notebook_holds_no_trace_of_the_bar(tmp_path, monkeypatch):
-    import nbformat
+def test_a_saved_notebook_holds_no_trace_of_the_bar():
+    notebook, error = executed(SETUP, AT_ONCE, "%%featuremaps net\nnet(x);")
 
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    cells = [SETUP, AT_ONCE, "%%featuremaps net\nnet(x);"]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in cells])
-
-    NotebookClient(
-        notebook, timeout=SECONDS, resources={"metadata": {"path": str(TESTS)}}
-    ).execute()
-
+    assert error is None
     outputs = notebook.cells[-1].outputs
     assert len([one for one in outputs if "image/png" in one.get("data", {})]) == 40
     assert [one for one in outputs if WIDGET in one.get("data", {})] == []
@@ -150,14 +120,13 @@ def test_a_saved_notebook_holds_no_trace_of_the_bar(tmp_path, monkeypatch):
 def test_an_interrupt_keeps_the_grids_that_are_drawn(kernel):
     kernel.run("big = torch.randn(1, 64, 256, 256)")
 
-    messages, reply = kernel.run("%%featuremaps net\nnet(big);", interrupt_at="2  Identity")
+    ran = kernel.run("%%featuremaps net\nnet(big);", interrupt_at="2  Identity")
 
-    assert reply["status"] == "error"
-    assert reply["ename"] == "KeyboardInterrupt"
-    assert 1 <= len(pictures(messages)) < 40
-    assert len(streams(messages, "stdout").split("Identity")) - 1 < 40
-    _, told = kernel.run("assert len(feature_maps) == 40 and not net[0]._forward_hooks")
-    assert told["status"] == "ok"
+    assert ran.status == "error"
+    assert [error.ename for error in ran.errors] == ["KeyboardInterrupt"]
+    assert 1 <= len(pictures(ran)) < 40
+    assert len(streams(ran, "stdout").split("Identity")) - 1 < 40
+    kernel.good("assert len(feature_maps) == 40 and not net[0]._forward_hooks")
 
 
 def captured(count):
@@ -185,7 +154,7 @@ def test_an_interrupted_overview_shows_the_layers_it_has(monkeypatch, capsys):
     from featmagic.overview import filmstrip
 
     maps = captured(10)
-    interrupting(monkeypatch, filmstrip, "_seen", at=5)
+    interrupting(monkeypatch, filmstrip, "_read_layer", at=5)
 
     with pytest.raises(KeyboardInterrupt):
         maps.show(overview=True)
@@ -209,7 +178,7 @@ def test_an_interrupted_picture_is_no_picture(monkeypatch, tmp_path):
     from featmagic.overview import filmstrip
 
     maps = captured(10)
-    interrupting(monkeypatch, filmstrip, "_seen", at=5)
+    interrupting(monkeypatch, filmstrip, "_read_layer", at=5)
 
     with pytest.raises(KeyboardInterrupt):
         maps.save(tmp_path / "film.png", overview=True)

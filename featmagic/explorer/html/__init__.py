@@ -1,1 +1,1 @@
-"""The explorer as one HTML file that runs by itself and fetches nothing."""
+"""The explorer as a page: one HTML file that runs by itself and fetches nothing."""

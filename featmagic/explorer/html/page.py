@@ -1,4 +1,4 @@
-"""The explorer as a page: one HTML file that runs by itself and fetches nothing."""
+"""The page: HTML around the document, the script and the styles of an explorer."""
 
 from __future__ import annotations
 
@@ -17,45 +17,40 @@ from featmagic.support.text import printable, spoken
 
 @dataclass(frozen=True)
 class Still:
-    """The picture that stands where no script runs.
+    """The picture that the page shows where no script runs.
 
     Attributes:
-        caption: as it stands above a grid.
-        picture: a PNG; no bytes where there is none.
+        caption: The caption of the picture.
+        picture: A PNG; no bytes if there is none.
     """
 
     caption: str
     picture: bytes
 
 
-def page(contents: Mapping[str, Any], images: Mapping[str, bytes], still: Still) -> bytes:
-    """A page that shows the explorer, wherever it is opened: from a disk, in a frame, offline.
+def page(text: Mapping[str, Any], images: Mapping[str, bytes], still: Still) -> bytes:
+    """Return a page that shows an explorer wherever it is opened: on a disk, in a frame, offline.
 
-    What runs and what styles it are allowed by their hashes, and nothing else is: neither text
-    that comes from a model, should it ever be taken for HTML, nor any request.
+    Its policy allows the script and the styles by their hashes, and nothing else: no request, and
+    no text of a model, even if it were taken for HTML.
 
     Args:
-        contents: what the explorer shows; JSON.
-        images: PNGs by the ids that the contents name.
-        still: a picture of it for readers without scripts.
+        text: The text of the explorer's document.
+        images: The PNGs of the document, by id.
+        still: What is shown where no script runs.
 
     Returns:
         HTML in UTF-8.
-
-    Example:
-        >>> made = page({"maps": "feature_maps", "layers": []}, {}, Still("fc  Linear", b""))
-        >>> made[:15], b"default-src 'none'" in made
-        (b'<!DOCTYPE html>', True)
     """
     script, style = _own("explorer.js") + _own("page.js"), _own("explorer.css") + _own("page.css")
     policy = _POLICY.format(script=_hash(script), style=_hash(style))
     parts = {
         "policy": policy,
-        "title": _words(_title(contents)),
+        "title": _words(_title(text)),
         "style": style,
-        "words": _words(_without_scripts(contents)),
+        "words": _words(_without_scripts(text)),
         "still": _picture(still),
-        "contents": _json(contents),
+        "contents": _json(text),
         "script": script,
     }
     before, after = (part.format(**parts).encode() for part in (_BEFORE, _AFTER))
@@ -102,7 +97,7 @@ _AFTER = """</script>
 
 
 def _own(name: str) -> str:
-    """A file of `static/`, with line ends as an HTML parser leaves them: they are hashed."""
+    """Return a file of `static/`, with line ends as an HTML parser leaves them: it is hashed."""
     static = files("featmagic.explorer") / "static"
     return (static / name).read_bytes().decode().replace("\r\n", "\n")
 
@@ -115,23 +110,18 @@ def _words(text: str) -> str:
     return escape(printable(text))
 
 
-# In a string of JSON these are the same, and outside of one they don't come: no text of a model's
-# can end the element, or begin what hides its end (a comment).
+# These characters only occur in strings of JSON, where the escapes mean the same. So no text of a
+# model can end the element, or begin a comment that hides its end.
 _UNSAFE = str.maketrans({letter: f"\\u{ord(letter):04x}" for letter in "<>&"})
 
 
 def _json(value: object) -> str:
-    r"""JSON in ASCII, as it may stand in a `<script>`.
-
-    Example:
-        >>> _json({"key": "</script>"})
-        '{"key":"\\u003c/script\\u003e"}'
-    """
+    """Return JSON in ASCII that is safe in a `<script>`."""
     return json.dumps(value, allow_nan=False, separators=(",", ":")).translate(_UNSAFE)
 
 
 def _bytes(images: Mapping[str, bytes]) -> Iterator[bytes]:
-    """The same of PNGs as base64, which is not looked through once more: it may be long."""
+    """Yield the JSON of PNGs as base64, which needs no escapes: looking would take long."""
     for place, (id, image) in enumerate(images.items()):
         yield (b"," if place else b"{") + _json(id).encode() + b':"'
         yield b64encode(image)
@@ -139,20 +129,16 @@ def _bytes(images: Mapping[str, bytes]) -> Iterator[bytes]:
     yield b"}" if images else b"{}"
 
 
-def _title(contents: Mapping[str, Any]) -> str:
-    """The first layers by name.
-
-    Example:
-        >>> _title({"layers": [{"key": "cnn1"}, {"key": "act1"}]})
-        'Feature maps of cnn1, act1'
-    """
-    keys = [layer["key"] for layer in contents["layers"]]
+def _title(text: Mapping[str, Any]) -> str:
+    """Return the title of the page, with the names of the first layers."""
+    keys = [layer["key"] for layer in text["layers"]]
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
     return f"Feature maps of {', '.join(keys[:3]) or 'no layer'}{more}"
 
 
-def _without_scripts(contents: Mapping[str, Any]) -> str:
-    count = len(contents["layers"])
+def _without_scripts(text: Mapping[str, Any]) -> str:
+    """Return what the page says where no script runs."""
+    count = len(text["layers"])
     return (
         f"No script runs here: this is one layer of {count}, as a picture. "
         "In a browser that runs scripts this page is an explorer of them all; it needs no network."

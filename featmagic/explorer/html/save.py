@@ -1,4 +1,4 @@
-"""The explorer as a file."""
+"""Save an explorer as a page."""
 
 from __future__ import annotations
 
@@ -18,23 +18,22 @@ from featmagic.recording.records import Activation
 def save_page(
     target: Path, activations: Sequence[Activation], view: View, *, maps: str
 ) -> list[Path]:
-    """Write a page that explores the activations, within the view's `max_bytes`.
+    """Write a page that explores some activations, within the `max_bytes` of the view.
 
     Args:
-        target: the file.
-        activations: as they were captured.
-        view: an explorer's.
-        maps: the name of the user's variable, for code that is copied.
+        target: The file to write.
+        activations: The layers, in the order in which they ran.
+        view: The view of an explorer.
+        maps: The name of the user's variable, for code that is copied.
 
     Returns:
-        The file.
+        The file that was written.
 
     Raises:
-        FeatmagicError: what can't be read as the view says, or a file that can't be written.
+        FeatmagicError: If a layer can't be read as the view says, or the file can't be written.
     """
     picture = still(activations, view, view.max_bytes // 8)
-    within = replace(view, max_bytes=max(1, view.max_bytes - len(picture.picture)))
-    first = document(activations, within, maps=maps)
-    made = with_samples(first, activations, within)
-    written = page(made.text, made.files, picture)
+    rest = replace(view, max_bytes=max(1, view.max_bytes - len(picture.picture)))
+    contents = with_samples(document(activations, rest, maps=maps), activations, rest)
+    written = page(contents.text, contents.files, picture)
     return write_whole({target: lambda beside: beside.write_bytes(written)})

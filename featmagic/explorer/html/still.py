@@ -1,43 +1,34 @@
-"""The picture that stands in a page where no script runs."""
+"""The picture that a page shows where no script runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from featmagic.explorer.document import first_sample
+from featmagic.explorer.document import grid_view
 from featmagic.explorer.html.page import Still
-from featmagic.explorer.planes import useful
 from featmagic.grid.draw import draw
-from featmagic.options.view import View, for_pictures
+from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
-from featmagic.planes.layout import fitting
 from featmagic.recording.records import Activation
 from featmagic.render.image import mosaic_png
 from featmagic.render.viewport import PAGE
 
 
 def still(activations: Sequence[Activation], view: View, most: int) -> Still:
-    """The grid of the layer that an explorer begins with, smaller where that is too much.
+    """Draw the grid of the layer that the explorer starts with, in at most so many bytes.
 
     Args:
-        activations: as they were captured; one at least.
-        view: an explorer's.
-        most: how many bytes there may be.
-
-    Example:
-        >>> import torch
-        >>> act = Activation("act", "act", "ReLU", 1, torch.rand(1, 3, 8, 8))
-        >>> made = still([act], View(explore=True, layout="NCHW"), 10**6)
-        >>> made.picture[1:4], made.caption[:22]
-        (b'PNG', 'act  ReLU  (1, 3, 8, 8')
+        activations: The layers, at least one.
+        view: The view of an explorer.
+        most: The most bytes that the picture may have; a smaller one is drawn to keep that.
     """
     first = next((one for one in activations if not undrawable(one.tensor)), activations[0])
-    how = for_pictures(fitting(first, view, len(activations)))
+    how = grid_view(first, view, len(activations))
     if undrawable(first.tensor):
         return Still(draw(first, how, PAGE).caption, b"")
     caption = ""
-    for smaller in _smaller(useful(first, how, first_sample(first, how))):
+    for smaller in _smaller(how):
         drawing = draw(first, smaller, PAGE)
         picture = mosaic_png(drawing.mosaic) if drawing.mosaic else b""
         if len(picture) <= most:
@@ -47,7 +38,7 @@ def still(activations: Sequence[Activation], view: View, most: int) -> Still:
 
 
 def _smaller(view: View) -> Iterator[View]:
-    """The view, then with less and less to show."""
+    """Yield the view, then the same with ever less to show."""
     yield view
     view = replace(view, zoom=1)
     yield view

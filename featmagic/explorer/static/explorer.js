@@ -1,7 +1,7 @@
 // The explorer: an anywidget, and what a saved page mounts.
 // A layer is a grey PNG and a range for each channel: colours, order and values are made here.
 
-const LEVELS = 248, LAST = 247, CONSTANT = 250, NAN = 251; // as in palette.py
+let LEVELS, LAST, CODES;
 const {abs, ceil, floor, log10, max, min, round, sign, sqrt} = Math;
 const KEYS = {
 	"[ ]": "layer before, after", arrows: "channel beside, above, below",
@@ -82,7 +82,7 @@ function innerCodes(counts, robust) {
 	return [first(values.findIndex(Boolean), 1), first(values.findLastIndex(Boolean), -1)];
 }
 
-// The colours of a layer, by the rules of colour.py: around 0 where there are both signs.
+// The colours of a layer: around 0 where there are both signs.
 function coloursOf(store, {layer, plate, picture}, {cmap, scale, robust, gamma = 1}) {
 	const {cmaps, diverging, layers} = store.contents, own = scale === "channel" && !isSingle(plate);
 	let ranges = plate.low.map((_, i) => (robust ? innerCodes(countsOf(picture, plate, i), robust) : [0, LAST])
@@ -115,8 +115,8 @@ function paint(canvas, colours, {plate, picture, i}, lut = lutOf(colours, plate,
 	for (let at = 0; at < size; at++) out[at] = lut[pixels[start + at]];
 	for (let at = 0; hatched && at < size; at++) {
 		const x = at % width, y = (at - x) / width, line = (x + y) % 3, edge = !x || !y || x === width - 1 || y === height - 1;
-		if (line === 0 || (edge && min(width, height) > 4)) out[at] = lut[CONSTANT];
-		else if (colours.own || line === 1) out[at] = lut[LEVELS];
+		if (line === 0 || (edge && min(width, height) > 4)) out[at] = lut[CODES.constant];
+		else if (colours.own || line === 1) out[at] = lut[CODES.gap];
 	}
 	put(canvas, scratch);
 }
@@ -137,6 +137,8 @@ class Store {
 
 	fill(contents, bytes) {
 		this.contents = contents;
+		LAST = (LEVELS = contents.levels) - 1;
+		CODES = contents.codes;
 		this.bytes = bytes instanceof Map ? bytes : new Map(Object.entries(bytes ?? {}));
 		this.pictures = new Map(); // the one used longest ago first
 		this.tables = {};
@@ -148,7 +150,7 @@ class Store {
 			const rgb = Uint8Array.from(atob(cmaps[cmap]), letter => letter.charCodeAt(0));
 			const table = this.tables[cmap] = new Uint32Array(256).fill(pack(special.gap));
 			for (let i = 0; i < LEVELS; i++) table[i] = pack(rgb.subarray(3 * i));
-			table.set([special.constant, special.nan, special["+inf"], special["-inf"]].map(pack), CONSTANT);
+			for (const what in CODES) table[CODES[what]] = pack(special[what]);
 		}
 		return this.tables[cmap];
 	}
@@ -540,14 +542,14 @@ function explore(element, store, kernel) {
 		const most = max(...bars);
 		new Uint32Array(image.data.buffer).forEach((_, at, out) => {
 			const code = at % LEVELS, y = floor(at / LEVELS), tall = ceil(sqrt(bars[code >> 2] / most) * 50);
-			if (y > 51 || (y < 50 && y >= 50 - tall)) out[at] = lut[y > 51 ? code : CONSTANT];
+			if (y > 51 || (y < 50 && y >= 50 - tall)) out[at] = lut[y > 51 ? code : CODES.constant];
 		});
 		put(histogram, image);
 		histogram.ariaLabel = `histogram of ${describe(plate, i)}`;
 		ends.replaceChildren(...[plate.low[i], plate.high[i]].map(end => make("span", {}, short(end, 3))));
 	}
 
-	// The larger the magnitude, the more opaque: 0 is transparent, as in overlay.py.
+	// The larger the magnitude, the more opaque: 0 is transparent.
 	async function drawInput(one) {
 		const {layer, plate, sample, i} = one, about = store.contents.images[sample], mine = drawn, {gamma, ranges} = colours;
 		inputBox.hidden = !about;
@@ -561,8 +563,9 @@ function explore(element, store, kernel) {
 		if (!layer.spatial) return;
 		const lut = lutOf(colours, plate, i).map((rgba, code) => {
 			const part = abs(within(valueOf(plate, i, code), low, high)) / (max(-low, high) || 1);
-			return rgba & 0xffffff | 255 * settings.alpha * (code < LEVELS ? part ** gamma : code >= NAN) << 24;
+			return rgba & 0xffffff | 255 * settings.alpha * (code < LEVELS ? part ** gamma : 1) << 24;
 		});
+		lut[CODES.gap] = lut[CODES.constant] = 0;
 		paint(over, colours, one, lut);
 		context.imageSmoothingEnabled = false;
 		context.drawImage(over, 0, 0, canvas.width, canvas.height);
@@ -677,8 +680,7 @@ function explore(element, store, kernel) {
 			: `${layer.key}, channel ${channel}, row ${position[0]}, column ${position[1]}`;
 		if (known) return `${where} = ${short(exact.value, 7)}`;
 		const [y, x] = position.map(n => floor(n / shrink)), code = pixels[(i * plate.height + y) * plate.width + x];
-		if (code >= NAN) return `${where} = ${short([NaN, Infinity, -Infinity][code - NAN])}`;
-		if (code >= LEVELS) return `${where}: nothing is there`;
+		if (code >= LEVELS) return where + ({[CODES.nan]: " = NaN", [CODES["+inf"]]: " = inf", [CODES["-inf"]]: " = -inf"}[code] ?? ": nothing is there");
 		const half = (plate.high[i] - plate.low[i]) / (2 * LAST), about = valueOf(plate, i, code);
 		const digits = 2 + floor(log10(abs(about) || half)) - floor(log10(half)), mean = shrink > 1 ? `, a mean of ${shrink} × ${shrink}` : "";
 		return `${where} = ${half ? `${short(about, digits)} ± ${short(half, 2)} (half a step)` : short(about)}${mean}`;

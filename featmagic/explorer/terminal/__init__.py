@@ -1,1 +1,1 @@
-"""The explorer in a terminal: the layers as a table, one layer as a grid, keys to move."""
+"""The explorer in a terminal: a table of the layers, the grid of one, and keys to move."""

@@ -1,260 +1,255 @@
-"""Keys that move: between layers, between channels, from one thing shown to another."""
+"""What the keys of the explorer do."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Sequence
 
 from featmagic.explorer.terminal.state import ExplorerState
-from featmagic.options.colormaps import DIVERGING, SEQUENTIAL
-from featmagic.options.view import View
+
+# Moving between layers and channels
 
 
-def up(browser: ExplorerState) -> None:
-    """One layer up, or one row of channels."""
-    _down(browser, -1)
+def up(state: ExplorerState) -> None:
+    """Go one layer up, or one row of channels."""
+    _move_down(state, -1)
 
 
-def down(browser: ExplorerState) -> None:
-    """One layer down, or one row of channels."""
-    _down(browser, 1)
+def down(state: ExplorerState) -> None:
+    """Go one layer down, or one row of channels."""
+    _move_down(state, 1)
 
 
-def _down(browser: ExplorerState, step: int) -> None:
-    grid = browser.picture.grid
-    if not browser.moves_in_grid or grid is None:
-        browser.go(browser.at + step)
+def _move_down(state: ExplorerState, step: int) -> None:
+    grid = state.preview.grid
+    if not state.moves_in_grid or grid is None:
+        state.choose_layer(state.chosen + step)
         return
-    row, column = divmod(browser.tile, grid.ncols)
-    if 0 <= row + step <= (browser.picture.tiles - 1) // grid.ncols:
-        browser.choose((row + step) * grid.ncols + column)
+    row, column = divmod(state.tile, grid.ncols)
+    if 0 <= row + step <= (state.preview.tiles - 1) // grid.ncols:
+        state.choose_tile((row + step) * grid.ncols + column)
 
 
-def left(browser: ExplorerState) -> None:
-    """To the channel before; from the first of a row back to the layers."""
-    grid = browser.picture.grid
-    if browser.moves_in_grid and grid and (browser.mode == "large" or browser.tile % grid.ncols):
-        browser.choose(browser.tile - 1)
+def left(state: ExplorerState) -> None:
+    """Go to the previous channel; from the first one of a row to the layers."""
+    grid = state.preview.grid
+    if state.moves_in_grid and grid and (state.mode == "large" or state.tile % grid.ncols):
+        state.choose_tile(state.tile - 1)
     else:
-        browser.in_grid = False
+        state.in_grid = False
 
 
-def right(browser: ExplorerState) -> None:
-    """To the next channel; from the layers into the grid."""
-    if browser.moves_in_grid:
-        browser.choose(browser.tile + 1)
+def right(state: ExplorerState) -> None:
+    """Go to the next channel; from the layers into the grid."""
+    if state.moves_in_grid:
+        state.choose_tile(state.tile + 1)
     else:
-        browser.in_grid = browser.picture.tiles > 0
+        state.in_grid = state.preview.tiles > 0
 
 
-def switch(browser: ExplorerState) -> None:
-    """From the layers to the grid, and back."""
-    browser.in_grid = not browser.in_grid and browser.picture.tiles > 0
+def switch(state: ExplorerState) -> None:
+    """Go from the layers to the grid, or back."""
+    state.in_grid = not state.in_grid and state.preview.tiles > 0
 
 
-def layer_before(browser: ExplorerState) -> None:
-    """To the layer above."""
-    browser.go(browser.at - 1)
+def previous_layer(state: ExplorerState) -> None:
+    """Go to the layer above."""
+    state.choose_layer(state.chosen - 1)
 
 
-def layer_after(browser: ExplorerState) -> None:
-    """To the layer below."""
-    browser.go(browser.at + 1)
+def next_layer(state: ExplorerState) -> None:
+    """Go to the layer below."""
+    state.choose_layer(state.chosen + 1)
 
 
-def first_one(browser: ExplorerState) -> None:
-    """To the first layer or channel."""
-    if browser.moves_in_grid:
-        browser.choose(0)
+def go_to_first(state: ExplorerState) -> None:
+    """Go to the first layer or channel."""
+    if state.moves_in_grid:
+        state.choose_tile(0)
     else:
-        browser.go(0)
+        state.choose_layer(0)
 
 
-def last_one(browser: ExplorerState) -> None:
-    """To the last layer or channel."""
-    if browser.moves_in_grid:
-        browser.choose(browser.picture.tiles)
+def go_to_last(state: ExplorerState) -> None:
+    """Go to the last layer or channel."""
+    if state.moves_in_grid:
+        state.choose_tile(state.preview.tiles)
     else:
-        browser.go(len(browser.layers))
+        state.choose_layer(len(state.layers))
 
 
-def page_up(browser: ExplorerState) -> None:
-    """The grid a screen up."""
-    _scroll(browser, -1)
+def page_up(state: ExplorerState) -> None:
+    """Scroll the grid a screen up."""
+    _scroll(state, -1)
 
 
-def page_down(browser: ExplorerState) -> None:
-    """The grid a screen down."""
-    _scroll(browser, 1)
+def page_down(state: ExplorerState) -> None:
+    """Scroll the grid a screen down."""
+    _scroll(state, 1)
 
 
-def _scroll(browser: ExplorerState, pages: int) -> None:
-    """Scroll; the chosen channel comes along where it would be left behind."""
-    grid, seen = browser.picture.grid, browser.canvas.lines
-    if browser.mode == "large" or grid is None or grid.height <= seen:
+def _scroll(state: ExplorerState, pages: int) -> None:
+    """Scroll, and choose a channel of the same column if the chosen one leaves the screen."""
+    grid, body = state.preview.grid, state.canvas.lines
+    if state.mode == "large" or grid is None or grid.height <= body:
         return
-    browser.first = min(max(0, browser.first + pages * max(1, seen - 1)), grid.height - seen)
-    tile, last = browser.tile, browser.picture.tiles - 1
-    while grid.place(tile).top < browser.first and tile + grid.ncols <= last:
+    state.top = min(max(0, state.top + pages * max(1, body - 1)), grid.height - body)
+    tile, last = state.tile, state.preview.tiles - 1
+    while grid.place(tile).top < state.top and tile + grid.ncols <= last:
         tile += grid.ncols
-    while grid.place(tile).top >= browser.first + seen and tile >= grid.ncols:
+    while grid.place(tile).top >= state.top + body and tile >= grid.ncols:
         tile -= grid.ncols
-    browser.choose(tile)
-    browser.follows = False
+    state.choose_tile(tile)
+    state.follows = False
 
 
-def enter(browser: ExplorerState) -> None:
-    """The chosen channel large, or the grid again."""
-    if browser.mode == "grid" and browser.picture.ready is None:
-        browser.message = f"{browser.entry.cells[0]} has no picture."
+# Changing what the screen shows
+
+
+def enter(state: ExplorerState) -> None:
+    """Show the chosen channel large, or the grid again."""
+    if state.mode == "grid" and state.preview.ready is None:
+        state.message = f"{state.entry.cells[0]} has no picture."
     else:
-        browser.mode = "large" if browser.mode == "grid" else "grid"
-        browser.follows = True
+        state.mode = "large" if state.mode == "grid" else "grid"
+        state.follows = True
 
 
-def back(browser: ExplorerState) -> None:
-    """To the grid; from there to the prompt."""
-    browser.done = browser.mode == "grid"
-    browser.mode, browser.follows = "grid", True
+def back(state: ExplorerState) -> None:
+    """Go back to the grid, and from there to the prompt."""
+    state.done = state.mode == "grid"
+    state.mode, state.follows = "grid", True
 
 
-def leave(browser: ExplorerState) -> None:
-    """Back to the prompt."""
-    browser.done = True
+def leave(state: ExplorerState) -> None:
+    """Go back to the prompt."""
+    state.done = True
 
 
-def show_keys(browser: ExplorerState) -> None:
-    """The keys."""
-    browser.mode, browser.first = "help", 0
+def show_help(state: ExplorerState) -> None:
+    """Show the keys."""
+    state.mode, state.top = "help", 0
 
 
-def keys_up(browser: ExplorerState) -> None:
-    """The keys a line up."""
-    browser.first -= 1
+def help_up(state: ExplorerState) -> None:
+    """Scroll the help a line up."""
+    state.top -= 1
 
 
-def keys_down(browser: ExplorerState) -> None:
-    """The keys a line down."""
-    browser.first += 1
+def help_down(state: ExplorerState) -> None:
+    """Scroll the help a line down."""
+    state.top += 1
 
 
-_MAPS = (None, SEQUENTIAL, "magma", "cividis", "gray", DIVERGING, "coolwarm")
+# Changing how it is drawn
 
 
-_SORTS = {f.name: f.metadata["metavar"].split("|") for f in fields(View)}["sort"]
+def cycle(state: ExplorerState, name: str, values: Sequence[str | None]) -> None:
+    """Set an option to the next of some values; from a value that isn't among them, to the first.
+
+    Where the order of the channels changes, the first channel is chosen.
+    """
+    value = state.option(name)
+    place = values.index(value) + 1 if value in values else 0
+    if state.change(**{name: values[place % len(values)]}) and name == "sort":
+        state.choose_tile(0)
 
 
-def sort(browser: ExplorerState) -> None:
-    """The next order of the channels; the first of them is chosen."""
-    order = _SORTS[(_SORTS.index(browser.view.sort) + 1) % len(_SORTS)]
-    if browser.change(sort=order):
-        browser.choose(0)
+def zoom_in(state: ExplorerState) -> None:
+    """Draw the tiles larger by a step."""
+    _zoom(state, 1)
 
 
-def recolor(browser: ExplorerState) -> None:
-    """The next color map; one of the user's own is left for good."""
-    place = _MAPS.index(browser.view.cmap) + 1 if browser.view.cmap in _MAPS else 0
-    browser.change(cmap=_MAPS[place % len(_MAPS)])
+def zoom_out(state: ExplorerState) -> None:
+    """Draw the tiles smaller by a step."""
+    _zoom(state, -1)
 
 
-def rescale(browser: ExplorerState) -> None:
-    """A range for each channel, or one for the layer."""
-    now = browser.view.scale or browser.scale
-    browser.change(scale="layer" if now == "channel" else "channel")
-
-
-def closer(browser: ExplorerState) -> None:
-    """Tiles larger by a step."""
-    _zoom(browser, 1)
-
-
-def farther(browser: ExplorerState) -> None:
-    """Tiles smaller by a step."""
-    _zoom(browser, -1)
-
-
-def _zoom(browser: ExplorerState, step: int) -> None:
-    grid = browser.picture.grid
+def _zoom(state: ExplorerState, step: int) -> None:
+    grid = state.preview.grid
     if grid is None:
         return
-    browser.change(zoom=max(1, grid.zoom + step))
-    after = browser.picture.grid
+    state.change(zoom=max(1, grid.zoom + step))
+    after = state.preview.grid
     if after and after.zoom == grid.zoom and step > 0:
-        browser.change(zoom=grid.zoom)
-        browser.message = "No room for more: Enter shows a channel large."
+        state.change(zoom=grid.zoom)
+        state.message = "No room for more: Enter shows a channel large."
 
 
-def zoom_by_room(browser: ExplorerState) -> None:
-    """Tiles as large as there is room."""
-    browser.change(zoom=None)
+def zoom_to_fit(state: ExplorerState) -> None:
+    """Draw the tiles as large as they fit."""
+    state.change(zoom=None)
 
 
-def sample_after(browser: ExplorerState) -> None:
-    """The next sample."""
-    _sample(browser, 1)
+def next_sample(state: ExplorerState) -> None:
+    """Show the next sample."""
+    _change_sample(state, 1)
 
 
-def sample_before(browser: ExplorerState) -> None:
-    """The sample before."""
-    _sample(browser, -1)
+def previous_sample(state: ExplorerState) -> None:
+    """Show the previous sample."""
+    _change_sample(state, -1)
 
 
-def _sample(browser: ExplorerState, step: int) -> None:
-    count = browser.picture.samples
+def _change_sample(state: ExplorerState, step: int) -> None:
+    count = state.preview.samples
     if count < 2:
-        browser.message = f"{browser.entry.cells[0]} has one sample."
+        state.message = f"{state.entry.cells[0]} has one sample."
     else:
-        browser.change(sample=str((int(browser.view.sample) + step) % count))
+        state.change(sample=str((int(state.view.sample) + step) % count))
 
 
-def find(browser: ExplorerState) -> None:
+# Finding a layer by name
+
+
+def find(state: ExplorerState) -> None:
     """Begin to look for a layer by its name."""
-    browser.mode, browser.typed, browser.before = "find", "", browser.at
+    state.mode, state.query, state.chosen_before_search = "find", "", state.chosen
 
 
-def type_in(browser: ExplorerState, letters: str) -> None:
-    """More of the name: the first layer that has it is chosen."""
-    browser.typed += "".join(filter(str.isprintable, letters))
-    _choose(browser)
+def type_in(state: ExplorerState, characters: str) -> None:
+    """Add to the name that is looked for, and choose the first layer that has it."""
+    state.query += "".join(filter(str.isprintable, characters))
+    _choose_first_match(state)
 
 
-def untype(browser: ExplorerState) -> None:
-    """One letter less."""
-    browser.typed = browser.typed[:-1]
-    _choose(browser)
+def delete_last(state: ExplorerState) -> None:
+    """Delete the last character of the name that is looked for."""
+    state.query = state.query[:-1]
+    _choose_first_match(state)
 
 
-def _choose(browser: ExplorerState) -> None:
-    there = found(browser)
-    browser.go(there[0] if there and browser.typed else browser.before)
+def _choose_first_match(state: ExplorerState) -> None:
+    layers = matches(state)
+    state.choose_layer(layers[0] if layers and state.query else state.chosen_before_search)
 
 
-def found(browser: ExplorerState) -> list[int]:
-    """The layers that have what was typed in their names, in capitals or not."""
-    wanted = browser.typed.casefold()
-    return [n for n, one in enumerate(browser.layers) if wanted in one.cells[0].casefold()]
+def matches(state: ExplorerState) -> list[int]:
+    """Return the layers whose names have the query in them, whatever its case."""
+    query = state.query.casefold()
+    return [n for n, layer in enumerate(state.layers) if query in layer.cells[0].casefold()]
 
 
-def next_found(browser: ExplorerState) -> None:
-    """To the next layer that was found; behind the last comes the first."""
-    if there := found(browser):
-        browser.go(next((n for n in there if n > browser.at), there[0]))
+def next_match(state: ExplorerState) -> None:
+    """Go to the next match; from the last to the first."""
+    if layers := matches(state):
+        state.choose_layer(next((n for n in layers if n > state.chosen), layers[0]))
 
 
-def previous_found(browser: ExplorerState) -> None:
-    """To the layer that was found before."""
-    if there := found(browser):
-        browser.go(next((n for n in reversed(there) if n < browser.at), there[-1]))
+def previous_match(state: ExplorerState) -> None:
+    """Go to the previous match; from the first to the last."""
+    if layers := matches(state):
+        state.choose_layer(next((n for n in reversed(layers) if n < state.chosen), layers[-1]))
 
 
-def give_up(browser: ExplorerState) -> None:
-    """Back to the layer that was chosen before."""
-    browser.mode = "grid"
-    browser.go(browser.before)
+def cancel_search(state: ExplorerState) -> None:
+    """Go back to the layer that was chosen before the search."""
+    state.mode = "grid"
+    state.choose_layer(state.chosen_before_search)
 
 
-def take(browser: ExplorerState) -> None:
-    """Stay with the layer that was found."""
-    browser.mode = "grid"
-    if not found(browser):
-        browser.go(browser.before)
-        browser.message = f"No layer has '{browser.typed}' in its name."
+def accept_match(state: ExplorerState) -> None:
+    """Stay at the layer that was found."""
+    state.mode = "grid"
+    if not matches(state):
+        state.choose_layer(state.chosen_before_search)
+        state.message = f"No layer has '{state.query}' in its name."

@@ -1,4 +1,4 @@
-"""The explorer's full screen: prompt_toolkit's application around the browser."""
+"""The application: the full screen of the explorer, run by prompt_toolkit."""
 
 from __future__ import annotations
 
@@ -19,28 +19,35 @@ from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.output.defaults import create_output
 
 from featmagic.explorer.terminal.actions import type_in
-from featmagic.explorer.terminal.keymap import ALWAYS, FINDING, HELPING, KEYS, Key
+from featmagic.explorer.terminal.keymap import (
+    KEYS,
+    KEYS_OF_ALL_MODES,
+    KEYS_OF_HELP,
+    KEYS_OF_SEARCH,
+    Key,
+)
 from featmagic.explorer.terminal.layer_table import LayerEntry
-from featmagic.explorer.terminal.screen import compose_screen, forget
+from featmagic.explorer.terminal.screen import compose_screen, forget_lines
 from featmagic.explorer.terminal.state import ExplorerState
 from featmagic.options.view import View
 
 _DEPTHS = {0: ColorDepth.DEPTH_1_BIT, 256: ColorDepth.DEPTH_8_BIT, 2**24: ColorDepth.DEPTH_24_BIT}
 
 
-_PATIENCE = 0.05  # seconds after Escape, in which what follows makes it an arrow key
+# Seconds after Escape in which more characters make it another key, such as an arrow.
+_ESCAPE_TIMEOUT = 0.05
 
 
 def explore(layers: Sequence[LayerEntry], view: View, colors: int) -> None:
     """Show the layers in a full screen until the user leaves it.
 
     Args:
-        layers: to choose from; one at least.
-        view: how to draw them at first.
-        colors: 2**24 or 256; 0 for plain letters.
+        layers: The layers to choose from, at least one.
+        view: How to draw them at first.
+        colors: The number of colors: 2**24 or 256, or 0 for plain characters.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C, while something was drawn.
+        KeyboardInterrupt: If Ctrl-C is pressed while something is drawn.
     """
     app = _application(ExplorerState(layers, view, colors), colors)
     try:
@@ -48,45 +55,45 @@ def explore(layers: Sequence[LayerEntry], view: View, colors: int) -> None:
     except EOFError:
         pass  # the terminal is gone
     finally:
-        forget()
+        forget_lines()
 
 
-def _application(browser: ExplorerState, colors: int) -> Application[None]:
+def _application(state: ExplorerState, colors: int) -> Application[None]:
     guard = _Guard()
     app: Application[None] = Application(
-        layout=Layout(Window(_Screen(browser, guard), always_hide_cursor=True)),
-        key_bindings=_bindings(browser, guard),
+        layout=Layout(Window(_Screen(state, guard), always_hide_cursor=True)),
+        key_bindings=_bindings(state, guard),
         full_screen=True,
         color_depth=_DEPTHS[colors],
         input=create_input(),
         output=create_output(sys.stdout),
     )
-    app.ttimeoutlen = app.timeoutlen = _PATIENCE
+    app.ttimeoutlen = app.timeoutlen = _ESCAPE_TIMEOUT
     guard.app = app
     return app
 
 
 def _run(app: Application[None]) -> None:
-    """Run it in an event loop of its own: the user's is neither replaced nor closed."""
+    """Run the application in its own event loop, which leaves the user's alone."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         _run_here(app)
         return
-    # The cell awaits something: no second loop may run in its thread.
-    failed: list[BaseException] = []
+    # The cell runs in an event loop, so that no other one may run in its thread.
+    errors: list[BaseException] = []
 
     def run() -> None:
         try:
             _run_here(app)
         except BaseException as error:
-            failed.append(error)
+            errors.append(error)
 
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    if failed:
-        raise failed[0]
+    if errors:
+        raise errors[0]
 
 
 def _run_here(app: Application[None]) -> None:
@@ -98,15 +105,15 @@ def _run_here(app: Application[None]) -> None:
 
 
 class _Guard:
-    """Runs what may fail or be interrupted: the error ends the explorer, and is raised there.
+    """Runs what may fail or be interrupted; an error ends the application, which raises it.
 
-    prompt_toolkit would show an error above the screen and wait for a key.
+    By itself prompt_toolkit would print the error above the screen and wait for a key.
     """
 
     app: Application[None]
 
     def __call__(self, does: Callable[[], Any]) -> Any:
-        """What it returns; None where it fails."""
+        """Return what the function returns, or None if it fails."""
         future = self.app.future
         if future is None or future.done():
             return None
@@ -120,7 +127,7 @@ class _Guard:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt meanwhile: in a full screen it is a key like any other."""
+    """Let Ctrl-C raise KeyboardInterrupt: in a full screen it is a key like any other."""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -138,7 +145,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _set_signals(terminal: int, *, on: bool) -> None:
-    """Whether Ctrl-C is a signal: all else of the terminal's mode stays."""
+    """Make Ctrl-C a signal or a key; the terminal's mode stays the same otherwise."""
     import termios
 
     mode = termios.tcgetattr(terminal)
@@ -147,47 +154,47 @@ def _set_signals(terminal: int, *, on: bool) -> None:
 
 
 class _Screen(UIControl):
-    """The whole screen."""
+    """The control that fills the screen."""
 
-    def __init__(self, browser: ExplorerState, guard: _Guard) -> None:
-        self._browser, self._guard = browser, guard
+    def __init__(self, state: ExplorerState, guard: _Guard) -> None:
+        self._state, self._guard = state, guard
 
     def create_content(self, width: int, height: int) -> UIContent:
-        """Its lines as they are now."""
-        lines = self._guard(lambda: compose_screen(self._browser, width, height)) or [[]]
+        """Compose the lines of the screen."""
+        lines = self._guard(lambda: compose_screen(self._state, width, height)) or [[]]
         return UIContent(lambda number: lines[number], len(lines), show_cursor=False)
 
 
-def _bindings(browser: ExplorerState, guard: _Guard) -> KeyBindings:
+def _bindings(state: ExplorerState, guard: _Guard) -> KeyBindings:
     bindings = KeyBindings()
 
     def bind(keys: Sequence[Key], *modes: str) -> None:
-        there = Condition(lambda: browser.mode in modes)
+        in_mode = Condition(lambda: state.mode in modes)
         for key in keys:
-            bindings.add(key.name, filter=there, eager=True)(_press(browser, guard, key.does))
+            bindings.add(key.name, filter=in_mode, eager=True)(_press(state, guard, key.does))
 
     bind(KEYS, "grid", "large")
-    bind(HELPING, "help")
-    bind(FINDING, "find")
-    bind(ALWAYS, "grid", "large", "help", "find")
+    bind(KEYS_OF_HELP, "help")
+    bind(KEYS_OF_SEARCH, "find")
+    bind(KEYS_OF_ALL_MODES, "grid", "large", "help", "find")
 
-    @bindings.add("<any>", filter=Condition(lambda: browser.mode == "find"))
-    @bindings.add("<bracketed-paste>", filter=Condition(lambda: browser.mode == "find"))
+    @bindings.add("<any>", filter=Condition(lambda: state.mode == "find"))
+    @bindings.add("<bracketed-paste>", filter=Condition(lambda: state.mode == "find"))
     def _(event: KeyPressEvent) -> None:
-        guard(lambda: type_in(browser, event.data))
+        guard(lambda: type_in(state, event.data))
 
     return bindings
 
 
 def _press(
-    browser: ExplorerState, guard: _Guard, does: Callable[[ExplorerState], None]
+    state: ExplorerState, guard: _Guard, does: Callable[[ExplorerState], None]
 ) -> Callable[[KeyPressEvent], None]:
-    """What happens when a key is pressed that does that."""
+    """Return the handler of a key that does something."""
 
     def handle(event: KeyPressEvent) -> None:
-        browser.message = ""
-        guard(lambda: does(browser))
-        if browser.done and event.app.future and not event.app.future.done():
+        state.message = ""
+        guard(lambda: does(state))
+        if state.done and event.app.future and not event.app.future.done():
             event.app.exit()
 
     return handle

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from featmagic.explorer.settings import CYCLES
 from featmagic.explorer.terminal import actions
 from featmagic.explorer.terminal.state import ExplorerState
 
@@ -14,16 +16,24 @@ class Key:
     """A key.
 
     Attributes:
-        name: as prompt_toolkit has it.
-        does: what.
-        shown: how the help calls it, or those that belong together; empty for the others of them.
-        words: what it says of them.
+        name: Its name in prompt_toolkit.
+        does: What it does.
+        shown: What the help calls it, or the keys that belong together; empty for the others of
+            them.
+        words: What the help says about them.
     """
 
     name: str
     does: Callable[[ExplorerState], None]
     shown: str = ""
     words: str = ""
+
+
+def _cycle_key(name: str) -> Key:
+    """Return the key that changes a setting to its next value."""
+    cycle = CYCLES[name]
+    does = partial(actions.cycle, name=name, values=cycle.values)
+    return Key(cycle.key, does, cycle.key, cycle.help)
 
 
 KEYS = (
@@ -33,60 +43,53 @@ KEYS = (
     Key("right", actions.right),
     Key("tab", actions.switch, "Tab", "from the layers to the grid, and back"),
     Key("s-tab", actions.switch),
-    Key("[", actions.layer_before, "[ ]", "the layer before, the next layer"),
-    Key("]", actions.layer_after),
+    Key("[", actions.previous_layer, "[ ]", "the layer before, the next layer"),
+    Key("]", actions.next_layer),
     Key("/", actions.find, "/", "find a layer by its name"),
     Key("enter", actions.enter, "Enter", "the chosen channel large, and back"),
-    Key("s", actions.sort, "s", "sort: the next order of the channels"),
-    Key("c", actions.recolor, "c", "the next colour map"),
-    Key("l", actions.rescale, "l", "a range for each channel, or one for the layer"),
-    Key("+", actions.closer, "+ - 0", "larger, smaller, as large as there is room"),
-    Key("=", actions.closer),
-    Key("-", actions.farther),
-    Key("0", actions.zoom_by_room),
+    *map(_cycle_key, ("sort", "cmap", "scale")),
+    Key("+", actions.zoom_in, "+ - 0", "larger, smaller, as large as there is room"),
+    Key("=", actions.zoom_in),
+    Key("-", actions.zoom_out),
+    Key("0", actions.zoom_to_fit),
     Key("pagedown", actions.page_down, "Page Up/Down", "scroll the grid"),
     Key("pageup", actions.page_up),
-    Key("home", actions.first_one, "Home End", "the first, the last"),
-    Key("end", actions.last_one),
-    Key("n", actions.sample_after, "n p", "the next sample, the one before"),
-    Key("p", actions.sample_before),
-    Key("?", actions.show_keys, "?", "these keys"),
+    Key("home", actions.go_to_first, "Home End", "the first, the last"),
+    Key("end", actions.go_to_last),
+    Key("n", actions.next_sample, "n p", "the next sample, the one before"),
+    Key("p", actions.previous_sample),
+    Key("?", actions.show_help, "?", "these keys"),
     Key("escape", actions.back, "Escape", "back"),
     Key("q", actions.leave, "q Ctrl-C", "back to the prompt"),
     Key("c-d", actions.leave),
 )
 
 
-ALWAYS = (Key("c-c", actions.leave), Key("<sigint>", actions.leave))
+KEYS_OF_ALL_MODES = (Key("c-c", actions.leave), Key("<sigint>", actions.leave))
 
 
-FINDING = (
-    Key("enter", actions.take),
-    Key("escape", actions.give_up),
-    Key("backspace", actions.untype),
-    Key("down", actions.next_found),
-    Key("tab", actions.next_found),
-    Key("up", actions.previous_found),
-    Key("s-tab", actions.previous_found),
-    Key("c-d", actions.give_up),
+KEYS_OF_SEARCH = (
+    Key("enter", actions.accept_match),
+    Key("escape", actions.cancel_search),
+    Key("backspace", actions.delete_last),
+    Key("down", actions.next_match),
+    Key("tab", actions.next_match),
+    Key("up", actions.previous_match),
+    Key("s-tab", actions.previous_match),
+    Key("c-d", actions.cancel_search),
 )
 
 
-HELPING = (
+KEYS_OF_HELP = (
     Key("<any>", actions.back),
     Key("q", actions.leave),
     Key("c-d", actions.leave),
-    *(Key(name, actions.keys_up) for name in ("up", "pageup")),
-    *(Key(name, actions.keys_down) for name in ("down", "pagedown")),
+    *(Key(name, actions.help_up) for name in ("up", "pageup")),
+    *(Key(name, actions.help_down) for name in ("down", "pagedown")),
 )
 
 
 def help_lines() -> list[str]:
-    """The keys, one or those that belong together in a line.
-
-    Example:
-        >>> help_lines()[1]
-        'Tab           from the layers to the grid, and back'
-    """
-    wide = max(len(key.shown) for key in KEYS)
-    return [f"{key.shown:<{wide}}  {key.words}" for key in KEYS if key.shown]
+    """Return the help: a line for each key, or for keys that belong together."""
+    width = max(len(key.shown) for key in KEYS)
+    return [f"{key.shown:<{width}}  {key.words}" for key in KEYS if key.shown]

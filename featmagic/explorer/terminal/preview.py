@@ -1,4 +1,4 @@
-"""One layer as it stands in the explorer: drawn by the stages of an ordinary look."""
+"""The preview of a layer: its grid or one channel large, drawn by the stages of a look."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from math import ceil
 
 from featmagic.grid.arrange import lay_out_tiles
 from featmagic.grid.caption import describe_values
+from featmagic.grid.compose import color_range_of
 from featmagic.grid.draw import draw_prepared
-from featmagic.grid.prepare import Prepared, Undrawable, prepare
+from featmagic.grid.prepare import Prepared, Undrawable, prepare, tiling_of
 from featmagic.options.view import View
 from featmagic.planes.layout import LayoutMismatch, layout_of
 from featmagic.planes.statistics import measure
 from featmagic.recording.records import Activation
 from featmagic.render.ascii import AsciiCells
-from featmagic.render.color import Range, choose_range
+from featmagic.render.color import Range
 from featmagic.render.half_blocks import HalfBlockCells
 from featmagic.render.mosaic import Mosaic
 from featmagic.render.text import mosaic_lines
@@ -22,17 +23,14 @@ from featmagic.render.viewport import Viewport, terminal_viewport
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable
 
-# Where not all tiles fit the screen, large planes are made smaller: up to four in a row, as long as
-# each has so many columns. One can be shown large.
-_IN_A_ROW = (1, 2, 3, 4)
-
-
-_NARROWEST = 16
+# If the tiles don't all fit the screen, large planes are made smaller: up to four in a row, as long
+# as each has at least 16 columns. A channel can be shown large.
+_IN_A_ROW, _NARROWEST = (1, 2, 3, 4), 16
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """What there is to draw on: so many columns and lines, in so many colors; 0 for letters."""
+    """The room to draw on: columns, lines, and the number of colors (0 for plain characters)."""
 
     columns: int
     lines: int
@@ -40,7 +38,7 @@ class Canvas:
 
     @property
     def viewport(self) -> Viewport:
-        """As the stages of a look know it; a tile is no taller, with its label."""
+        """The viewport for the stages of a look: a tile with its label is no taller."""
         viewport = terminal_viewport(self.columns + 1)
         return replace(viewport, height=max(8, 2 * (self.lines - 1)))
 
@@ -50,11 +48,11 @@ class Preview:
     """A layer that is drawn.
 
     Attributes:
-        caption: as below an ordinary look.
-        grid: its lines; None where there is no picture.
-        ready: what it was made of.
-        colors: how values became colors.
-        samples: how many there are to choose from.
+        caption: Its caption, as a look has it.
+        grid: Its grid; None if it has no picture.
+        ready: The prepared layer that was drawn.
+        colors: The color range of its values.
+        samples: The number of samples to choose from.
     """
 
     caption: str
@@ -65,18 +63,20 @@ class Preview:
 
     @property
     def tiles(self) -> int:
-        """How many channels there are to choose from: none, where all are in one picture."""
-        return self.grid.tiles if self.grid and self.ready and self.ready.form == "tiles" else 0
+        """The number of channels to choose from: none if all are in one picture."""
+        return (
+            self.grid.tiles if self.grid and self.ready and self.ready.tiling.form == "tiles" else 0
+        )
 
 
 def preview(activation: Activation, view: View, canvas: Canvas) -> Preview:
-    """A layer's grid: what is wrong with it stands in its caption.
+    """Draw the grid of a layer; if that fails, the caption says why.
 
     Example:
         >>> import torch
         >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
-        >>> found = preview(conv, View(), Canvas(80, 20, 256))
-        >>> found.tiles, found.grid.ncols
+        >>> drawn = preview(conv, View(), Canvas(80, 20, 256))
+        >>> drawn.tiles, drawn.grid.ncols
         (9, 8)
     """
     try:
@@ -86,7 +86,7 @@ def preview(activation: Activation, view: View, canvas: Canvas) -> Preview:
 
 
 def _ready(activation: Activation, view: View, viewport: Viewport) -> Prepared | Undrawable:
-    """The layer prepared; a layout is for the layers that have as many axes."""
+    """Prepare the layer; a layout is for the layers that have as many axes."""
     try:
         return prepare(activation, view, viewport)
     except LayoutMismatch:
@@ -95,14 +95,14 @@ def _ready(activation: Activation, view: View, viewport: Viewport) -> Prepared |
 
 def _roomy(ready: Prepared | Undrawable, canvas: Canvas) -> Prepared | Undrawable:
     """The layer with its planes no smaller than they have to be for all to be seen at once."""
-    if isinstance(ready, Undrawable) or ready.viewport is None or ready.form != "tiles":
+    if isinstance(ready, Undrawable) or ready.viewport is None or ready.tiling.form != "tiles":
         return ready
-    rows, count, *size = ready.stack.values.shape
+    count, size = ready.tiling.count, ready.tiling.size
     for columns in [n for n in _IN_A_ROW if n == 1 or n * _NARROWEST <= canvas.columns]:
         viewport = replace(ready.viewport, columns=columns)
-        found = lay_out_tiles(rows * count, (size[0], size[1]), ready.view, viewport)
+        found = lay_out_tiles(count, size, ready.view, viewport)
         tall = 1 + ceil(ceil(size[0] / found.shrink) * found.zoom * found.tall / 2)
-        if ceil(rows * count / found.ncols) * tall <= canvas.lines:
+        if ceil(count / found.ncols) * tall <= canvas.lines:
             break
     return replace(ready, viewport=viewport)
 
@@ -112,22 +112,18 @@ def _picture(ready: Prepared | Undrawable, canvas: Canvas) -> Preview:
     if drawing.mosaic is None or isinstance(ready, Undrawable):
         return Preview(drawing.caption)
     grid = PreviewGrid(drawing.mosaic, canvas.colors, canvas.columns)
-    return Preview(drawing.caption, grid, ready, _colors_of(ready), _samples(ready))
-
-
-def _colors_of(ready: Prepared) -> Range:
-    return choose_range(ready.measured, ready.view, scale=ready.scale, signed=ready.stack.signed)
+    return Preview(drawing.caption, grid, ready, color_range_of(ready), _samples(ready))
 
 
 def _samples(ready: Prepared) -> int:
     letters = layout_of(ready.activation, ready.view).dims
-    return ready.activation.tensor.shape[letters.index("N")] if ready.stack.samples else 1
+    return ready.activation.tensor.shape[letters.index("N")] if ready.planes.samples else 1
 
 
 def enlarged_preview(whole: Preview, tile: int, canvas: Canvas) -> Preview:
-    """One channel of a picture as large as there is room, in the very colors it has there.
+    """Draw one channel as large as it fits, in the colors that it has in the grid.
 
-    A layer whose channels are all in one picture stays whole.
+    A layer whose channels are all in one picture is drawn whole.
 
     Example:
         >>> import torch
@@ -148,7 +144,7 @@ def enlarged_preview(whole: Preview, tile: int, canvas: Canvas) -> Preview:
 
 def _alone(ready: Prepared, colors: Range, tile: int) -> Prepared:
     """One of the planes, with the range that it has among the others."""
-    stack, viewport = ready.stack, ready.viewport
+    stack, viewport = ready.planes, ready.viewport
     plane = stack.values.flatten(0, 1)[tile : tile + 1]
     labels = stack.labels and stack.labels[tile : tile + 1]
     index = stack.indices[tile : tile + 1]
@@ -162,11 +158,18 @@ def _alone(ready: Prepared, colors: Range, tile: int) -> Prepared:
         view = replace(
             view, zoom=max(1, min((viewport.width - 2) // width, viewport.height // height))
         )
-    return replace(ready, stack=alone, measured=measure(plane), view=view, scale="layer")
+    return replace(
+        ready,
+        planes=alone,
+        tiling=tiling_of(alone),
+        measured=measure(plane),
+        view=view,
+        scale="layer",
+    )
 
 
 def channel_statistics(whole: Preview, tile: int) -> str:
-    """What a channel holds, or all of them where they are in one picture.
+    """Return the statistics of a channel, or of all channels if they are in one picture.
 
     Example:
         >>> import torch
@@ -177,7 +180,7 @@ def channel_statistics(whole: Preview, tile: int) -> str:
     ready = whole.ready
     if ready is None:
         return ""
-    stack = ready.stack
+    stack = ready.planes
     if not whole.tiles:
         return f"{stack.total} {stack.noun}: {describe_values(ready.measured, stack)}"
     plane = stack.values.flatten(0, 1)[tile : tile + 1]
@@ -191,10 +194,10 @@ def channel_statistics(whole: Preview, tile: int) -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tile stands: its first line and column, how tall and how wide it is.
+    """Where a tile is: its first line and column, its height and its width.
 
     Attributes:
-        labelled: whether the line above it has its label.
+        labelled: Whether the line above it has its label.
     """
 
     top: int
@@ -205,13 +208,13 @@ class Place:
 
 
 class PreviewGrid:
-    """A mosaic as lines, made when they are asked for.
+    """A mosaic as lines, each made when it is asked for.
 
     Attributes:
-        tiles: how many there are.
-        ncols: how many stand in a row.
-        zoom: how many pixels a value has.
-        height: how many lines there are.
+        tiles: The number of tiles.
+        ncols: The number of tiles in a row.
+        zoom: The number of pixels per value.
+        height: The number of lines.
 
     Example:
         >>> import torch
@@ -227,23 +230,23 @@ class PreviewGrid:
         """Lay out a mosaic.
 
         Args:
-            mosaic: without an input image.
-            colors: how many there are; 0 for plain letters.
-            columns: there are for what stands around the tiles.
+            mosaic: The mosaic, without an input image.
+            colors: The number of colors; 0 for plain characters.
+            columns: The room for what is around the tiles.
         """
-        # Of 256 colors prompt_toolkit finds the nearest itself; told by number, those before
-        # 3.0.53 lose the two palest grays.
-        ink = HalfBlockCells(mosaic, 2**24) if colors else AsciiCells(mosaic)
-        self._lines = mosaic_lines(mosaic, ink, columns)
+        # prompt_toolkit finds the nearest of 256 colors itself; given their numbers, versions
+        # before 3.0.53 lose the two palest grays.
+        cells = HalfBlockCells(mosaic, 2**24) if colors else AsciiCells(mosaic)
+        self._lines = mosaic_lines(mosaic, cells, columns)
         self._margin = max((len(text) + 1 for *_, text in mosaic.ticks), default=0)
-        self._tile = -(-ink.pixels.shape[1] // 2), int(ink.pixels.shape[3])
+        self._tile = -(-cells.pixels.shape[1] // 2), int(cells.pixels.shape[3])
         self._row = len(self._lines.row(0))
-        self.tiles, self.ncols, self.zoom = len(mosaic.labels), ink.pixels.shape[2], mosaic.zoom
+        self.tiles, self.ncols, self.zoom = len(mosaic.labels), cells.pixels.shape[2], mosaic.zoom
         above, below = len(self._lines.head), len(self._lines.tail)
         self.height = above + self._row * self._lines.rows + below
 
     def line(self, number: int) -> str:
-        """One of the lines, with the codes of its colors."""
+        """Return one of the lines, with the escape codes of its colors."""
         number -= (above := len(self._lines.head))
         if number < 0:
             return self._lines.head[above + number]
@@ -253,7 +256,7 @@ class PreviewGrid:
         return self._lines.tail[number + (row - self._lines.rows) * self._row]
 
     def place(self, tile: int) -> Place:
-        """Where a tile stands."""
+        """Return where a tile is."""
         (height, width), (row, column) = self._tile, divmod(tile, self.ncols)
         labelled = self._row > height
         top = len(self._lines.head) + row * self._row + labelled

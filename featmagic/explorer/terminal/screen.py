@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,7 +10,7 @@ from prompt_toolkit.formatted_text import ANSI, to_formatted_text
 from prompt_toolkit.formatted_text.base import OneStyleAndTextTuple, StyleAndTextTuples
 from prompt_toolkit.utils import get_cwidth
 
-from featmagic.explorer.terminal.actions import found
+from featmagic.explorer.terminal.actions import matches
 from featmagic.explorer.terminal.keymap import help_lines
 from featmagic.explorer.terminal.layer_table import LayerTable, layer_table
 from featmagic.explorer.terminal.preview import Canvas, Place, channel_statistics
@@ -23,7 +23,10 @@ _MARKER, _NO_MARKER = "> ", "  "
 _LEFT = 20  # columns that the layers have at most on a narrow screen
 
 
-_LOUD = "bold ansimagenta"
+_ALERT = "bold ansimagenta"
+
+
+_FRAME = "ansigreen"
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,10 @@ class _Layout:
     """How the screen is divided.
 
     Attributes:
-        above: lines of the caption.
-        body: lines of the grid.
-        below: lines of the status, always as many: the grid stands still.
-        left, right: columns of the layers, and of the grid with a blank at each side.
+        above: Lines of the caption.
+        body: Lines of the grid.
+        below: Lines of the status; their number is fixed, so that the grid doesn't move.
+        left, right: Columns of the layers, and of the grid with a blank at each side.
     """
 
     above: int
@@ -44,8 +47,8 @@ class _Layout:
     right: int
 
 
-def compose_screen(browser: ExplorerState, columns: int, rows: int) -> list[StyleAndTextTuples]:
-    """Every line of a screen that large, drawn as the browser stands.
+def compose_screen(state: ExplorerState, columns: int, rows: int) -> list[StyleAndTextTuples]:
+    """Return every line of a screen of that size.
 
     Example:
         >>> import torch
@@ -53,27 +56,27 @@ def compose_screen(browser: ExplorerState, columns: int, rows: int) -> list[Styl
         >>> from featmagic.explorer.terminal.layer_table import layer_entries
         >>> from featmagic.options.view import View
         >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
-        >>> browser = ExplorerState(layer_entries([relu], View()), View(), 0)
-        >>> lines = compose_screen(browser, 70, 8)
+        >>> state = ExplorerState(layer_entries([relu], View()), View(), 0)
+        >>> lines = compose_screen(state, 70, 8)
         >>> len(lines), "".join(text for _, text, *_ in lines[1]).split()
         (8, ['>', 'relu', '1×2×1×2', '0', '%', '|', '0', '*', '1', '@'])
     """
-    layers = layer_table(browser.layers, max(_LEFT, columns * 2 // 5) - len(_MARKER), get_cwidth)
-    at = _layout(columns, rows, layers.width + len(_MARKER))
-    colors = browser.canvas.colors
-    browser.resize(
-        Canvas(max(8, at.right - 2), at.body, colors), Canvas(columns - 2, at.body, colors)
+    layers = layer_table(state.layers, max(_LEFT, columns * 2 // 5) - len(_MARKER))
+    layout = _layout(columns, rows, layers.width + len(_MARKER))
+    colors = state.canvas.colors
+    state.resize(
+        Canvas(max(8, layout.right - 2), layout.body, colors),
+        Canvas(columns - 2, layout.body, colors),
     )
-    status = status_lines(browser, columns - 2, at.below, get_cwidth)
-    if browser.mode == "help":
-        lines = _help(browser, columns, rows - at.below)
-    elif browser.mode == "large":
-        lines = list(_pane(browser, at.above, at.body, columns))
+    status = status_lines(state, columns - 2, layout.below)
+    if state.mode == "help":
+        lines = _help(state, columns, rows - layout.below)
+    elif state.mode == "large":
+        lines = list(_grid_lines(state, layout, columns))
     else:
-        pane = _pane(browser, at.above, at.body, at.right)
-        lines = list(_beside(browser, layers, pane, at))
-    lines += [[] for _ in range(rows - at.below - len(lines))]
-    lines[rows - at.below :] = [[] for _ in range(at.below - len(status))]
+        lines = list(_layers_and_grid(state, layers, layout))
+    lines += [[] for _ in range(rows - layout.below - len(lines))]
+    lines[rows - layout.below :] = [[] for _ in range(layout.below - len(status))]
     return lines + [_status(text, columns) for text in status]
 
 
@@ -86,81 +89,202 @@ def _layout(columns: int, rows: int, left: int) -> _Layout:
 # The layers
 
 
-def _beside(
-    browser: ExplorerState, layers: LayerTable, pane: Iterator[StyleAndTextTuples], at: _Layout
+def _layers_and_grid(
+    state: ExplorerState, layers: LayerTable, layout: _Layout
 ) -> Iterator[StyleAndTextTuples]:
-    """Lines of the layers, each with a line of the grid beside it."""
-    line = "│" if browser.canvas.colors else "|"
-    tall = at.above + at.body
-    first = min(max(0, browser.at - (tall - 1) // 2), max(0, len(layers.lines) - (tall - 1)))
-    names = [_head(layers), *(_layer(browser, layers, n) for n in range(first, len(layers.lines)))]
-    names += [[("", " " * at.left)]] * (tall - len(names))
-    for name, beside in zip(names[:tall], pane, strict=True):
-        yield [*name, ("", f" {line}"), *beside]
+    """Yield the lines of the layers, each with a line of the grid beside it."""
+    border = "│" if state.canvas.colors else "|"
+    height = layout.above + layout.body
+    last = max(0, len(layers.lines) - (height - 1))
+    first = min(max(0, state.chosen - (height - 1) // 2), last)
+    lines: list[StyleAndTextTuples] = [[("", _NO_MARKER), ("underline", layers.head)]]
+    lines += [_layer(state, layers, number) for number in range(first, len(layers.lines))]
+    lines += [[("", " " * layout.left)]] * (height - len(lines))
+    grid = _grid_lines(state, layout, layout.right)
+    for line, beside in zip(lines[:height], grid, strict=True):
+        yield [*line, ("", f" {border}"), *beside]
 
 
-def _head(layers: LayerTable) -> StyleAndTextTuples:
-    return [("", _NO_MARKER), ("underline", layers.head)]
-
-
-def _layer(browser: ExplorerState, layers: LayerTable, number: int) -> StyleAndTextTuples:
-    text, chosen = layers.lines[number], number == browser.at
-    style = "" if not chosen else "bold" if browser.in_grid else "reverse"
-    wrong = browser.layers[number].wrong
+def _layer(state: ExplorerState, layers: LayerTable, number: int) -> StyleAndTextTuples:
+    text, chosen = layers.lines[number], number == state.chosen
+    style = "" if not chosen else "bold" if state.in_grid else "reverse"
+    alert = state.layers[number].alert
     marker: OneStyleAndTextTuple = (style, _MARKER if chosen else _NO_MARKER)
-    if wrong and text.endswith(wrong):
-        return [marker, (style, text[: -len(wrong)]), (f"{style} {_LOUD}", wrong)]
+    if alert and text.endswith(alert):
+        return [marker, (style, text[: -len(alert)]), (f"{style} {_ALERT}", alert)]
     return [marker, (style, text)]
 
 
 # The grid
 
 
-def _pane(
-    browser: ExplorerState, above: int, body: int, columns: int
+def _grid_lines(
+    state: ExplorerState, layout: _Layout, columns: int
 ) -> Iterator[StyleAndTextTuples]:
-    """The caption, then what is seen of the grid; each line begins with a blank."""
-    words = caption_lines(browser, columns - 1, above)
-    for number in range(above):
-        text = words[number] if number < len(words) else ""
+    """Yield the caption, then the visible part of the grid; each line begins with a blank."""
+    caption = caption_lines(state, columns - 1, layout.above)
+    for number in range(layout.above):
+        text = caption[number] if number < len(caption) else ""
         yield [("bold" if number == 0 else "", f" {cut(text, columns - 1)}")]
-    grid = browser.shown.grid
-    place = _chosen(browser)
-    if grid is not None:
-        first = _first(browser, body)
-        for number in range(first, min(first + body, grid.height)):
-            letters = not browser.canvas.colors
-            yield framed(parsed(grid.line(number)), number, place, columns, letters=letters)
-            body -= 1
-            first += 1
-    for _ in range(body):
-        yield []
+    grid, place = state.shown.grid, _place_of_chosen(state)
+    top = _scroll_to_chosen(state, layout.body)
+    plain = not state.canvas.colors
+    for number in range(top, top + layout.body):
+        if grid is None or number >= grid.height:
+            yield []
+        else:
+            yield frame_chosen(styled(grid.line(number)), number, place, columns, plain=plain)
 
 
-def _chosen(browser: ExplorerState) -> Place | None:
-    """Where the chosen channel stands in the grid."""
-    grid = browser.picture.grid
-    if browser.mode == "large" or grid is None or not browser.picture.tiles:
+def _place_of_chosen(state: ExplorerState) -> Place | None:
+    """Return where the chosen channel is in the grid."""
+    grid = state.preview.grid
+    if state.mode == "large" or grid is None or not state.preview.tiles:
         return None
-    return grid.place(browser.tile)
+    return grid.place(state.tile)
 
 
-def _first(browser: ExplorerState, body: int) -> int:
-    """The first line of the grid that is seen: the chosen channel is, as far as it fits."""
-    grid, place = browser.shown.grid, _chosen(browser)
-    if grid is None or browser.mode == "large":
+def _scroll_to_chosen(state: ExplorerState, body: int) -> int:
+    """Return the first visible line of the grid: the chosen channel is visible if it fits."""
+    grid, place = state.shown.grid, _place_of_chosen(state)
+    if grid is None or state.mode == "large":
         return 0
-    if place is not None and browser.follows:
-        top = place.top - place.labelled
-        if browser.tile < grid.ncols:
-            top = 0
-        lowest = max(browser.first, place.top + place.height - body)
-        browser.first = min(top, lowest)
-    browser.first = max(0, min(browser.first, grid.height - body))
-    return browser.first
+    if place is not None and state.follows:
+        highest = 0 if state.tile < grid.ncols else place.top - place.labelled
+        state.top = min(highest, max(state.top, place.top + place.height - body))
+    state.top = max(0, min(state.top, grid.height - body))
+    return state.top
+
+
+def frame_chosen(
+    cells: Sequence[OneStyleAndTextTuple],
+    number: int,
+    place: Place | None,
+    columns: int,
+    *,
+    plain: bool,
+) -> StyleAndTextTuples:
+    """Add the frame of the chosen channel to a line of the grid: beside it, never on it.
+
+    Args:
+        cells: The cells of the line.
+        number: The number of the line.
+        place: Where the chosen channel is, if one is chosen.
+        columns: The room for the line, with a blank before it.
+        plain: Whether the frame is made of plain characters.
+
+    Example:
+        >>> cells = frame_chosen(styled("ab cd"), 1, Place(1, 3, 1, 2, True), 9, plain=True)
+        >>> "".join(text for _, text, *_ in cells)
+        ' ab[cd]'
+    """
+    line: StyleAndTextTuples = [("", " "), *cells]
+    if place is not None and place.top - place.labelled <= number < place.top + place.height:
+        left, right = place.left, place.left + place.width + 1
+        line += [("", " ")] * (right + 1 - len(line))
+        before, after = ("[", "]") if plain else ("█", "█")
+        if number < place.top:
+            label = line[left : right + 1]
+            line[left : right + 1] = [(f"{_FRAME} reverse", cell[1]) for cell in label]
+        else:
+            line[left], line[right] = (_FRAME, before), (_FRAME, after)
+    return line[:columns]
+
+
+@lru_cache(maxsize=256)
+def styled(text: str) -> tuple[OneStyleAndTextTuple, ...]:
+    r"""Return the cells of a line, a character each with its style.
+
+    Example:
+        >>> styled("\x1b[38;5;196m▀")
+        (('#ff0000', '▀'),)
+    """
+    return tuple(to_formatted_text(ANSI(text)))
+
+
+def forget_lines() -> None:
+    """Release the lines that were drawn."""
+    styled.cache_clear()
 
 
 # Texts
+
+
+def caption_lines(state: ExplorerState, columns: int, most: int) -> list[str]:
+    """Return the caption in at most so many lines.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.recording.records import Activation
+        >>> from featmagic.explorer.terminal.layer_table import layer_entries
+        >>> from featmagic.options.view import View
+        >>> fc = Activation("fc", "fc", "Linear", 1, torch.zeros(()))
+        >>> state = ExplorerState(layer_entries([fc], View()), View(), 256)
+        >>> caption_lines(state, 40, 2)
+        ['fc  Linear  () float32 cpu', '  the single value 0']
+    """
+    return wrap(state.shown.caption, columns).splitlines()[:most]
+
+
+def status_lines(state: ExplorerState, columns: int, most: int) -> list[str]:
+    """Return the statistics of the chosen channel and every setting, in as few lines as they fit.
+
+    Example:
+        >>> import torch
+        >>> from featmagic.recording.records import Activation
+        >>> from featmagic.explorer.terminal.layer_table import layer_entries
+        >>> from featmagic.options.view import View
+        >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
+        >>> state = ExplorerState(layer_entries([relu], View()), View(), 256)
+        >>> print(*status_lines(state, 80, 2), sep="|")
+        channel 0 of 2: 0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %|viridis (auto) · scale channel · sort index · zoom 12 (auto) · ? keys · q quit
+    """  # noqa: E501
+    groups = _status_groups(state)
+    lines = list(_packed([part for group in groups for part in group], columns))
+    if len(lines) > 1:
+        lines = [line for group in groups for line in _packed(group, columns)]
+    return lines if len(lines) <= most else [*lines[: most - 1], " · ".join(lines[most - 1 :])]
+
+
+def _status_groups(state: ExplorerState) -> list[list[str]]:
+    """Return the parts of the status; each group begins a line unless one line holds them all."""
+    if state.mode == "find":
+        count = f"{len(matches(state))} of {len(state.layers)} layers"
+        return [[f"/{state.query}_", count, "down the next", "Enter takes it", "Escape back"]]
+    if state.message:
+        return [[state.message, "? keys"]]
+    if state.mode == "help":
+        return [["any key: back", "q quit"]]
+    statistics = channel_statistics(state.preview, state.tile)
+    settings = [*_settings(state), "? keys", "q quit"]
+    return [[statistics], settings] if statistics else [settings]
+
+
+def _settings(state: ExplorerState) -> Iterator[str]:
+    view, preview = state.view, state.preview
+    if preview.colors:
+        yield preview.colors.cmap + " (auto)" * (view.cmap is None)
+    yield f"scale {state.scale}"
+    if view.robust is not None:
+        yield f"robust {view.robust:g} %"
+    yield f"sort {view.sort}" + (f", top {view.topk}" if view.topk else "")
+    if preview.grid:
+        yield f"zoom {preview.grid.zoom}{' (auto)' * (view.zoom is None)}"
+    if preview.samples > 1:
+        yield f"sample {int(view.sample) % preview.samples} of {preview.samples}"
+
+
+def _packed(parts: Sequence[str], columns: int) -> Iterator[str]:
+    """Yield the parts in lines of at most so many columns, separated by dots."""
+    line = ""
+    for part in parts:
+        longer = f"{line} · {part}" if line else part
+        if line and get_cwidth(longer) > columns:
+            yield line
+            line = part
+        else:
+            line = longer
+    yield line
 
 
 def _status(text: str, columns: int) -> StyleAndTextTuples:
@@ -168,73 +292,15 @@ def _status(text: str, columns: int) -> StyleAndTextTuples:
     return [("reverse", text + " " * (columns - get_cwidth(text)))]
 
 
-def _help(browser: ExplorerState, columns: int, rows: int) -> list[StyleAndTextTuples]:
-    """The keys, from the line on to which they were scrolled."""
+def _help(state: ExplorerState, columns: int, rows: int) -> list[StyleAndTextTuples]:
+    """Return the lines of the help from the one to which it is scrolled."""
     lines = help_lines()
-    browser.first = max(0, min(browser.first, len(lines) - rows))
-    return [[("", f" {cut(line, columns - 1)}")] for line in lines[browser.first :]]
-
-
-_FRAME = "ansigreen"
-
-
-def framed(
-    line: tuple[OneStyleAndTextTuple, ...],
-    number: int,
-    place: Place | None,
-    columns: int,
-    *,
-    letters: bool,
-) -> StyleAndTextTuples:
-    """A line of the grid, with what frames the chosen channel: beside it, never on it.
-
-    Args:
-        line: its cells.
-        number: which line it is.
-        place: where the chosen channel stands, if one is chosen.
-        columns: there are for it, with a blank before it.
-        letters: whether the frame is of plain letters.
-
-    Example:
-        >>> line = framed(parsed("ab cd"), 1, Place(1, 3, 1, 2, True), 9, letters=True)
-        >>> "".join(text for _, text, *_ in line)
-        ' ab[cd]'
-    """
-    cells: StyleAndTextTuples = [("", " "), *line]
-    if place is not None and place.top - place.labelled <= number < place.top + place.height:
-        right = place.left + place.width + 1
-        cells += [("", " ")] * (right + 1 - len(cells))
-        before, after = ("[", "]") if letters else ("█", "█")
-        if number < place.top:
-            label = cells[place.left : right + 1]
-            cells[place.left : right + 1] = [(f"{_FRAME} reverse", cell[1]) for cell in label]
-        else:
-            cells[place.left], cells[right] = (_FRAME, before), (_FRAME, after)
-    return cells[:columns]
-
-
-@lru_cache(maxsize=256)
-def parsed(text: str) -> tuple[OneStyleAndTextTuple, ...]:
-    r"""A line's cells, a letter each with its style.
-
-    Example:
-        >>> parsed("\x1b[38;5;196m▀")
-        (('#ff0000', '▀'),)
-    """
-    return tuple(to_formatted_text(ANSI(text)))
-
-
-def forget() -> None:
-    """Let go of the lines that were drawn.
-
-    Example:
-        >>> forget()
-    """
-    parsed.cache_clear()
+    state.top = max(0, min(state.top, len(lines) - rows))
+    return [[("", f" {cut(line, columns - 1)}")] for line in lines[state.top :]]
 
 
 def cut(text: str, columns: int) -> str:
-    """The text without its end, where that has no room.
+    """Return the text, shortened to so many columns.
 
     Example:
         >>> cut("layer1.0.conv1", 8)
@@ -245,82 +311,3 @@ def cut(text: str, columns: int) -> str:
     while text and get_cwidth(text) >= columns:
         text = text[:-1]
     return f"{text}…"
-
-
-def caption_lines(browser: ExplorerState, columns: int, most: int) -> list[str]:
-    """The caption in so many lines; what has no room is left out.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.terminal.layer_table import layer_entries
-        >>> from featmagic.options.view import View
-        >>> fc = Activation("fc", "fc", "Linear", 1, torch.zeros(()))
-        >>> browser = ExplorerState(layer_entries([fc], View()), View(), 256)
-        >>> caption_lines(browser, 40, 2)
-        ['fc  Linear  () float32 cpu', '  the single value 0']
-    """
-    return wrap(browser.shown.caption, columns).splitlines()[:most]
-
-
-def status_lines(
-    browser: ExplorerState, columns: int, most: int, width_of: Callable[[str], int] = len
-) -> list[str]:
-    """The chosen channel's figures and every setting, in as few lines as they fit.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.terminal.layer_table import layer_entries
-        >>> from featmagic.options.view import View
-        >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
-        >>> browser = ExplorerState(layer_entries([relu], View()), View(), 256)
-        >>> print(*status_lines(browser, 80, 2), sep="|")
-        channel 0 of 2: 0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %|viridis (auto) · scale channel · sort index · zoom 12 (auto) · ? keys · q quit
-    """  # noqa: E501
-    groups = _groups(browser)
-    lines = list(_packed([part for group in groups for part in group], columns, width_of))
-    if len(lines) > 1:
-        lines = [line for group in groups for line in _packed(group, columns, width_of)]
-    return lines if len(lines) <= most else [*lines[: most - 1], " · ".join(lines[most - 1 :])]
-
-
-def _groups(browser: ExplorerState) -> list[list[str]]:
-    """What is said: what is of one group stands in a line of its own where not all fits in one."""
-    if browser.mode == "find":
-        count = f"{len(found(browser))} of {len(browser.layers)} layers"
-        return [[f"/{browser.typed}_", count, "down the next", "Enter takes it", "Escape back"]]
-    if browser.message:
-        return [[browser.message, "? keys"]]
-    if browser.mode == "help":
-        return [["any key: back", "q quit"]]
-    figures = channel_statistics(browser.picture, browser.tile)
-    settings = [*_settings(browser), "? keys", "q quit"]
-    return [[figures], settings] if figures else [settings]
-
-
-def _settings(browser: ExplorerState) -> Iterator[str]:
-    view, picture = browser.view, browser.picture
-    if picture.colors:
-        yield picture.colors.cmap + " (auto)" * (view.cmap is None)
-    yield f"scale {browser.scale}"
-    if view.robust is not None:
-        yield f"robust {view.robust:g} %"
-    yield f"sort {view.sort}" + (f", top {view.topk}" if view.topk else "")
-    if picture.grid:
-        yield f"zoom {picture.grid.zoom}{' (auto)' * (view.zoom is None)}"
-    if picture.samples > 1:
-        yield f"sample {int(view.sample) % picture.samples} of {picture.samples}"
-
-
-def _packed(parts: Sequence[str], columns: int, width_of: Callable[[str], int]) -> Iterator[str]:
-    """The parts in lines of so many letters, set apart by dots."""
-    line = ""
-    for part in parts:
-        longer = f"{line} · {part}" if line else part
-        if line and width_of(longer) > columns:
-            yield line
-            line = part
-        else:
-            line = longer
-    yield line

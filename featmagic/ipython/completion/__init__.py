@@ -1,1 +1,1 @@
-"""Completion of a magic's line, read without running any of the user's code."""
+"""Completion of a magic's line, without running any of the user's code."""

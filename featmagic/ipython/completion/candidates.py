@@ -1,7 +1,7 @@
 """What may be typed next: models, layers of a model, keys of feature maps.
 
-Only the part at the end is suggested, `conv1` behind `layer1.0.`: VS Code drops whatever has a
-dot in it.
+Only the last part is suggested, such as `conv1` after `layer1.0.`: VS Code drops suggestions with a
+dot.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from featmagic.ipython.completion.static_lookup import (
     is_module,
     is_tensor,
     items,
-    leading_to_models,
+    leading_to_modules,
     value_of,
 )
 from featmagic.ipython.tokenizer import words_of
@@ -42,26 +42,26 @@ if TYPE_CHECKING:
 def models(
     word: str, after: str, names: Mapping[str, Any], hidden: Collection[str] = ()
 ) -> Suggestions:
-    """Variables, attributes and items that are models, and behind them those that lead to some.
+    """Suggest variables, attributes and items that are models, then those that lead to models.
 
     Args:
         word: the expression as far as it is typed.
-        after: what stands behind the cursor: a closing quote may be there already.
+        after: the text after the cursor, where a closing quote may already be.
         names: the user's variables.
         hidden: names among them that are not the user's own.
 
     Raises:
-        LookupError: the word is no such expression, or stands for nothing.
+        LookupError: if the word isn't such an expression, or refers to nothing.
     """
     at = opened(word)
-    there = _held(at, after, names, hidden)
-    fitting = leading_to_models((text, value) for text, value in there if text.startswith(at.leaf))
-    fitting.sort(key=lambda found: not is_module(found[1]))
+    held = _held(at, after, names, hidden)
+    fitting = leading_to_modules((text, value) for text, value in held if text.startswith(at.leaf))
+    fitting.sort(key=lambda named: not is_module(named[1]))
     kinds = {text: class_of(value) for text, value in fitting}
     typed = at.leaf.removesuffix(behind_dot(at.leaf))  # a key may have dots
     parts = segments(kinds, at.leaf)
-    found = ((p.text, kinds[typed + p.text] if p.ends else "key") for p in parts)
-    return starting(behind_dot(at.leaf), found)
+    typed_parts = ((p.text, kinds[typed + p.text] if p.ends else "key") for p in parts)
+    return starting(behind_dot(at.leaf), typed_parts)
 
 
 _MOST_ITEMS = 5000
@@ -70,7 +70,7 @@ _MOST_ITEMS = 5000
 def _held(
     at: Opened, after: str, names: Mapping[str, Any], hidden: Collection[str]
 ) -> Iterator[tuple[str, Any]]:
-    """Everything behind the opener, as it would be written there."""
+    """Yield everything that may follow the opener, as it would be written, with its value."""
     if at.opener.startswith("["):
         for key, value in islice(items(value_of(at.head, names)), _MOST_ITEMS):
             if text := item_text(key, at.opener, after):
@@ -84,7 +84,7 @@ def _held(
 
 
 def inputs(word: str, names: Mapping[str, Any], hidden: Collection[str] = ()) -> Suggestions:
-    """The user's own variables that may hold inputs: tensors first, then lists and tuples.
+    """Suggest the user's own variables that may hold inputs: tensors, then lists and tuples.
 
     Example:
         >>> inputs("x", {"x1": [1, 2], "x2": "text"}).items
@@ -95,9 +95,9 @@ def inputs(word: str, names: Mapping[str, Any], hidden: Collection[str] = ()) ->
         for name, value in list(names.items())
         if type(name) is str and not name.startswith("_") and name not in hidden
     ]
-    found = [(name, value) for name, value in own if is_tensor(value) or _is_list(value)]
-    found.sort(key=lambda one: not is_tensor(one[1]))
-    return starting(word, ((name, class_of(value)) for name, value in found))
+    fitting = [(name, value) for name, value in own if is_tensor(value) or _is_list(value)]
+    fitting.sort(key=lambda named: not is_tensor(named[1]))
+    return starting(word, ((name, class_of(value)) for name, value in fitting))
 
 
 def _is_list(value: object) -> bool:
@@ -171,7 +171,7 @@ def can_be_written(layer: str, quote: str = "") -> bool:
 
 
 def paths(word: str, there: Iterable[str], kind: str, part: str) -> Suggestions:
-    """Dotted texts of that kind, a part at a time.
+    """Suggest the next part of dotted texts.
 
     Example:
         >>> paths("layer1.", ["layer1.0.conv1", "layer1.1"], "Tensor", "layer").items
@@ -192,10 +192,10 @@ _KEY = re.compile(
 
 
 def keys_of_maps(before: str, after: str, names: Mapping[str, Any]) -> Suggestions | None:
-    """Keys, behind `feature_maps["`; a whole one with its closing quote.
+    """Suggest keys after `feature_maps["`; a whole key comes with its closing quote.
 
     Returns:
-        None, if that isn't what stands before the cursor.
+        None if nothing like that is before the cursor.
     """
     match = _KEY.search(before)
     maps: Any = names.get(match["name"]) if match else None

@@ -1,6 +1,6 @@
-"""The layers below a model as they are typed: one segment of a path at a time.
+"""The children of a module: layers are completed one segment of a path at a time.
 
-Imports torch, so only where there is a model already.
+This module imports torch, so it is imported only where there is a model already.
 """
 
 from __future__ import annotations
@@ -9,15 +9,21 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from featmagic.ipython.completion.fragment import Step, steps_of
+from featmagic.ipython.completion.fragment import steps_of
+from featmagic.recording.layer_syntax import Step, below_model
 from featmagic.recording.model_tree import unwrap
 
 
 def layer_at(head: str, model: nn.Module, expression: str) -> nn.Module:
-    """The module whose children come next, behind `layer1.0` or `model.layer1[0]`.
+    """Return the module that `layer1.0` or `model.layer1[0]` names, whose children come next.
+
+    Args:
+        head: what is typed, without the segment at its end.
+        model: the model.
+        expression: how the model is spelled.
 
     Raises:
-        LookupError: there is none.
+        LookupError: there is no such module.
 
     Example:
         >>> layer_at("net[0]", nn.Sequential(nn.ReLU()), "net")
@@ -26,21 +32,23 @@ def layer_at(head: str, model: nn.Module, expression: str) -> nn.Module:
     try:
         return _descend(model, steps_of(head))
     except LookupError:
-        if not (head + ".").startswith((expression + ".", expression + "[")):
+        if (below := below_model(head, expression)) is None:
             raise
-        return _descend(model, steps_of(head.removeprefix(expression)))
+        return _descend(model, steps_of(below))
 
 
 def _descend(module: nn.Module, steps: list[Step]) -> nn.Module:
     for step in steps:
         below = dict(children(module))
-        index = isinstance(step.key, int) and step.key < 0
-        module = list(below.values())[int(step.key)] if index else below[str(step.key)]
+        if isinstance(step.key, int) and step.key < 0:
+            module = list(below.values())[step.key]
+        else:
+            module = below[str(step.key)]
     return module
 
 
 def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The modules right below one, by name; a wrapper has those of what it wraps.
+    """Yield the children of a module by name; a wrapper has those of what it wraps.
 
     Example:
         >>> list(children(nn.DataParallel(nn.Sequential(nn.ReLU()))))
@@ -52,17 +60,12 @@ def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def kind(module: nn.Module) -> str:
-    """The class of a module, of the innermost one of a wrapper.
-
-    Example:
-        >>> kind(nn.DataParallel(nn.ReLU()))
-        'ReLU'
-    """
+    """Return the class name of a module; of what is wrapped, for a wrapper."""
     return type(unwrap(module)[-1]).__name__
 
 
 def classes(model: nn.Module) -> list[str]:
-    """The names of the classes that layers of the model have, or derive from.
+    """Return the names of the classes that layers of the model have or derive from.
 
     Example:
         >>> classes(nn.Sequential(nn.ReLU()))
@@ -71,7 +74,7 @@ def classes(model: nn.Module) -> list[str]:
     first: dict[type[nn.Module], nn.Module] = {}
     seen: set[int] = set()
     todo: list[nn.Module | None] = [model]
-    while todo:  # no recursion: it is slower, and a chain may be deeper than Python's stack
+    while todo:  # recursion is slower, and modules may be nested deeper than Python's stack
         module = todo.pop()
         if module is not None and id(module) not in seen:
             seen.add(id(module))

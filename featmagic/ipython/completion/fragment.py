@@ -1,4 +1,4 @@
-"""What is being typed, cut into what stands and the part that a suggestion would replace."""
+"""The word being typed, split into what stays and the fragment that a suggestion replaces."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from featmagic.recording.layer_syntax import ROOT, Step, first_segment, split_steps
+
 
 class Opened(NamedTuple):
-    """An expression or a layer as far as it is typed: `models`, `["`, `a`."""
+    """An unfinished expression or layer: `models`, `["` and `a` of `models["a`."""
 
     head: str
     opener: str
@@ -17,16 +19,14 @@ class Opened(NamedTuple):
 
 
 _IN_QUOTES = re.compile(r"""(?P<head>.+)(?P<opener>\[['"])(?P<leaf>[^'"]*)""")
-
-
 _PLAIN = re.compile(r"""(?:(?P<head>.+)(?P<opener>[.\[]))?(?P<leaf>[^.\[\]'"]*)""")
 
 
 def opened(word: str) -> Opened:
-    """The word, cut behind the last `.`, `[` or `["` that is open.
+    """Split a word after the last `.`, `[` or `["` that is open.
 
     Raises:
-        LookupError: nothing can follow there, as behind a `]`.
+        LookupError: if nothing can follow, as after a `]`.
 
     Example:
         >>> opened('models["a"].enc')
@@ -38,41 +38,27 @@ def opened(word: str) -> Opened:
     return Opened(match["head"] or "", match["opener"] or "", match["leaf"])
 
 
-class Step(NamedTuple):
-    """One step of `models["a"][0].encoder`: an attribute, or an item."""
-
-    key: str | int
-    is_item: bool
-
-
-_STEP = re.compile(
-    r"""\.?(?P<name>[^\s.\[\]'"]+)|\[(?P<index>-?\d+)\]|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]"""
-)
-
-
-def steps_of(text: str) -> list[Step]:
-    """The steps of an expression, or of a layer however it is spelled.
+def steps_of(expression: str) -> list[Step]:
+    """Split an expression, or a layer however it is spelled, into its steps.
 
     Raises:
-        LookupError: it has other parts, such as calls.
+        LookupError: it has other parts, such as spaces, or brackets that hold no index or key.
 
     Example:
         >>> [step.key for step in steps_of("models['a'][-1].encoder.0")]
         ['models', 'a', -1, 'encoder', '0']
     """
-    steps, end = [], 0
-    while end < len(text):
-        match = _STEP.match(text, end)
-        if match is None:
-            raise LookupError(text)
-        key = int(match["index"]) if match["index"] else match["name"] or match["key"]
-        steps.append(Step(key, match["name"] is None))
-        end = match.end()
+    steps = split_steps(expression)
+    if any(not step.is_item and not _NAME.fullmatch(step.text) for step in steps):
+        raise LookupError(expression)
     return steps
 
 
+_NAME = re.compile(r"""[^\s.\[\]'"]+""")
+
+
 def item_text(key: object, opener: str, after: str) -> str | None:
-    """How an item is written behind `[` or `["`, up to its end unless that stands there already.
+    """Return how an item is written after `[` or `["`, with its end unless that already follows.
 
     Returns:
         None for a key that can't be written there.
@@ -86,13 +72,13 @@ def item_text(key: object, opener: str, after: str) -> str | None:
         text, end = f"{key}", "]"
     elif type(key) is str and is_plain(key) and not re.search(r"""['"\\]""", key):
         text, end = (key, f"{quote}]") if quote else (f'"{key}"', "]")
-    else:  # the class of another key might have an opinion of its own on what it is as text
+    else:  # the text of any other key would be made by code of the user's
         return None
     return text if after.startswith(end[0]) else text + end
 
 
 def is_plain(text: str) -> bool:
-    """Whether it comes through a line as it is: IPython fills in variables at `{` and `$`.
+    """Return True for text that a line keeps as it is: IPython fills in variables at `{` and `$`.
 
     Example:
         >>> is_plain("layer1"), is_plain("{x}"), is_plain(chr(10))
@@ -102,14 +88,14 @@ def is_plain(text: str) -> bool:
 
 
 class Segment(NamedTuple):
-    """One part of a dotted path, and whether the path ends with it."""
+    """A part of a dotted path; `ends` is True if the path ends with it."""
 
     text: str
     ends: bool
 
 
 def segments(paths: Iterable[str], typed: str) -> list[Segment]:
-    """What may stand behind the last dot of what is typed.
+    """Return what may follow the last dot of the text typed so far.
 
     Example:
         >>> [segment.text for segment in segments(["layer1.0.conv1", "layer1.1", "fc"], "layer1.")]
@@ -118,40 +104,35 @@ def segments(paths: Iterable[str], typed: str) -> list[Segment]:
     return list(dict.fromkeys(_segments(paths, typed)))
 
 
-_UP_TO_A_DOT = re.compile(r"(?:\[[^]]*\]|[^.])*")
-
-
 def _segments(paths: Iterable[str], typed: str) -> Iterator[Segment]:
     start = len(typed) - len(behind_dot(typed))
     for path in paths:
         if path.startswith(typed):
             left = path[len(typed) :]
-            # The model's own key is a dot; dots in the brackets of a key part nothing.
-            text = left if path.startswith(".") else _UP_TO_A_DOT.match(left)[0]  # type: ignore[index]
+            # The model itself is a dot; a dot in brackets separates nothing.
+            text = left if path.startswith(ROOT) else first_segment(left)
             yield Segment(typed[start:] + text, text == left)
 
 
 def behind_dot(text: str) -> str:
-    """The part behind the last dot.
-
-    Example:
-        >>> behind_dot("layer1.0.conv1")
-        'conv1'
-    """
+    """Return the text after the last dot."""
     return text.rpartition(".")[2]
 
 
 class Suggestion(NamedTuple):
-    """A text that may stand there, and what it is: `option`, or the class of a layer."""
+    """A text that may be inserted, and its type: `option`, or the class of a layer."""
 
     text: str
     type: str
 
 
 class Suggestions(NamedTuple):
-    """What may stand in place of the fragment before the cursor, and nothing else may.
+    """All that may replace the fragment before the cursor.
 
-    Only the names of files may, where `files` says so.
+    Attributes:
+        fragment: the text before the cursor that a suggestion replaces.
+        items: the suggestions.
+        files: True if names of files may be inserted too.
     """
 
     fragment: str
@@ -159,15 +140,15 @@ class Suggestions(NamedTuple):
     files: bool = False
 
 
-MOST = 500  # IPython passes no more on
+MOST = 500  # IPython passes on no more
 
 
-def starting(fragment: str, found: Iterable[tuple[str, str]]) -> Suggestions:
-    """Those of the texts, each with its type, that begin with the fragment.
+def starting(fragment: str, typed_texts: Iterable[tuple[str, str]]) -> Suggestions:
+    """Suggest those of the texts, each with its type, that begin with the fragment.
 
     Example:
         >>> starting("vi", [("gray", "value"), ("viridis", "value")]).items
         [Suggestion(text='viridis', type='value')]
     """
-    fitting = (Suggestion(*one) for one in found if one[0].startswith(fragment))
+    fitting = (Suggestion(*item) for item in typed_texts if item[0].startswith(fragment))
     return Suggestions(fragment, list(islice(fitting, MOST)))

@@ -1,9 +1,8 @@
-"""Completion in IPython: what it asks for at the cursor, and how the answers go back.
+"""Completion in IPython: how it asks what may stand at the cursor, and how it gets the answer.
 
-IPython 8.6 and newer take *matchers*, which may keep others from answering and give types. In
-older ones a function among those for the arguments of magics comes closest: where it finds
-something, nothing else is asked, Jedi neither. (The `complete_command` hook would have Jedi's
-guesses beside its own.)
+IPython 8.6 and newer call *matchers*, which can suppress other matchers and return types. In older
+versions a function among those for the arguments of magics comes closest: if it finds something,
+nothing else is asked, not even Jedi. (The `complete_command` hook would add Jedi's guesses.)
 """
 
 from __future__ import annotations
@@ -22,32 +21,32 @@ if TYPE_CHECKING:
 
 HAS_MATCHERS = hasattr(completer, "context_matcher")
 
-
 _FILES = "IPCompleter.file_matcher"
-
-
 _ABSENT = object()
+
+_Find = Callable[[str, int], "Suggestions | None"]
 
 
 class Completion:
-    """What IPython asks for completions, while the extension is loaded."""
+    """What IPython calls for completions while the extension is loaded."""
 
     def __init__(self, shell: Any, watches: Watches) -> None:
         self._shell, self._watches = shell, watches
-        self._entry = (_matcher if HAS_MATCHERS else _older)(shell, self._found)
+        make = _context_matcher if HAS_MATCHERS else _magic_argument_matcher
+        self._matcher = make(shell, self._suggestions)
 
     def load(self) -> None:
-        """Have IPython ask."""
-        _asked(self._shell).append(self._entry)
+        """Add the matcher to IPython's."""
+        _matchers_of(self._shell).append(self._matcher)
 
     def unload(self) -> None:
-        """Have IPython ask no more."""
-        if self._entry in _asked(self._shell):
-            _asked(self._shell).remove(self._entry)
+        """Remove the matcher from IPython's."""
+        if self._matcher in _matchers_of(self._shell):
+            _matchers_of(self._shell).remove(self._matcher)
 
-    def _found(self, line: str, cursor: int) -> Suggestions | None:
-        """Suggestions, or none of any kind should anything go wrong: nobody wants to know now."""
-        from featmagic.ipython.completion.suggest import suggest  # by the first Tab, to load fast
+    def _suggestions(self, line: str, cursor: int) -> Suggestions | None:
+        """Return suggestions, or None if anything goes wrong: an error would disturb the typing."""
+        from featmagic.ipython.completion.suggest import suggest  # keeps loading the extension fast
 
         try:
             return suggest(line, cursor, self._known())
@@ -62,8 +61,8 @@ class Completion:
         return Known(names, own, self._watched(), self._captured())
 
     def _watched(self) -> list[str]:
-        both = [word for watch in self._watches for word in (watch.name, watch.expression)]
-        return list(dict.fromkeys(both))
+        words = [word for watch in self._watches for word in (watch.name, watch.expression)]
+        return list(dict.fromkeys(words))
 
     def _captured(self) -> list[str]:
         try:
@@ -72,25 +71,21 @@ class Completion:
             return []
 
 
-_Find = Callable[[str, int], "Suggestions | None"]
-
-
-def _asked(shell: Any) -> list[Any]:
-    """What IPython asks, in its completer."""
+def _matchers_of(shell: Any) -> list[Any]:
+    """Return the list of IPython's completer that the matcher belongs in."""
     if HAS_MATCHERS:
         return shell.Completer.custom_matchers  # type: ignore[no-any-return]
     return shell.Completer.magic_arg_matchers  # type: ignore[no-any-return]
 
 
-def _matcher(shell: Any, find: _Find) -> Any:
+def _context_matcher(shell: Any, find: _Find) -> Any:
+    """Make a matcher for IPython 8.6 and newer."""
+
     @completer.context_matcher(identifier="featmagic", priority=1000)  # type: ignore[untyped-decorator]
     def match(context: Any) -> dict[str, Any]:
         found = find(context.line_with_cursor, context.cursor_position)
         if found is None:
-            return {
-                "completions": [],
-                "suppress": False,
-            }  # a new one each time: IPython writes in it
+            return {"completions": [], "suppress": False}  # a new dict: IPython writes into it
         completions = [completer.SimpleCompletion(text, type=kind) for text, kind in found.items]
         return {
             "completions": completions or _Silence(),
@@ -104,29 +99,31 @@ def _matcher(shell: Any, find: _Find) -> Any:
 
 
 class _Silence(list[Any]):
-    """No completions, which count as some: else IPython would go on and ask for files and words."""
+    """No completions, but of length 1: after an empty list IPython would ask other matchers."""
 
     def __len__(self) -> int:
         return 1
 
 
-def _older(shell: Any, find: _Find) -> Callable[[str], list[str]]:
+def _magic_argument_matcher(shell: Any, find: _Find) -> Callable[[str], list[str]]:
+    """Make a function for IPython before 8.6."""
+
     def featmagic(line: str) -> list[str]:
         cursor = len(shell.Completer.text_until_cursor)
         found = find(line, cursor)
         if found is None:
             return []
         token = shell.Completer.splitter.split_line(line, cursor)
-        return [_in_place_of(token, found.fragment, item.text) for item in found.items]
+        return [_replacement(token, found.fragment, item.text) for item in found.items]
 
     return featmagic
 
 
-def _in_place_of(token: str, fragment: str, text: str) -> str:
-    """What stands for the token before the cursor, when a text stands for the fragment.
+def _replacement(token: str, fragment: str, text: str) -> str:
+    """Return what replaces IPython's token before the cursor, given what replaces our fragment.
 
     Example:
-        >>> _in_place_of("layer1.c", "c", "conv1"), _in_place_of("hi", "enc['hi", "enc['hidden']")
+        >>> _replacement("layer1.c", "c", "conv1"), _replacement("hi", "enc['hi", "enc['hidden']")
         ('layer1.conv1', "hidden']")
     """
     more = len(token) - len(fragment)

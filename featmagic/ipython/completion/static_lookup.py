@@ -1,7 +1,8 @@
 """What the user's variables hold, read without running any of the user's code.
 
-Nothing is called here, and no property is read: what only code could tell is not found. A class
-may make anything a property, its `__dict__` too, and a metaclass the name of the class.
+Nothing is called here and no property is read, so a value that only code could compute is not
+found. A class may turn anything into a property, even `__dict__`, and a metaclass may do so with
+the name of the class.
 """
 
 from __future__ import annotations
@@ -15,81 +16,62 @@ from typing import Any
 
 from featmagic.ipython.completion.fragment import steps_of
 
-# Python's own way to these, which no metaclass stands in.
+WITHOUT_PARTS = (str, bytes, int, float, complex, type(None))
+MOST_LOOKED_AT = 6000  # values in all: a few milliseconds
+
+# Python's own descriptors, which no metaclass can replace.
 _MRO, _DICT, _NAME = (type.__dict__[name] for name in ("__mro__", "__dict__", "__name__"))
-
-
 _NO_CODE = (GetSetDescriptorType, MemberDescriptorType)
 
 
 def value_of(expression: str, names: Mapping[str, Any]) -> Any:
-    """What a variable, an attribute or an item holds.
+    """Return what a variable, an attribute or an item holds.
 
     Raises:
-        LookupError: there is none, or only running code would tell.
+        LookupError: if there is none, or only running code could tell.
 
     Example:
         >>> value_of("models['a']", {"models": {"a": 1}})
         1
     """
-    (first, is_item), *steps = steps_of(expression)
-    if is_item:
+    first, *steps = steps_of(expression)
+    if first.is_item:
         raise LookupError(expression)
-    value = names[str(first)]
+    value = names[first.text]
     for step in steps:
         value = item(value, step.key) if step.is_item else attribute(value, str(step.key))
     return value
 
 
 def class_of(value: object) -> str:
-    """The name of its class.
-
-    Example:
-        >>> class_of(3)
-        'int'
-    """
+    """Return the name of a value's class."""
     return str(_NAME.__get__(type(value)))
 
 
 def is_module(value: object) -> bool:
-    """Whether it is a torch module; by its type alone, for a proxy would run code to answer.
-
-    Example:
-        >>> is_module("model")
-        False
-    """
-    torch = sys.modules.get("torch")  # whoever has a module has it loaded
+    """Return True for a torch module, by its type alone: asking a proxy would run code."""
+    torch = sys.modules.get("torch")  # loaded if there is any module
     return torch is not None and issubclass(type(value), torch.nn.Module)
 
 
 def is_tensor(value: object) -> bool:
-    """Whether it is a tensor, by its type alone.
-
-    Example:
-        >>> is_tensor([1.0])
-        False
-    """
+    """Return True for a tensor, by its type alone."""
     torch = sys.modules.get("torch")
     return torch is not None and issubclass(type(value), torch.Tensor)
 
 
 def is_maps(value: object) -> bool:
-    """Whether it is feature maps, which are nowhere before their module is imported.
-
-    Example:
-        >>> is_maps({})
-        False
-    """
+    """Return True for feature maps; there are none before their module is imported."""
     maps = sys.modules.get("featmagic.feature_maps")
-    # An abstract class would ask the other class.
+    # `issubclass` would run code of the other class, because `FeatureMaps` is an abstract class.
     return maps is not None and type.__subclasscheck__(maps.FeatureMaps, type(value))
 
 
 def attribute(owner: object, name: str) -> Any:
-    """An attribute that an object or its class holds: no property, and nothing made on request.
+    """Return an attribute that an object or its class holds; a property isn't read.
 
     Raises:
-        LookupError: there is none.
+        LookupError: if there is none.
 
     Example:
         >>> class Trainer:
@@ -111,47 +93,17 @@ def attribute(owner: object, name: str) -> Any:
     return value
 
 
-def _of_class(kind: Any, name: str) -> Any:
-    """What a class or one that it derives from has under that name."""
-    for base in _MRO.__get__(kind):
-        if name in (held := _DICT.__get__(base)):
-            return held[name]
-    return None
-
-
 def attributes(owner: object) -> dict[str, Any]:
-    """The attributes that an object holds itself, children of a module among them.
-
-    Example:
-        >>> attributes(3)
-        {}
-    """
+    """Return the attributes that an object itself holds, including the children of a module."""
     own = {name: value for name, value in _own(owner) if type(name) is str}
     return {**own, **dict(_children(own))} if is_module(owner) else own
 
 
-def _own(owner: object) -> Iterable[tuple[Any, Any]]:
-    """What stands in an object's own `__dict__`, if it has one that is Python's."""
-    getter = _of_class(type(owner), "__dict__")
-    if type(getter) not in _NO_CODE:  # a number, an object with slots, a property
-        return ()
-    own = getter.__get__(owner)
-    if issubclass(type(own), dict):
-        return list(dict.items(own))
-    return own.items() if type(own) is MappingProxyType else ()  # a class has that
-
-
-def _children(own: Mapping[str, Any]) -> Iterable[tuple[Any, Any]]:
-    """The children of a module; one that was never initialized has none."""
-    held = own.get("_modules")
-    return list(dict.items(held)) if issubclass(type(held), dict) else ()  # type: ignore[arg-type]
-
-
 def item(owner: object, key: str | int) -> Any:
-    """The item of a dict, a list or a tuple, or of torch's own modules that have items.
+    """Return an item of a dict, a list, a tuple or one of torch's own containers of modules.
 
     Raises:
-        LookupError: there is none.
+        LookupError: if there is none.
 
     Example:
         >>> item(["a", "b"], -1)
@@ -161,7 +113,7 @@ def item(owner: object, key: str | int) -> Any:
     if issubclass(kind, (list, tuple)) and isinstance(key, int):
         base: Any = list if issubclass(kind, list) else tuple
         return base.__getitem__(owner, key)
-    # One by one: a look-up would ask keys of the user's classes whether they are this one.
+    # One by one: a lookup would compare keys of the user's classes and run their code.
     held = [(other, value) for other, value in items(owner) if type(other) is type(key)]
     if is_module(owner) and isinstance(key, int):
         return [value for _, value in held][key]
@@ -172,7 +124,7 @@ def item(owner: object, key: str | int) -> Any:
 
 
 def items(owner: object) -> Iterator[tuple[Any, Any]]:
-    """The items of what `item` takes, each with its key or index.
+    """Yield the items of what `item` accepts, each with its key or index.
 
     Example:
         >>> list(items(["a", "b"]))
@@ -193,52 +145,37 @@ def items(owner: object) -> Iterator[tuple[Any, Any]]:
             yield from enumerate(child for _, child in children)
 
 
-WITHOUT_PARTS = (str, bytes, int, float, complex, type(None))
-
-
-def tells_all(value: object) -> bool:
-    """Whether running code would find no model behind it that isn't found here.
+def is_fully_readable(value: object) -> bool:
+    """Return True if running code would find no model in the value that isn't found here.
 
     Example:
-        >>> tells_all({"a": 1}), tells_all(3), tells_all(object())
+        >>> is_fully_readable({"a": 1}), is_fully_readable(3), is_fully_readable(object())
         (True, True, False)
     """
     return is_module(value) or type(value) in (*WITHOUT_PARTS, dict, list, tuple)
 
 
-ENOUGH = 6000  # things to look at in all: a few milliseconds
+def leading_to_modules(named: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Keep the named values that are modules or lead to one.
 
-
-def leading_to_models(found: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Those that lead to a module; the more there are, the less of each is looked at.
-
-    Args:
-        found: things by name.
-
-    Example:
-        >>> leading_to_models([("models", {"a": 1})])
-        []
+    The more values there are, the less of each is looked at.
     """
-    there = list(found)
-    most = ENOUGH // max(1, sum(not is_module(value) for _, value in there))
+    named = list(named)
+    most = MOST_LOOKED_AT // max(1, sum(not is_module(value) for _, value in named))
     leading = []
-    for text, value in there:
-        with suppress(Exception):  # a thread may change it meanwhile; the others are still there
+    for name, value in named:
+        with suppress(Exception):  # a thread may change it meanwhile, which hides no other value
             if leads_to_module(value, most):
-                leading.append((text, value))
+                leading.append((name, value))
     return leading
 
 
-def leads_to_module(value: object, most: int = ENOUGH) -> bool:
-    """Whether it is a module or holds one: at most three steps down.
+def leads_to_module(value: object, most: int = MOST_LOOKED_AT) -> bool:
+    """Return True for a module and for what holds one, at most three steps down.
 
     Args:
-        value: anything.
-        most: how many things to look at, those near the top first.
-
-    Example:
-        >>> leads_to_module({"a": [1, 2]})
-        False
+        value: any object.
+        most: how many values to look at, those near the top first.
     """
     level: list[object] = [value]
     for _ in range(4):
@@ -246,12 +183,38 @@ def leads_to_module(value: object, most: int = ENOUGH) -> bool:
             return True
         if most <= 0:
             break
-        level = list(islice((part for held in level for part in _parts(held)), most))
+        level = list(islice((part for owner in level for part in _parts(owner)), most))
         most -= len(level)
     return False
 
 
+def _of_class(kind: Any, name: str) -> Any:
+    """Return what a class or one of its bases defines under that name, or None."""
+    for base in _MRO.__get__(kind):
+        if name in (held := _DICT.__get__(base)):
+            return held[name]
+    return None
+
+
+def _own(owner: object) -> Iterable[tuple[Any, Any]]:
+    """Return the items of an object's own `__dict__`, if Python itself provides it."""
+    getter = _of_class(type(owner), "__dict__")
+    if type(getter) not in _NO_CODE:  # a number, an object with slots, a property
+        return ()
+    own = getter.__get__(owner)
+    if issubclass(type(own), dict):
+        return list(dict.items(own))
+    return own.items() if type(own) is MappingProxyType else ()  # that of a class
+
+
+def _children(own: Mapping[str, Any]) -> Iterable[tuple[Any, Any]]:
+    """Return the children of a module, given its `__dict__`; one never initialized has none."""
+    held = own.get("_modules")
+    return list(dict.items(held)) if issubclass(type(held), dict) else ()  # type: ignore[arg-type]
+
+
 def _parts(value: object) -> Iterator[object]:
+    """Return what a value holds, if a model may be in it."""
     if issubclass(type(value), (*WITHOUT_PARTS, type, ModuleType)):
         return iter(())
     if issubclass(type(value), (dict, list, tuple)):

@@ -1,4 +1,4 @@
-"""What may stand where the cursor is: from a line and the user's variables to suggestions."""
+"""Suggestions for the cursor's place, from a line and the user's variables."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from featmagic.ipython.completion.candidates import (
 from featmagic.ipython.completion.fragment import Suggestions, opened, starting
 from featmagic.ipython.completion.static_lookup import (
     class_of,
+    is_fully_readable,
     is_maps,
     is_module,
-    tells_all,
     value_of,
 )
-from featmagic.ipython.parser import options_of, standing_alone
-from featmagic.ipython.tokenizer import NUMBER, join_negative_numbers, typed_words
+from featmagic.ipython.parser import options_of, with_implied_values
+from featmagic.ipython.tokenizer import NEGATIVE_NUMBER, join_negative_numbers, typed_words
 from featmagic.options.validators import words_taken
 from featmagic.options.view import View
 
 
 @dataclass(frozen=True)
 class Known:
-    """What there is to suggest.
+    """What suggestions are made of.
 
     Attributes:
         names: the user's variables.
         hidden: names among them that are IPython's own.
         watched: names that `%hook` refreshes, and models that it watches.
-        captured: keys of what was captured last.
+        captured: keys of the feature maps that were captured last.
     """
 
     names: Mapping[str, Any]
@@ -48,16 +48,16 @@ class Known:
 
 
 _NOTHING = Suggestions("", [])
-
-
 _MAGIC = re.compile(r"\s*(%hook|%unhook|%%?featuremaps)\s(.*)", re.DOTALL)
+# Variables and attributes; after an item IPython would suggest files and magics.
+_ATTRIBUTES = re.compile(r"(?P<root>[^\W\d]\w*)(\.\w*)*")
 
 
 def suggest(line: str, cursor: int, known: Known) -> Suggestions | None:
-    """What may stand at the cursor.
+    """Return what may stand at the cursor.
 
     Returns:
-        None where that is not for featmagic to say: in Python, in a path of a file.
+        None where completion is left to IPython, as in Python code.
 
     Example:
         >>> suggest("%hook model --in", 16, Known({})).items
@@ -68,19 +68,19 @@ def suggest(line: str, cursor: int, known: Known) -> Suggestions | None:
     words, word = typed_words(magic[2]) if magic else ([], "")
     if magic is None or "--" in words:
         return keys_of_maps(before, after, known.names)
-    if "{" in word or "$" in word:  # where IPython fills in variables
+    if "{" in word or "$" in word:  # IPython fills in variables here
         return None
     if re.search(r"[*?]", word) or any(w.startswith("#") for w in (*words, word)):
-        return _NOTHING  # a glob is the person's own
+        return _NOTHING  # a glob or a comment
     try:
-        return _Asked(magic[1], words, word, after, known).suggestions()
-    except LookupError:  # what is typed leads nowhere
+        return _MagicLine(magic[1], words, word, after, known).suggestions()
+    except LookupError:  # what is typed refers to nothing
         return _NOTHING
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A magic, the words before the cursor, the one being typed, and what stands behind it."""
+class _MagicLine:
+    """A magic, the words before the cursor, the word being typed, and the text after the cursor."""
 
     magic: str
     words: list[str]
@@ -89,16 +89,17 @@ class _Asked:
     known: Known
 
     def suggestions(self) -> Suggestions | None:
+        """Return what may follow as an option, a value, a model, a layer or a name."""
         options = options_of(self.magic)
-        if self.word.startswith("-") and not NUMBER.match(self.word):
+        if self.word.startswith("-") and not NEGATIVE_NUMBER.match(self.word):
             name, equals, value = self.word.partition("=")
             return self._value(options[name], value) if equals else self._flags(options)
-        plain, option = _read(self.words, options)
+        plain, option = _without_options(self.words, options)
         return self._value(option, self.word) if option else self._plain(plain)
 
     def _flags(self, options: Iterable[str]) -> Suggestions:
-        there = {word.partition("=")[0] for word in (*self.words, *self.after.split())}
-        return starting(self.word, ((flag, "option") for flag in options if flag not in there))
+        given = {word.partition("=")[0] for word in (*self.words, *self.after.split())}
+        return starting(self.word, ((flag, "option") for flag in options if flag not in given))
 
     def _value(self, option: Action, typed: str) -> Suggestions:
         if option.metavar == "PATH":
@@ -112,7 +113,7 @@ class _Asked:
         return starting(typed, maps)
 
     def _plain(self, plain: list[str]) -> Suggestions | None:
-        """A model, a layer of one, or a name."""
+        """Return a model, a layer of one, or a name."""
         known = self.known
         if self.magic == "%unhook":
             left = [word for word in known.watched if word not in plain]
@@ -125,7 +126,7 @@ class _Asked:
         return self._layers(*plain) if plain else self._models()
 
     def _keys(self, taken: Collection[str]) -> Suggestions:
-        """Keys that can be written without quotes, those on the line already at last."""
+        """Return keys that can be written without quotes; those already on the line come last."""
         keys = filter(can_be_written, self.known.captured)
         found = paths(self.word, keys, "Tensor", "layer")
         typed = self.word.removesuffix(found.fragment)
@@ -148,12 +149,8 @@ class _Asked:
         return layers(self.word, self.after, model, expression, taken)
 
 
-# Variables and attributes; behind an item IPython has files and magics.
-_ATTRIBUTES = re.compile(r"(?P<root>[^\W\d]\w*)(\.\w*)*")
-
-
 def _ipython_may_know(word: str, names: Mapping[str, Any]) -> bool:
-    """Whether there may be more than is found here: what only running code, a property, tells."""
+    """Return True if only running code, such as a property, could tell what may follow."""
     match = _ATTRIBUTES.fullmatch(word)
     if match is None or not any(str.startswith(n, match["root"]) for n in names if type(n) is str):
         return False
@@ -161,16 +158,18 @@ def _ipython_may_know(word: str, names: Mapping[str, Any]) -> bool:
     if at.leaf:
         return True
     try:
-        return not tells_all(value_of(at.head, names))
+        return not is_fully_readable(value_of(at.head, names))
     except LookupError:
         return True
 
 
-def _read(words: Iterable[str], options: Mapping[str, Action]) -> tuple[list[str], Action | None]:
-    """The words that belong to no option, and the option that waits for its value."""
+def _without_options(
+    words: Iterable[str], options: Mapping[str, Action]
+) -> tuple[list[str], Action | None]:
+    """Return the words that belong to no option, and the option that still needs its value."""
     plain: list[str] = []
     waiting: Action | None = None
-    for word in standing_alone(join_negative_numbers(words)):
+    for word in with_implied_values(join_negative_numbers(words)):
         option = options.get(word.partition("=")[0])
         if waiting is not None:
             waiting = None

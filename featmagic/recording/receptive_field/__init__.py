@@ -1,1 +1,1 @@
-"""Which part of the input image each place of a feature map depends on."""
+"""Receptive fields: the part of the input image that each place of a feature map depends on."""

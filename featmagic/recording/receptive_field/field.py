@@ -1,4 +1,4 @@
-"""Receptive fields: which part of an image a place of a feature map sees."""
+"""Receptive fields, and how windows and unions change them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What each place of a feature map sees of the image, rows first, then columns.
+    """The part of the image that each place of a feature map depends on.
 
-    Place y sees the rows from `start + y * step` on, `size` of them, which may lie outside of the
-    image; so for columns. Where every place sees the same rows, as after a global pooling, the step
-    is 0. A size of 0 is that of what doesn't depend on the image, such as weights.
+    Place y depends on `size` rows, of which the first is `start + y * step`; some may lie outside
+    of the image. The step is 0 where every place depends on the same rows, as after a global
+    pooling. A size of 0 belongs to what doesn't depend on the image, such as weights.
+
+    Attributes:
+        size: the number of rows and columns.
+        step: the rows and columns of the image from one place to the next.
+        start: the first row and column of the first place.
 
     Example:
         >>> ReceptiveField().windowed((3, 3), step=(2, 2), before=(1, 1))
@@ -26,29 +31,24 @@ class ReceptiveField:
     start: Pair = (0, 0)
 
     def as_list(self) -> list[int]:
-        """Size, step and start, each of rows and columns.
-
-        Example:
-            >>> ReceptiveField().as_list()
-            [1, 1, 1, 1, 0, 0]
-        """
+        """Return size, step and start, each of rows and columns, in one list."""
         return [*self.size, *self.step, *self.start]
 
     @property
     def is_same_everywhere(self) -> bool:
-        """Whether all places see the same: what is made of them alone sees that, too."""
+        """True if all places depend on the same: so does whatever is computed from them alone."""
         return self.step == (0, 0)
 
     def windowed(
         self, kernel: Pair, step: Pair = (1, 1), before: Pair = (0, 0), dilation: Pair = (1, 1)
     ) -> ReceptiveField:
-        """The field behind a window that slides over places with this one.
+        """Return the field after a window that slides over places with this field.
 
         Args:
-            kernel: how many places the window takes.
-            step: how many places it moves.
-            before: how many places of padding are above and left; negative where some are cut off.
-            dilation: how far the places that it takes are apart.
+            kernel: the number of places in the window.
+            step: the stride of the window, in places.
+            before: the places of padding above and on the left; negative if places are cut off.
+            dilation: the distance between the places in the window.
 
         Example:
             >>> ReceptiveField((3, 3), (2, 2), (-1, -1)).windowed((2, 2), step=(2, 2))
@@ -62,7 +62,7 @@ class ReceptiveField:
         )
 
     def everywhere(self, places: Pair, axes: Sequence[int] = (0, 1)) -> ReceptiveField:
-        """What all places together see, along the axes given.
+        """Return the field of all places together along the axes, 0 for rows and 1 for columns.
 
         Example:
             >>> ReceptiveField((3, 3), (2, 2), (-1, -1)).everywhere((7, 7))
@@ -79,11 +79,15 @@ NO_FIELD = ReceptiveField((0, 0), (0, 0), (0, 0))
 
 
 def union(fields: Sequence[ReceptiveField], places: Pair) -> ReceptiveField | None:
-    """What a place sees that is made of one place of each map, all maps of that many places.
+    """Return the field of a place that is computed from the same place of several maps.
+
+    Args:
+        fields: the fields of the maps.
+        places: the rows and columns that each map has.
 
     Returns:
-        None where the maps move over the image at different steps, unless what one of them sees
-        everywhere takes in all the others.
+        None if the maps have different steps, unless one has the same field everywhere and it
+        contains all the others.
 
     Example:
         >>> union([ReceptiveField((3, 3), start=(-1, -1)), ReceptiveField()], (8, 8))
@@ -104,7 +108,7 @@ def union(fields: Sequence[ReceptiveField], places: Pair) -> ReceptiveField | No
 def _along(
     fields: Sequence[ReceptiveField], places: Pair, axis: int
 ) -> tuple[int, int, int] | None:
-    """Size, step and start of the union along one axis."""
+    """Return size, step and start of the union along one axis."""
     steps = {field.step[axis] for field in fields}
     if len(steps) == 1:
         size, start = _hull(fields, axis)
@@ -117,6 +121,6 @@ def _along(
 
 
 def _hull(fields: Sequence[ReceptiveField], axis: int) -> Pair:
-    """Size and start of the least that takes in the field of the first place of each."""
+    """Return size and start of the smallest range with the field of the first place of each."""
     start = min(field.start[axis] for field in fields)
     return max(field.start[axis] + field.size[axis] for field in fields) - start, start

@@ -1,4 +1,4 @@
-"""What a tensor saw of the image, worked out when somebody asks and not while the model runs."""
+"""The graph of a traced pass: receptive fields are computed when asked for, not while it runs."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 
 from featmagic.recording.receptive_field.field import ReceptiveField, union
 
-# A rule is given the result's sight, then the function's arguments, with sights in the place of
-# tensors; it gives None where it can't tell, and may raise where it isn't made for them.
+# A rule takes the traced output of a function, then the function's arguments, in which traced
+# tensors replace tensors. It returns None where the field can't be told, and may raise an error
+# for arguments that it isn't made for.
 Rule = Callable[..., "ReceptiveField | None"]
 
-
-# The rule, if the function has one; what the function was called with.
+# The rule, if the function has one, and the arguments of the call.
 Made = tuple["Rule | None", Sequence[Any], Mapping[str, Any]]
 
 
 class TracedTensor:
-    """A tensor as it was at one time: its shape, and what it was made of.
+    """A tensor as it was at one time: its shape, and what it was computed from.
 
-    It holds no tensor: those that went into it are sights, too.
+    It holds no tensor: those that it was computed from are traced tensors, too.
 
     Args:
-        shape: the tensor's.
-        field: what each of its places sees, where that is known from the start.
-        made: what it was made by and of, else; None for the unknown.
+        shape: the shape of the tensor.
+        field: its receptive field, if that is known from the start.
+        made: otherwise, the rule and the arguments that it was computed by; None if unknown.
 
     Attributes:
-        shape: the tensor's.
+        shape: the shape of the tensor.
 
     Example:
         >>> TracedTensor((1, 8, 9, 9), ReceptiveField((3, 3))).field
@@ -46,50 +46,45 @@ class TracedTensor:
         return TracedTensor, (tuple(self.shape), self.field)
 
     def dim(self) -> int:
-        """How many axes the tensor has."""
+        """Return the number of axes, as a tensor's own method does."""
         return len(self.shape)
 
     @property
     def field(self) -> ReceptiveField | None:
-        """What each of its places sees; None where that can't be told."""
-        waiting = [self]  # a network may be deeper than Python's stack
+        """The receptive field of each of its places; None where it can't be told."""
+        waiting = [self]  # no recursion: a network may be deeper than Python's stack
         while waiting:
-            untold = [one for one in waiting[-1]._before() if one._made is not None]
-            waiting += untold
-            if not untold:
-                waiting.pop()._tell()
+            pending = [tensor for tensor in waiting[-1]._sources() if tensor._made is not None]
+            waiting += pending
+            if not pending:
+                waiting.pop()._compute()
         return self._field
 
-    def _before(self) -> Iterator[TracedTensor]:
-        """What went into it, until its field is told."""
+    def _sources(self) -> Iterator[TracedTensor]:
+        """Yield what it was computed from, as long as its field is not known."""
         return iter(()) if self._made is None else traced_tensors_in(*self._made[1:])
 
-    def _tell(self) -> None:
-        """Work the field out, where those of all that went into it are."""
+    def _compute(self) -> None:
+        """Compute the field from the fields of all sources, which are known."""
         if self._made is None:
             return
         rule, args, kwargs = self._made
         with suppress(Exception):  # arguments that the rule isn't made for
-            self._field = _same(self._before())
+            self._field = _field_everywhere(self._sources())
             if self._field is None and rule is not None:
                 self._field = rule(self, *args, **kwargs)
         self._made = None
 
 
-def _same(sights: Iterable[TracedTensor]) -> ReceptiveField | None:
-    """Of what is the same everywhere, any function makes what sees no more than that."""
-    fields = [traced.field for traced in sights]
+def _field_everywhere(sources: Iterable[TracedTensor]) -> ReceptiveField | None:
+    """Return the union if all fields are the same everywhere: no function can make them larger."""
+    fields = [source.field for source in sources]
     same = [field for field in fields if field is not None and field.is_same_everywhere]
     return union(same, (1, 1)) if same and len(same) == len(fields) else None
 
 
 def traced_tensors_in(args: Iterable[Any], kwargs: Mapping[str, Any]) -> Iterator[TracedTensor]:
-    """The sights among a function's arguments, and in lists and tuples of them.
-
-    Example:
-        >>> len(list(traced_tensors_in(([TracedTensor((1,))], 2), {"weight": TracedTensor((1,))})))
-        2
-    """
+    """Yield the traced tensors among a function's arguments, and in lists and tuples of them."""
     for value in (*args, *kwargs.values()):
         if isinstance(value, TracedTensor):
             yield value

@@ -1,6 +1,6 @@
-"""What the result of a torch function sees of the image, where what it was given is known.
+"""Rules: the receptive field of a torch function's output, from the fields of its arguments.
 
-Rows and columns are the last two axes of whatever has a field that is not the same everywhere.
+Rows and columns are the last two axes of every tensor whose field differs from place to place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from featmagic.recording.receptive_field.graph import Rule, TracedTensor, traced
 
 
 def elementwise(output: TracedTensor, *args: Any, **kwargs: Any) -> ReceptiveField | None:
-    """Each value is made of those in the same place; a tensor of one row is in every row."""
+    """Each value depends on those in the same place; a tensor with one row is in every row."""
     places = _places(output)
     fields = []
     for tensor in traced_tensors_in(args, kwargs):
@@ -27,10 +27,10 @@ def elementwise(output: TracedTensor, *args: Any, **kwargs: Any) -> ReceptiveFie
         if field.is_same_everywhere:
             fields.append(field)
             continue
-        there = _places(tensor)
-        if any(own not in (1, all_) for own, all_ in zip(there, places, strict=True)):
+        own = _places(tensor)
+        if any(count not in (1, total) for count, total in zip(own, places, strict=True)):
             return None
-        fields.append(field.everywhere(there, [axis for axis in (0, 1) if there[axis] == 1]))
+        fields.append(field.everywhere(own, [axis for axis in (0, 1) if own[axis] == 1]))
     return union(fields, places)
 
 
@@ -45,7 +45,7 @@ def batch_norm(
     *_: Any,
     **__: Any,
 ) -> ReceptiveField | None:
-    """With statistics of its own it works value by value; in training it sees whole maps."""
+    """In eval mode it works value by value; in training each value depends on whole maps."""
     if not training:
         return elementwise(output, input, mean, var, weight, bias)
     return norm(output, input, weight, bias)
@@ -54,7 +54,7 @@ def batch_norm(
 def norm(
     output: TracedTensor, input: TracedTensor, *args: Any, **kwargs: Any
 ) -> ReceptiveField | None:
-    """Statistics of whole maps: every place sees what all of them see."""
+    """Statistics are those of whole maps: every place depends on all of them."""
     field = elementwise(output, input, *args, **kwargs)
     return None if field is None else field.everywhere(_places(input))
 
@@ -69,15 +69,15 @@ def convolution(
     dilation: Any = 1,
     groups: int = 1,
 ) -> ReceptiveField | None:
-    """Weights that are made of the image, too, would bring in all that they see."""
-    field = input.field
-    if field is None or any(one.field != NO_FIELD for one in (weight, bias) if one is not None):
+    """A window; unknown if the weights depend on the image, too."""
+    field, parameters = input.field, [tensor for tensor in (weight, bias) if tensor is not None]
+    if field is None or any(parameter.field != NO_FIELD for parameter in parameters):
         return None
-    kernel, holes = (weight.shape[-2], weight.shape[-1]), _pair(dilation)
-    if isinstance(padding, str):  # "same" has one more below and to the right, if it must
-        wide = [(k - 1) * hole // 2 for k, hole in zip(kernel, holes, strict=True)]
-        padding = wide if padding == "same" else 0
-    return field.windowed(kernel, _pair(stride), _pair(padding), holes)
+    kernel, dilations = (weight.shape[-2], weight.shape[-1]), _pair(dilation)
+    if isinstance(padding, str):  # an odd "same" padding has its extra place below or on the right
+        same = [(k - 1) * d // 2 for k, d in zip(kernel, dilations, strict=True)]
+        padding = same if padding == "same" else 0
+    return field.windowed(kernel, _pair(stride), _pair(padding), dilations)
 
 
 def pool(
@@ -90,7 +90,7 @@ def pool(
     *_: Any,
     **__: Any,
 ) -> ReceptiveField | None:
-    """Of the largest in a window, the place of any may be it."""
+    """A window: any place in it may hold the maximum."""
     field = input.field
     if field is None:
         return None
@@ -107,7 +107,7 @@ def average_pool(
     *_: Any,
     **__: Any,
 ) -> ReceptiveField | None:
-    """It has no dilation."""
+    """A window without dilation."""
     return pool(output, input, kernel_size, stride, padding)
 
 
@@ -119,14 +119,14 @@ def power_pool(
     stride: Any = None,
     ceil_mode: bool = False,
 ) -> ReceptiveField | None:
-    """It has no padding and no dilation."""
+    """A window without padding and dilation."""
     return pool(output, input, kernel_size, stride)
 
 
 def adaptive_pool(
     output: TracedTensor, input: TracedTensor, *_: Any, **__: Any
 ) -> ReceptiveField | None:
-    """Windows of one size and step where the size divides; else they differ from place to place."""
+    """Windows of one size and step if they divide the input; otherwise they differ by place."""
     field = input.field
     (h, w), (rows, columns) = _places(input), _places(output)
     if field is None or h % rows or w % columns:
@@ -139,7 +139,7 @@ def adaptive_pool(
 def pad(
     output: TracedTensor, input: TracedTensor, pad: Any, mode: str = "constant", value: Any = None
 ) -> ReceptiveField | None:
-    """Padding of one value sees nothing; what is mirrored is seen from where it is not."""
+    """Constant padding depends on nothing; mirrored padding depends on places elsewhere."""
     field, pads = input.field, list(pad)
     if field is None or mode != "constant":
         return None
@@ -150,7 +150,7 @@ def pad(
 def concatenated(
     output: TracedTensor, tensors: Any, dim: int = 0, **kwargs: Any
 ) -> ReceptiveField | None:
-    """Maps side by side along any axis but rows and columns."""
+    """Maps joined along any axis but rows and columns."""
     if kwargs or _is_spatial(dim, output):
         return None
     fields = [tensor.field for tensor in tensors]
@@ -160,62 +160,62 @@ def concatenated(
 def reduced(
     output: TracedTensor, input: TracedTensor, dim: Any = None, *_: Any, **kwargs: Any
 ) -> ReceptiveField | None:
-    """Over rows and columns it sees them all; over other axes, what is in the place."""
+    """Over rows and columns, all places count; over other axes, those in the same place."""
     field = input.field
     if isinstance(dim, TracedTensor):
         return elementwise(output, input, dim)
     if field is None or isinstance(dim, str) or kwargs.keys() - {"keepdim", "dtype"}:
         return None
     dims = (dim,) if isinstance(dim, int) else tuple(dim or range(-input.dim(), 0))
-    spatial = sum(_is_spatial(one, input) for one in dims)
+    spatial = sum(_is_spatial(axis, input) for axis in dims)
     return (field, None, field.everywhere(_places(input)))[spatial]
 
 
 def along(
     output: TracedTensor, input: TracedTensor, dim: Any = None, *_: Any, **__: Any
 ) -> ReceptiveField | None:
-    """A softmax and the like mix the values along one axis."""
+    """Functions such as softmax mix the values along one axis."""
     return None if not isinstance(dim, int) or _is_spatial(dim, input) else input.field
 
 
 def parts(
     output: TracedTensor, input: TracedTensor, size: Any, dim: int = 0, *_: Any
 ) -> ReceptiveField | None:
-    """Parts along any axis but rows and columns."""
+    """Parts along any axis but rows and columns, which stay whole."""
     return None if _is_spatial(dim, input) else input.field
 
 
 def picked(output: TracedTensor, input: TracedTensor, dim: int, *_: Any) -> ReceptiveField | None:
-    """Some of an axis that is neither rows nor columns."""
+    """A choice along an axis that is neither rows nor columns."""
     return None if _is_spatial(dim, input) else input.field
 
 
 def item(output: TracedTensor, input: TracedTensor, index: Any) -> ReceptiveField | None:
-    """Numbers and slices before rows and columns, which are taken whole."""
+    """Numbers and slices of the axes before rows and columns, which stay whole."""
     index = index if isinstance(index, tuple) else (index,)
-    plain = all(type(one) in (int, slice) for one in index)
+    plain = all(type(part) in (int, slice) for part in index)
     spatial = index[max(input.dim() - 2, 0) :]
-    return input.field if plain and all(one == slice(None) for one in spatial) else None
+    return input.field if plain and all(part == slice(None) for part in spatial) else None
 
 
 def reshaped(
     output: TracedTensor, input: TracedTensor, *_: Any, **__: Any
 ) -> ReceptiveField | None:
-    """Values keep their order: axes at the end that are as long as before hold the same."""
+    """Values keep their order, so rows and columns of the same number hold the same values."""
     return input.field if output.dim() > 2 and _places(output) == _places(input) else None
 
 
 def swapped(
     output: TracedTensor, input: TracedTensor, dim0: int, dim1: int
 ) -> ReceptiveField | None:
-    """Axes other than rows and columns."""
+    """Axes other than rows and columns change places."""
     return None if _is_spatial(dim0, input) or _is_spatial(dim1, input) else input.field
 
 
 def permuted(
     output: TracedTensor, input: TracedTensor, *dims: Any, **kwargs: Any
 ) -> ReceptiveField | None:
-    """Rows and columns have to stay the last axes."""
+    """Rows and columns must stay the last axes."""
     flat = kwargs.get("dims") or (dims if isinstance(dims[0], int) else dims[0])
     last = [dim % input.dim() for dim in flat][-2:]
     return input.field if last == [input.dim() - 2, input.dim() - 1] else None
@@ -227,7 +227,7 @@ def lengthened(output: TracedTensor, input: TracedTensor, dim: int) -> Receptive
 
 
 def _places(tensor: TracedTensor) -> Pair:
-    """How many rows and columns there are."""
+    """Return the number of rows and columns."""
     shape = (1, 1, *tensor.shape)
     return shape[-2], shape[-1]
 
@@ -295,21 +295,21 @@ _RULES: dict[Rule, Iterable[str]] = {
 
 @lru_cache(maxsize=1)
 def _by_function() -> dict[Any, Rule]:
-    """A rule for each function that has one, wherever it is found."""
+    """Return the rule of each function that has one, in whichever namespaces it is found."""
     holders = (functional, torch, Tensor, torch._C._nn)
-    found = {
+    rules = {
         getattr(holder, name): rule
         for rule, names in _RULES.items()
         for name in names
         for holder in holders
         if hasattr(holder, name)
     }
-    # torch.batch_norm has its arguments in another order; nobody calls it.
-    return found | {functional.batch_norm: batch_norm}
+    # torch.batch_norm takes its arguments in another order; nobody calls it.
+    return rules | {functional.batch_norm: batch_norm}
 
 
 def rule_of(function: object) -> Rule | None:
-    """The rule for a function of torch's, or None.
+    """Return the rule of a torch function, or None.
 
     Example:
         >>> rule_of(torch.conv2d).__name__, rule_of(torch.sort)

@@ -1,4 +1,4 @@
-"""Following an image through a pass: what each tensor made of it sees."""
+"""The tracer: follows an image through a pass, and what each tensor is computed from."""
 
 from __future__ import annotations
 
@@ -16,52 +16,42 @@ from featmagic.recording.receptive_field.field import NO_FIELD, ReceptiveField
 from featmagic.recording.receptive_field.graph import TracedTensor, traced_tensors_in
 from featmagic.recording.receptive_field.rules import rule_of
 
-# They take another path, which gives other last bits, while any mode is on.
+# While any mode is on, these leave their fast path, which changes the last bits of their results.
 _FAST_PATHS = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 
-
 _any: Any = Tensor
-
-
 _stack: Any = overrides
+_is_wrapped: Any = torch._C._functorch.is_functorch_wrapped_tensor
 
+# Keeps modes of the user's, and of looks around this one, from seeing the work done here.
+_unseen: Any = torch._C.DisableTorchFunction
 
+# Functions that return no tensor and are called often.
 _QUIET = frozenset({Tensor.dim, Tensor.size, _any.shape.__get__})
 
-
-# After these, values may change while the tensor's version does not.
+# After these, values may change while the tensor's version doesn't.
 _OPENING = frozenset(
     {_any.data.__get__, _any.data.__set__, Tensor.numpy, Tensor.__array__, Tensor.untyped_storage,
      Tensor.set_, Tensor.__dlpack__}
 )  # fmt: skip
 
-
-# Modes of the user's, and of looks around this one, see nothing of the work done here.
-_unseen: Any = torch._C.DisableTorchFunction
-
-
-# What they return, others fill.
+# They return memory that other functions fill.
 _EMPTY = frozenset({torch.empty_like, Tensor.new_empty, Tensor.new_empty_strided})
 
-
 _PLAIN = frozenset({int, float, bool, str, type(None)})
-
 
 _UNKNOWN = TracedTensor(())
 
 
-_is_wrapped: Any = torch._C._functorch.is_functorch_wrapped_tensor
-
-
 class Trace(TorchFunctionMode):
-    """Sees every function of torch that is called in one pass, and changes nothing.
+    """Observes every torch function that is called in one pass, and changes nothing.
 
-    A tensor is known by its identity and its version: what was made or changed by anything that no
-    rule is for is unknown, and so is what is made of it.
+    A tensor is known by its identity and its version. What was computed or changed by a function
+    without a rule is unknown, and so is whatever is computed from it.
 
     Args:
-        image: what the pass is given.
-        constants: what doesn't depend on the image.
+        image: the image that the model is given.
+        constants: the tensors that don't depend on the image.
     """
 
     def __init__(self, image: Tensor, constants: Constants) -> None:
@@ -76,36 +66,36 @@ class Trace(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        # What is compiled meanwhile is to hold nothing of this.
+        # Nothing of this may get into what is compiled meanwhile.
         if torch.compiler.is_compiling() or func in _QUIET:
             return func(*args, **kwargs)
         before = None
         with _unseen(), suppress(Exception):  # whatever a container of the user's raises
-            before = self._before(func, args, kwargs)
+            before = self._traced_arguments(func, args, kwargs)
         output = func(*args, **kwargs)
         if before is not None and isinstance(output, (Tensor, tuple, list)):
             with _unseen(), suppress(Exception):
                 self._follow(func, output, *before)
         return output
 
-    def _before(
+    def _traced_arguments(
         self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], dict[str, Any]] | None:
-        """The arguments as they are before they are worked on in place; None if all is unknown."""
+        """Return the arguments as they are before the call; None if nothing of them is known."""
         if func in _OPENING:
             self._forget(args[0])
             return None
         if func in _EMPTY or "out" in kwargs:
             return None
-        found = [value if type(value) in _PLAIN else self._stand_in(value) for value in args]
+        traced = [value if type(value) in _PLAIN else self._stand_in(value) for value in args]
         named = {
             name: value if type(value) in _PLAIN else self._stand_in(value)
             for name, value in kwargs.items()
         }
-        return (found, named) if found and found[0] is not _UNKNOWN else None
+        return (traced, named) if traced and traced[0] is not _UNKNOWN else None
 
     def _forget(self, tensor: Tensor) -> None:
-        """The tensor and all that share its memory are unknown from now on."""
+        """Make the tensor, and all that share its memory, unknown from now on."""
         memory = tensor.untyped_storage().data_ptr()
         for number, (reference, _, _) in list(self._known.items()):
             other = reference()
@@ -113,19 +103,19 @@ class Trace(TorchFunctionMode):
                 del self._known[number]
 
     def _stand_in(self, value: Any) -> Any:
-        """A sight in the place of a tensor, in lists and tuples too."""
+        """Return what is known of a tensor in its place, in lists and tuples too."""
         if isinstance(value, Tensor):
             known = self._known.get(id(value))
             if known is not None and known[0]() is value:
                 return known[2] if known[1] == value._version else _UNKNOWN
             return TracedTensor(value.shape, NO_FIELD) if self._constants.has(value) else _UNKNOWN
-        # A list of a million numbers isn't looked through.
+        # A list of a million numbers isn't searched.
         if isinstance(value, (list, tuple)) and (len(value) < 16 or isinstance(value[0], Tensor)):
             return type(value)([self._stand_in(part) for part in value])
         return value
 
     def _follow(self, func: Any, output: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
-        """Keep what the result was made of, and by which rule."""
+        """Keep what the result was computed from, and by which rule."""
         rule = rule_of(func)
         if rule is None:
             args, kwargs = list(traced_tensors_in(args, kwargs)), {}  # nothing else is kept alive
@@ -134,23 +124,23 @@ class Trace(TorchFunctionMode):
                 self._learn(tensor, TracedTensor(tensor.shape, None, (rule, args, kwargs)))
 
     def _learn(self, tensor: Tensor, traced: TracedTensor) -> None:
-        # These have no version that would tell of all changes.
+        # The version of these doesn't tell of all changes.
         if not tensor.is_inference() and not _is_wrapped(tensor):
             self._known[id(tensor)] = weakref.ref(tensor), tensor._version, traced
 
     def traced_of(self, tensor: Tensor) -> TracedTensor | None:
-        """What is known of the tensor as it is now, or None."""
+        """Return what is known of the tensor as it is now, or None."""
         with _unseen():
             traced: TracedTensor = self._stand_in(tensor)
         return None if traced is _UNKNOWN else traced
 
     def switch_on(self) -> None:
-        """Follow what this thread computes from now on."""
+        """Trace what this thread computes from now on."""
         _stack._push_mode(self)
         self._is_on = True
 
     def switch_off(self) -> None:
-        """Follow nothing any more, in the thread that was followed; again does no harm."""
+        """Stop, in the thread that was traced; may be called again."""
         stack = _stack._get_current_function_mode_stack()
         if self in stack:
             above = [_stack._pop_mode() for _ in stack[stack.index(self) + 1 :]]
@@ -158,29 +148,29 @@ class Trace(TorchFunctionMode):
             for mode in reversed(above):
                 _stack._push_mode(mode)
         elif self._is_on and stack:
-            # An interrupt left it on under the user's own modes, which took it for themselves.
+            # After an interrupt, a mode of the user's has removed this one in place of itself.
             _stack._pop_mode()
         self._is_on = False
         self._known = {}
 
 
 class Constants:
-    """Tensors that don't depend on what a model is given: its parameters and buffers.
+    """Tensors that don't depend on the inputs of a model: its parameters and buffers.
 
     Args:
-        modules: those of the model.
+        modules: the modules of the model.
     """
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         self._buffers: dict[int, tuple[Callable[[], Tensor | None], int]] = {}
         for module in modules:
-            for buffer in [one for one in module._buffers.values() if one is not None]:
+            for buffer in [b for b in module._buffers.values() if b is not None]:
                 # Inference tensors have no version, uninitialized ones have nothing.
                 with suppress(Exception):
                     self._buffers[id(buffer)] = weakref.ref(buffer), buffer._version
 
     def has(self, tensor: Tensor) -> bool:
-        """Whether the tensor is one, and still holds what it held."""
+        """Return True if the tensor is one of them, and has not been changed."""
         if type(tensor) is nn.Parameter:
             return True
         buffer = self._buffers.get(id(tensor))
@@ -188,10 +178,10 @@ class Constants:
 
 
 def constants_of(modules: Collection[nn.Module]) -> Constants | None:
-    """What doesn't depend on the image, while one is followed through these modules.
+    """Return the tensors of these modules that don't depend on an image.
 
     Returns:
-        None where what they compute would not stay the same to the last bit.
+        None if tracing would change the last bits of what the modules compute.
 
     Example:
         >>> constants_of([nn.MultiheadAttention(8, 2)]) is None
@@ -205,11 +195,7 @@ def constants_of(modules: Collection[nn.Module]) -> Constants | None:
 
 
 def hide_frames(error: BaseException | None) -> None:
-    """Take the frames in which the functions were followed out of an error's traceback.
-
-    Example:
-        >>> hide_frames(ValueError())
-    """
+    """Remove the frames of the tracer from an error's traceback."""
     ours = {Trace.__torch_function__.__code__, overrides.handle_torch_function.__code__}
     above = None if error is None else error.__traceback__
     while above is not None:

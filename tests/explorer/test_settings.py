@@ -1,0 +1,68 @@
+"""The settings of the explorer: each is a row of one table, for the page and the terminal alike."""
+
+import pytest
+import torch
+from torch import nn
+
+import featmagic
+from featmagic.explorer.protocol import change_settings
+from featmagic.explorer.session import open_session
+from featmagic.explorer.settings import CYCLES, SETTINGS, settings_of
+from featmagic.explorer.terminal.keymap import KEYS
+from featmagic.explorer.terminal.layer_table import layer_entries
+from featmagic.explorer.terminal.state import ExplorerState
+from featmagic.options.view import View
+from featmagic.support.errors import FeatmagicError
+
+CMAPS = ("viridis", "gray")
+WRONG = {
+    "cmap": "magna",
+    "scale": "global",
+    "robust": 50,
+    "gamma": 0,
+    "sort": "mena",
+    "topk": -1,
+    "alpha": 1.5,
+    "zoom": 0.5,
+}
+
+
+def activations():
+    net = nn.Sequential(nn.Identity())
+    torch.manual_seed(0)
+    with featmagic.capture(net, as_is=True) as maps:
+        net(torch.randn(1, 12, 6, 6))
+    return list(maps._pass.activations.values())
+
+
+def test_a_document_holds_every_setting_as_the_view_asks_for_it():
+    view = View(explore=True, cmap="gray", robust=2, topk=3, alpha=0.5, zoom=4)
+    settings = open_session(activations(), view).shown.text["settings"]
+    assert settings == {
+        **{"cmap": "gray", "scale": "channel", "robust": 2, "gamma": 1},
+        **{"sort": "absmean", "topk": 3, "alpha": 0.5, "zoom": 4},
+    }
+    assert list(settings) == list(SETTINGS)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_each_setting_takes_what_a_view_starts_with_and_refuses_what_cannot_be(name):
+    now = settings_of(View(explore=True, cmap="gray"))
+    assert change_settings({name: now[name]}, now, CMAPS) == now
+    with pytest.raises(FeatmagicError, match=name):
+        change_settings({name: WRONG[name]}, now, CMAPS)
+
+
+@pytest.mark.parametrize("name", CYCLES)
+def test_a_settings_key_goes_through_its_values_in_a_terminal(name):
+    cycle = CYCLES[name]
+    (key,) = [key for key in KEYS if key.name == cycle.key]
+    assert (key.shown, key.words) == (cycle.key, cycle.help)
+    view = View(**{name: cycle.values[0]})
+    state = ExplorerState(layer_entries(activations(), view), view, 256)
+    seen = []
+    for _ in cycle.values:
+        key.does(state)
+        seen.append(getattr(state.view, name))
+    assert seen == [*cycle.values[1:], cycle.values[0]]
+    assert not state.message

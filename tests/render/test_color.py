@@ -1,0 +1,119 @@
+"""Norms, levels and palette indices, each apart from the others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from featmagic.options.validators import words_taken
+from featmagic.options.view import View
+from featmagic.planes.statistics import measure
+from featmagic.render.color import (
+    NORMS,
+    Range,
+    apply_norm,
+    check_norm,
+    levels,
+    middle_of,
+    palette_indices,
+)
+from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
+from featmagic.support.errors import FeatmagicError
+
+ENDS = st.tuples(st.floats(0.01, 10), st.floats(11, 1000))
+
+
+def shared_range(name, low, high, center=None):
+    return Range("viridis", center, False, np.full(1, low), np.full(1, high), name)
+
+
+def test_the_norms_are_the_choices_of_the_view():
+    metadata = View.__dataclass_fields__["norm"].metadata
+    assert words_taken(metadata["check"]) == tuple(NORMS)
+    assert metadata["metavar"] == "|".join(NORMS)
+    assert View().norm == next(iter(NORMS))
+
+
+@pytest.mark.parametrize("name", NORMS)
+@given(ENDS, st.floats(-5, 5), st.floats(0.01, 10))
+@settings(deadline=None)
+def test_the_inverse_of_a_norm_leads_back_to_the_values(name, ends, center, width):
+    norm, values = NORMS[name], np.linspace(*ends, 50)
+    back = norm.inverse(norm.forward(values, center, width), center, width)
+    np.testing.assert_allclose(back, values, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_a_norm_takes_tensors_as_it_takes_arrays(name):
+    values = np.linspace(0.01, 9, 50)
+    tensor = NORMS[name].forward(torch.from_numpy(values), 0.0, 0.5)
+    assert isinstance(tensor, torch.Tensor)
+    np.testing.assert_allclose(tensor.numpy(), NORMS[name].forward(values, 0.0, 0.5), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("center", [None, 0.0, 5.0])
+@given(ENDS)
+@settings(deadline=None, max_examples=25)
+def test_levels_lie_where_matplotlibs_norm_puts_them(name, center, ends):
+    low, high = ends
+    if center is not None:
+        if NORMS[name].positive:
+            return  # a logarithm has no center
+        low = 2 * center - high
+    color_range = shared_range(name, low, high, center)
+    values = np.linspace(low, high, 40)
+    placed = levels(*apply_norm(torch.from_numpy(values).reshape(1, 1, -1), color_range))
+    norm = NORMS[name].matplotlib(low, high, center, float(color_range.width[0]))
+    expected = np.asarray(norm(values), float) * (LEVELS - 1)
+    np.testing.assert_allclose(placed.numpy().ravel(), expected, atol=1e-6)
+    assert float(norm(middle_of(color_range))) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_logarithm_of_values_that_have_none_is_refused():
+    below, above = measure(torch.tensor([[[-1.0, 0.0]]])), measure(torch.ones(1, 1, 2))
+    check_norm(above, View(norm="log"), "relu")
+    check_norm(below, View(norm="symlog"), "relu")
+    with pytest.raises(FeatmagicError, match="relu has no value above 0 for --norm log"):
+        check_norm(below, View(norm="log"), "relu")
+    for options in ({"vmin": 0}, {"center": 1}):
+        with pytest.raises(FeatmagicError, match="--norm log needs a range above 0"):
+            check_norm(above, View(norm="log", **options), "relu")
+
+
+def test_values_beyond_the_range_get_levels_beyond_and_indices_at_its_ends():
+    placed = levels(torch.tensor([[[-1.0, 0.0, 1.0, 2.0]]]), np.zeros(1), np.ones(1))
+    assert placed.tolist() == [[[-247.0, 0.0, 247.0, 494.0]]]
+    assert palette_indices(placed, nonfinite=False).tolist() == [[[0, 0, 247, 247]]]
+
+
+def test_each_plane_is_placed_in_its_own_range():
+    values = torch.tensor([[[0.0, 1.0]], [[0.0, 1.0]]])
+    placed = levels(values, np.zeros(2), np.array([1.0, 2.0]))
+    assert placed.tolist() == [[[0.0, 247.0]], [[0.0, 123.5]]]
+
+
+def test_nonfinite_values_have_indices_of_their_own_in_constant_planes_too():
+    values = torch.tensor([[[torch.nan, torch.inf, -torch.inf, 0.0]]])
+    drawn = palette_indices(values, nonfinite=True, constant=np.array([True]))
+    assert drawn[0, 0, :3].tolist() == [NAN, POSITIVE_INF, NEGATIVE_INF]
+
+
+@pytest.mark.parametrize("own_range", [True, False])
+def test_constant_planes_alone_are_framed_and_hatched(own_range):
+    drawn = palette_indices(
+        torch.full((3, 7, 9), 40.0),
+        nonfinite=False,
+        constant=np.array([True, False, True]),
+        own_range=own_range,
+    )
+    assert (drawn[1] == 40).all()
+    assert torch.equal(drawn[0], drawn[2])
+    frame = torch.cat([drawn[0][0], drawn[0][-1], drawn[0][:, 0], drawn[0][:, -1]])
+    assert (frame == CONSTANT).all()
+    # In a range of its own a single value has no color; in a shared one it keeps its own.
+    expected = {CONSTANT, GAP} if own_range else {CONSTANT, GAP, 40}
+    assert set(drawn[0].flatten().tolist()) == expected
