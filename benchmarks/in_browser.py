@@ -1,4 +1,4 @@
-"""An explorer in Chromium: when its first frame is painted, and what a change takes of one."""
+"""An explorer in Chromium: the time to its first frame, and the work that a change takes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 import featmagic
 from featmagic.explorer.document import Document
 
-# Tells when the frame is on its way in which the first channel was drawn: two frames later.
+# Notes the time two frames after the first channel was drawn, when its frame is on its way.
 FIRST_PAINT = """
 const draw = CanvasRenderingContext2D.prototype.putImageData;
 window.drawn = new Set();
 const channels = () => [...drawn].filter((canvas) => canvas.closest('[aria-label="Channels"]'));
-CanvasRenderingContext2D.prototype.putImageData = function (...args) {
-  draw.apply(this, args);
+CanvasRenderingContext2D.prototype.putImageData = function (...inputs) {
+  draw.apply(this, inputs);
   drawn.add(this.canvas);
   if (document.documentElement.dataset.painted) return;
   requestAnimationFrame(() => channels().length && requestAnimationFrame(() => {
@@ -32,9 +32,9 @@ CHANGE = """
 async (control, value) => {
   const request = window.requestAnimationFrame;
   let spent = 0;
-  const timed = (work) => (...args) => {
+  const timed = (work) => (...inputs) => {
     const began = performance.now();
-    work(...args);
+    work(...inputs);
     spent += performance.now() - began;
   };
   window.requestAnimationFrame = (work) => request(timed(work));
@@ -56,7 +56,7 @@ NO_BROWSER = "not measured: needs Playwright and Chromium"
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Debian's Chromium, or Chrome, driven by Playwright; None where one isn't there."""
+    """Yield Debian's Chromium, or Chrome, driven by Playwright; None if one is missing."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     try:
         from playwright.sync_api import sync_playwright
@@ -73,7 +73,7 @@ def chromium() -> Iterator[Any]:
 
 @contextmanager
 def opened(browser: Any, page: Path) -> Iterator[Any]:
-    """The page, in a window that shows 64 tiles of 128 x 128, when its channels are drawn."""
+    """Yield the page once its channels are drawn, in a window that shows 64 tiles of 128 x 128."""
     context = browser.new_context(offline=True, viewport={"width": 2400, "height": 1600})
     tab = context.new_page()
     tab.add_init_script(FIRST_PAINT)
@@ -85,7 +85,7 @@ def opened(browser: Any, page: Path) -> Iterator[Any]:
         context.close()
 
 
-# The bytes are there when the clock starts, as they are in a notebook.
+# As in a notebook, the bytes have arrived before the clock starts.
 MOUNT = """
 async () => {
   document.querySelector("#place")?.remove();
@@ -114,7 +114,7 @@ async ([text, pngs]) => {
 
 
 def mounts(browser: Any, contents: Document, runs: int) -> list[float]:
-    """Seconds from a call of `mount` to the first frame with channels in it, on an open page."""
+    """Return the seconds from calls of `mount` on an open page to the first frame with channels."""
     own = Path(featmagic.__file__).parent / "explorer" / "static"
     script = (own / "explorer.js").read_text() + "window.mount = mount;"
     pngs = {name: b64encode(png).decode() for name, png in contents.files.items()}
@@ -126,26 +126,26 @@ def mounts(browser: Any, contents: Document, runs: int) -> list[float]:
     tab.add_script_tag(content=script, type="module")
     tab.wait_for_function("Boolean(window.mount)")
     tab.evaluate(HELD, [json.dumps(contents.text), pngs])
-    found = [float(tab.evaluate(MOUNT)) for _ in range(runs + 1)]
+    seconds = [float(tab.evaluate(MOUNT)) for _ in range(runs + 1)]
     context.close()
-    return found[1:]
+    return seconds[1:]
 
 
 def first_paints(browser: Any, page: Path, runs: int) -> list[float]:
-    """Seconds from each navigation to the first frame with channels in it.
+    """Return the seconds from each navigation to the first frame with channels.
 
-    The tab has shown the page before: a process of Chromium's own for a new one is none of ours.
+    The tab has shown the page before, so that starting a process of Chromium's doesn't count.
     """
-    found = []
+    seconds = []
     with opened(browser, page) as tab:
         for _ in range(runs):
             tab.goto(page.as_uri())
             tab.wait_for_selector(PAINTED, state="attached")
-            found.append(float(tab.get_attribute(PAINTED, "data-painted")) / 1000)
-    return found
+            seconds.append(float(tab.get_attribute(PAINTED, "data-painted")) / 1000)
+    return seconds
 
 
 def change(tab: Any, label: str, value: str) -> tuple[float, int]:
-    """Seconds of work that another value of a control makes, and how many tiles are drawn."""
+    """Return the seconds of work after changing a control, and how many tiles were drawn."""
     seconds, tiles = tab.get_by_role("combobox", name=label).evaluate(CHANGE, value)
     return float(seconds), int(tiles)
