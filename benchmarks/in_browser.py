@@ -18,8 +18,8 @@ FIRST_PAINT = """
 const draw = CanvasRenderingContext2D.prototype.putImageData;
 window.drawn = new Set();
 const channels = () => [...drawn].filter((canvas) => canvas.closest('[aria-label="Channels"]'));
-CanvasRenderingContext2D.prototype.putImageData = function (...args) {
-  draw.apply(this, args);
+CanvasRenderingContext2D.prototype.putImageData = function (...inputs) {
+  draw.apply(this, inputs);
   drawn.add(this.canvas);
   if (document.documentElement.dataset.painted) return;
   requestAnimationFrame(() => channels().length && requestAnimationFrame(() => {
@@ -32,9 +32,9 @@ CHANGE = """
 async (control, value) => {
   const request = window.requestAnimationFrame;
   let spent = 0;
-  const timed = (work) => (...args) => {
+  const timed = (work) => (...inputs) => {
     const began = performance.now();
-    work(...args);
+    work(...inputs);
     spent += performance.now() - began;
   };
   window.requestAnimationFrame = (work) => request(timed(work));

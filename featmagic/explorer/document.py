@@ -26,7 +26,7 @@ from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, P
 from featmagic.render.png import encode_png
 from featmagic.support.errors import FeatmagicError
 
-# The schema: the keys that the front end reads. The text is made here and nowhere else.
+# The schema: every key of the document that the front end reads
 
 
 class PlaceIndexText(TypedDict):
@@ -40,7 +40,7 @@ class PrefixText(TypedDict):
     """The prefix tokens: their names, and their values for each plane."""
 
     names: list[str]
-    values: list[Any]
+    values: list[list[float | None]]
 
 
 class PlanesText(TypedDict):
@@ -57,12 +57,12 @@ class PlanesText(TypedDict):
     full: list[int]
     shrink: int
     channels: list[int]
-    low: list[Any]
-    high: list[Any]
-    mean: list[Any]
-    std: list[Any]
-    absmean: list[Any]
-    zeros: list[Any]
+    low: list[float | None]
+    high: list[float | None]
+    mean: list[float | None]
+    std: list[float | None]
+    absmean: list[float | None]
+    zeros: list[float | None]
     nan: list[int]
     inf: list[int]
     order: list[int] | None

@@ -35,6 +35,9 @@ def open_explorer(
         model: The model, which runs again when the user picks an input.
         items: The inputs.
 
+    Returns:
+        A widget that Python can read and steer.
+
     Raises:
         FeatmagicError: If there is nothing to explore, the inputs aren't valid, or something that
             the view asks for doesn't exist.

@@ -83,9 +83,23 @@ _ROWS = (
         choices=words_taken(_check_sort),
         cycle=Cycle("s", "sort: the next order of the channels", words_taken(_check_sort)),
     ),
-    Setting("topk", "Top", lambda view: view.topk or 0, whole(0), (), (0, 10**6, 1), "all"),
+    Setting(
+        "topk",
+        "Top",
+        lambda view: view.topk or 0,
+        whole(0),
+        limits=(0, 10**6, 1),
+        placeholder="all",
+    ),
     Setting("alpha", "Opacity", lambda view: view.alpha, number(0, 1), limits=(0, 1, 0.05)),
-    Setting("zoom", "Zoom", lambda view: view.zoom or 0, whole(0), (), (0, 64, 1), "auto"),
+    Setting(
+        "zoom",
+        "Zoom",
+        lambda view: view.zoom or 0,
+        whole(0),
+        limits=(0, 64, 1),
+        placeholder="auto",
+    ),
 )
 
 

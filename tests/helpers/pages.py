@@ -76,8 +76,9 @@ class Saved(HTMLParser):
             levels = np.asarray(picture).astype(float)
         levels = levels.reshape(len(plate["channels"]), plate["height"], plate["width"])
         low, high = (np.array(plate[end], float)[:, None, None] for end in ("low", "high"))
-        values = np.where(levels < 248, low + levels / 247 * (high - low), np.nan)
-        return values, (high - low) / 494
+        count = self.contents["levels"]
+        values = np.where(levels < count, low + levels / (count - 1) * (high - low), np.nan)
+        return values, (high - low) / (count - 1) / 2
 
 
 def hash_of(text):

@@ -197,14 +197,14 @@ class Place:
     """Where a tile is: its first line and column, its height and its width.
 
     Attributes:
-        labelled: Whether the line above it has its label.
+        labeled: Whether the line above it has its label.
     """
 
     top: int
     left: int
     height: int
     width: int
-    labelled: bool
+    labeled: bool
 
 
 class PreviewGrid:
@@ -223,7 +223,7 @@ class PreviewGrid:
         >>> tiles = torch.tensor([[[0, 120, 247]], [[247, 253, 0]]]).byte()
         >>> grid = PreviewGrid(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 1, 1)), 0, 80)
         >>> grid.height, grid.line(1), grid.place(1)
-        (2, '.+@ @v.', Place(top=1, left=4, height=1, width=3, labelled=True))
+        (2, '.+@ @v.', Place(top=1, left=4, height=1, width=3, labeled=True))
     """
 
     def __init__(self, mosaic: Mosaic, colors: int, columns: int) -> None:
@@ -258,6 +258,6 @@ class PreviewGrid:
     def place(self, tile: int) -> Place:
         """Return where a tile is."""
         (height, width), (row, column) = self._tile, divmod(tile, self.ncols)
-        labelled = self._row > height
-        top = len(self._lines.head) + row * self._row + labelled
-        return Place(top, self._margin + column * (width + 1), height, width, labelled)
+        labeled = self._row > height
+        top = len(self._lines.head) + row * self._row + labeled
+        return Place(top, self._margin + column * (width + 1), height, width, labeled)

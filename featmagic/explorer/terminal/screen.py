@@ -150,7 +150,7 @@ def _scroll_to_chosen(state: ExplorerState, body: int) -> int:
     if grid is None or state.mode == "large":
         return 0
     if place is not None and state.follows:
-        highest = 0 if state.tile < grid.ncols else place.top - place.labelled
+        highest = 0 if state.tile < grid.ncols else place.top - place.labeled
         state.top = min(highest, max(state.top, place.top + place.height - body))
     state.top = max(0, min(state.top, grid.height - body))
     return state.top
@@ -179,7 +179,7 @@ def frame_chosen(
         ' ab[cd]'
     """
     line: StyleAndTextTuples = [("", " "), *cells]
-    if place is not None and place.top - place.labelled <= number < place.top + place.height:
+    if place is not None and place.top - place.labeled <= number < place.top + place.height:
         left, right = place.left, place.left + place.width + 1
         line += [("", " ")] * (right + 1 - len(line))
         before, after = ("[", "]") if plain else ("█", "█")
