@@ -1,1 +1,1 @@
-"""What a pass gave: hooks on, passes in, hooks off."""
+"""What a pass gives: hooks on, values out to a sink, hooks off."""
