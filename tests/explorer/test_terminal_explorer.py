@@ -636,9 +636,9 @@ def test_without_colors_the_grid_is_in_letters(sessions, layers):
 
 def test_an_error_inside_ends_it_with_the_screen_restored(sessions):
     session = sessions(**TRUECOLOR)
-    session.run("print('stands here'); kept = picture.drawing_of")
+    session.run("print('stands here'); kept = preview.draw_prepared")
     session.run("boom = lambda one: 1 / 0 if one.activation.key == 'act1' else kept(one)")
-    session.run("picture.drawing_of = boom")
+    session.run("preview.draw_prepared = boom")
 
     session.explore(LOOK)
     session.leave("down")
@@ -646,18 +646,18 @@ def test_an_error_inside_ends_it_with_the_screen_restored(sessions):
     told = "\n".join(session.lines())
     assert "ZeroDivisionError: division by zero" in told
     assert "Press ENTER" not in told
-    session.run("picture.drawing_of = lambda ready: 1 / 0")
+    session.run("preview.draw_prepared = lambda ready: 1 / 0")
     session.run(LOOK)
     assert "ZeroDivisionError: division by zero" in "\n".join(session.lines())
-    session.run("picture.drawing_of = kept")
+    session.run("preview.draw_prepared = kept")
     assert "still 42" in session.run("print('still', 6 * 7)")
 
 
 def test_ctrl_c_ends_a_drawing_that_takes_long(sessions):
     session = sessions(**TRUECOLOR)
-    session.run("kept = picture.drawing_of")
+    session.run("kept = preview.draw_prepared")
     session.run(
-        "picture.drawing_of = lambda ready: (open('/dev/tty', 'w').write('\\a'), time.sleep(900))"
+        "preview.draw_prepared = lambda ready: (open('/dev/tty', 'w').write('\\a'), time.sleep(900))"
         " if ready.activation.key == 'act1' else kept(ready)"
     )
 
@@ -669,7 +669,7 @@ def test_ctrl_c_ends_a_drawing_that_takes_long(sessions):
     told = "\n".join(session.lines())
     assert "Interrupted." in told
     assert "Traceback" not in told
-    session.run("picture.drawing_of = kept")
+    session.run("preview.draw_prepared = kept")
     session.explore(LOOK)
     session.leave()
 

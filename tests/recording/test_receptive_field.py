@@ -482,13 +482,13 @@ def test_nothing_of_a_pass_is_kept_alive():
     with featmagic.capture(net, "2", fields=True) as maps:
         net(torch.rand(1, 1, 9, 9))
         gc.collect()
-        assert net[1].given() is None
+        assert net[1].kept() is None
     assert maps._pass.activations["2"].field == ReceptiveField((3, 3))
 
 
 class Keeping(nn.Module):
     def forward(self, x):
-        self.inputs = weakref.ref(x)
+        self.kept = weakref.ref(x)
         return x * 2
 
 
