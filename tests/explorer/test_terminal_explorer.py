@@ -657,7 +657,8 @@ def test_ctrl_c_ends_a_drawing_that_takes_long(sessions):
     session = sessions(**TRUECOLOR)
     session.run("kept = preview.draw_prepared")
     session.run(
-        "preview.draw_prepared = lambda ready: (open('/dev/tty', 'w').write('\\a'), time.sleep(900))"
+        "preview.draw_prepared = lambda ready: "
+        "(open('/dev/tty', 'w').write('\\a'), time.sleep(900))"
         " if ready.activation.key == 'act1' else kept(ready)"
     )
 
