@@ -170,7 +170,7 @@ def can_be_written(layer: str, quote: str = "") -> bool:
     return False
 
 
-def paths(word: str, there: Iterable[str], kind: str, part: str) -> Suggestions:
+def paths(word: str, texts: Iterable[str], kind: str, part: str) -> Suggestions:
     """Suggest the next part of dotted texts.
 
     Example:
@@ -178,7 +178,7 @@ def paths(word: str, there: Iterable[str], kind: str, part: str) -> Suggestions:
         [Suggestion(text='0', type='layer'), Suggestion(text='1', type='Tensor')]
     """
     ends: dict[str, bool] = {}
-    for text, whole in segments(there, word):
+    for text, whole in segments(texts, word):
         ends[text] = whole or ends.get(text, False)
     types = ((text, kind if whole else part) for text, whole in ends.items())
     return starting(behind_dot(word), types)
@@ -204,8 +204,8 @@ def keys_of_maps(before: str, after: str, names: Mapping[str, Any]) -> Suggestio
     quote, typed = ('"', match["double"]) if match["single"] is None else ("'", match["single"])
     escaped = (re.sub(rf"([\\{quote}])", r"\\\1", key) for key in maps)
     closing = "" if after.startswith(quote) else quote
-    found = segments(escaped, typed)
+    parts = segments(escaped, typed)
     return starting(
         behind_dot(typed),
-        ((f"{p.text}{closing}", "Tensor") if p.ends else (p.text, "layer") for p in found),
+        ((f"{p.text}{closing}", "Tensor") if p.ends else (p.text, "layer") for p in parts),
     )

@@ -83,15 +83,17 @@ def _context_matcher(shell: Any, find: _Find) -> Any:
 
     @completer.context_matcher(identifier="featmagic", priority=1000)  # type: ignore[untyped-decorator]
     def match(context: Any) -> dict[str, Any]:
-        found = find(context.line_with_cursor, context.cursor_position)
-        if found is None:
+        suggestions = find(context.line_with_cursor, context.cursor_position)
+        if suggestions is None:
             return {"completions": [], "suppress": False}  # a new dict: IPython writes into it
-        completions = [completer.SimpleCompletion(text, type=kind) for text, kind in found.items]
+        completions = [
+            completer.SimpleCompletion(text, type=kind) for text, kind in suggestions.items
+        ]
         return {
             "completions": completions or _Silence(),
-            "matched_fragment": found.fragment,
+            "matched_fragment": suggestions.fragment,
             "suppress": True,
-            "do_not_suppress": {_FILES} if found.files else set(),
+            "do_not_suppress": {_FILES} if suggestions.files else set(),
             "ordered": True,
         }
 
@@ -110,11 +112,11 @@ def _magic_argument_matcher(shell: Any, find: _Find) -> Callable[[str], list[str
 
     def featmagic(line: str) -> list[str]:
         cursor = len(shell.Completer.text_until_cursor)
-        found = find(line, cursor)
-        if found is None:
+        suggestions = find(line, cursor)
+        if suggestions is None:
             return []
         token = shell.Completer.splitter.split_line(line, cursor)
-        return [_replacement(token, found.fragment, item.text) for item in found.items]
+        return [_replacement(token, suggestions.fragment, item.text) for item in suggestions.items]
 
     return featmagic
 

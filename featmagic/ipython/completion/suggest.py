@@ -128,18 +128,18 @@ class _MagicLine:
     def _keys(self, taken: Collection[str]) -> Suggestions:
         """Return keys that can be written without quotes; those already on the line come last."""
         keys = filter(can_be_written, self.known.captured)
-        found = paths(self.word, keys, "Tensor", "layer")
-        typed = self.word.removesuffix(found.fragment)
-        found.items.sort(key=lambda item: typed + item.text in taken)
-        return found
+        suggestions = paths(self.word, keys, "Tensor", "layer")
+        typed = self.word.removesuffix(suggestions.fragment)
+        suggestions.items.sort(key=lambda item: typed + item.text in taken)
+        return suggestions
 
     def _models(self) -> Suggestions | None:
         names = self.known.names
         try:
-            found = models(self.word, self.after, names, self.known.hidden)
+            suggestions = models(self.word, self.after, names, self.known.hidden)
         except LookupError:
-            found = _NOTHING
-        return found if found.items or not _ipython_may_know(self.word, names) else None
+            suggestions = _NOTHING
+        return suggestions if suggestions.items or not _ipython_may_know(self.word, names) else None
 
     def _layers(self, expression: str, *taken: str) -> Suggestions:
         model = value_of(expression, self.known.names)
