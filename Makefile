@@ -32,7 +32,7 @@ test-browser: .venv/browser
 	  $$sudo apt-get install --quiet --quiet --yes --no-install-recommends \
 	    chromium fonts-dejavu-core; \
 	} || { echo "There is no Chromium here; \`apt-get install chromium\` as root installs it." >&2; exit 1; }
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/browser
 
 # Ratios against the bare forward pass, matplotlib and torchvision.
 bench: .venv/examples
