@@ -384,7 +384,7 @@ _FEWEST_VALUES = 9  # smaller planes are alike by chance
 
 
 def _duplicates(values: Tensor, request: StatisticsRequest) -> Measurements:
-    """Count the planes that repeat an earlier one, if that is requested; -1 if it takes too long."""
+    """Count the planes that repeat an earlier one, if requested; -1 if it takes too long."""
     count, height, width = values.shape
     size = height * width
     if not request.duplicates or count < 2 or size < _FEWEST_VALUES:
