@@ -7,7 +7,7 @@ non-finite values, which are counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,8 +38,9 @@ def _in_reach(low: Array | float, high: Array | float) -> bool:
     return bool((np.isfinite(span) & ((span == 0) | (span >= _SMALLEST_SPAN))).all())
 
 
-def _all_finite(measurements: Mapping[str, Array]) -> bool:
-    return all(np.isfinite(array).all() for array in measurements.values())
+def _all_finite(brought: Sequence[Mapping[str, Array]]) -> bool:
+    arrays = [array for measurements in brought for array in measurements.values()]
+    return bool(np.isfinite(np.concatenate(arrays, axis=None)).all())
 
 
 class _Moments(NamedTuple):
@@ -102,7 +103,7 @@ def plane_statistics(values: Tensor, padding: int = 0) -> PlaneStatistics:
     rows = values.flatten(1)
     rows = rows[:, : rows.shape[1] - padding]
     (measurements,) = to_host(_plane_measurements(rows))
-    if _all_finite(measurements) and _in_reach(measurements["low"], measurements["high"]):
+    if _all_finite([measurements]) and _in_reach(measurements["low"], measurements["high"]):
         nan, inf = np.zeros((2, len(rows)))
         return PlaneStatistics(**measurements, nan=nan, inf=inf)
     (measurements,) = to_host(_finite_plane_measurements(to_float64(rows)))
@@ -250,7 +251,7 @@ def measure(
     # On the CPU nothing has to be brought over, so that a second look costs no transfer.
     if rows.device.type == "cpu" and (quick := _layer_measurements(rows, request)):
         brought = to_host(quick | duplicates, apart, ordered)
-    if brought is None or not all(map(_all_finite, brought)):
+    if brought is None or not _all_finite(brought):
         exact = _finite_layer_measurements(to_float64(rows), request)
         brought = to_host(exact | duplicates, apart, ordered)
     return _statistics(rows.numel(), *brought)
@@ -261,7 +262,7 @@ def _statistics(
 ) -> Statistics:
     """Make `Statistics` of what was brought to the host, for `count` values."""
     nan, inf = (layer.get(name, np.zeros(len(layer["low"]))) for name in ("nan", "inf"))
-    duplicates = int(layer["duplicates"])
+    duplicates = int(layer.get("duplicates", 0))
     return Statistics(
         low=layer["low"],
         high=layer["high"],
@@ -383,11 +384,11 @@ _FEWEST_VALUES = 9  # smaller planes are alike by chance
 
 
 def _duplicates(values: Tensor, request: StatisticsRequest) -> Measurements:
-    """Count the planes that repeat an earlier one; -1 if there are too many values to tell."""
+    """Count the planes that repeat an earlier one, if requested; -1 if it takes too long."""
     count, height, width = values.shape
     size = height * width
     if not request.duplicates or count < 2 or size < _FEWEST_VALUES:
-        return {"duplicates": values.new_zeros(())}
+        return {}
     if count * count * size > _MOST_PRODUCTS:
         return {"duplicates": values.new_full((), -1)}
     return {"duplicates": near_duplicates(values)}
