@@ -815,7 +815,7 @@ function kernelOf(model) {
 		},
 		ask: message => new Promise(resolve => {
 			answers.set(++number, resolve);
-			model.send({...message, id: number});
+			try {model.send({...message, id: number})} catch {}
 		}),
 		on(listener) {
 			const listeners = "layer channel sample position input settings _contents _bytes _alive".split(" ").map(name => [`change:${name}`, () => listener(name)]);
