@@ -18,7 +18,7 @@ from helpers.expected import (
     ranges_of,
     wrong_pixels,
 )
-from helpers.terminals import COLORS_256, NO_COLOR, TRUECOLOR, environment, rgb
+from helpers.terminals import COLORS_256, NO_COLOR, TRUECOLOR, end, environment, rgb
 
 pexpect = pytest.importorskip("pexpect")
 pyte = pytest.importorskip("pyte")
@@ -207,8 +207,7 @@ class Session:
         return np.array([[rgb(color) for color in row] for row in rows]) if rows else None
 
     def close(self):
-        self.child.ptyproc.delayafterterminate = 10  # a busy machine takes its time
-        self.child.close(force=True)
+        end(self.child)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 TRUECOLOR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 COLORS_256 = {"TERM": "xterm-256color"}
@@ -37,3 +38,11 @@ def environment(folder, **variables):
 def rgb(color):
     """Return red, green and blue of a color that pyte gives as six hexadecimal digits."""
     return [int(color[place : place + 2], 16) for place in (0, 2, 4)]
+
+
+def end(child):
+    """End what runs in a terminal, and wait for that: a busy machine takes its time."""
+    if child.isalive():
+        child.kill(signal.SIGKILL)
+        child.wait()
+    child.close()

@@ -27,7 +27,7 @@ from helpers.expected import (
     unwrapped,
     wrong_pixels,
 )
-from helpers.terminals import COLORS_256, NO_COLOR, TRUECOLOR, environment, rgb
+from helpers.terminals import COLORS_256, NO_COLOR, TRUECOLOR, end, environment, rgb
 from PIL import Image
 
 pexpect = pytest.importorskip("pexpect")
@@ -86,7 +86,7 @@ class Terminal:
         return self._child.before
 
     def close(self):
-        self._child.close(force=True)
+        end(self._child)
 
     def _prompt(self):
         self._number += 1
