@@ -17,19 +17,7 @@ _MAPS = "featmagic.feature_maps.FeatureMaps"
 
 
 def pulled(maps: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    """Return the maps as arrays, which a client without featmagic and torch can unpickle.
-
-    Returns:
-        An array for each key, with the values that an .npz file holds.
-
-    Raises:
-        FeatmagicError: if a tensor can't be an array.
-
-    Example:
-        >>> import torch
-        >>> pulled({"fc": torch.tensor([0.5]).bfloat16()})
-        {'fc': array([0.5], dtype=float32)}
-    """
+    """Return the maps as arrays, which a client without featmagic and torch can unpickle."""
     from featmagic.files.arrays import as_arrays
 
     return as_arrays(maps)

@@ -27,17 +27,9 @@ if TYPE_CHECKING:
 class Look:
     """One look: hooks and eval mode are on while its block runs; pictures are shown at its end.
 
-    Making one resolves and checks everything that the line names, and doesn't touch the model.
-
-    Args:
-        line: what was asked for.
-        into: the name to bind if the line gives none.
-        watches: what `%hook` watches, for a line that names no model; they also remove the look's
-            hooks if an interrupt keeps the block from doing it.
-        namespace: the user's variables.
-
-    Raises:
-        FeatmagicError: if anything can't be meant, shown or saved: before the cell runs.
+    Making one resolves and checks everything that the line names, before the cell runs; the model
+    isn't touched yet. The watches serve a line that names no model; they also remove the look's
+    hooks if an interrupt keeps its block from doing it.
     """
 
     def __init__(self, line: LookLine, into: str, watches: Watches, namespace: Namespace) -> None:

@@ -73,10 +73,7 @@ def parse_look(
 ) -> LookLine:
     """Parse `[MODEL [LAYER ...]]` and options, of which `--explore` may have `--inputs NAME`.
 
-    Args:
-        line: the text after the magic.
-        magic: the magic as errors spell it.
-        defaults: view options that hold unless the line says otherwise.
+    The defaults are view options that hold unless the line says otherwise.
     """
     parsed = _look_parser(magic).read(line)
     model, *layers = parsed.words or [None]
