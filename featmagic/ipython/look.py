@@ -6,7 +6,6 @@ import sys
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import IPython
@@ -54,29 +53,28 @@ class Look:
         self._saving = _checked_saving(line.saving, paths)
         self._had_dynamo = "torch._dynamo" in sys.modules
         self._maps = FeatureMaps()
-        self._recorder = Recorder(
-            selection, KeepLastPass(self._maps.begin), as_is=line.as_is, follow=_explores(line)
-        )
+        sink = KeepLastPass(self._maps.begin)
+        explores = line.view.explore or (line.saving is not None and line.saving.view.explore)
+        self._recorder = Recorder(selection, sink, as_is=line.as_is, follow=explores)
         self._binding = Binding(name, self._maps, namespace)
 
     def __enter__(self) -> FeatureMaps:
+        from featmagic.recording.eval_mode import looking
+
         try:
             self._binding.bind()
             self._watches.begin_look(self._open)
             self._watches.pause(self._binding.name)
-            self._attach()
+            if not self._line.as_is:
+                self._open.enter_context(looking(self._recorder.selection.model))
+            self._open.enter_context(self._recorder)
         except BaseException:
             self._watches.end_look(self._open)
             self._binding.undo()
             raise
         return self._maps
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         try:
             self._watches.end_look(self._open)
             self._finish(error)
@@ -105,14 +103,6 @@ class Look:
         rerun_of(model, inputs, paths)  # raises if the model can't be run on them again
         return inputs
 
-    def _attach(self) -> None:
-        """Enter eval mode, unless the model is to stay as it is, and put the hooks on."""
-        from featmagic.recording.eval_mode import looking
-
-        if not self._line.as_is:
-            self._open.enter_context(looking(self._recorder.selection.model))
-        self._open.enter_context(self._recorder)
-
     def _finish(self, error: BaseException | None) -> None:
         """Show and save what the pass gave, or say why there is nothing or not all of it."""
         from featmagic.recording.diagnostics import failing_layer, missing_from, moved_line
@@ -131,7 +121,7 @@ class Look:
             self._show()
         elif layer := failing_layer(recorder.selection.model, error.__traceback__):
             name = self._binding.name
-            hint(error, f"{layer} failed. {name} holds what ran before: {maps.shapes()}.")
+            _hint(error, f"{layer} failed. {name} holds what ran before: {maps.shapes()}.")
 
     def _no_pass(self) -> str:
         """Say that no forward pass ran, and why that may be."""
@@ -150,11 +140,6 @@ class Look:
         show_view(self._maps, (), self._line.view, model=model, inputs=self._inputs)
         if self._saving:
             save(self._maps, (), self._saving)
-
-
-def _explores(line: LookLine) -> bool:
-    """Return True if an explorer is shown or saved."""
-    return line.view.explore or (line.saving is not None and line.saving.view.explore)
 
 
 def _checked_saving(saving: Saving | None, paths: list[str]) -> Saving | None:
@@ -176,7 +161,7 @@ def save(maps: FeatureMaps, layers: tuple[str, ...], saving: Saving) -> None:
     say(saved_line(written))
 
 
-def hint(error: BaseException, text: str) -> None:
+def _hint(error: BaseException, text: str) -> None:
     """Add a note to the user's error, or print it where notes don't exist or aren't shown."""
     shown = False
     with suppress(Exception):  # Python 3.10 has no notes, and an error may refuse one
