@@ -114,9 +114,9 @@ class MisplacedMagic(TokenTransformBase):  # type: ignore[misc]
         """Return the first such line that isn't part of a string, or None."""
         for line in tokens_by_line:
             tokens = [token for token in line if token.string.strip()][:3]
-            first, second, name = [*(token.string for token in tokens), "", "", ""][:3]
-            if (first, second) == ("%", "%") and name in _HELP:
-                return cls(tokens[0].start)
+            match [token.string for token in tokens]:
+                case ["%", "%", name] if name in _HELP:
+                    return cls(tokens[0].start)
         return None
 
     def transform(self, lines: list[str]) -> list[str]:

@@ -32,10 +32,8 @@ def end() -> None:
     """Send feature maps as pickles again."""
     canners = _canners()
     canners.pop(_MAPS, None)
-    if "featmagic.feature_maps" in sys.modules:
-        from featmagic.feature_maps import FeatureMaps
-
-        canners.pop(FeatureMaps, None)
+    if module := sys.modules.get("featmagic.feature_maps"):
+        canners.pop(module.FeatureMaps, None)
 
 
 def _canners() -> dict[Any, Any]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from featmagic.support.errors import FeatmagicError, did_you_mean
 
@@ -25,10 +25,8 @@ def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
     If there is none, the error lists the models in the namespace.
     """
     value = _ModelExpression(expression, namespace).value()
-    torch = sys.modules.get("torch")  # loaded if there is any model
-    if torch and isinstance(value, torch.nn.Module):
-        model: nn.Module = value
-        return model
+    if _is_module(value):
+        return value
     hint = ""
     if isinstance(value, str) and value in modules_in(namespace):
         hint = f" Write {value} without the variable that holds its name."
@@ -45,14 +43,13 @@ def find_inputs(expression: str, namespace: Mapping[str, Any]) -> Any:
 
 def modules_in(namespace: Mapping[str, Any]) -> dict[str, nn.Module]:
     """Return the user's variables that are models."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return {}
-    return {
-        name: value
-        for name, value in list(namespace.items())
-        if isinstance(value, torch.nn.Module) and not name.startswith("_")
-    }
+    named = list(namespace.items())
+    return {name: value for name, value in named if _is_module(value) and name[:1] != "_"}
+
+
+def _is_module(value: object) -> TypeGuard[nn.Module]:
+    torch = sys.modules.get("torch")  # loaded if there is any model
+    return torch is not None and isinstance(value, torch.nn.Module)
 
 
 class Binding:

@@ -12,7 +12,7 @@ from featmagic.recording.layer_syntax import ROOT, Step, first_segment, split_st
 _IN_QUOTES = re.compile(r"""(?P<head>.+)(?P<opener>\[['"])(?P<leaf>[^'"]*)""")
 _PLAIN = re.compile(r"""(?:(?P<head>.+)(?P<opener>[.\[]))?(?P<leaf>[^.\[\]'"]*)""")
 _NAME = re.compile(r"""[^\s.\[\]'"]+""")
-MOST = 500  # IPython passes on no more
+_MOST = 500  # IPython passes on no more
 
 
 class Opened(NamedTuple):
@@ -118,4 +118,4 @@ class Suggestions(NamedTuple):
 def starting(fragment: str, typed_texts: Iterable[tuple[str, str]]) -> Suggestions:
     """Suggest those of the texts, each with its type, that begin with the fragment."""
     fitting = (Suggestion(*item) for item in typed_texts if item[0].startswith(fragment))
-    return Suggestions(fragment, list(islice(fitting, MOST)))
+    return Suggestions(fragment, list(islice(fitting, _MOST)))
