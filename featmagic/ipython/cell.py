@@ -23,9 +23,9 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TokenTransformBase, cell_magic
 
+from featmagic.support.environment import EXTENSION
 from featmagic.support.errors import FeatmagicError
 
-EXTENSION = "_featmagic"  # the shell's attribute that holds the loaded extension
 VALUE = "featmagic value"  # holds the cell's value; the space keeps it out of the user's names
 
 _MARK = "_featuremaps_cell_"
@@ -76,11 +76,9 @@ class WrapMarkedCell(ast.NodeTransformer):
         future = [statement for statement in body if _is_future(statement)]
         body = [statement for statement in body if not _is_future(statement)]
         tail = _keep_value(body, self._shell.ast_node_interactivity)
-        look = ast.parse(f"with get_ipython().{EXTENSION}.look({line!r}): pass").body[0]
+        (look,) = _parsed_at(head, f"with get_ipython().{EXTENSION}.look({line!r}): pass")
         assert isinstance(look, ast.With)
         look.body = body or look.body
-        for part in (look, *ast.walk(look.items[0]), *look.body[: not body]):
-            ast.copy_location(part, head)
         node.body = [*future, look, *tail]
         return ast.fix_missing_locations(node)
 
@@ -89,12 +87,7 @@ def run_body(shell: Any, source: str, look: Callable[[], AbstractContextManager[
     """Run `source` in the user's namespace inside a look, where the cell couldn't be rewritten.
 
     This is the case in `run_cell_magic(...)`, in a function, and for the statement of a line magic.
-
-    Returns:
-        The value of the last expression, or None if a semicolon ends it.
-
-    Raises:
-        FeatmagicError: if it awaits something while an event loop is running, as in a notebook.
+    The value of the last expression is returned, unless a semicolon ends it.
     """
     __tracebackhide__ = True
     codes, shows = _compiled(shell, source)
@@ -106,12 +99,7 @@ def run_body(shell: Any, source: str, look: Callable[[], AbstractContextManager[
 
 
 def redirect_cell_magic(lines: list[str]) -> list[str]:
-    r"""Input transformer: turn `%%hook` on the first line into a call that explains the mistake.
-
-    Example:
-        >>> redirect_cell_magic(["%%hook model\n", "model(x)\n"])
-        ["get_ipython()._featmagic.explain_mistake('hook')\n", 'model(x)\n']
-    """
+    """Input transformer: turn `%%hook` on the first line into a call that explains the mistake."""
     match = _LINE_MAGIC_AS_CELL.match(lines[0]) if lines else None
     return [_explaining_call(match[1]), *lines[1:]] if match else lines
 
@@ -126,9 +114,9 @@ class MisplacedMagic(TokenTransformBase):  # type: ignore[misc]
         """Return the first such line that isn't part of a string, or None."""
         for line in tokens_by_line:
             tokens = [token for token in line if token.string.strip()][:3]
-            first, second, name = [*(token.string for token in tokens), "", "", ""][:3]
-            if (first, second) == ("%", "%") and name in _HELP:
-                return cls(tokens[0].start)
+            match [token.string for token in tokens]:
+                case ["%", "%", name] if name in _HELP:
+                    return cls(tokens[0].start)
         return None
 
     def transform(self, lines: list[str]) -> list[str]:
@@ -140,11 +128,7 @@ class MisplacedMagic(TokenTransformBase):  # type: ignore[misc]
 
 
 def explain_mistake(name: str) -> None:
-    """Stand in for a misplaced magic when the cell runs.
-
-    Raises:
-        FeatmagicError: always; it says where the magic belongs.
-    """
+    """Raise an error that says where a misplaced magic belongs, when the cell runs."""
     raise FeatmagicError(_HELP[name])
 
 
@@ -154,11 +138,9 @@ def _explaining_call(name: str) -> str:
 
 def _marked_line(node: ast.Module) -> str | None:
     """Return the magic's line if this is a marked cell."""
-    first = node.body[0] if node.body else None
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Call):
-        call = first.value
-        if isinstance(call.func, ast.Name) and call.func.id == _MARK:
-            return str(ast.literal_eval(call.args[0]))
+    match node.body[:1]:
+        case [ast.Expr(ast.Call(ast.Name(name), [ast.Constant(str(line))]))] if name == _MARK:
+            return line
     return None
 
 

@@ -27,7 +27,26 @@ def settings_of(shell: Any) -> FeatMagic:
         return FeatMagic()
 
 
-class ViewOption(TraitType[Any, Any]):
+class _Checked(TraitType[Any, Any]):
+    """A trait whose value is checked as an option's is, with the option's own message."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return the checked value, or raise a `TraitError`."""
+        try:
+            return self.checked(value)
+        except FeatmagicError as error:
+            raise TraitError(str(error)) from None
+
+    def from_string(self, s: str) -> str:
+        """Return the command line's text as it is: options read text."""
+        return s
+
+    def checked(self, value: Any) -> Any:
+        """Return the value as the option holds it, or raise our error."""
+        raise NotImplementedError
+
+
+class ViewOption(_Checked):
     """A field of `View` as a trait, with the field's default, help and validator."""
 
     def __init__(self, field: str) -> None:
@@ -35,43 +54,21 @@ class ViewOption(TraitType[Any, Any]):
         self._check, self.info_text = option.metadata["check"], option.metadata["metavar"]
         super().__init__(option.default, help=option.metadata["help"], config=True)
 
-    def validate(self, obj: Any, value: Any) -> Any:
-        """Return the value as a `View` holds it.
-
-        Raises:
-            TraitError: if it is invalid, with the message of the option itself.
-        """
+    def checked(self, value: Any) -> Any:
+        """Return the value as a `View` holds it."""
         if self.name == "cmap" and "matplotlib" not in sys.modules and isinstance(value, str):
             return value  # `view` checks it later: loading the extension doesn't import matplotlib
-        try:
-            return self._check(spelled(self.name or ""), value)
-        except FeatmagicError as error:
-            raise TraitError(str(error)) from None
-
-    def from_string(self, s: str) -> str:
-        """Return the command line's text: the option's validator reads text."""
-        return s
+        return self._check(spelled(self.name or ""), value)
 
 
-class Variable(TraitType[str, str]):
+class Variable(_Checked):
     """The name of a variable."""
 
     info_text = "NAME"
 
-    def validate(self, obj: Any, value: Any) -> str:
-        """Return the name if it can be that of a variable.
-
-        Raises:
-            TraitError: if it can't.
-        """
-        try:
-            return variable(value, "FeatMagic.into")
-        except FeatmagicError as error:
-            raise TraitError(str(error)) from None
-
-    def from_string(self, s: str) -> str:
-        """Return the command line's text as it is."""
-        return s
+    def checked(self, value: Any) -> str:
+        """Return the name if it can be that of a variable."""
+        return variable(value, "FeatMagic.into")
 
 
 class FeatMagic(Configurable):
@@ -85,11 +82,7 @@ class FeatMagic(Configurable):
     into = Variable(DEFAULT_NAME, help="the variable that holds the feature maps", config=True)
 
     def view(self) -> dict[str, Any]:
-        """Return the view options that differ from their defaults.
-
-        Raises:
-            FeatmagicError: if there is no such colormap.
-        """
+        """Return the view options that differ from their defaults, if the colormap exists."""
         names = [name for name in self.trait_names(config=True) if name in _OPTIONS]
         options = {name: getattr(self, name) for name in names}
         try:

@@ -6,7 +6,6 @@ from typing import Any
 
 from featmagic.ipython import ipyparallel
 from featmagic.ipython.cell import (
-    EXTENSION,
     VALUE,
     MisplacedMagic,
     WrapMarkedCell,
@@ -18,7 +17,7 @@ from featmagic.ipython.completion.matcher import Completion
 from featmagic.ipython.config import settings_of
 from featmagic.ipython.magics import FeatMagics
 from featmagic.options.defaults import provide_defaults, withdraw_defaults
-from featmagic.support.environment import is_engine
+from featmagic.support.environment import EXTENSION, is_engine
 
 
 def load(shell: Any) -> None:
@@ -82,16 +81,13 @@ class Extension:
     def _unregister_magics(self) -> None:
         shell = self._shell
         for magics in shell.magics_manager.magics.values():
-            ours = [name for name, magic in magics.items() if self._is_ours(magic)]
-            for name in ours:
-                del magics[name]
+            for name, magic in list(magics.items()):
+                if getattr(magic, "__self__", None) is self._magics:
+                    del magics[name]
         for configurable in (self._magics, self.settings):
             if configurable in shell.configurables:
                 shell.configurables.remove(configurable)
         shell.magics_manager.registry.pop(FeatMagics.__name__, None)
-
-    def _is_ours(self, magic: object) -> bool:
-        return getattr(magic, "__self__", None) is self._magics
 
     def _end_cell(self) -> None:
         self._magics.watches.end_cell()

@@ -17,19 +17,7 @@ _MAPS = "featmagic.feature_maps.FeatureMaps"
 
 
 def pulled(maps: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    """Return the maps as arrays, which a client without featmagic and torch can unpickle.
-
-    Returns:
-        An array for each key, with the values that an .npz file holds.
-
-    Raises:
-        FeatmagicError: if a tensor can't be an array.
-
-    Example:
-        >>> import torch
-        >>> pulled({"fc": torch.tensor([0.5]).bfloat16()})
-        {'fc': array([0.5], dtype=float32)}
-    """
+    """Return the maps as arrays, which a client without featmagic and torch can unpickle."""
     from featmagic.files.arrays import as_arrays
 
     return as_arrays(maps)
@@ -44,10 +32,8 @@ def end() -> None:
     """Send feature maps as pickles again."""
     canners = _canners()
     canners.pop(_MAPS, None)
-    if "featmagic.feature_maps" in sys.modules:
-        from featmagic.feature_maps import FeatureMaps
-
-        canners.pop(FeatureMaps, None)
+    if module := sys.modules.get("featmagic.feature_maps"):
+        canners.pop(module.FeatureMaps, None)
 
 
 def _canners() -> dict[Any, Any]:

@@ -87,7 +87,7 @@ class FeatMagics(Magics):  # type: ignore[misc]
 
     def _check_not_a_model(self, name: str) -> None:
         """Make sure that a model isn't taken for a layer of what was captured last."""
-        if name in modules_in(self.shell.user_ns) and not self.watches.has_captured(name):
+        if name in modules_in(self.shell.user_ns) and name not in self.watches.captured():
             raise FeatmagicError(
                 f"%featuremaps {name} without a statement runs nothing: %%featuremaps, with two %, "
                 f"runs the cell below it; %featuremaps {name} LAYER ... -- {name}(x) one statement."

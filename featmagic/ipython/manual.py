@@ -14,12 +14,7 @@ _INDENT = 26
 
 
 def option_usage(option: Field[Any]) -> str:
-    """Return an option as a user writes it.
-
-    Example:
-        >>> option_usage(fields(View)[1])
-        '--max N'
-    """
+    """Return an option as a user writes it, such as `--max N`."""
     return f"{flag(option)} {option.metadata['metavar']}".strip()
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from featmagic.support.errors import FeatmagicError, did_you_mean
 
@@ -22,15 +22,11 @@ Namespace = MutableMapping[str, Any]
 def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
     """Return the model that an expression such as `model` or `models["a"]` refers to now.
 
-    Raises:
-        FeatmagicError: if nothing has that name, or it isn't a model; the message lists the models
-            in the namespace.
+    If there is none, the error lists the models in the namespace.
     """
     value = _ModelExpression(expression, namespace).value()
-    torch = sys.modules.get("torch")  # loaded if there is any model
-    if torch and isinstance(value, torch.nn.Module):
-        model: nn.Module = value
-        return model
+    if _is_module(value):
+        return value
     hint = ""
     if isinstance(value, str) and value in modules_in(namespace):
         hint = f" Write {value} without the variable that holds its name."
@@ -41,32 +37,23 @@ def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
 
 
 def find_inputs(expression: str, namespace: Mapping[str, Any]) -> Any:
-    """Return the inputs that an expression such as `x` or `batch["images"]` refers to now.
-
-    Raises:
-        FeatmagicError: if nothing has that name, or the expression isn't allowed.
-    """
+    """Return the inputs that an expression such as `x` or `batch["images"]` refers to now."""
     return _InputsExpression(expression, namespace).value()
 
 
 def modules_in(namespace: Mapping[str, Any]) -> dict[str, nn.Module]:
     """Return the user's variables that are models."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return {}
-    return {
-        name: value
-        for name, value in list(namespace.items())
-        if isinstance(value, torch.nn.Module) and not name.startswith("_")
-    }
+    named = list(namespace.items())
+    return {name: value for name, value in named if _is_module(value) and name[:1] != "_"}
+
+
+def _is_module(value: object) -> TypeGuard[nn.Module]:
+    torch = sys.modules.get("torch")  # loaded if there is any model
+    return torch is not None and isinstance(value, torch.nn.Module)
 
 
 class Binding:
-    """A name in the user's namespace that refers to feature maps while a look runs.
-
-    Raises:
-        FeatmagicError: if the name refers to something of the user's own.
-    """
+    """A free name in the user's namespace that refers to feature maps while a look runs."""
 
     def __init__(self, name: str, maps: FeatureMaps, namespace: Namespace) -> None:
         check_free(name, namespace)
@@ -86,11 +73,7 @@ class Binding:
 
 
 def check_free(name: str, namespace: Mapping[str, Any]) -> None:
-    """Make sure that `name` may be bound: it is unbound, or refers to feature maps.
-
-    Raises:
-        FeatmagicError: if it refers to something of the user's own.
-    """
+    """Raise an error if `name` refers to something of the user's own."""
     if not may_bind(name, namespace):
         raise FeatmagicError(
             f"{name} is {_with_article(type(namespace[name]).__name__)} of yours. "
@@ -99,7 +82,7 @@ def check_free(name: str, namespace: Mapping[str, Any]) -> None:
 
 
 def may_bind(name: str, namespace: Mapping[str, Any]) -> bool:
-    """Return True if `check_free` accepts the name."""
+    """Return True if the name is unbound, or refers to feature maps."""
     if name not in namespace:
         return True
     from featmagic.feature_maps import FeatureMaps
@@ -109,13 +92,9 @@ def may_bind(name: str, namespace: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class _ModelExpression:
-    """A chain of names, attributes and constant items that refers to a model; nothing is called.
+    """A chain of names, attributes and constant items that refers to a model; nothing is called."""
 
-    Attributes:
-        expression: as the user wrote it.
-        namespace: the user's variables.
-    """
-
+    how_written: ClassVar = 'a model is written model, trainer.model or models["a"]'
     expression: str
     namespace: Mapping[str, Any]
 
@@ -154,22 +133,17 @@ class _ModelExpression:
     def _not_allowed(self) -> FeatmagicError:
         return FeatmagicError(
             f"{self.expression} is neither a variable nor an attribute or item of one: "
-            f"{self._how_written()}, and never called here."
+            f"{self.how_written}, and never called here."
         )
-
-    def _how_written(self) -> str:
-        return 'a model is written model, trainer.model or models["a"]'
 
 
 class _InputsExpression(_ModelExpression):
     """The same for inputs."""
 
-    def _alternatives(self, name: str) -> str:
-        own = [word for word in self.namespace if not word.startswith("_")]
-        return did_you_mean(name, own)
+    how_written = "inputs are written x, data.images or batches[0]"
 
-    def _how_written(self) -> str:
-        return "inputs are written x, data.images or batches[0]"
+    def _alternatives(self, name: str) -> str:
+        return did_you_mean(name, [word for word in self.namespace if not word.startswith("_")])
 
 
 def _read(node: ast.Attribute | ast.Subscript, owner: object, get: Callable[[], Any]) -> Any:
@@ -178,14 +152,10 @@ def _read(node: ast.Attribute | ast.Subscript, owner: object, get: Callable[[], 
         return get()
     except Exception as error:
         near = did_you_mean(node.attr, dir(owner)) if isinstance(node, ast.Attribute) else ""
+        text = shorten(str(error), 120, placeholder=" …")  # that of a KeyError may be a whole model
         raise FeatmagicError(
-            f"{ast.unparse(node)} can't be read: {type(error).__name__}: {_shortened(error)}.{near}"
+            f"{ast.unparse(node)} can't be read: {type(error).__name__}: {text}.{near}"
         ) from error
-
-
-def _shortened(error: Exception) -> str:
-    """Return the error's message in one line; that of a KeyError may be a whole model."""
-    return shorten(str(error), 120, placeholder=" …")
 
 
 def _list_of_models(namespace: Mapping[str, Any]) -> str:

@@ -10,11 +10,12 @@ import argparse
 import keyword
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, fields
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from featmagic.ipython.tokenizer import NEGATIVE_NUMBER, join_negative_numbers, words_of
-from featmagic.options.view import TAKEN, View, view_with_defaults
+from featmagic.options.view import TAKEN, View, spelled, view_with_defaults
 from featmagic.support.errors import FeatmagicError, did_you_mean
 
 DEFAULT_NAME = "feature_maps"
@@ -38,20 +39,7 @@ class Saving:
 
     path: str
     overwrite: bool
-    view: View = field(default_factory=View)
-
-
-@dataclass(frozen=True)
-class LookLine:
-    """The arguments of `%%featuremaps`, or of `%featuremaps` with a statement."""
-
-    model: str | None
-    layers: tuple[str, ...]
-    into: str | None
-    as_is: bool
     view: View
-    saving: Saving | None = None
-    inputs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,46 +48,32 @@ class AgainLine:
 
     layers: tuple[str, ...]
     view: View
-    saving: Saving | None = None
+    saving: Saving | None
+
+
+@dataclass(frozen=True)
+class LookLine(AgainLine):
+    """The arguments of `%%featuremaps`, or of `%featuremaps` with a statement."""
+
+    model: str | None
+    into: str | None
+    as_is: bool
+    inputs: str | None
 
 
 def parse_hook(line: str, into: str = DEFAULT_NAME) -> HookLine:
-    """Parse `MODEL LAYER ... [--into NAME]`.
-
-    Args:
-        line: the text after `%hook`.
-        into: the name if the line gives none.
-
-    Raises:
-        FeatmagicError: if an option is unknown, or the name can't be that of a variable.
-
-    Example:
-        >>> parse_hook("model cnn1 act1  # the first two")
-        HookLine(model='model', layers=('cnn1', 'act1'), into='feature_maps')
-    """
-    parsed = _hook_parser(into).read(line)
+    """Parse `MODEL LAYER ... [--into NAME]`; `into` is the name if the line gives none."""
+    parsed = _hook_parser().read(line)
     model, *layers = parsed.words or [None]
-    return HookLine(model, tuple(layers), variable(parsed.into))
+    return HookLine(model, tuple(layers), variable(into if parsed.into is None else parsed.into))
 
 
 def parse_look(
     line: str, magic: str = "%%featuremaps", defaults: Mapping[str, Any] = _NO_DEFAULTS
 ) -> LookLine:
-    """Parse `[MODEL [LAYER ...]] [view options] [--into NAME] [--as-is] [--save PATH ...]`.
+    """Parse `[MODEL [LAYER ...]]` and options, of which `--explore` may have `--inputs NAME`.
 
-    `--explore` may be combined with `--inputs NAME`.
-
-    Args:
-        line: the text after the magic.
-        magic: the magic as errors spell it.
-        defaults: view options that hold unless the line says otherwise.
-
-    Raises:
-        FeatmagicError: if an option is unknown, or a value is invalid.
-
-    Example:
-        >>> parse_look("model cnn1 --cmap gray act1").layers
-        ('cnn1', 'act1')
+    The defaults are view options that hold unless the line says otherwise.
     """
     parsed = _look_parser(magic).read(line)
     model, *layers = parsed.words or [None]
@@ -109,27 +83,12 @@ def parse_look(
         raise FeatmagicError("--inputs goes with --explore, where one of them can be picked.")
     if parsed.inputs is not None and parsed.as_is:
         raise FeatmagicError("--inputs runs the model in eval mode, as a look: not with --as-is.")
-    return LookLine(model, tuple(layers), into, parsed.as_is, view, saving, parsed.inputs)
+    return LookLine(tuple(layers), view, saving, model, into, parsed.as_is, parsed.inputs)
 
 
 def parse_again(line: str, defaults: Mapping[str, Any] = _NO_DEFAULTS) -> AgainLine:
-    """Parse `[LAYER ...] [view options] [--save PATH [--overwrite]]`.
-
-    Args:
-        line: the text after `%featuremaps`.
-        defaults: view options that hold unless the line says otherwise.
-
-    Raises:
-        FeatmagicError: if an option is unknown, or a value is invalid.
-
-    Example:
-        >>> parse_again("enc['hidden'] --sample -1").layers
-        ("enc['hidden']",)
-    """
-    parser = _Parser("%featuremaps")
-    _add_save(parser)
-    _add_view(parser)
-    parsed = parser.read(line)
+    """Parse `[LAYER ...]`, view options and where to save."""
+    parsed = _look_parser("%featuremaps", runs=False).read(line)
     return AgainLine(tuple(parsed.words), *_views(parsed, defaults))
 
 
@@ -139,36 +98,20 @@ def parse_names(line: str) -> tuple[str, ...]:
 
 
 def options_of(magic: str) -> dict[str, argparse.Action]:
-    """Return the options of a magic by their spelling; one that takes no value has `nargs=0`.
-
-    Example:
-        >>> list(options_of("%hook"))
-        ['--into']
-    """
-    parser = _Parser(magic) if magic == "%unhook" else _look_parser(magic)
-    return dict((_hook_parser() if magic == "%hook" else parser)._option_string_actions)
+    """Return the options of a magic by their spelling; one that takes no value has `nargs=0`."""
+    if magic == "%unhook":
+        return {}
+    parser = _hook_parser() if magic == "%hook" else _look_parser(magic)
+    return dict(parser._option_string_actions)
 
 
 def flag(option: Field[Any]) -> str:
-    """Return a magic's option for a field of `View`.
-
-    Example:
-        >>> flag(fields(View)[0])
-        '--channels'
-    """
-    return "--" + option.name.replace("_", "-")
+    """Return a magic's option for a field of `View`, such as `--prefix-tokens`."""
+    return f"--{spelled(option.name)}"
 
 
 def variable(name: object, option: str = "--into") -> str:
-    """Return the name if it can be that of a variable.
-
-    Args:
-        name: the value to check.
-        option: the option that it was given for, as errors spell it.
-
-    Raises:
-        FeatmagicError: if it can't be the name of a variable.
-    """
+    """Return the value of an option if it can be the name of a variable, or raise our error."""
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise FeatmagicError(f"{option} takes the name of a variable, not '{name}'.")
     return name
@@ -181,28 +124,35 @@ def with_implied_values(words: Iterable[str]) -> list[str]:
         >>> with_implied_values(["--robust", "cnn1"]), with_implied_values(["--robust", "5"])
         (['--robust=2.0', 'cnn1'], ['--robust', '5'])
     """
-    implied = {flag(f): f.metadata["const"] for f in fields(View) if _has_implied_value(f)}
-    words = list(words)
-    following = [*words, ""][1:]
+    implied = {
+        flag(option): option.metadata["const"]
+        for option in fields(View)
+        if option.metadata["metavar"] and "const" in option.metadata
+    }
     return [
         f"{word}={implied[word]}" if word in implied and not _AMOUNT.fullmatch(after) else word
-        for word, after in zip(words, following, strict=True)
+        for word, after in pairwise([*words, ""])
     ]
 
 
-def _hook_parser(into: str = DEFAULT_NAME) -> _Parser:
+def _hook_parser() -> _Parser:
     parser = _Parser("%hook")
-    _add_into(parser, into)
+    parser.add_argument("--into", metavar="NAME")
     return parser
 
 
-def _look_parser(magic: str) -> _Parser:
+def _look_parser(magic: str, *, runs: bool = True) -> _Parser:
+    """Return the parser of a magic that shows feature maps, and may run a model for them."""
     parser = _Parser(magic)
-    _add_into(parser, None)
-    parser.add_argument("--as-is", action="store_true", dest="as_is")
-    parser.add_argument("--inputs", metavar="NAME")
-    _add_save(parser)
-    _add_view(parser)
+    if runs:
+        parser.add_argument("--into", metavar="NAME")
+        parser.add_argument("--as-is", action="store_true")
+        parser.add_argument("--inputs", metavar="NAME")
+    parser.add_argument("--save", metavar="PATH")
+    parser.add_argument("--overwrite", action="store_true")
+    for option in fields(View):
+        how: dict[str, Any] = {} if option.metadata["metavar"] else {"action": "store_true"}
+        parser.add_argument(flag(option), default=argparse.SUPPRESS, **how)
     return parser
 
 
@@ -253,25 +203,6 @@ class _Parser(argparse.ArgumentParser):
             )
 
 
-def _add_into(parser: argparse.ArgumentParser, default: str | None) -> None:
-    parser.add_argument("--into", metavar="NAME", default=default)
-
-
-def _add_save(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--save", metavar="PATH")
-    parser.add_argument("--overwrite", action="store_true")
-
-
-def _add_view(parser: argparse.ArgumentParser) -> None:
-    for option in fields(View):
-        how: dict[str, Any] = {} if option.metadata["metavar"] else {"action": "store_true"}
-        parser.add_argument(flag(option), dest=option.name, default=argparse.SUPPRESS, **how)
-
-
-def _has_implied_value(option: Field[Any]) -> bool:
-    return bool(option.metadata["metavar"]) and "const" in option.metadata
-
-
 def _views(parsed: argparse.Namespace, defaults: Mapping[str, Any]) -> tuple[View, Saving | None]:
     """Return the views of what is shown and what is saved: one may be an explorer."""
     given = {f.name: getattr(parsed, f.name) for f in fields(View) if f.name in parsed}
@@ -281,11 +212,10 @@ def _views(parsed: argparse.Namespace, defaults: Mapping[str, Any]) -> tuple[Vie
         return view_with_defaults(given, defaults), None
     from featmagic.files.paths import holds_page  # keeps loading the extension fast
 
-    of_page: dict[str, Any] = {}
-    if (page := holds_page(parsed.save)) and "explore" not in given and "max_bytes" in given:
+    page, of_page = holds_page(parsed.save), {}
+    if page and "explore" not in given and "max_bytes" in given:
         of_page = {"max_bytes": given.pop("max_bytes")}
-    view = view_with_defaults(given, defaults)
-    saved = view
+    view = saved = view_with_defaults(given, defaults)
     if page and not view.explore:
         saved = view.only(*TAKEN["explorer"], explore=True, **of_page)
     elif view.explore and not page:

@@ -16,12 +16,7 @@ _UNFINISHED_WORD = re.compile(r"""(?:[^\s'"]|'[^']*(?:'|$)|"[^"]*(?:"|$))+""")
 
 
 def split_statement(line: str) -> tuple[str, str | None]:
-    """Split a line at a `--` that stands alone; the statement after it is left as written.
-
-    Example:
-        >>> split_statement("model cnn1 -- model(x)  # now")
-        ('model cnn1', 'model(x)  # now')
-    """
+    """Split a line at a `--` that stands alone; the statement after it is left as written."""
     for word in _WORD.finditer(line):
         if word[0] == "--":
             return line[: word.start()].rstrip(), line[word.end() :].strip()
@@ -32,9 +27,6 @@ def split_statement(line: str) -> tuple[str, str | None]:
 
 def words_of(line: str) -> list[str]:
     """Return the words of a line, without comments and without quotes around whole words.
-
-    Raises:
-        FeatmagicError: if a quote isn't closed.
 
     Example:
         >>> words_of('models["my net"] "cnn 1" --cmap="gray" # note')
@@ -70,12 +62,7 @@ def typed_words(line: str) -> tuple[list[str], str]:
 
 
 def join_negative_numbers(words: Iterable[str]) -> list[str]:
-    """Join an option and a negative value, which argparse would take for another option.
-
-    Example:
-        >>> join_negative_numbers(["--channels", "-3:"])
-        ['--channels=-3:']
-    """
+    """Join an option and a negative value, which argparse would take for another option."""
     joined: list[str] = []
     for word in words:
         follows_option = joined and re.fullmatch(r"--[\w-]+", joined[-1])

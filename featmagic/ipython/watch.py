@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -32,7 +33,7 @@ class Watches:
         self._all: dict[str, Watch] = {}
         self._looks: list[tuple[int, ExitStack]] = []
         self._thread: threading.Thread | None = None
-        self._last: weakref.ref[FeatureMaps] | None = None
+        self._last: Callable[[], FeatureMaps | None] = lambda: None
 
     def __iter__(self) -> Iterator[Watch]:
         return iter(list(self._all.values()))
@@ -40,15 +41,13 @@ class Watches:
     def add(self, expression: str, layers: tuple[str, ...], name: str) -> Watch:
         """Watch from now on, in place of what refreshed that name; at once if a cell is running.
 
-        Raises:
-            FeatmagicError: if there is no such model or layer, or the name refers to something of
-                the user's own; nothing changes then.
+        Nothing changes if there is no such model or layer, or the name isn't free.
         """
         find_model(expression, self._namespace)  # fails before torch is imported in vain
         check_free(name, self._namespace)
-        watch = Watch(expression, layers, name)
+        watch = Watch(expression, layers, name, self._namespace)
         try:
-            maps = watch.attach(self._namespace, self.remember)
+            maps = watch.attach(self.remember)
             self.remove(name)
             self._all[name] = watch
             self._namespace[name] = maps
@@ -56,7 +55,7 @@ class Watches:
             watch.detach()
             raise
         if not is_cell_running():
-            watch.end(self._namespace)
+            watch.end()
         return watch
 
     def remove(self, name: str) -> None:
@@ -65,11 +64,7 @@ class Watches:
             watch.detach()
 
     def named(self, word: str) -> list[Watch]:
-        """Return the watch that refreshes that name, or else those of a model spelled like it.
-
-        Raises:
-            FeatmagicError: if there are none.
-        """
+        """Return the watch that refreshes that name, or else those of a model spelled like it."""
         if word in self._all:
             return [self._all[word]]
         watches = [watch for watch in self if watch.expression == word]
@@ -79,11 +74,7 @@ class Watches:
         return watches
 
     def only(self, name: str | None) -> Watch:
-        """Return the watch that a look without a model takes: that of the name, or the only one.
-
-        Raises:
-            FeatmagicError: if there is none, or there are several to choose from.
-        """
+        """Return the watch that a look without a model takes: that of the name, or the only one."""
         if name in self._all:
             return self._all[name]
         if len(self._all) == 1:
@@ -102,7 +93,7 @@ class Watches:
         self._thread = threading.current_thread()
         for watch in self:
             try:
-                watch.attach(self._namespace, self.remember)
+                watch.attach(self.remember)
                 watch.paused = None
             except FeatmagicError as error:
                 if watch.paused != str(error):
@@ -116,7 +107,7 @@ class Watches:
         self._thread = None
         self.close_all()
         for watch in self:
-            watch.end(self._namespace)
+            watch.end()
 
     def _is_ours(self) -> bool:
         """Return True if no cell runs in another thread, as in a kernel's subshell."""
@@ -156,18 +147,13 @@ class Watches:
         """Remember what was captured last, for as long as the user keeps it."""
         self._last = weakref.ref(maps)
 
-    def has_captured(self, key: str) -> bool:
-        """Return True if what was captured last has that key."""
-        maps = self._last() if self._last else None
-        return maps is not None and key in maps
+    def captured(self) -> list[str]:
+        """Return the keys of what was captured last."""
+        return list(self._last() or ())
 
     def last(self) -> FeatureMaps:
-        """Return what was captured last.
-
-        Raises:
-            FeatmagicError: if nothing was captured, or the user let it go.
-        """
-        maps = self._last() if self._last else None
+        """Return what was captured last, if the user still keeps it."""
+        maps = self._last()
         if maps is None:
             raise FeatmagicError(
                 "Nothing captured is there to show. %featuremaps MODEL ... -- STATEMENT looks."
@@ -191,19 +177,15 @@ class Watch:
     expression: str
     layers: tuple[str, ...]
     name: str
+    namespace: Namespace
     running: Running | None = None
     paused: str | None = None
     said: set[str] = field(default_factory=set)
 
-    def attach(self, namespace: Namespace, remember: Callable[[FeatureMaps], None]) -> FeatureMaps:
-        """Hook the model that the expression refers to now, and bind the name when a pass begins.
+    def attach(self, remember: Callable[[FeatureMaps], None]) -> FeatureMaps:
+        """Hook the model that the expression refers to now.
 
-        Args:
-            namespace: the user's variables.
-            remember: called with the maps when a pass begins.
-
-        Raises:
-            FeatmagicError: if there is no such model or layer.
+        When a pass begins, `remember` is called with the maps, and the name is bound to them.
         """
         from featmagic.feature_maps import FeatureMaps
         from featmagic.recording.diagnostics import missing_from
@@ -211,7 +193,7 @@ class Watch:
         from featmagic.recording.selectors import select
         from featmagic.recording.sinks import KeepLastPass
 
-        model = find_model(self.expression, namespace)
+        namespace, model = self.namespace, find_model(self.expression, self.namespace)
         listed_by = f"%hook {self.expression}"
         selection = select(model, self.layers, spelled=self.expression, listed_by=listed_by)
         maps, before = FeatureMaps(), namespace.get(self.name)
@@ -235,19 +217,19 @@ class Watch:
         if self.running is not None:
             self.running.recorder.detach()
 
-    def end(self, namespace: Namespace) -> None:
+    def end(self) -> None:
         """Take the hooks off after the cell, and say what it didn't give, each thing once."""
         self.detach()
         running, self.running = self.running, None
         if running is not None:
-            self._report(running, namespace)
+            self._report(running)
 
-    def _report(self, running: Running, namespace: Namespace) -> None:
+    def _report(self, running: Running) -> None:
         from featmagic.recording.diagnostics import missing_from
 
         recorder = running.recorder
         if recorder.last is None:
-            if _is_bound_anew(self.expression, recorder.selection.model, namespace):
+            if self._is_bound_anew(recorder.selection.model):
                 self.say_once(f"{self.expression} is a new model: watched from the next cell on.")
             if recorder.compiled:
                 self.say_once(
@@ -262,8 +244,15 @@ class Watch:
             say(f"{running.failure()}. {self.name} holds what ran before: {running.maps.shapes()}.")
         else:
             self.say_missing(running.maps.missing)
-        if not may_bind(self.name, namespace):
+        if not may_bind(self.name, self.namespace):
             self.say_once(f"{self.name} is yours now: not refreshed. %hook ... --into another.")
+
+    def _is_bound_anew(self, before: nn.Module) -> bool:
+        """Return True if the expression refers to another model than before."""
+        try:
+            return find_model(self.expression, self.namespace) is not before
+        except FeatmagicError:
+            return False
 
     def say_missing(self, missing: Mapping[str, str]) -> None:
         """Print which layers gave nothing, and why."""
@@ -299,23 +288,13 @@ class Running:
         return f"{layer or 'The last pass'} failed"
 
 
-def _is_bound_anew(expression: str, before: nn.Module, namespace: Namespace) -> bool:
-    """Return True if the expression refers to another model than before."""
-    try:
-        return find_model(expression, namespace) is not before
-    except FeatmagicError:
-        return False
-
-
 def is_cell_running() -> bool:
     """Return True if a cell of the user's is running, by the frames on the stack.
 
     IPython's events don't come in pairs for an empty cell, and a silently run cell has only some of
     them; the stack is certain.
     """
-    frame = sys._getframe()
-    while (above := frame.f_back) is not None:
-        frame = above
-        if frame.f_code is InteractiveShell.run_code.__code__:
-            return True
-    return False
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code is not InteractiveShell.run_code.__code__:
+        frame = frame.f_back
+    return frame is not None

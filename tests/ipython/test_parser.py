@@ -60,6 +60,16 @@ def test_values_may_be_negative_or_quoted(line, view):
     assert parse_again(line).view == view
 
 
+def test_what_is_shown_again_has_layers_alone():
+    assert parse_again("enc['hidden'] --sample -1 cnn1").layers == ("enc['hidden']", "cnn1")
+
+
+@pytest.mark.parametrize("option", ["--into maps", "--as-is", "--inputs x"])
+def test_an_option_for_running_a_model_is_refused_where_none_runs(option):
+    with pytest.raises(FeatmagicError, match="%featuremaps has no option"):
+        parse_again(f"cnn1 {option}")
+
+
 @pytest.mark.parametrize(
     ("line", "nearest"),
     [("--colmap gray", "--cmap"), ("--nclos 5", "--ncols"), ("--chanels 1", "--channels")],

@@ -17,17 +17,7 @@ from featmagic.recording.model_tree import unwrap
 def layer_at(head: str, model: nn.Module, expression: str) -> nn.Module:
     """Return the module that `layer1.0` or `model.layer1[0]` names, whose children come next.
 
-    Args:
-        head: what is typed, without the segment at its end.
-        model: the model.
-        expression: how the model is spelled.
-
-    Raises:
-        LookupError: there is no such module.
-
-    Example:
-        >>> layer_at("net[0]", nn.Sequential(nn.ReLU()), "net")
-        ReLU()
+    The expression is how the model itself is spelled.
     """
     try:
         return _descend(model, steps_of(head))
@@ -48,12 +38,7 @@ def _descend(module: nn.Module, steps: list[Step]) -> nn.Module:
 
 
 def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the children of a module by name; a wrapper has those of what it wraps.
-
-    Example:
-        >>> list(children(nn.DataParallel(nn.Sequential(nn.ReLU()))))
-        [('0', ReLU())]
-    """
+    """Yield the children of a module by name; a wrapper has those of what it wraps."""
     for name, child in unwrap(module)[-1]._modules.items():
         if child is not None:
             yield name, child
@@ -65,12 +50,7 @@ def kind(module: nn.Module) -> str:
 
 
 def classes(model: nn.Module) -> list[str]:
-    """Return the names of the classes that layers of the model have or derive from.
-
-    Example:
-        >>> classes(nn.Sequential(nn.ReLU()))
-        ['ReLU', 'Sequential']
-    """
+    """Return the names of the classes that layers of the model have or derive from."""
     first: dict[type[nn.Module], nn.Module] = {}
     seen: set[int] = set()
     todo: list[nn.Module | None] = [model]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
 from featmagic.recording.layer_syntax import ROOT, Step, first_segment, split_steps
+
+_IN_QUOTES = re.compile(r"""(?P<head>.+)(?P<opener>\[['"])(?P<leaf>[^'"]*)""")
+_PLAIN = re.compile(r"""(?:(?P<head>.+)(?P<opener>[.\[]))?(?P<leaf>[^.\[\]'"]*)""")
+_NAME = re.compile(r"""[^\s.\[\]'"]+""")
+_MOST = 500  # IPython passes on no more
 
 
 class Opened(NamedTuple):
@@ -18,19 +23,11 @@ class Opened(NamedTuple):
     leaf: str
 
 
-_IN_QUOTES = re.compile(r"""(?P<head>.+)(?P<opener>\[['"])(?P<leaf>[^'"]*)""")
-_PLAIN = re.compile(r"""(?:(?P<head>.+)(?P<opener>[.\[]))?(?P<leaf>[^.\[\]'"]*)""")
-
-
 def opened(word: str) -> Opened:
     """Split a word after the last `.`, `[` or `["` that is open.
 
     Raises:
         LookupError: if nothing can follow, as after a `]`.
-
-    Example:
-        >>> opened('models["a"].enc')
-        Opened(head='models["a"]', opener='.', leaf='enc')
     """
     match = _IN_QUOTES.fullmatch(word) or _PLAIN.fullmatch(word)
     if match is None:
@@ -42,11 +39,7 @@ def steps_of(expression: str) -> list[Step]:
     """Split an expression, or a layer however it is spelled, into its steps.
 
     Raises:
-        LookupError: it has other parts, such as spaces, or brackets that hold no index or key.
-
-    Example:
-        >>> [step.key for step in steps_of("models['a'][-1].encoder.0")]
-        ['models', 'a', -1, 'encoder', '0']
+        LookupError: if it has other parts, such as spaces, or brackets without an index or key.
     """
     steps = split_steps(expression)
     if any(not step.is_item and not _NAME.fullmatch(step.text) for step in steps):
@@ -54,14 +47,10 @@ def steps_of(expression: str) -> list[Step]:
     return steps
 
 
-_NAME = re.compile(r"""[^\s.\[\]'"]+""")
-
-
 def item_text(key: object, opener: str, after: str) -> str | None:
     """Return how an item is written after `[` or `["`, with its end unless that already follows.
 
-    Returns:
-        None for a key that can't be written there.
+    It is None for a key that can't be written there.
 
     Example:
         >>> item_text("a", '["', ""), item_text("a", '["', '"]'), item_text(0, "[", "")
@@ -78,12 +67,7 @@ def item_text(key: object, opener: str, after: str) -> str | None:
 
 
 def is_plain(text: str) -> bool:
-    """Return True for text that a line keeps as it is: IPython fills in variables at `{` and `$`.
-
-    Example:
-        >>> is_plain("layer1"), is_plain("{x}"), is_plain(chr(10))
-        (True, False, False)
-    """
+    """Return True for text that a line keeps: IPython fills in variables at `{` and `$`."""
     return text.isprintable() and "{" not in text and "$" not in text
 
 
@@ -101,17 +85,14 @@ def segments(paths: Iterable[str], typed: str) -> list[Segment]:
         >>> [segment.text for segment in segments(["layer1.0.conv1", "layer1.1", "fc"], "layer1.")]
         ['0', '1']
     """
-    return list(dict.fromkeys(_segments(paths, typed)))
-
-
-def _segments(paths: Iterable[str], typed: str) -> Iterator[Segment]:
-    start = len(typed) - len(behind_dot(typed))
+    following: dict[Segment, None] = {}
     for path in paths:
         if path.startswith(typed):
             left = path[len(typed) :]
             # The model itself is a dot; a dot in brackets separates nothing.
             text = left if path.startswith(ROOT) else first_segment(left)
-            yield Segment(typed[start:] + text, text == left)
+            following[Segment(behind_dot(typed) + text, text == left)] = None
+    return list(following)
 
 
 def behind_dot(text: str) -> str:
@@ -127,28 +108,14 @@ class Suggestion(NamedTuple):
 
 
 class Suggestions(NamedTuple):
-    """All that may replace the fragment before the cursor.
-
-    Attributes:
-        fragment: the text before the cursor that a suggestion replaces.
-        items: the suggestions.
-        files: True if names of files may be inserted too.
-    """
+    """All that may replace the fragment before the cursor; `files` too if names of files may."""
 
     fragment: str
     items: list[Suggestion]
     files: bool = False
 
 
-MOST = 500  # IPython passes on no more
-
-
 def starting(fragment: str, typed_texts: Iterable[tuple[str, str]]) -> Suggestions:
-    """Suggest those of the texts, each with its type, that begin with the fragment.
-
-    Example:
-        >>> starting("vi", [("gray", "value"), ("viridis", "value")]).items
-        [Suggestion(text='viridis', type='value')]
-    """
+    """Suggest those of the texts, each with its type, that begin with the fragment."""
     fitting = (Suggestion(*item) for item in typed_texts if item[0].startswith(fragment))
-    return Suggestions(fragment, list(islice(fitting, MOST)))
+    return Suggestions(fragment, list(islice(fitting, _MOST)))

@@ -13,17 +13,13 @@ from typing import TYPE_CHECKING, Any
 from IPython.core import completer
 
 from featmagic.ipython.watch import Watches
-from featmagic.support.errors import FeatmagicError
 
 if TYPE_CHECKING:
     from featmagic.ipython.completion.fragment import Suggestions
-    from featmagic.ipython.completion.suggest import Known
 
 HAS_MATCHERS = hasattr(completer, "context_matcher")
-
 _FILES = "IPCompleter.file_matcher"
 _ABSENT = object()
-
 _Find = Callable[[str, int], "Suggestions | None"]
 
 
@@ -32,53 +28,38 @@ class Completion:
 
     def __init__(self, shell: Any, watches: Watches) -> None:
         self._shell, self._watches = shell, watches
-        make = _context_matcher if HAS_MATCHERS else _magic_argument_matcher
-        self._matcher = make(shell, self._suggestions)
+        if HAS_MATCHERS:
+            self._matcher = _context_matcher(self._suggestions)
+            self._matchers = shell.Completer.custom_matchers
+        else:
+            self._matcher = _magic_argument_matcher(shell, self._suggestions)
+            self._matchers = shell.Completer.magic_arg_matchers
 
     def load(self) -> None:
         """Add the matcher to IPython's."""
-        _matchers_of(self._shell).append(self._matcher)
+        self._matchers.append(self._matcher)
 
     def unload(self) -> None:
         """Remove the matcher from IPython's."""
-        if self._matcher in _matchers_of(self._shell):
-            _matchers_of(self._shell).remove(self._matcher)
+        if self._matcher in self._matchers:
+            self._matchers.remove(self._matcher)
 
     def _suggestions(self, line: str, cursor: int) -> Suggestions | None:
         """Return suggestions, or None if anything goes wrong: an error would disturb the typing."""
-        from featmagic.ipython.completion.suggest import suggest  # keeps loading the extension fast
+        # Imported here to keep loading the extension fast.
+        from featmagic.ipython.completion.suggest import Known, suggest
 
         try:
-            return suggest(line, cursor, self._known())
+            names, hidden = self._shell.user_ns, self._shell.user_ns_hidden
+            own = {name for name, value in hidden.items() if names.get(name, _ABSENT) is value}
+            words = [word for watch in self._watches for word in (watch.name, watch.expression)]
+            watched = list(dict.fromkeys(words))
+            return suggest(line, cursor, Known(names, own, watched, self._watches.captured()))
         except Exception:
             return None
 
-    def _known(self) -> Known:
-        from featmagic.ipython.completion.suggest import Known
 
-        names, hidden = self._shell.user_ns, self._shell.user_ns_hidden
-        own = {name for name, value in hidden.items() if names.get(name, _ABSENT) is value}
-        return Known(names, own, self._watched(), self._captured())
-
-    def _watched(self) -> list[str]:
-        words = [word for watch in self._watches for word in (watch.name, watch.expression)]
-        return list(dict.fromkeys(words))
-
-    def _captured(self) -> list[str]:
-        try:
-            return list(self._watches.last())
-        except FeatmagicError:
-            return []
-
-
-def _matchers_of(shell: Any) -> list[Any]:
-    """Return the list of IPython's completer that the matcher belongs in."""
-    if HAS_MATCHERS:
-        return shell.Completer.custom_matchers  # type: ignore[no-any-return]
-    return shell.Completer.magic_arg_matchers  # type: ignore[no-any-return]
-
-
-def _context_matcher(shell: Any, find: _Find) -> Any:
+def _context_matcher(find: _Find) -> Any:
     """Make a matcher for IPython 8.6 and newer."""
 
     @completer.context_matcher(identifier="featmagic", priority=1000)  # type: ignore[untyped-decorator]

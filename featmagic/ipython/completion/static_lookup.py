@@ -16,9 +16,8 @@ from typing import Any
 
 from featmagic.ipython.completion.fragment import steps_of
 
-WITHOUT_PARTS = (str, bytes, int, float, complex, type(None))
-MOST_LOOKED_AT = 6000  # values in all: a few milliseconds
-
+_WITHOUT_PARTS = (str, bytes, int, float, complex, type(None))
+_MOST_LOOKED_AT = 6000  # values in all: a few milliseconds
 # Python's own descriptors, which no metaclass can replace.
 _MRO, _DICT, _NAME = (type.__dict__[name] for name in ("__mro__", "__dict__", "__name__"))
 _NO_CODE = (GetSetDescriptorType, MemberDescriptorType)
@@ -29,10 +28,6 @@ def value_of(expression: str, names: Mapping[str, Any]) -> Any:
 
     Raises:
         LookupError: if there is none, or only running code could tell.
-
-    Example:
-        >>> value_of("models['a']", {"models": {"a": 1}})
-        1
     """
     first, *steps = steps_of(expression)
     if first.is_item:
@@ -68,17 +63,7 @@ def is_maps(value: object) -> bool:
 
 
 def attribute(owner: object, name: str) -> Any:
-    """Return an attribute that an object or its class holds; a property isn't read.
-
-    Raises:
-        LookupError: if there is none.
-
-    Example:
-        >>> class Trainer:
-        ...     model = "net"
-        >>> attribute(Trainer(), "model")
-        'net'
-    """
+    """Return an attribute that an object or its class holds; a property isn't read."""
     held = attributes(owner)
     if name in held:
         return held[name]
@@ -100,15 +85,7 @@ def attributes(owner: object) -> dict[str, Any]:
 
 
 def item(owner: object, key: str | int) -> Any:
-    """Return an item of a dict, a list, a tuple or one of torch's own containers of modules.
-
-    Raises:
-        LookupError: if there is none.
-
-    Example:
-        >>> item(["a", "b"], -1)
-        'b'
-    """
+    """Return an item of a dict, a list, a tuple or one of torch's own containers of modules."""
     kind = type(owner)
     if issubclass(kind, (list, tuple)) and isinstance(key, int):
         base: Any = list if issubclass(kind, list) else tuple
@@ -124,12 +101,7 @@ def item(owner: object, key: str | int) -> Any:
 
 
 def items(owner: object) -> Iterator[tuple[Any, Any]]:
-    """Yield the items of what `item` accepts, each with its key or index.
-
-    Example:
-        >>> list(items(["a", "b"]))
-        [(0, 'a'), (1, 'b')]
-    """
+    """Yield the items of what `item` accepts, each with its key or index."""
     kind = type(owner)
     if issubclass(kind, dict):
         yield from dict.items(owner)  # type: ignore[arg-type]
@@ -146,13 +118,8 @@ def items(owner: object) -> Iterator[tuple[Any, Any]]:
 
 
 def is_fully_readable(value: object) -> bool:
-    """Return True if running code would find no model in the value that isn't found here.
-
-    Example:
-        >>> is_fully_readable({"a": 1}), is_fully_readable(3), is_fully_readable(object())
-        (True, True, False)
-    """
-    return is_module(value) or type(value) in (*WITHOUT_PARTS, dict, list, tuple)
+    """Return True if running code would find no model in the value that isn't found here."""
+    return is_module(value) or type(value) in (*_WITHOUT_PARTS, dict, list, tuple)
 
 
 def leading_to_modules(named: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
@@ -161,7 +128,7 @@ def leading_to_modules(named: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]
     The more values there are, the less of each is looked at.
     """
     named = list(named)
-    most = MOST_LOOKED_AT // max(1, sum(not is_module(value) for _, value in named))
+    most = _MOST_LOOKED_AT // max(1, sum(not is_module(value) for _, value in named))
     leading = []
     for name, value in named:
         with suppress(Exception):  # a thread may change it meanwhile, which hides no other value
@@ -170,12 +137,10 @@ def leading_to_modules(named: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]
     return leading
 
 
-def leads_to_module(value: object, most: int = MOST_LOOKED_AT) -> bool:
+def leads_to_module(value: object, most: int = _MOST_LOOKED_AT) -> bool:
     """Return True for a module and for what holds one, at most three steps down.
 
-    Args:
-        value: any object.
-        most: how many values to look at, those near the top first.
+    No more than `most` values are looked at, those near the top first.
     """
     level: list[object] = [value]
     for _ in range(4):
@@ -215,7 +180,7 @@ def _children(own: Mapping[str, Any]) -> Iterable[tuple[Any, Any]]:
 
 def _parts(value: object) -> Iterator[object]:
     """Return what a value holds, if a model may be in it."""
-    if issubclass(type(value), (*WITHOUT_PARTS, type, ModuleType)):
+    if issubclass(type(value), (*_WITHOUT_PARTS, type, ModuleType)):
         return iter(())
     if issubclass(type(value), (dict, list, tuple)):
         return (held for _, held in items(value))

@@ -54,10 +54,7 @@ _ATTRIBUTES = re.compile(r"(?P<root>[^\W\d]\w*)(\.\w*)*")
 
 
 def suggest(line: str, cursor: int, known: Known) -> Suggestions | None:
-    """Return what may stand at the cursor.
-
-    Returns:
-        None where completion is left to IPython, as in Python code.
+    """Return what may stand at the cursor; None where completion is left to IPython.
 
     Example:
         >>> suggest("%hook model --in", 16, Known({})).items

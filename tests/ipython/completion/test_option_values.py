@@ -25,6 +25,15 @@ def test_the_options_are_those_that_the_magic_takes(magic):
     assert magic == "%hook" or set(found) > OF_VIEW
 
 
+def test_hook_takes_a_name_alone_and_unhook_no_option():
+    assert suggested("%hook net conv1 --|") == {"--into": "option"}
+    assert suggested("%unhook --|") == {}
+
+
+def test_inputs_are_variables_with_their_class():
+    assert suggested("%%featuremaps net --explore --inputs l|") == {"listed": "list"}
+
+
 def test_an_option_that_is_given_is_left_out():
     every = set(suggested("%%featuremaps net --|"))
     there = suggested("%%featuremaps --max 4 --as-is net --| --cmap=gray")
