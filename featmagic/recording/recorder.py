@@ -6,9 +6,8 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -54,7 +53,6 @@ class Recorder:
         follow: trace what each tensor is computed from, for receptive fields; never with `as_is`.
 
     Attributes:
-        selection: the modules to record.
         device: the device to which inputs are moved; None if they are left where they are.
         moved: how many inputs were moved, by the device they came from.
         compiled: whether torch compiled something meanwhile.
@@ -190,19 +188,12 @@ class Recorder:
         return layer_returned
 
 
-@dataclass(frozen=True)
-class _Hooked:
-    """The modules that get hooks.
+class _Hooked(NamedTuple):
+    """The modules that get hooks."""
 
-    Attributes:
-        layers: the layers to record, by path.
-        above: the modules that contain them, without the model itself.
-        model: the model, and what it wraps: a call of any of them is a pass.
-    """
-
-    layers: Mapping[str, nn.Module]
-    above: Sequence[nn.Module]
-    model: Sequence[nn.Module]
+    layers: Mapping[str, nn.Module]  # by path
+    above: Sequence[nn.Module]  # the modules that contain the layers, without the model itself
+    model: Sequence[nn.Module]  # the model, and what it wraps: a call of any of them is a pass
 
 
 def _modules_to_hook(
@@ -225,11 +216,7 @@ def _modules_to_hook(
 
 
 class _Passes:
-    """Knows which pass is under way in each thread, and tells a sink of its beginning and end.
-
-    Attributes:
-        last: the pass that began last, or None.
-    """
+    """Knows which pass is under way in each thread, and tells a sink of its beginning and end."""
 
     def __init__(self, sink: Sink, selection: Selection) -> None:
         self.last: Pass | None = None
@@ -262,7 +249,8 @@ class _Passes:
         """Return the pass to which a layer's return belongs, and which call of the layer it is."""
         with self._lock:
             forward_pass = self._of_layer(module)
-            return forward_pass, forward_pass.count(path)
+            forward_pass.calls[path] += 1
+            return forward_pass, forward_pass.calls[path]
 
     def _of_layer(self, module: nn.Module) -> Pass:
         here = self._here
@@ -321,23 +309,14 @@ class _Passes:
 
 
 class _ThreadState(threading.local):
-    """Where the model's calls are in a thread.
+    """Where the model's calls are in a thread."""
 
-    Attributes:
-        of_model: the pass under way, if the model was called.
-        called: the module whose call began it.
-        depth: how many calls of the model, and of what it wraps, are under way.
-        of_parts: the pass under way, if parts of the model were called on their own.
-        first_part: the part whose call began it.
-        is_inside: whether a part is running that contains layers.
-    """
-
-    of_model: Pass | None = None
-    called: nn.Module | None = None
-    depth: int = 0
-    of_parts: Pass | None = None
-    first_part: nn.Module | None = None
-    is_inside: bool = False
+    of_model: Pass | None = None  # the pass under way, if the model was called
+    called: nn.Module | None = None  # the module whose call began it
+    depth: int = 0  # how many calls of the model, and of what it wraps, are under way
+    of_parts: Pass | None = None  # the pass under way, if parts were called on their own
+    first_part: nn.Module | None = None  # the part whose call began it
+    is_inside: bool = False  # whether a part is running that contains layers
 
 
 class _Tracing(threading.local):

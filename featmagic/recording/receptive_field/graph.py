@@ -20,19 +20,8 @@ Made = tuple["Rule | None", Sequence[Any], Mapping[str, Any]]
 class TracedTensor:
     """A tensor as it was at one time: its shape, and what it was computed from.
 
-    It holds no tensor: those that it was computed from are traced tensors, too.
-
-    Args:
-        shape: the shape of the tensor.
-        field: its receptive field, if that is known from the start.
-        made: otherwise, the rule and the arguments that it was computed by; None if unknown.
-
-    Attributes:
-        shape: the shape of the tensor.
-
-    Example:
-        >>> TracedTensor((1, 8, 9, 9), ReceptiveField((3, 3))).field
-        ReceptiveField(size=(3, 3), step=(1, 1), start=(0, 0))
+    It holds no tensor: those that it was computed from are traced tensors, too. Its field is known
+    from the start, or computed by what it was made by; unknown if neither is given.
     """
 
     __slots__ = ("_field", "_made", "shape")

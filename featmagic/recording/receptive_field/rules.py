@@ -91,8 +91,7 @@ def pool(
     **__: Any,
 ) -> ReceptiveField | None:
     """A window: any place in it may hold the maximum."""
-    field = input.field
-    if field is None:
+    if (field := input.field) is None:
         return None
     step = kernel_size if stride is None or stride == [] else stride
     return field.windowed(_pair(kernel_size), _pair(step), _pair(padding), _pair(dilation))
@@ -243,11 +242,7 @@ def _pair(value: Any) -> Pair:
     return (sides[0], sides[0]) if len(sides) == 1 else (sides[0], sides[1])
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-_ELEMENTWISE = _names("""
+_ELEMENTWISE = """
     relu relu6 hardtanh hardswish hardsigmoid silu gelu elu selu celu leaky_relu rrelu mish sigmoid
     tanh logsigmoid softplus softsign tanhshrink hardshrink softshrink threshold prelu
     dropout dropout2d alpha_dropout feature_dropout feature_alpha_dropout
@@ -257,17 +252,15 @@ _ELEMENTWISE = _names("""
     gt ge lt le eq ne logical_and logical_or logical_not
     clone detach contiguous to float half double bfloat16 type type_as cpu cuda
     local_response_norm
-""")
-
-
-_OPERATORS = _names("add radd sub rsub mul rmul truediv rtruediv div rdiv pow rpow neg abs pos")
+"""
+_OPERATORS = "add radd sub rsub mul rmul truediv rtruediv div rdiv pow rpow neg abs pos"
 
 _RULES: dict[Rule, Iterable[str]] = {
     elementwise: [
-        *_ELEMENTWISE,
-        *(f"{name}_" for name in _ELEMENTWISE),
-        *(f"__{name}__" for name in _OPERATORS),
-        *(f"__i{name}__" for name in _OPERATORS),
+        *_ELEMENTWISE.split(),
+        *(f"{name}_" for name in _ELEMENTWISE.split()),
+        *(f"__{name}__" for name in _OPERATORS.split()),
+        *(f"__i{name}__" for name in _OPERATORS.split()),
     ],
     norm: ["group_norm", "instance_norm"],
     convolution: ["conv2d"],
@@ -309,10 +302,5 @@ def _by_function() -> dict[Any, Rule]:
 
 
 def rule_of(function: object) -> Rule | None:
-    """Return the rule of a torch function, or None.
-
-    Example:
-        >>> rule_of(torch.conv2d).__name__, rule_of(torch.sort)
-        ('convolution', None)
-    """
+    """Return the rule of a torch function, or None."""
     return _by_function().get(function)

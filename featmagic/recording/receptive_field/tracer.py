@@ -22,7 +22,6 @@ _FAST_PATHS = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.Transformer
 _any: Any = Tensor
 _stack: Any = overrides
 _is_wrapped: Any = torch._C._functorch.is_functorch_wrapped_tensor
-
 # Keeps modes of the user's, and of looks around this one, from seeing the work done here.
 _unseen: Any = torch._C.DisableTorchFunction
 
@@ -48,10 +47,6 @@ class Trace(TorchFunctionMode):
 
     A tensor is known by its identity and its version. What was computed or changed by a function
     without a rule is unknown, and so is whatever is computed from it.
-
-    Args:
-        image: the image that the model is given.
-        constants: the tensors that don't depend on the image.
     """
 
     def __init__(self, image: Tensor, constants: Constants) -> None:
@@ -155,11 +150,7 @@ class Trace(TorchFunctionMode):
 
 
 class Constants:
-    """Tensors that don't depend on the inputs of a model: its parameters and buffers.
-
-    Args:
-        modules: the modules of the model.
-    """
+    """Tensors that don't depend on the inputs of a model: its parameters and buffers."""
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         self._buffers: dict[int, tuple[Callable[[], Tensor | None], int]] = {}
@@ -178,15 +169,7 @@ class Constants:
 
 
 def constants_of(modules: Collection[nn.Module]) -> Constants | None:
-    """Return the tensors of these modules that don't depend on an image.
-
-    Returns:
-        None if tracing would change the last bits of what the modules compute.
-
-    Example:
-        >>> constants_of([nn.MultiheadAttention(8, 2)]) is None
-        True
-    """
+    """Return the constants; None if tracing would change the last bits of what modules compute."""
     if any(isinstance(module, _FAST_PATHS) for module in modules):
         return None
     if not CAN_RUN_EAGER and any(map(is_compiled, modules)):
