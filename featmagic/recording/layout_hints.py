@@ -29,13 +29,10 @@ _SEQUENCE_MODULES = (
 # Class names of modules without children whose output has channels first, with the number of
 # spatial axes; 0 for any number.
 _SPATIAL = {"PixelShuffle": 2, "PixelUnshuffle": 2, "Fold": 2, "Unfold": 1, "Upsample": 0}
-
 # Class names of modules whose output has other axes than their input.
 _RESHAPES = ("Flatten", "Unflatten", "Rearrange", "Reduce")
-
 # Attributes in which attention modules keep their number of heads.
 _HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "heads", "nhead")
-
 _RMS_FORWARD = getattr(getattr(nn, "RMSNorm", None), "forward", None)
 
 

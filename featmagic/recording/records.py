@@ -54,25 +54,15 @@ def layers_of(
 
 
 class LayerOutput(NamedTuple):
-    """What one call of a layer returned, before anything of it is copied.
-
-    Attributes:
-        layer: the layer.
-        module: the module that was called: the layer's own, or a replica of it.
-        call: which call of the layer in the pass, from 1.
-        output: the object that the module returned.
-        asked: whether `output` has attention weights that were asked for beside the user's call.
-        empty: the parts that the call couldn't give, as Python reaches them, each with the reason.
-        trace: what the tensors of the pass were computed from, where that is traced.
-    """
+    """What one call of a layer returned, before anything of it is copied."""
 
     layer: Layer
-    module: nn.Module
-    call: int
+    module: nn.Module  # the layer's own, or a replica of it
+    call: int  # which call of the layer in the pass, from 1
     output: object
-    asked: bool
-    empty: Mapping[str, str]
-    trace: Trace | None
+    asked: bool  # whether `output` has attention weights that were asked for beside the call
+    empty: Mapping[str, str]  # why parts are missing, by the Python to them
+    trace: Trace | None  # what the tensors of the pass were computed from, where that is traced
 
     @property
     def name(self) -> str:
@@ -156,21 +146,13 @@ class Pass:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What a view is asked to show.
+    """What a view is asked to show."""
 
-    Attributes:
-        activations: In the order in which the layers ran.
-        named: Whether the layers were asked for by name: each of them has to be shown then.
-        maps: The mapping that the activations are from, to find the user's variable by.
-        model: Runs again on an input that is picked in an explorer.
-        inputs: Can be picked in an explorer.
-    """
-
-    activations: Sequence[Activation]
-    named: bool = False
-    maps: object = None
-    model: Any = None
-    inputs: Any = None
+    activations: Sequence[Activation]  # in the order in which the layers ran
+    named: bool = False  # whether the layers were asked for by name: each has to be shown then
+    maps: object = None  # the mapping that the activations are from, to find the variable by
+    model: Any = None  # runs again on an input that is picked in an explorer
+    inputs: Any = None  # can be picked in an explorer
 
 
 def call_of(activation: Activation) -> str:

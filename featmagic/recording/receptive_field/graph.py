@@ -8,10 +8,12 @@ from typing import Any
 
 from featmagic.recording.receptive_field.field import ReceptiveField, union
 
+# A receptive field; None where it can't be told.
+Field = ReceptiveField | None
+
 # A rule takes the traced output of a function, then the function's arguments, in which traced
-# tensors replace tensors. It returns None where the field can't be told, and may raise an error
-# for arguments that it isn't made for.
-Rule = Callable[..., "ReceptiveField | None"]
+# tensors replace tensors. It may raise an error for arguments that it isn't made for.
+Rule = Callable[..., Field]
 
 # The rule, if the function has one, and the arguments of the call.
 Made = tuple["Rule | None", Sequence[Any], Mapping[str, Any]]
@@ -27,7 +29,7 @@ class TracedTensor:
     __slots__ = ("_field", "_made", "shape")
 
     def __init__(
-        self, shape: tuple[int, ...], field: ReceptiveField | None = None, made: Made | None = None
+        self, shape: tuple[int, ...], field: Field = None, made: Made | None = None
     ) -> None:
         self.shape, self._field, self._made = shape, field, made
 
@@ -39,8 +41,8 @@ class TracedTensor:
         return len(self.shape)
 
     @property
-    def field(self) -> ReceptiveField | None:
-        """The receptive field of each of its places; None where it can't be told."""
+    def field(self) -> Field:
+        """The receptive field of each of its places."""
         waiting = [self]  # no recursion: a network may be deeper than Python's stack
         while waiting:
             pending = [tensor for tensor in waiting[-1]._sources() if tensor._made is not None]
@@ -65,7 +67,7 @@ class TracedTensor:
         self._made = None
 
 
-def _field_everywhere(sources: Iterable[TracedTensor]) -> ReceptiveField | None:
+def _field_everywhere(sources: Iterable[TracedTensor]) -> Field:
     """Return the union if all fields are the same everywhere: no function can make them larger."""
     fields = [source.field for source in sources]
     same = [field for field in fields if field is not None and field.is_same_everywhere]

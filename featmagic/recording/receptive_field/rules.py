@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from featmagic.recording.receptive_field.field import NO_FIELD, Pair, ReceptiveField, union
-from featmagic.recording.receptive_field.graph import Rule, TracedTensor, traced_tensors_in
+from featmagic.recording.receptive_field.field import NO_FIELD, Pair, union
+from featmagic.recording.receptive_field.graph import Field, Rule, TracedTensor, traced_tensors_in
 
 
-def elementwise(output: TracedTensor, *args: Any, **kwargs: Any) -> ReceptiveField | None:
+def elementwise(output: TracedTensor, *args: Any, **kwargs: Any) -> Field:
     """Each value depends on those in the same place; a tensor with one row is in every row."""
     places = _places(output)
     fields = []
@@ -44,16 +44,14 @@ def batch_norm(
     training: bool = False,
     *_: Any,
     **__: Any,
-) -> ReceptiveField | None:
+) -> Field:
     """In eval mode it works value by value; in training each value depends on whole maps."""
     if not training:
         return elementwise(output, input, mean, var, weight, bias)
     return norm(output, input, weight, bias)
 
 
-def norm(
-    output: TracedTensor, input: TracedTensor, *args: Any, **kwargs: Any
-) -> ReceptiveField | None:
+def norm(output: TracedTensor, input: TracedTensor, *args: Any, **kwargs: Any) -> Field:
     """Statistics are those of whole maps: every place depends on all of them."""
     field = elementwise(output, input, *args, **kwargs)
     return None if field is None else field.everywhere(_places(input))
@@ -68,7 +66,7 @@ def convolution(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
-) -> ReceptiveField | None:
+) -> Field:
     """A window; unknown if the weights depend on the image, too."""
     field, parameters = input.field, [tensor for tensor in (weight, bias) if tensor is not None]
     if field is None or any(parameter.field != NO_FIELD for parameter in parameters):
@@ -89,7 +87,7 @@ def pool(
     dilation: Any = 1,
     *_: Any,
     **__: Any,
-) -> ReceptiveField | None:
+) -> Field:
     """A window: any place in it may hold the maximum."""
     if (field := input.field) is None:
         return None
@@ -105,7 +103,7 @@ def average_pool(
     padding: Any = 0,
     *_: Any,
     **__: Any,
-) -> ReceptiveField | None:
+) -> Field:
     """A window without dilation."""
     return pool(output, input, kernel_size, stride, padding)
 
@@ -117,14 +115,12 @@ def power_pool(
     kernel_size: Any,
     stride: Any = None,
     ceil_mode: bool = False,
-) -> ReceptiveField | None:
+) -> Field:
     """A window without padding and dilation."""
     return pool(output, input, kernel_size, stride)
 
 
-def adaptive_pool(
-    output: TracedTensor, input: TracedTensor, *_: Any, **__: Any
-) -> ReceptiveField | None:
+def adaptive_pool(output: TracedTensor, input: TracedTensor, *_: Any, **__: Any) -> Field:
     """Windows of one size and step if they divide the input; otherwise they differ by place."""
     field = input.field
     (h, w), (rows, columns) = _places(input), _places(output)
@@ -137,7 +133,7 @@ def adaptive_pool(
 
 def pad(
     output: TracedTensor, input: TracedTensor, pad: Any, mode: str = "constant", value: Any = None
-) -> ReceptiveField | None:
+) -> Field:
     """Constant padding depends on nothing; mirrored padding depends on places elsewhere."""
     field, pads = input.field, list(pad)
     if field is None or mode != "constant":
@@ -146,9 +142,7 @@ def pad(
     return field.windowed((1, 1), before=(top, left))
 
 
-def concatenated(
-    output: TracedTensor, tensors: Any, dim: int = 0, **kwargs: Any
-) -> ReceptiveField | None:
+def concatenated(output: TracedTensor, tensors: Any, dim: int = 0, **kwargs: Any) -> Field:
     """Maps joined along any axis but rows and columns."""
     if kwargs or _is_spatial(dim, output):
         return None
@@ -158,7 +152,7 @@ def concatenated(
 
 def reduced(
     output: TracedTensor, input: TracedTensor, dim: Any = None, *_: Any, **kwargs: Any
-) -> ReceptiveField | None:
+) -> Field:
     """Over rows and columns, all places count; over other axes, those in the same place."""
     field = input.field
     if isinstance(dim, TracedTensor):
@@ -170,26 +164,22 @@ def reduced(
     return (field, None, field.everywhere(_places(input)))[spatial]
 
 
-def along(
-    output: TracedTensor, input: TracedTensor, dim: Any = None, *_: Any, **__: Any
-) -> ReceptiveField | None:
+def along(output: TracedTensor, input: TracedTensor, dim: Any = None, *_: Any, **__: Any) -> Field:
     """Functions such as softmax mix the values along one axis."""
     return None if not isinstance(dim, int) or _is_spatial(dim, input) else input.field
 
 
-def parts(
-    output: TracedTensor, input: TracedTensor, size: Any, dim: int = 0, *_: Any
-) -> ReceptiveField | None:
+def parts(output: TracedTensor, input: TracedTensor, size: Any, dim: int = 0, *_: Any) -> Field:
     """Parts along any axis but rows and columns, which stay whole."""
     return None if _is_spatial(dim, input) else input.field
 
 
-def picked(output: TracedTensor, input: TracedTensor, dim: int, *_: Any) -> ReceptiveField | None:
+def picked(output: TracedTensor, input: TracedTensor, dim: int, *_: Any) -> Field:
     """A choice along an axis that is neither rows nor columns."""
     return None if _is_spatial(dim, input) else input.field
 
 
-def item(output: TracedTensor, input: TracedTensor, index: Any) -> ReceptiveField | None:
+def item(output: TracedTensor, input: TracedTensor, index: Any) -> Field:
     """Numbers and slices of the axes before rows and columns, which stay whole."""
     index = index if isinstance(index, tuple) else (index,)
     plain = all(type(part) in (int, slice) for part in index)
@@ -197,30 +187,24 @@ def item(output: TracedTensor, input: TracedTensor, index: Any) -> ReceptiveFiel
     return input.field if plain and all(part == slice(None) for part in spatial) else None
 
 
-def reshaped(
-    output: TracedTensor, input: TracedTensor, *_: Any, **__: Any
-) -> ReceptiveField | None:
+def reshaped(output: TracedTensor, input: TracedTensor, *_: Any, **__: Any) -> Field:
     """Values keep their order, so rows and columns of the same number hold the same values."""
     return input.field if output.dim() > 2 and _places(output) == _places(input) else None
 
 
-def swapped(
-    output: TracedTensor, input: TracedTensor, dim0: int, dim1: int
-) -> ReceptiveField | None:
+def swapped(output: TracedTensor, input: TracedTensor, dim0: int, dim1: int) -> Field:
     """Axes other than rows and columns change places."""
     return None if _is_spatial(dim0, input) or _is_spatial(dim1, input) else input.field
 
 
-def permuted(
-    output: TracedTensor, input: TracedTensor, *dims: Any, **kwargs: Any
-) -> ReceptiveField | None:
+def permuted(output: TracedTensor, input: TracedTensor, *dims: Any, **kwargs: Any) -> Field:
     """Rows and columns must stay the last axes."""
     flat = kwargs.get("dims") or (dims if isinstance(dims[0], int) else dims[0])
     last = [dim % input.dim() for dim in flat][-2:]
     return input.field if last == [input.dim() - 2, input.dim() - 1] else None
 
 
-def lengthened(output: TracedTensor, input: TracedTensor, dim: int) -> ReceptiveField | None:
+def lengthened(output: TracedTensor, input: TracedTensor, dim: int) -> Field:
     """One more axis before rows and columns."""
     return None if _is_spatial(dim, output) else input.field
 

@@ -27,18 +27,16 @@ _unseen: Any = torch._C.DisableTorchFunction
 
 # Functions that return no tensor and are called often.
 _QUIET = frozenset({Tensor.dim, Tensor.size, _any.shape.__get__})
-
 # After these, values may change while the tensor's version doesn't.
 _OPENING = frozenset(
     {_any.data.__get__, _any.data.__set__, Tensor.numpy, Tensor.__array__, Tensor.untyped_storage,
      Tensor.set_, Tensor.__dlpack__}
 )  # fmt: skip
-
 # They return memory that other functions fill.
 _EMPTY = frozenset({torch.empty_like, Tensor.new_empty, Tensor.new_empty_strided})
 
+# Values that hold no tensor.
 _PLAIN = frozenset({int, float, bool, str, type(None)})
-
 _UNKNOWN = TracedTensor(())
 
 
