@@ -38,19 +38,18 @@ class PassInputs:
 
 def pass_inputs(model: nn.Module, args: Any, kwargs: Any, *, copy: bool = True) -> PassInputs:
     """Return what a call of the model is given; never fails, whatever the arguments are."""
-    image = image_in(model, args, kwargs)
+    tensor = image_in(model, args, kwargs)
+    if tensor is None:
+        return PassInputs()
     try:
-        return PassInputs() if image is None else _with_grids(image, model, copy=copy)
+        is_copy = copy or tensor.is_inference()
+        image = copied(tensor) if is_copy else tensor.detach()
+        version = None if is_copy else image._version
+        convolution = _first_convolution(model, tensor.shape[-3])
+        grids = () if convolution is None else _grids(convolution, *image.shape[-2:])
+        return PassInputs(image if image.dim() == 4 else image[None], grids, version)
     except Exception:  # inside torch.vmap there is no whole tensor
         return PassInputs()
-
-
-def _with_grids(tensor: Tensor, model: nn.Module, *, copy: bool) -> PassInputs:
-    convolution = _first_convolution(model, tensor.shape[-3])
-    image = copied(tensor) if copy or tensor.is_inference() else tensor.detach()
-    version = None if copy or tensor.is_inference() else image._version
-    grids = () if convolution is None else _grids(convolution, *image.shape[-2:])
-    return PassInputs(image if image.dim() == 4 else image[None], grids, version)
 
 
 def image_of(inputs: PassInputs) -> Tensor | None:
@@ -105,8 +104,7 @@ def _grids(convolution: nn.Conv2d, height: int, width: int) -> tuple[Grid, ...]:
     Where the patches don't divide the image, some models cut the rest off, as the convolution
     does, and others pad the image; both grids are returned.
     """
-    strides = [int(stride) for stride in convolution.stride]
-    sides = zip((height, width), strides, strict=True)
+    sides = zip((height, width), convolution.stride, strict=True)
     padded = [ceil(side / stride) * stride for side, stride in sides]
     grids = [_output_grid(convolution, height, width), _output_grid(convolution, *padded)]
     while max(grids[-1]) > 1:

@@ -98,13 +98,12 @@ class _Reader:
     def hint(self, path: str) -> LayoutHint:
         module = self._tree[path]
         inside = self._axes_in(path)
-        is_open = path != ROOT and not _reshapes(module)  # to what other modules tell
-        above = self._axes_in(ancestors(path)[0]) if is_open else ()
+        is_enough = any(axis.count for axis in inside) or path == ROOT or _reshapes(module)
         order, sure = self._order(path)
         attention, heads = self._attention(path)
         return LayoutHint(
             says=inside or self._axes_near(path),
-            around=() if any(axis.count for axis in inside) else above,
+            around=() if is_enough else self._axes_in(ancestors(path)[0]),
             own=len(_own_axes(module)) == 1 or _reshapes(module),
             order=order,
             sure=sure,
@@ -239,11 +238,10 @@ def _count_on_last_axis(module: nn.Module) -> int | None:
     if isinstance(module, nn.RNNBase):
         units: int = module.proj_size or module.hidden_size
         return 2 * units if module.bidirectional else units
-    attributes = vars(module)
     if type(module).__name__ == "Conv1D":  # GPT-2's linear layer, which is not a convolution
-        return _int(attributes.get("nf"))
+        return _int(vars(module).get("nf"))
     # quantized linear layers
-    return None if module._modules else _int(attributes.get("out_features"))
+    return None if module._modules else _int(vars(module).get("out_features"))
 
 
 def _axes_of_layer_norm(module: nn.Module) -> tuple[FeatureAxis, ...]:

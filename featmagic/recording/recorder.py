@@ -79,10 +79,8 @@ class Recorder:
         self._sink = KeepLastPass() if sink is None else sink
         self._passes = _Passes(self._sink, selection)
         self._tracing = _Tracing()
-        self._traces = follow and not as_is
-        self._traced_modules = {*tree.values(), *unwrap(selection.model)}
-        self._constants: Constants | None = None
-        self._thread = 0
+        modules = {*tree.values(), *unwrap(selection.model)}
+        self._traced_modules = modules if follow and not as_is else None
         self._compilations: Compilations | None = None
 
     @property
@@ -101,10 +99,8 @@ class Recorder:
 
     def attach(self) -> None:
         """Register the hooks; if that fails half-way, none is left."""
-        if self._traces:
-            # A trace is certain to end only in the thread that detaches.
-            self._thread = threading.get_ident()
-            self._constants = constants_of(self._traced_modules)
+        if self._traced_modules is not None:
+            self._tracing.constants = constants_of(self._traced_modules)
         try:
             self._register()
             if self.leaves_compiled:
@@ -134,7 +130,7 @@ class Recorder:
             begin, end = Hook(self, self._model_called), Hook(self, self._model_returned)
             module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
             module.register_forward_hook(end)
-            if self._traces:
+            if self._traced_modules is not None:
                 module.register_forward_hook(Hook(self, self._model_ended), always_call=True)
 
     def _remove(self) -> None:
@@ -157,10 +153,10 @@ class Recorder:
         if self.device is not None:
             call = move_to_device(self.device, call, self.moved)
         forward_pass.inputs = pass_inputs(self.selection.model, *call, copy=not self._as_is)
-        if self._constants is not None and self._thread == threading.get_ident():
+        if (constants := self._tracing.constants) is not None:
             self._tracing.stop()  # an interrupt may have kept the last one from ending
             if (image := image_in(self.selection.model, *call)) is not None:
-                self._tracing.start(Trace(image, self._constants), module)
+                self._tracing.start(Trace(image, constants), module)
         return None if self.device is None else call
 
     def _model_returned(self, module: nn.Module, args: object, output: object) -> None:
@@ -322,16 +318,16 @@ class _ThreadState(threading.local):
 class _Tracing(threading.local):
     """The trace of the pass under way in a thread, and the module whose call it ends with."""
 
+    # None in all threads but the one that attached: a trace is certain to end only there.
+    constants: Constants | None = None
     trace: Trace | None = None
     module: nn.Module | None = None
 
     def start(self, trace: Trace, module: nn.Module) -> None:
-        """Trace what this thread computes from now on."""
         self.trace, self.module = trace, module
         trace.switch_on()
 
     def stop(self) -> None:
-        """Trace nothing any more."""
         if self.trace is not None:
             self.trace.switch_off()
         self.trace = self.module = None

@@ -131,8 +131,8 @@ def _call_number(reading: Reading) -> int | None:
 
 def _paths_of(reading: Reading, tree: Mapping[str, nn.Module]) -> list[str]:
     """Return the module of that path; else those that match as a glob; else as a class name."""
-    # every spelling as written, and with its Python indexing as a dotted path
-    candidates = [text for s in reading.spellings for text in (s, _dotted(s, tree))]
+    # Each spelling as written, then with its Python indexing as a dotted path.
+    candidates = [path for text in reading.spellings for path in (text, _dotted(text, tree))]
     for path in candidates:
         if path in tree:
             return [path]

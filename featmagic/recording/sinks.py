@@ -63,8 +63,7 @@ class KeepLastPass:
             empty[value.name] = f"its output can't be read: {printable(str(error))}"
             return
         for key, reason in _missing_parts(value, [suffix for suffix, _ in tensors]):
-            if key not in empty:
-                empty[key] = reason
+            empty.setdefault(key, reason)
         for suffix, tensor in tensors:
             if value.layer.wants(suffix):
                 self._keep(forward_pass, value, suffix, tensor)

@@ -65,13 +65,15 @@ class ReceptiveField:
 
 NO_FIELD = ReceptiveField((0, 0), (0, 0), (0, 0))
 
+# A receptive field; None where it can't be told.
+Field = ReceptiveField | None
 
-def union(fields: Sequence[ReceptiveField], places: Pair) -> ReceptiveField | None:
+
+def union(fields: Sequence[ReceptiveField], places: Pair) -> Field:
     """Return the field of a place that is computed from the same place of several maps.
 
-    Returns:
-        None if the maps have different steps, unless one has the same field everywhere and it
-        contains all the others.
+    None if the maps have different steps, unless one has the same field everywhere and it contains
+    all the others.
     """
     single = [axis for axis in (0, 1) if places[axis] == 1]  # a step to nowhere
     fields = [field.everywhere(places, single) for field in fields if field != NO_FIELD]

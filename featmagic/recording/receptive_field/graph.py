@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from featmagic.recording.receptive_field.field import ReceptiveField, union
-
-# A receptive field; None where it can't be told.
-Field = ReceptiveField | None
+from featmagic.recording.receptive_field.field import Field, union
 
 # A rule takes the traced output of a function, then the function's arguments, in which traced
 # tensors replace tensors. It may raise an error for arguments that it isn't made for.

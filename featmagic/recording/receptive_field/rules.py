@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from featmagic.recording.receptive_field.field import NO_FIELD, Pair, union
-from featmagic.recording.receptive_field.graph import Field, Rule, TracedTensor, traced_tensors_in
+from featmagic.recording.receptive_field.field import NO_FIELD, Field, Pair, union
+from featmagic.recording.receptive_field.graph import Rule, TracedTensor, traced_tensors_in
 
 
 def elementwise(output: TracedTensor, *args: Any, **kwargs: Any) -> Field:
@@ -24,13 +24,12 @@ def elementwise(output: TracedTensor, *args: Any, **kwargs: Any) -> Field:
     for tensor in traced_tensors_in(args, kwargs):
         if (field := tensor.field) is None:
             return None
-        if field.is_same_everywhere:
-            fields.append(field)
-            continue
-        own = _places(tensor)
-        if any(count not in (1, total) for count, total in zip(own, places, strict=True)):
-            return None
-        fields.append(field.everywhere(own, [axis for axis in (0, 1) if own[axis] == 1]))
+        if not field.is_same_everywhere:
+            own = _places(tensor)
+            if any(count not in (1, total) for count, total in zip(own, places, strict=True)):
+                return None
+            field = field.everywhere(own, [axis for axis in (0, 1) if own[axis] == 1])
+        fields.append(field)
     return union(fields, places)
 
 
