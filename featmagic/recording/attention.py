@@ -19,17 +19,11 @@ _SIGNATURE = inspect.signature(_FORWARD)
 
 
 class CallOutput(NamedTuple):
-    """What a call returned, completed by the attention weights that were asked for.
+    """What a call returned, completed by the attention weights that were asked for."""
 
-    Attributes:
-        output: the object that was returned, or a copy of it with the weights.
-        asked: whether weights were asked for, and are in `output`.
-        empty: the parts that the call couldn't give, as Python reaches them, each with the reason.
-    """
-
-    output: object
-    asked: bool = False
-    empty: Mapping[str, str] = MappingProxyType({})
+    output: object  # what was returned, or a copy of it with the weights
+    asked: bool = False  # whether weights were asked for, and are in the output
+    empty: Mapping[str, str] = MappingProxyType({})  # why parts are missing, by the Python to them
 
 
 def gives_weights(module: nn.Module) -> bool:
@@ -42,16 +36,7 @@ def gives_weights(module: nn.Module) -> bool:
 def with_attention_weights(module: nn.Module, args: tuple[Any, ...], *rest: Any) -> CallOutput:
     """Complete the output of a call by the weights of each head, if the call returned None there.
 
-    Args:
-        module: the module that was called.
-        args: the positional arguments of the call.
-        rest: the keyword arguments, if the module may be asked for weights; then the output.
-
-    Example:
-        >>> attention, x = nn.MultiheadAttention(8, 2), torch.ones(3, 1, 8)
-        >>> output = attention(x, x, x, need_weights=False)
-        >>> with_attention_weights(attention, (x, x, x), {}, output).output[1].shape
-        torch.Size([1, 2, 3, 3])
+    `rest` has the keyword arguments, if the module may be asked for weights; then the output.
     """
     output, inner = rest[-1], unwrap(module)[-1]
     if not isinstance(inner, nn.MultiheadAttention):
@@ -78,11 +63,6 @@ def attention_weights(
 
     They come from a second call, which runs no hook: with `need_weights` the user's own call would
     take another kernel, which changes the last bits of what the model computes.
-
-    Example:
-        >>> attention, x = nn.MultiheadAttention(8, 2), torch.ones(3, 1, 8)
-        >>> attention_weights(attention, (x, x, x), {}).shape
-        torch.Size([1, 2, 3, 3])
     """
     call = _SIGNATURE.bind(module, *args, **kwargs)
     call.arguments.update(need_weights=True, average_attn_weights=False)

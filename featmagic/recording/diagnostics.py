@@ -30,7 +30,14 @@ def missing_from(recorder: Recorder) -> dict[str, str]:
     """Return the layers that gave nothing, with reasons; before a pass, those that can't."""
     if recorder.last is not None:
         return reasons(recorder.selection, recorder.last)
-    return _never_seen(recorder.selection) if recorder.leaves_compiled else {}
+    if not recorder.leaves_compiled:
+        return {}
+    tree = dict(walk(recorder.selection.model))
+    return {
+        path: _why_not_called(path, module, tree, 0, failed=False)
+        for path, module in recorder.selection.modules.items()
+        if runs_compiled(path, tree)
+    }
 
 
 def reasons(selection: Selection, last: Pass) -> dict[str, str]:
@@ -50,16 +57,6 @@ def reasons(selection: Selection, last: Pass) -> dict[str, str]:
                 missing[name] = _why_not_called(path, module, tree, last.calls[path], last.failed)
     missing |= last.empty
     return dict.fromkeys(missing, _ONE_PROGRAM) if _is_one_program(selection.model) else missing
-
-
-def _never_seen(selection: Selection) -> dict[str, str]:
-    """Return the layers that give nothing as long as compiled code stays compiled."""
-    tree = dict(walk(selection.model))
-    return {
-        path: _why_not_called(path, module, tree, 0, failed=False)
-        for path, module in selection.modules.items()
-        if runs_compiled(path, tree)
-    }
 
 
 def _why_not_called(
@@ -100,12 +97,7 @@ def _is_one_program(module: nn.Module) -> bool:
 
 
 def missing_lines(missing: Mapping[str, str]) -> list[str]:
-    """Say which layers gave nothing, in a line for each reason.
-
-    Example:
-        >>> missing_lines({"a": "it was not called", "b": "it was not called"})
-        ['a, b: nothing to show: it was not called.']
-    """
+    """Say which layers gave nothing, in a line for each reason."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in missing.items():
         by_reason.setdefault(reason, []).append(printable(name))
@@ -117,12 +109,7 @@ def missing_lines(missing: Mapping[str, str]) -> list[str]:
 
 
 def why_missing(key: str, captured: Mapping[str, object], missing: Mapping[str, str]) -> str:
-    """Say why a key wasn't captured, and which keys were.
-
-    Example:
-        >>> why_missing("cnn2", {"cnn1": 0}, {})
-        "No 'cnn2' was captured. Did you mean cnn1? There are: cnn1."
-    """
+    """Say why a key wasn't captured, and which keys were."""
     keys = list(captured)
     parts = [k for k in keys if k.startswith(f"{key}[")]
     if parts:

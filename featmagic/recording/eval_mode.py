@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -20,7 +21,7 @@ def looking(model: nn.Module) -> Iterator[None]:
 
     The `training` flag of every sub-module is restored for itself: a frozen batch norm in a model
     that trains stays frozen. The flag is set directly, as an overridden `train()` may have effects
-    of its own. Where looks overlap, nested or in threads, the last one restores the flags.
+    of its own. Where looks overlap, nested or in threads, the last one restores what they share.
 
     Example:
         >>> net = nn.Sequential(nn.Dropout())
@@ -31,98 +32,64 @@ def looking(model: nn.Module) -> Iterator[None]:
         True
     """
     look = object()
-    modules = list(model.modules())
     try:
-        _hold(modules, look)
-        with torch.no_grad(), _eager():
+        _hold_flags(model, look)
+        _hold_stance(look)
+        with torch.no_grad():
             yield
     finally:
         try:
-            _release(modules, look)
+            _release(look)
         finally:
-            _release(modules, look)  # an interrupt may have cut the first one short
-
-
-# Looks may overlap in several threads.
-_lock = threading.RLock()
+            _release(look)  # an interrupt may have cut the first one short
 
 
 @dataclass
 class _Held:
-    """A module that looks hold in eval mode, and the flag it had before the first of them."""
+    """A state that looks hold, and how to restore what was there before the first of them."""
 
-    module: nn.Module
-    flag: bool
-    looks: set[object] = field(default_factory=set)
-
-
-_held: dict[int, _Held] = {}
+    restore: Callable[[], object]
+    looks: set[object]
 
 
-def _hold(modules: list[nn.Module], look: object) -> None:
+# What is held, by the id of a module or the name of the stance; looks may overlap in threads.
+_held: dict[int | str, _Held] = {}
+_lock = threading.RLock()
+
+
+def _hold_flags(model: nn.Module, look: object) -> None:
+    modules = list(model.modules())
     with _lock:
         # All flags are read before any is set: a wrapper's is that of what it wraps.
         for module in modules:
-            _held.setdefault(id(module), _Held(module, module.training)).looks.add(look)
+            restore = partial(setattr, module, "training", module.training)
+            _held.setdefault(id(module), _Held(restore, {look})).looks.add(look)
         for module in modules:
             module.training = False
 
 
-def _release(modules: list[nn.Module], look: object) -> None:
-    """Restore the flags that no other look holds; may be called again."""
-    with _lock:
-        for module in modules:
-            held = _held.get(id(module))
-            if held is None or look not in held.looks:
-                continue
-            if held.looks == {look}:
-                module.training = held.flag
-                del _held[id(module)]
-            held.looks.discard(look)
-
-
-@contextmanager
-def _eager() -> Iterator[None]:
+def _hold_stance(look: object) -> None:
     """Have compiled models run as plain Python, hooks included, where torch can do that.
 
-    Torch's stance is one for the whole process: the first of overlapping looks sets it, and the
-    last one restores it.
+    Torch's stance is one for the whole process.
     """
     # Nothing can be compiled while dynamo isn't loaded, and loading it takes seconds.
     if "torch._dynamo" not in sys.modules or not CAN_RUN_EAGER:
-        yield
         return
-    look = object()
-    try:
-        _stance.hold(look)
-        yield
-    finally:
-        try:
-            _stance.release(look)
-        finally:
-            _stance.release(look)  # an interrupt may have cut the first one short
+    with _lock:
+        if "stance" in _held:
+            _held["stance"].looks.add(look)
+        else:
+            stance = torch.compiler.set_stance("force_eager")
+            _held["stance"] = _Held(partial(stance.__exit__, None, None, None), {look})
+            stance.__enter__()
 
 
-class _EagerStance:
-    """Torch's stance "force_eager", set as long as any look needs it."""
-
-    def __init__(self) -> None:
-        self._looks: set[object] = set()
-        self._stance: AbstractContextManager[object] | None = None
-
-    def hold(self, look: object) -> None:
-        with _lock:
-            if not self._looks:
-                self._stance = torch.compiler.set_stance("force_eager")
-                self._stance.__enter__()
-            self._looks.add(look)
-
-    def release(self, look: object) -> None:
-        with _lock:
-            self._looks.discard(look)
-            if not self._looks and self._stance is not None:
-                self._stance.__exit__(None, None, None)
-                self._stance = None
-
-
-_stance = _EagerStance()
+def _release(look: object) -> None:
+    """Restore what no other look holds; may be called again."""
+    with _lock:
+        for name, held in list(_held.items()):
+            if held.looks == {look}:
+                held.restore()
+                del _held[name]
+            held.looks.discard(look)

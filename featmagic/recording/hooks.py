@@ -19,10 +19,6 @@ class Hook:
     A copy or a pickle of the model carries a standard callable in its place:
     `nullcontext().__exit__` takes any arguments and returns None, as a hook that does nothing
     does. So the copy also loads and runs where featmagic isn't installed.
-
-    Args:
-        owner: whose hook it is.
-        call: what it does.
     """
 
     def __init__(self, owner: object, call: Callable[..., Any]) -> None:
@@ -52,26 +48,21 @@ def remove(owner: object, modules: Iterable[nn.Module]) -> None:
     hook and the moment its handle is kept.
     """
     for module in set(modules):
-        for hooks, flags in _tables(module):
-            for number in [n for n, hook in list(hooks.items()) if _is_of(owner, hook)]:
-                hooks.pop(number, None)
-                for table in flags:
-                    table.pop(number, None)
-
-
-def _is_of(owner: object, hook: object) -> bool:
-    return isinstance(hook, Hook) and hook.owner is owner
-
-
-def _tables(module: nn.Module) -> list[tuple[dict[int, Any], list[dict[int, Any]]]]:
-    """Return a module's hooks by number, each table with those in which torch keeps their flags."""
-    return [
-        (
+        _remove_from(
+            owner,
             module._forward_hooks,
-            [module._forward_hooks_with_kwargs, module._forward_hooks_always_called],
-        ),
-        (module._forward_pre_hooks, [module._forward_pre_hooks_with_kwargs]),
-    ]
+            module._forward_hooks_with_kwargs,
+            module._forward_hooks_always_called,
+        )
+        _remove_from(owner, module._forward_pre_hooks, module._forward_pre_hooks_with_kwargs)
+
+
+def _remove_from(owner: object, hooks: dict[int, Any], *flags: dict[int, Any]) -> None:
+    """Remove the owner's hooks from a table of hooks by number, and then their flags."""
+    for number, hook in list(hooks.items()):
+        if isinstance(hook, Hook) and hook.owner is owner:
+            for table in (hooks, *flags):
+                table.pop(number, None)
 
 
 class Compilations:
@@ -79,10 +70,6 @@ class Compilations:
 
     Code that is compiled while our hooks are registered would be compiled again once they are
     removed, and again in the next cell; code compiled without them stays valid.
-
-    Args:
-        begin: called when a compilation begins.
-        end: called when it ends.
     """
 
     def __init__(self, begin: Callable[[], None], end: Callable[[], None]) -> None:

@@ -26,9 +26,7 @@ class PassInputs:
     Attributes:
         image: the first image in the model's arguments, `(N, C, H, W)`. A watch, which must not
             slow a training loop down, keeps the tensor itself; a look keeps a copy.
-        grids: the patch grids (height, width) on which tokens of the image may lie, the likeliest
-            first: that of the model's first convolution, then the coarser ones of hierarchical
-            models.
+        grids: the patch grids (height, width) on which image tokens may lie, the likeliest first.
         version: the version that the tensor itself had when the model was called; if it has
             changed since, so have the values. None for a copy.
     """
@@ -39,26 +37,19 @@ class PassInputs:
 
 
 def pass_inputs(model: nn.Module, args: Any, kwargs: Any, *, copy: bool = True) -> PassInputs:
-    """Return what a call of the model is given; never fails, whatever the arguments are.
-
-    Example:
-        >>> patches = nn.Conv2d(3, 8, kernel_size=16, stride=16)
-        >>> pass_inputs(patches, (torch.zeros(1, 3, 224, 320),), {}).grids[:2]
-        ((14, 20), (7, 10))
-    """
-    image = image_in(model, args, kwargs)
+    """Return what a call of the model is given; never fails, whatever the arguments are."""
+    tensor = image_in(model, args, kwargs)
+    if tensor is None:
+        return PassInputs()
     try:
-        return PassInputs() if image is None else _with_grids(image, model, copy=copy)
+        is_copy = copy or tensor.is_inference()
+        image = copied(tensor) if is_copy else tensor.detach()
+        version = None if is_copy else image._version
+        convolution = _first_convolution(model, tensor.shape[-3])
+        grids = () if convolution is None else _grids(convolution, *image.shape[-2:])
+        return PassInputs(image if image.dim() == 4 else image[None], grids, version)
     except Exception:  # inside torch.vmap there is no whole tensor
         return PassInputs()
-
-
-def _with_grids(tensor: Tensor, model: nn.Module, *, copy: bool) -> PassInputs:
-    convolution = _first_convolution(model, tensor.shape[-3])
-    image = copied(tensor) if copy or tensor.is_inference() else tensor.detach()
-    version = None if copy or tensor.is_inference() else image._version
-    grids = () if convolution is None else _grids(convolution, *image.shape[-2:])
-    return PassInputs(image if image.dim() == 4 else image[None], grids, version)
 
 
 def image_of(inputs: PassInputs) -> Tensor | None:
@@ -76,12 +67,7 @@ def image_of(inputs: PassInputs) -> Tensor | None:
 
 
 def image_in(model: nn.Module, args: Any, kwargs: Any) -> Tensor | None:
-    """Return the first image in the arguments of a call of the model, not a copy; or None.
-
-    Example:
-        >>> image_in(nn.Conv2d(3, 8, 3), ([torch.zeros(2, 2), torch.ones(1, 3, 9, 9)],), {}).shape
-        torch.Size([1, 3, 9, 9])
-    """
+    """Return the first image in the arguments of a call of the model, not a copy; or None."""
     try:
         for name, tensor in tensors_in((args, kwargs)):
             if "mask" not in name and _has_pixels(tensor) and _is_image(tensor, model):
@@ -118,8 +104,7 @@ def _grids(convolution: nn.Conv2d, height: int, width: int) -> tuple[Grid, ...]:
     Where the patches don't divide the image, some models cut the rest off, as the convolution
     does, and others pad the image; both grids are returned.
     """
-    strides = [int(stride) for stride in convolution.stride]
-    sides = zip((height, width), strides, strict=True)
+    sides = zip((height, width), convolution.stride, strict=True)
     padded = [ceil(side / stride) * stride for side, stride in sides]
     grids = [_output_grid(convolution, height, width), _output_grid(convolution, *padded)]
     while max(grids[-1]) > 1:
@@ -132,31 +117,19 @@ def _output_grid(convolution: nn.Conv2d, height: int, width: int) -> Grid:
     if convolution.padding == "same":
         return height, width
     padding = (0, 0) if isinstance(convolution.padding, str) else convolution.padding
-    sides = zip(
-        (height, width),
-        convolution.kernel_size,
-        convolution.stride,
-        padding,
-        convolution.dilation,
-        strict=True,
+    kernel, dilation = convolution.kernel_size, convolution.dilation
+    windows = [dilation[axis] * (kernel[axis] - 1) + 1 for axis in (0, 1)]
+    return (
+        (height + 2 * padding[0] - windows[0]) // convolution.stride[0] + 1,
+        (width + 2 * padding[1] - windows[1]) // convolution.stride[1] + 1,
     )
-    h, w = (
-        (side + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
-        for side, kernel, stride, pad, dilation in sides
-    )
-    return h, w
 
 
 def device_of(model: nn.Module) -> torch.device | None:
     """Return the one device of the model's parameters, or of its buffers if it has none.
 
-    Returns:
-        None if there is no device, or several (the model then places its own inputs), or if it is
-        "meta", where tensors hold no values.
-
-    Example:
-        >>> device_of(nn.Linear(2, 2))
-        device(type='cpu')
+    None if there are several (the model then places its own inputs), or if it is "meta", where
+    tensors hold no values.
     """
     devices = {p.device for p in model.parameters()} or {b.device for b in model.buffers()}
     device = devices.pop() if len(devices) == 1 else None
@@ -168,13 +141,8 @@ def move_to_device(
 ) -> Any:
     """Return `value` with every tensor in it on `device`; `value` itself if none had to move.
 
-    Containers keep their type, and the caller's own are never written to.
-
-    Args:
-        device: the device.
-        value: a tensor, or any nesting of containers.
-        moved: counts the tensors that moved, by the device they came from.
-        above: the ids of the containers that hold the value.
+    Containers keep their type, and the caller's own are never written to. `moved` counts the
+    tensors by the device they came from; `above` has the ids of the containers around the value.
     """
     if isinstance(value, (Tensor, PackedSequence)):
         source = value.device if isinstance(value, Tensor) else value.data.device

@@ -12,10 +12,8 @@ from torch import nn
 class LayerCache:
     """What looks at a layer have computed, for the next look to reuse.
 
-    Attributes:
-        orders: the orders of channels by similarity, by the activation's key and the channels'
-            indices.
-        bases: the PCA bases, by the activation's key and the channels' indices.
+    Orders of channels by similarity and PCA bases, each by the activation's key and the channels'
+    indices.
     """
 
     orders: dict[tuple[str, tuple[int, ...]], tuple[int, ...]] = field(default_factory=dict)
@@ -27,11 +25,5 @@ _CACHES: WeakKeyDictionary[nn.Module, LayerCache] = WeakKeyDictionary()
 
 
 def layer_cache_of(module: nn.Module) -> LayerCache:
-    """Return the module's cache, which lives as long as the module; a copy has its own.
-
-    Example:
-        >>> layer = nn.ReLU()
-        >>> layer_cache_of(layer) is layer_cache_of(layer)
-        True
-    """
+    """Return the module's cache, which lives as long as the module; a copy has its own."""
     return _CACHES.setdefault(module, LayerCache())

@@ -31,15 +31,9 @@ _WRAPPER_PREFIXES = ("module.", "_orig_mod.")
 
 
 class Step(NamedTuple):
-    """One step of `models["a"][0].encoder`: an attribute, or an item in brackets.
+    """One step of `models["a"][0].encoder`: an attribute, or an item in brackets."""
 
-    Attributes:
-        text: the name, index or key, without brackets and quotes.
-        is_item: whether it was written in brackets.
-        is_index: whether it is a number in brackets.
-    """
-
-    text: str
+    text: str  # without brackets and quotes
     is_item: bool = False
     is_index: bool = False
 
@@ -53,10 +47,6 @@ def split_steps(text: str) -> list[Step]:
     """Split a layer or an expression at its dots and brackets.
 
     Every text has steps: brackets that hold neither a number nor a quoted key are part of a name.
-
-    Example:
-        >>> [step.key for step in split_steps("models['a'][-1].encoder.0")]
-        ['models', 'a', -1, 'encoder', '0']
     """
     steps, end = [], 0
     for item in _ITEM.finditer(text):
@@ -73,12 +63,7 @@ def _names(text: str) -> list[Step]:
 
 
 def first_segment(path: str) -> str:
-    """Return the beginning of a path or key, up to the first dot outside of brackets.
-
-    Example:
-        >>> first_segment("enc['a.b'].conv")
-        "enc['a.b']"
-    """
+    """Return the beginning of a path or key, up to the first dot outside of brackets."""
     segment = _SEGMENT.match(path)
     return segment[0] if segment else ""
 
@@ -103,12 +88,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Selector:
-    """What a person wrote to name layers.
-
-    Attributes:
-        text: the selector as written.
-        readings: every way to read it, in the order in which they are to be tried.
-    """
+    """What a person wrote to name layers, and every way to read it, the likeliest first."""
 
     text: str
     readings: tuple[Reading, ...]
@@ -127,12 +107,6 @@ def parse_selector(text: str, model: str | None = None) -> Selector:
             call and by `[1]` for a part of the output.
         model: how the model is spelled where the text may begin with it; None if any name may
             stand for it.
-
-    Example:
-        >>> for reading in parse_selector("net.lstm[1]", "net").readings:
-        ...     reading.spellings, reading.part
-        (('net.lstm[1]', 'lstm[1]'), '')
-        (('net.lstm', 'lstm'), '[1]')
     """
     readings: list[Reading] = []
     layer, part = text, ""
@@ -168,12 +142,7 @@ def _spellings(text: str, model: str | None) -> tuple[str, ...]:
 
 
 def below_model(text: str, model: str) -> str | None:
-    """Return what follows the model's own spelling; None if the text doesn't begin with it.
-
-    Example:
-        >>> below_model("net.layer1[0]", "net"), below_model("net[0]", "net")
-        ('layer1[0]', '[0]')
-    """
+    """Return what follows the model's own spelling; None if the text doesn't begin with it."""
     rest = text.removeprefix(model)
     return rest.removeprefix(".") if text.startswith(model) and rest[:1] in ("", ".", "[") else None
 

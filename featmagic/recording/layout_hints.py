@@ -29,29 +29,20 @@ _SEQUENCE_MODULES = (
 # Class names of modules without children whose output has channels first, with the number of
 # spatial axes; 0 for any number.
 _SPATIAL = {"PixelShuffle": 2, "PixelUnshuffle": 2, "Fold": 2, "Unfold": 1, "Upsample": 0}
-
 # Class names of modules whose output has other axes than their input.
 _RESHAPES = ("Flatten", "Unflatten", "Rearrange", "Reduce")
-
 # Attributes in which attention modules keep their number of heads.
 _HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "heads", "nhead")
-
 _RMS_FORWARD = getattr(getattr(nn, "RMSNorm", None), "forward", None)
 
 
 @dataclass(frozen=True)
 class FeatureAxis:
-    """The axis on which a module puts its features.
+    """The axis on which a module puts its features."""
 
-    Attributes:
-        place: "first" for axis 1 (axis 0 without a batch), or "last" for the last axis.
-        count: the number of features; None for any number.
-        spatial: the number of axes that follow the channels; 0 for any number.
-    """
-
-    place: str
-    count: int | None = None
-    spatial: int = 0
+    place: str  # "first" for axis 1 (axis 0 without a batch), or "last" for the last axis
+    count: int | None = None  # the number of features; None for any number
+    spatial: int = 0  # the number of axes that follow the channels; 0 for any number
 
 
 @dataclass(frozen=True)
@@ -86,17 +77,7 @@ class LayoutHint:
 
 
 def layout_hints_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict[str, LayoutHint]:
-    """Return the layout hints of the modules at `paths`.
-
-    Args:
-        tree: every module of the model by path, as `model_tree.walk` yields them.
-        paths: the modules in question.
-
-    Example:
-        >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
-        >>> layout_hints_of({".": net, "0": net[0], "1": net[1]}, ["1"])["1"].says
-        (FeatureAxis(place='first', count=8, spatial=2),)
-    """
+    """Return the layout hints of the modules at `paths` of a model's tree."""
     reader = _Reader(tree)
     return {path: reader.hint(path) for path in paths}
 
@@ -117,11 +98,12 @@ class _Reader:
     def hint(self, path: str) -> LayoutHint:
         module = self._tree[path]
         inside = self._axes_in(path)
+        is_enough = any(axis.count for axis in inside) or path == ROOT or _reshapes(module)
         order, sure = self._order(path)
         attention, heads = self._attention(path)
         return LayoutHint(
             says=inside or self._axes_near(path),
-            around=() if any(axis.count for axis in inside) else self._axes_around(path),
+            around=() if is_enough else self._axes_in(ancestors(path)[0]),
             own=len(_own_axes(module)) == 1 or _reshapes(module),
             order=order,
             sure=sure,
@@ -148,11 +130,6 @@ class _Reader:
         siblings = self._children[parent]
         before = (self._axes_in(sibling) for sibling in reversed(siblings[: siblings.index(path)]))
         return next(filter(None, before), self._axes_in(parent) or self._axes_near(parent))
-
-    def _axes_around(self, path: str) -> tuple[FeatureAxis, ...]:
-        if path == ROOT or _reshapes(self._tree[path]):
-            return ()
-        return self._axes_in(ancestors(path)[0])
 
     def _order(self, path: str) -> tuple[str, bool]:
         """Return the order of a sequence's axes, and whether it is sure."""
@@ -238,7 +215,7 @@ def _own_axes(module: nn.Module) -> tuple[FeatureAxis, ...]:
         return (FeatureAxis("last", count_last),)
     name, attributes = type(module).__name__, vars(module)
     if "normalized_shape" in attributes:
-        return _axes_of_layer_norm(module, attributes)
+        return _axes_of_layer_norm(module)
     if name == "Permute" and "dims" in attributes:
         return _axes_of_permute(attributes["dims"])
     spatial = _spatial_axes(module)
@@ -261,29 +238,23 @@ def _count_on_last_axis(module: nn.Module) -> int | None:
     if isinstance(module, nn.RNNBase):
         units: int = module.proj_size or module.hidden_size
         return 2 * units if module.bidirectional else units
-    attributes = vars(module)
     if type(module).__name__ == "Conv1D":  # GPT-2's linear layer, which is not a convolution
-        return _int(attributes.get("nf"))
+        return _int(vars(module).get("nf"))
     # quantized linear layers
-    return None if module._modules else _int(attributes.get("out_features"))
+    return None if module._modules else _int(vars(module).get("out_features"))
 
 
-def _axes_of_layer_norm(
-    module: nn.Module, attributes: Mapping[str, Any]
-) -> tuple[FeatureAxis, ...]:
+def _axes_of_layer_norm(module: nn.Module) -> tuple[FeatureAxis, ...]:
     """Return the axes of a layer norm, or of a class derived from it that may norm channels."""
-    shape = tuple(attributes["normalized_shape"])
+    attributes, spatial = vars(module), _spatial_axes(module)
+    shape, data_format = tuple(attributes["normalized_shape"]), attributes.get("data_format")
     if len(shape) != 1:
         return ()
-    first = FeatureAxis("first", shape[0], _spatial_axes(module))
-    last = FeatureAxis("last", shape[0])
-    if type(module).forward in (nn.LayerNorm.forward, _RMS_FORWARD):
+    first, last = FeatureAxis("first", shape[0], spatial), FeatureAxis("last", shape[0])
+    is_torchs_own = type(module).forward in (nn.LayerNorm.forward, _RMS_FORWARD)
+    if is_torchs_own or data_format == "channels_last":
         return (last,)
-    data_format = attributes.get("data_format")
-    if data_format == "channels_last":
-        return (last,)
-    is_first = data_format == "channels_first" or _spatial_axes(module)
-    return (first,) if is_first else (last, first)
+    return (first,) if data_format == "channels_first" or spatial else (last, first)
 
 
 def _axes_of_permute(dims: Any) -> tuple[FeatureAxis, ...]:

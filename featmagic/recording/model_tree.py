@@ -100,12 +100,7 @@ def runs_compiled(path: str, tree: Mapping[str, nn.Module]) -> bool:
 
 
 def ancestors(path: str) -> list[str]:
-    """Return the paths above, the nearest first and the model itself last.
-
-    Example:
-        >>> ancestors("layer1.0.conv1")
-        ['layer1.0', 'layer1', '.']
-    """
+    """Return the paths above, the nearest first and the model itself last: `a.b`, `a`, `.`."""
     parts = path.split(".") if path != ROOT else []
     return [".".join(parts[:n]) or ROOT for n in range(len(parts) - 1, -1, -1)]
 

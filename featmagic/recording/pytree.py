@@ -16,12 +16,8 @@ def tensors_in(
     """Yield every tensor in a module's output or arguments, with the Python that reaches it.
 
     Containers are tuples, lists, named tuples, mappings, dataclasses, and classes derived from
-    them; anything else that isn't a tensor is skipped.
-
-    Args:
-        value: a tensor, a container, or anything else.
-        suffix: the Python that reaches the value.
-        above: the ids of the containers that hold the value.
+    them; anything else that isn't a tensor is skipped. `suffix` is the Python that reaches the
+    value, and `above` has the ids of the containers around it.
 
     Example:
         >>> from torch import ones

@@ -6,9 +6,8 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -54,7 +53,6 @@ class Recorder:
         follow: trace what each tensor is computed from, for receptive fields; never with `as_is`.
 
     Attributes:
-        selection: the modules to record.
         device: the device to which inputs are moved; None if they are left where they are.
         moved: how many inputs were moved, by the device they came from.
         compiled: whether torch compiled something meanwhile.
@@ -81,10 +79,8 @@ class Recorder:
         self._sink = KeepLastPass() if sink is None else sink
         self._passes = _Passes(self._sink, selection)
         self._tracing = _Tracing()
-        self._traces = follow and not as_is
-        self._traced_modules = {*tree.values(), *unwrap(selection.model)}
-        self._constants: Constants | None = None
-        self._thread = 0
+        modules = {*tree.values(), *unwrap(selection.model)}
+        self._traced_modules = modules if follow and not as_is else None
         self._compilations: Compilations | None = None
 
     @property
@@ -103,10 +99,8 @@ class Recorder:
 
     def attach(self) -> None:
         """Register the hooks; if that fails half-way, none is left."""
-        if self._traces:
-            # A trace is certain to end only in the thread that detaches.
-            self._thread = threading.get_ident()
-            self._constants = constants_of(self._traced_modules)
+        if self._traced_modules is not None:
+            self._tracing.constants = constants_of(self._traced_modules)
         try:
             self._register()
             if self.leaves_compiled:
@@ -136,7 +130,7 @@ class Recorder:
             begin, end = Hook(self, self._model_called), Hook(self, self._model_returned)
             module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
             module.register_forward_hook(end)
-            if self._traces:
+            if self._traced_modules is not None:
                 module.register_forward_hook(Hook(self, self._model_ended), always_call=True)
 
     def _remove(self) -> None:
@@ -159,10 +153,10 @@ class Recorder:
         if self.device is not None:
             call = move_to_device(self.device, call, self.moved)
         forward_pass.inputs = pass_inputs(self.selection.model, *call, copy=not self._as_is)
-        if self._constants is not None and self._thread == threading.get_ident():
+        if (constants := self._tracing.constants) is not None:
             self._tracing.stop()  # an interrupt may have kept the last one from ending
             if (image := image_in(self.selection.model, *call)) is not None:
-                self._tracing.start(Trace(image, self._constants), module)
+                self._tracing.start(Trace(image, constants), module)
         return None if self.device is None else call
 
     def _model_returned(self, module: nn.Module, args: object, output: object) -> None:
@@ -190,19 +184,12 @@ class Recorder:
         return layer_returned
 
 
-@dataclass(frozen=True)
-class _Hooked:
-    """The modules that get hooks.
+class _Hooked(NamedTuple):
+    """The modules that get hooks."""
 
-    Attributes:
-        layers: the layers to record, by path.
-        above: the modules that contain them, without the model itself.
-        model: the model, and what it wraps: a call of any of them is a pass.
-    """
-
-    layers: Mapping[str, nn.Module]
-    above: Sequence[nn.Module]
-    model: Sequence[nn.Module]
+    layers: Mapping[str, nn.Module]  # by path
+    above: Sequence[nn.Module]  # the modules that contain the layers, without the model itself
+    model: Sequence[nn.Module]  # the model, and what it wraps: a call of any of them is a pass
 
 
 def _modules_to_hook(
@@ -225,11 +212,7 @@ def _modules_to_hook(
 
 
 class _Passes:
-    """Knows which pass is under way in each thread, and tells a sink of its beginning and end.
-
-    Attributes:
-        last: the pass that began last, or None.
-    """
+    """Knows which pass is under way in each thread, and tells a sink of its beginning and end."""
 
     def __init__(self, sink: Sink, selection: Selection) -> None:
         self.last: Pass | None = None
@@ -262,7 +245,8 @@ class _Passes:
         """Return the pass to which a layer's return belongs, and which call of the layer it is."""
         with self._lock:
             forward_pass = self._of_layer(module)
-            return forward_pass, forward_pass.count(path)
+            forward_pass.calls[path] += 1
+            return forward_pass, forward_pass.calls[path]
 
     def _of_layer(self, module: nn.Module) -> Pass:
         here = self._here
@@ -321,38 +305,29 @@ class _Passes:
 
 
 class _ThreadState(threading.local):
-    """Where the model's calls are in a thread.
+    """Where the model's calls are in a thread."""
 
-    Attributes:
-        of_model: the pass under way, if the model was called.
-        called: the module whose call began it.
-        depth: how many calls of the model, and of what it wraps, are under way.
-        of_parts: the pass under way, if parts of the model were called on their own.
-        first_part: the part whose call began it.
-        is_inside: whether a part is running that contains layers.
-    """
-
-    of_model: Pass | None = None
-    called: nn.Module | None = None
-    depth: int = 0
-    of_parts: Pass | None = None
-    first_part: nn.Module | None = None
-    is_inside: bool = False
+    of_model: Pass | None = None  # the pass under way, if the model was called
+    called: nn.Module | None = None  # the module whose call began it
+    depth: int = 0  # how many calls of the model, and of what it wraps, are under way
+    of_parts: Pass | None = None  # the pass under way, if parts were called on their own
+    first_part: nn.Module | None = None  # the part whose call began it
+    is_inside: bool = False  # whether a part is running that contains layers
 
 
 class _Tracing(threading.local):
     """The trace of the pass under way in a thread, and the module whose call it ends with."""
 
+    # None in all threads but the one that attached: a trace is certain to end only there.
+    constants: Constants | None = None
     trace: Trace | None = None
     module: nn.Module | None = None
 
     def start(self, trace: Trace, module: nn.Module) -> None:
-        """Trace what this thread computes from now on."""
         self.trace, self.module = trace, module
         trace.switch_on()
 
     def stop(self) -> None:
-        """Trace nothing any more."""
         if self.trace is not None:
             self.trace.switch_off()
         self.trace = self.module = None

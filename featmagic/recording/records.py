@@ -22,19 +22,12 @@ from featmagic.recording.receptive_field.tracer import Trace
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A module that is recorded, with what all of its activations share.
-
-    Attributes:
-        path: the module's path.
-        hint: what the module and those around it tell about the axes of its output.
-        cache: what is kept of the module from one look to the next.
-        parts: the parts of its output that are wanted, as Python reaches them; empty for all.
-    """
+    """A module that is recorded, with what all of its activations share."""
 
     path: str
-    hint: LayoutHint = field(default_factory=LayoutHint)
-    cache: LayerCache = field(default_factory=LayerCache)
-    parts: frozenset[str] = frozenset()
+    hint: LayoutHint
+    cache: LayerCache
+    parts: frozenset[str]  # those of its output that are wanted, as Python reaches them; or all
 
     def wants(self, suffix: str) -> bool:
         """Return True if the tensor that this suffix reaches lies in a part that is wanted."""
@@ -51,45 +44,25 @@ def layers_of(
     modules: Mapping[str, nn.Module],
     parts: Mapping[str, frozenset[str]],
 ) -> dict[str, Layer]:
-    """Make the modules layers, by path.
-
-    Args:
-        tree: every module of the model by path.
-        modules: the modules that are recorded, by path.
-        parts: the parts of their outputs that are wanted, by path; all where there is none.
-    """
+    """Make some modules of the tree layers, by path; all parts are wanted where none is named."""
     hints = layout_hints_of(tree, modules)
+    caches = {path: layer_cache_of(unwrap(module)[-1]) for path, module in modules.items()}
     return {
-        path: Layer(
-            path,
-            hints[path],
-            layer_cache_of(unwrap(module)[-1]),
-            parts.get(path, frozenset()),
-        )
-        for path, module in modules.items()
+        path: Layer(path, hints[path], caches[path], parts.get(path, frozenset()))
+        for path in modules
     }
 
 
 class LayerOutput(NamedTuple):
-    """What one call of a layer returned, before anything of it is copied.
-
-    Attributes:
-        layer: the layer.
-        module: the module that was called: the layer's own, or a replica of it.
-        call: which call of the layer in the pass, from 1.
-        output: the object that the module returned.
-        asked: whether `output` has attention weights that were asked for beside the user's call.
-        empty: the parts that the call couldn't give, as Python reaches them, each with the reason.
-        trace: what the tensors of the pass were computed from, where that is traced.
-    """
+    """What one call of a layer returned, before anything of it is copied."""
 
     layer: Layer
-    module: nn.Module
-    call: int
+    module: nn.Module  # the layer's own, or a replica of it
+    call: int  # which call of the layer in the pass, from 1
     output: object
-    asked: bool
-    empty: Mapping[str, str]
-    trace: Trace | None
+    asked: bool  # whether `output` has attention weights that were asked for beside the call
+    empty: Mapping[str, str]  # why parts are missing, by the Python to them
+    trace: Trace | None  # what the tensors of the pass were computed from, where that is traced
 
     @property
     def name(self) -> str:
@@ -103,11 +76,7 @@ class LayerOutput(NamedTuple):
         return type(unwrap(self.module)[-1]).__name__
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors in the output that are wanted, by key, not copied.
-
-        Raises:
-            Exception: whatever a container of the user's raises when it is read.
-        """
+        """Return the tensors in the output that are wanted, by key, not copied."""
         tensors = tensors_in(self.output)
         return {self.name + suffix: t for suffix, t in tensors if self.layer.wants(suffix)}
 
@@ -174,29 +143,16 @@ class Pass:
     failed: bool = False
     thread: int = field(default_factory=threading.get_ident)
 
-    def count(self, path: str) -> int:
-        """Count one more call of a layer, and return which it is, from 1."""
-        self.calls[path] += 1
-        return self.calls[path]
-
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What a view is asked to show.
+    """What a view is asked to show."""
 
-    Attributes:
-        activations: In the order in which the layers ran.
-        named: Whether the layers were asked for by name: each of them has to be shown then.
-        maps: The mapping that the activations are from, to find the user's variable by.
-        model: Runs again on an input that is picked in an explorer.
-        inputs: Can be picked in an explorer.
-    """
-
-    activations: Sequence[Activation]
-    named: bool = False
-    maps: object = None
-    model: Any = None
-    inputs: Any = None
+    activations: Sequence[Activation]  # in the order in which the layers ran
+    named: bool = False  # whether the layers were asked for by name: each has to be shown then
+    maps: object = None  # the mapping that the activations are from, to find the variable by
+    model: Any = None  # runs again on an input that is picked in an explorer
+    inputs: Any = None  # can be picked in an explorer
 
 
 def call_of(activation: Activation) -> str:
@@ -206,11 +162,5 @@ def call_of(activation: Activation) -> str:
 
 
 def shape_of(tensor: Tensor) -> str:
-    """Return a tensor's shape as Python writes it.
-
-    Example:
-        >>> import torch
-        >>> shape_of(torch.zeros(1, 5, 24, 24))
-        '(1, 5, 24, 24)'
-    """
+    """Return a tensor's shape as Python writes it."""
     return "(nested)" if tensor.is_nested else str(tuple(tensor.shape))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from featmagic.recording.eval_mode import looking
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.records import Pass
-from featmagic.recording.selectors import Selection, select
+from featmagic.recording.selectors import select
 from featmagic.support.errors import FeatmagicError
 
 
@@ -36,14 +36,6 @@ class Rerun:
         """Return the number of inputs."""
         return len(self.items)
 
-    def selection(self) -> Selection:
-        """Select the layers.
-
-        Raises:
-            FeatmagicError: the model doesn't have them.
-        """
-        return select(self.model, self.paths)
-
     def run(self, number: int) -> Pass:
         """Run the model on one of the inputs.
 
@@ -64,7 +56,7 @@ class Rerun:
             >>> inputs.run(1).activations["0"].tensor
             tensor([[0., 1., 0.]])
         """
-        recorder = Recorder(self.selection(), follow=self.fields)
+        recorder = Recorder(select(self.model, self.paths), follow=self.fields)
         with looking(self.model):
             try:
                 with recorder:
@@ -76,10 +68,8 @@ class Rerun:
         return recorder.last
 
     def _call(self, number: int) -> None:
-        if isinstance(self.items, Tensor):
-            self.model(self.items[number : number + 1])
-            return
-        item = self.items[number]
+        is_tensor = isinstance(self.items, Tensor)
+        item = self.items[number : number + 1] if is_tensor else self.items[number]
         if isinstance(item, tuple):
             self.model(*item)
         elif isinstance(item, Mapping):
@@ -89,12 +79,7 @@ class Rerun:
 
 
 def rerun_of(model: Any, items: Any, paths: Sequence[str], *, fields: bool = False) -> Rerun | None:
-    """Check a model and inputs to choose from; None if neither is given.
-
-    Raises:
-        FeatmagicError: only one of the two is given, `items` is empty or neither a tensor nor a
-            list, or the model doesn't have the layers.
-    """
+    """Check a model, the inputs to choose from and the layers; None without model and inputs."""
     if items is None and model is None:
         return None
     if items is None:
@@ -106,6 +91,5 @@ def rerun_of(model: Any, items: Any, paths: Sequence[str], *, fields: bool = Fal
         raise FeatmagicError(f"inputs is a tensor of items, or a list of them, not a {kind}.")
     if not len(items):
         raise FeatmagicError("inputs has no items.")
-    rerun = Rerun(model, items, tuple(dict.fromkeys(paths)), fields)
-    rerun.selection()
-    return rerun
+    select(model, paths)
+    return Rerun(model, items, tuple(dict.fromkeys(paths)), fields)

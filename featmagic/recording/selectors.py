@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from torch import nn
 
@@ -15,6 +16,8 @@ from featmagic.recording.model_tree import has_own_forward, is_torchscript, unwr
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
 from featmagic.support.text import printable
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,12 @@ def select(
         >>> list(select(net, ["0", "ReLU"]).modules)
         ['0', '1']
     """
-    if not isinstance(model, nn.Module):
-        raise FeatmagicError(
-            f"{spelled} is a {type(model).__name__}, not a torch.nn.Module; give the model itself."
-        )
-    _refuse_torchscript(model, spelled)
+    _check_model(model, spelled)
     tree = dict(walk(model))
-    modules: dict[str, nn.Module] = {}
-    calls, parts = _Restrictions[int](), _Restrictions[str]()
-    for pattern in patterns or _children(tree):
+    calls = defaultdict[str, list[int | None]](list)
+    parts = defaultdict[str, list[str | None]](list)
+    # Without patterns: the children; a list of modules has no forward, so its items replace it.
+    for pattern in patterns or _callable_below("", tree) or [ROOT]:
         if not isinstance(pattern, str):
             raise FeatmagicError(f"A layer is named by text, as in '0', not {pattern!r}.")
         selector = parse_selector(pattern, spelled)
@@ -81,39 +81,36 @@ def select(
         if not paths:
             raise FeatmagicError(_no_such_layer(tree, selector.layer, listed_by))
         for path in paths:
-            modules[path] = tree[path]
-            calls.add(path, _call_number(reading))
-            parts.add(path, reading.part or None)
-    return Selection(model, modules, calls.by_path(), parts.by_path())
+            calls[path].append(_call_number(reading))
+            parts[path].append(reading.part or None)
+    modules = {path: tree[path] for path in calls}
+    return Selection(model, modules, _restricted(calls), _restricted(parts))
 
 
-T = TypeVar("T")
+def _check_model(model: object, spelled: str) -> None:
+    if not isinstance(model, nn.Module):
+        raise FeatmagicError(
+            f"{spelled} is a {type(model).__name__}, not a torch.nn.Module; give the model itself."
+        )
+    inner = unwrap(model)[-1]
+    if is_torchscript(inner):
+        raise FeatmagicError(
+            f"{spelled} is TorchScript ({type(inner).__name__}): its layers run as one "
+            "program that no hook can see. Look at the model it was made from."
+        )
 
 
-class _Restrictions(Generic[T]):
-    """The calls, or parts of the output, that were asked for of each path."""
-
-    def __init__(self) -> None:
-        self._wanted: dict[str, set[T] | None] = {}
-
-    def add(self, path: str, wanted: T | None) -> None:
-        """Ask for one more, or with None for all."""
-        before = self._wanted.setdefault(path, set())
-        self._wanted[path] = None if wanted is None or before is None else before | {wanted}
-
-    def by_path(self) -> dict[str, frozenset[T]]:
-        """Return what was asked for, without the paths of which all is wanted."""
-        return {
-            path: frozenset(wanted) for path, wanted in self._wanted.items() if wanted is not None
-        }
+def _restricted(wanted: Mapping[str, Sequence[T | None]]) -> dict[str, frozenset[T]]:
+    """Return what is wanted of each path, without the paths of which all is wanted (None)."""
+    return {
+        path: frozenset(value for value in values if value is not None)
+        for path, values in wanted.items()
+        if None not in values
+    }
 
 
 def _resolve(selector: Selector, tree: Mapping[str, nn.Module]) -> tuple[list[str], Reading]:
-    """Return the paths that a selector means, and the reading that means them.
-
-    Raises:
-        FeatmagicError: what stands behind the colon is no call.
-    """
+    """Return the paths that a selector means, and the reading that means them."""
     for reading in selector.readings:
         _call_number(reading)
         if paths := _paths_of(reading, tree):
@@ -122,6 +119,7 @@ def _resolve(selector: Selector, tree: Mapping[str, nn.Module]) -> tuple[list[st
 
 
 def _call_number(reading: Reading) -> int | None:
+    """Return the call that is meant, or None; raise an error if the text is not a call."""
     call = reading.call
     if call is None:
         return None
@@ -133,23 +131,17 @@ def _call_number(reading: Reading) -> int | None:
 
 def _paths_of(reading: Reading, tree: Mapping[str, nn.Module]) -> list[str]:
     """Return the module of that path; else those that match as a glob; else as a class name."""
-    candidates = list(_candidates(reading.spellings, tree))
+    # Each spelling as written, then with its Python indexing as a dotted path.
+    candidates = [path for text in reading.spellings for path in (text, _dotted(text, tree))]
     for path in candidates:
         if path in tree:
             return [path]
     if reading.is_path:
         return []
     for pattern in reversed(candidates):  # Python's [0] goes before a glob's set of characters
-        if _is_glob(pattern) and (paths := _glob(pattern, tree)):
+        if paths := _glob(pattern, tree):
             return paths
     return _of_class(reading.spellings[0], tree)
-
-
-def _candidates(spellings: Iterable[str], tree: Mapping[str, nn.Module]) -> Iterator[str]:
-    """Yield every spelling as written, and with its Python indexing as a dotted path."""
-    for spelling in spellings:
-        yield spelling
-        yield _dotted(spelling, tree)
 
 
 def _dotted(spelling: str, tree: Mapping[str, nn.Module]) -> str:
@@ -164,13 +156,9 @@ def _dotted(spelling: str, tree: Mapping[str, nn.Module]) -> str:
     return ".".join(names)
 
 
-def _is_glob(text: str) -> bool:
-    return any(character in text for character in "*?[")
-
-
 def _glob(pattern: str, tree: Mapping[str, nn.Module]) -> list[str]:
     """Return the paths that match, each module once, without those that can't be called."""
-    paths = [path for path in tree if path != ROOT and fnmatch.fnmatchcase(path, pattern)]
+    paths = [path for path in tree if path != ROOT and fnmatchcase(path, pattern)]
     return _once([path for path in paths if has_own_forward(tree[path])], tree)
 
 
@@ -191,20 +179,10 @@ def _once(paths: list[str], tree: Mapping[str, nn.Module]) -> list[str]:
 
 
 def leaves(model: nn.Module) -> list[str]:
-    """Return the paths of the modules without children, each once; of the model if it has none.
-
-    Example:
-        >>> leaves(nn.Sequential(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())))
-        ['0.0', '0.1']
-    """
+    """Return the paths of the modules without children, each once; of the model if it has none."""
     tree = dict(walk(model))
     paths = [path for path in tree if path != ROOT and has_own_forward(tree[path])]
     return _once([path for path in paths if not _direct(tree, path + ".")], tree) or [ROOT]
-
-
-def _children(tree: Mapping[str, nn.Module]) -> list[str]:
-    """Return the model's children; a list of modules has no forward, so its items replace it."""
-    return _callable_below("", tree) or [ROOT]
 
 
 def _callable_below(prefix: str, tree: Mapping[str, nn.Module]) -> list[str]:
@@ -219,20 +197,6 @@ def _direct(tree: Mapping[str, nn.Module], prefix: str) -> list[str]:
     """Return the paths one level below a prefix."""
     below = (path for path in tree if path != ROOT and path.startswith(prefix))
     return [path for path in below if "." not in path.removeprefix(prefix)]
-
-
-def _refuse_torchscript(model: nn.Module, spelled: str) -> None:
-    """Raise an error if the model is TorchScript, which hooks can't observe.
-
-    Raises:
-        FeatmagicError: the model is TorchScript.
-    """
-    inner = unwrap(model)[-1]
-    if is_torchscript(inner):
-        raise FeatmagicError(
-            f"{spelled} is TorchScript ({type(inner).__name__}): its layers run as one "
-            "program that no hook can see. Look at the model it was made from."
-        )
 
 
 def _no_such_layer(tree: Mapping[str, nn.Module], layer: str, listed_by: str) -> str:
@@ -257,18 +221,17 @@ def matching_keys(name: str, activations: Iterable[Activation]) -> list[str]:
     A layer is written as it was for the look: a path stands for all its calls and parts, `relu:2`
     for one call; `layer1[0].conv1` is a path, `*.conv1` a glob, `Conv2d` a class name, and any
     name of the model may stand in front, as in `model.conv1`.
-
-    Example:
-        >>> import torch
-        >>> relus = [Activation(f"relu{n}", "relu", "ReLU", 1, torch.ones(1)) for n in ("", ":2")]
-        >>> matching_keys("relu", relus), matching_keys("relu:2", relus)
-        (['relu', 'relu:2'], ['relu:2'])
     """
     captured = list(activations)
     for text in _keys_meant(parse_selector(name)):
-        for matches in _WAYS_TO_MATCH:
-            if keys := [a.key for a in captured if matches(text, a)]:
-                return keys
+        keys = (
+            [a.key for a in captured if text == a.path]
+            or [a.key for a in captured if text == a.key]
+            or [a.key for a in captured if text == f"{a.path}:{a.call}"]
+            or [a.key for a in captured if fnmatchcase(a.path, text) or fnmatchcase(a.key, text)]
+        )
+        if keys:
+            return keys
     return [a.key for a in captured if a.kind == name]
 
 
@@ -283,16 +246,3 @@ def _keys_meant(selector: Selector) -> Iterator[str]:
             call = "" if reading.call is None else f":{reading.call}"
             for spelling in reading.spellings:
                 yield ".".join(step.text for step in split_steps(spelling)).strip(".") + call
-
-
-def _matches_glob(text: str, activation: Activation) -> bool:
-    names = (activation.path, activation.key)
-    return _is_glob(text) and any(fnmatch.fnmatchcase(name, text) for name in names)
-
-
-_WAYS_TO_MATCH: tuple[Callable[[str, Activation], bool], ...] = (
-    lambda text, activation: text == activation.path,
-    lambda text, activation: text == activation.key,
-    lambda text, activation: text == f"{activation.path}:{activation.call}",
-    _matches_glob,
-)

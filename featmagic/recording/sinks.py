@@ -43,10 +43,7 @@ class KeepLastPass:
     """Keeps copies of what the layers return in the last pass.
 
     The copies are in the pass itself (`Pass.activations`), which fills as the model runs; earlier
-    passes are released unless somebody holds them.
-
-    Args:
-        on_pass: called with every pass when it begins.
+    passes are released unless somebody holds them. `on_pass` is called when a pass begins.
     """
 
     def __init__(self, on_pass: Callable[[Pass], None] = lambda _: None) -> None:
@@ -66,8 +63,7 @@ class KeepLastPass:
             empty[value.name] = f"its output can't be read: {printable(str(error))}"
             return
         for key, reason in _missing_parts(value, [suffix for suffix, _ in tensors]):
-            if key not in empty:
-                empty[key] = reason
+            empty.setdefault(key, reason)
         for suffix, tensor in tensors:
             if value.layer.wants(suffix):
                 self._keep(forward_pass, value, suffix, tensor)

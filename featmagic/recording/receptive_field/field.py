@@ -44,15 +44,8 @@ class ReceptiveField:
     ) -> ReceptiveField:
         """Return the field after a window that slides over places with this field.
 
-        Args:
-            kernel: the number of places in the window.
-            step: the stride of the window, in places.
-            before: the places of padding above and on the left; negative if places are cut off.
-            dilation: the distance between the places in the window.
-
-        Example:
-            >>> ReceptiveField((3, 3), (2, 2), (-1, -1)).windowed((2, 2), step=(2, 2))
-            ReceptiveField(size=(5, 5), step=(4, 4), start=(-1, -1))
+        All numbers are in places; `before` is the padding above and on the left, negative if
+        places are cut off there.
         """
         (ky, kx), (dy, dx), (sy, sx) = kernel, dilation, self.step
         return ReceptiveField(
@@ -62,12 +55,7 @@ class ReceptiveField:
         )
 
     def everywhere(self, places: Pair, axes: Sequence[int] = (0, 1)) -> ReceptiveField:
-        """Return the field of all places together along the axes, 0 for rows and 1 for columns.
-
-        Example:
-            >>> ReceptiveField((3, 3), (2, 2), (-1, -1)).everywhere((7, 7))
-            ReceptiveField(size=(15, 15), step=(0, 0), start=(-1, -1))
-        """
+        """Return the field of all places together along the axes, 0 for rows and 1 for columns."""
         size, step = list(self.size), list(self.step)
         for axis in axes:
             size[axis] += (places[axis] - 1) * step[axis]
@@ -77,23 +65,15 @@ class ReceptiveField:
 
 NO_FIELD = ReceptiveField((0, 0), (0, 0), (0, 0))
 
+# A receptive field; None where it can't be told.
+Field = ReceptiveField | None
 
-def union(fields: Sequence[ReceptiveField], places: Pair) -> ReceptiveField | None:
+
+def union(fields: Sequence[ReceptiveField], places: Pair) -> Field:
     """Return the field of a place that is computed from the same place of several maps.
 
-    Args:
-        fields: the fields of the maps.
-        places: the rows and columns that each map has.
-
-    Returns:
-        None if the maps have different steps, unless one has the same field everywhere and it
-        contains all the others.
-
-    Example:
-        >>> union([ReceptiveField((3, 3), start=(-1, -1)), ReceptiveField()], (8, 8))
-        ReceptiveField(size=(3, 3), step=(1, 1), start=(-1, -1))
-        >>> union([ReceptiveField(), ReceptiveField((8, 8), (0, 0))], (8, 8))
-        ReceptiveField(size=(8, 8), step=(0, 0), start=(0, 0))
+    None if the maps have different steps, unless one has the same field everywhere and it contains
+    all the others.
     """
     single = [axis for axis in (0, 1) if places[axis] == 1]  # a step to nowhere
     fields = [field.everywhere(places, single) for field in fields if field != NO_FIELD]

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from featmagic.recording.receptive_field.field import ReceptiveField, union
+from featmagic.recording.receptive_field.field import Field, union
 
 # A rule takes the traced output of a function, then the function's arguments, in which traced
-# tensors replace tensors. It returns None where the field can't be told, and may raise an error
-# for arguments that it isn't made for.
-Rule = Callable[..., "ReceptiveField | None"]
+# tensors replace tensors. It may raise an error for arguments that it isn't made for.
+Rule = Callable[..., Field]
 
 # The rule, if the function has one, and the arguments of the call.
 Made = tuple["Rule | None", Sequence[Any], Mapping[str, Any]]
@@ -20,25 +19,14 @@ Made = tuple["Rule | None", Sequence[Any], Mapping[str, Any]]
 class TracedTensor:
     """A tensor as it was at one time: its shape, and what it was computed from.
 
-    It holds no tensor: those that it was computed from are traced tensors, too.
-
-    Args:
-        shape: the shape of the tensor.
-        field: its receptive field, if that is known from the start.
-        made: otherwise, the rule and the arguments that it was computed by; None if unknown.
-
-    Attributes:
-        shape: the shape of the tensor.
-
-    Example:
-        >>> TracedTensor((1, 8, 9, 9), ReceptiveField((3, 3))).field
-        ReceptiveField(size=(3, 3), step=(1, 1), start=(0, 0))
+    It holds no tensor: those that it was computed from are traced tensors, too. Its field is known
+    from the start, or computed by what it was made by; unknown if neither is given.
     """
 
     __slots__ = ("_field", "_made", "shape")
 
     def __init__(
-        self, shape: tuple[int, ...], field: ReceptiveField | None = None, made: Made | None = None
+        self, shape: tuple[int, ...], field: Field = None, made: Made | None = None
     ) -> None:
         self.shape, self._field, self._made = shape, field, made
 
@@ -50,8 +38,8 @@ class TracedTensor:
         return len(self.shape)
 
     @property
-    def field(self) -> ReceptiveField | None:
-        """The receptive field of each of its places; None where it can't be told."""
+    def field(self) -> Field:
+        """The receptive field of each of its places."""
         waiting = [self]  # no recursion: a network may be deeper than Python's stack
         while waiting:
             pending = [tensor for tensor in waiting[-1]._sources() if tensor._made is not None]
@@ -76,7 +64,7 @@ class TracedTensor:
         self._made = None
 
 
-def _field_everywhere(sources: Iterable[TracedTensor]) -> ReceptiveField | None:
+def _field_everywhere(sources: Iterable[TracedTensor]) -> Field:
     """Return the union if all fields are the same everywhere: no function can make them larger."""
     fields = [source.field for source in sources]
     same = [field for field in fields if field is not None and field.is_same_everywhere]

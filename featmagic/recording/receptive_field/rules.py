@@ -13,24 +13,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from featmagic.recording.receptive_field.field import NO_FIELD, Pair, ReceptiveField, union
+from featmagic.recording.receptive_field.field import NO_FIELD, Field, Pair, union
 from featmagic.recording.receptive_field.graph import Rule, TracedTensor, traced_tensors_in
 
 
-def elementwise(output: TracedTensor, *args: Any, **kwargs: Any) -> ReceptiveField | None:
+def elementwise(output: TracedTensor, *args: Any, **kwargs: Any) -> Field:
     """Each value depends on those in the same place; a tensor with one row is in every row."""
     places = _places(output)
     fields = []
     for tensor in traced_tensors_in(args, kwargs):
         if (field := tensor.field) is None:
             return None
-        if field.is_same_everywhere:
-            fields.append(field)
-            continue
-        own = _places(tensor)
-        if any(count not in (1, total) for count, total in zip(own, places, strict=True)):
-            return None
-        fields.append(field.everywhere(own, [axis for axis in (0, 1) if own[axis] == 1]))
+        if not field.is_same_everywhere:
+            own = _places(tensor)
+            if any(count not in (1, total) for count, total in zip(own, places, strict=True)):
+                return None
+            field = field.everywhere(own, [axis for axis in (0, 1) if own[axis] == 1])
+        fields.append(field)
     return union(fields, places)
 
 
@@ -44,16 +43,14 @@ def batch_norm(
     training: bool = False,
     *_: Any,
     **__: Any,
-) -> ReceptiveField | None:
+) -> Field:
     """In eval mode it works value by value; in training each value depends on whole maps."""
     if not training:
         return elementwise(output, input, mean, var, weight, bias)
     return norm(output, input, weight, bias)
 
 
-def norm(
-    output: TracedTensor, input: TracedTensor, *args: Any, **kwargs: Any
-) -> ReceptiveField | None:
+def norm(output: TracedTensor, input: TracedTensor, *args: Any, **kwargs: Any) -> Field:
     """Statistics are those of whole maps: every place depends on all of them."""
     field = elementwise(output, input, *args, **kwargs)
     return None if field is None else field.everywhere(_places(input))
@@ -68,7 +65,7 @@ def convolution(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
-) -> ReceptiveField | None:
+) -> Field:
     """A window; unknown if the weights depend on the image, too."""
     field, parameters = input.field, [tensor for tensor in (weight, bias) if tensor is not None]
     if field is None or any(parameter.field != NO_FIELD for parameter in parameters):
@@ -89,10 +86,9 @@ def pool(
     dilation: Any = 1,
     *_: Any,
     **__: Any,
-) -> ReceptiveField | None:
+) -> Field:
     """A window: any place in it may hold the maximum."""
-    field = input.field
-    if field is None:
+    if (field := input.field) is None:
         return None
     step = kernel_size if stride is None or stride == [] else stride
     return field.windowed(_pair(kernel_size), _pair(step), _pair(padding), _pair(dilation))
@@ -106,7 +102,7 @@ def average_pool(
     padding: Any = 0,
     *_: Any,
     **__: Any,
-) -> ReceptiveField | None:
+) -> Field:
     """A window without dilation."""
     return pool(output, input, kernel_size, stride, padding)
 
@@ -118,14 +114,12 @@ def power_pool(
     kernel_size: Any,
     stride: Any = None,
     ceil_mode: bool = False,
-) -> ReceptiveField | None:
+) -> Field:
     """A window without padding and dilation."""
     return pool(output, input, kernel_size, stride)
 
 
-def adaptive_pool(
-    output: TracedTensor, input: TracedTensor, *_: Any, **__: Any
-) -> ReceptiveField | None:
+def adaptive_pool(output: TracedTensor, input: TracedTensor, *_: Any, **__: Any) -> Field:
     """Windows of one size and step if they divide the input; otherwise they differ by place."""
     field = input.field
     (h, w), (rows, columns) = _places(input), _places(output)
@@ -138,7 +132,7 @@ def adaptive_pool(
 
 def pad(
     output: TracedTensor, input: TracedTensor, pad: Any, mode: str = "constant", value: Any = None
-) -> ReceptiveField | None:
+) -> Field:
     """Constant padding depends on nothing; mirrored padding depends on places elsewhere."""
     field, pads = input.field, list(pad)
     if field is None or mode != "constant":
@@ -147,9 +141,7 @@ def pad(
     return field.windowed((1, 1), before=(top, left))
 
 
-def concatenated(
-    output: TracedTensor, tensors: Any, dim: int = 0, **kwargs: Any
-) -> ReceptiveField | None:
+def concatenated(output: TracedTensor, tensors: Any, dim: int = 0, **kwargs: Any) -> Field:
     """Maps joined along any axis but rows and columns."""
     if kwargs or _is_spatial(dim, output):
         return None
@@ -159,7 +151,7 @@ def concatenated(
 
 def reduced(
     output: TracedTensor, input: TracedTensor, dim: Any = None, *_: Any, **kwargs: Any
-) -> ReceptiveField | None:
+) -> Field:
     """Over rows and columns, all places count; over other axes, those in the same place."""
     field = input.field
     if isinstance(dim, TracedTensor):
@@ -171,26 +163,22 @@ def reduced(
     return (field, None, field.everywhere(_places(input)))[spatial]
 
 
-def along(
-    output: TracedTensor, input: TracedTensor, dim: Any = None, *_: Any, **__: Any
-) -> ReceptiveField | None:
+def along(output: TracedTensor, input: TracedTensor, dim: Any = None, *_: Any, **__: Any) -> Field:
     """Functions such as softmax mix the values along one axis."""
     return None if not isinstance(dim, int) or _is_spatial(dim, input) else input.field
 
 
-def parts(
-    output: TracedTensor, input: TracedTensor, size: Any, dim: int = 0, *_: Any
-) -> ReceptiveField | None:
+def parts(output: TracedTensor, input: TracedTensor, size: Any, dim: int = 0, *_: Any) -> Field:
     """Parts along any axis but rows and columns, which stay whole."""
     return None if _is_spatial(dim, input) else input.field
 
 
-def picked(output: TracedTensor, input: TracedTensor, dim: int, *_: Any) -> ReceptiveField | None:
+def picked(output: TracedTensor, input: TracedTensor, dim: int, *_: Any) -> Field:
     """A choice along an axis that is neither rows nor columns."""
     return None if _is_spatial(dim, input) else input.field
 
 
-def item(output: TracedTensor, input: TracedTensor, index: Any) -> ReceptiveField | None:
+def item(output: TracedTensor, input: TracedTensor, index: Any) -> Field:
     """Numbers and slices of the axes before rows and columns, which stay whole."""
     index = index if isinstance(index, tuple) else (index,)
     plain = all(type(part) in (int, slice) for part in index)
@@ -198,30 +186,24 @@ def item(output: TracedTensor, input: TracedTensor, index: Any) -> ReceptiveFiel
     return input.field if plain and all(part == slice(None) for part in spatial) else None
 
 
-def reshaped(
-    output: TracedTensor, input: TracedTensor, *_: Any, **__: Any
-) -> ReceptiveField | None:
+def reshaped(output: TracedTensor, input: TracedTensor, *_: Any, **__: Any) -> Field:
     """Values keep their order, so rows and columns of the same number hold the same values."""
     return input.field if output.dim() > 2 and _places(output) == _places(input) else None
 
 
-def swapped(
-    output: TracedTensor, input: TracedTensor, dim0: int, dim1: int
-) -> ReceptiveField | None:
+def swapped(output: TracedTensor, input: TracedTensor, dim0: int, dim1: int) -> Field:
     """Axes other than rows and columns change places."""
     return None if _is_spatial(dim0, input) or _is_spatial(dim1, input) else input.field
 
 
-def permuted(
-    output: TracedTensor, input: TracedTensor, *dims: Any, **kwargs: Any
-) -> ReceptiveField | None:
+def permuted(output: TracedTensor, input: TracedTensor, *dims: Any, **kwargs: Any) -> Field:
     """Rows and columns must stay the last axes."""
     flat = kwargs.get("dims") or (dims if isinstance(dims[0], int) else dims[0])
     last = [dim % input.dim() for dim in flat][-2:]
     return input.field if last == [input.dim() - 2, input.dim() - 1] else None
 
 
-def lengthened(output: TracedTensor, input: TracedTensor, dim: int) -> ReceptiveField | None:
+def lengthened(output: TracedTensor, input: TracedTensor, dim: int) -> Field:
     """One more axis before rows and columns."""
     return None if _is_spatial(dim, output) else input.field
 
@@ -243,11 +225,7 @@ def _pair(value: Any) -> Pair:
     return (sides[0], sides[0]) if len(sides) == 1 else (sides[0], sides[1])
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-_ELEMENTWISE = _names("""
+_ELEMENTWISE = """
     relu relu6 hardtanh hardswish hardsigmoid silu gelu elu selu celu leaky_relu rrelu mish sigmoid
     tanh logsigmoid softplus softsign tanhshrink hardshrink softshrink threshold prelu
     dropout dropout2d alpha_dropout feature_dropout feature_alpha_dropout
@@ -257,17 +235,15 @@ _ELEMENTWISE = _names("""
     gt ge lt le eq ne logical_and logical_or logical_not
     clone detach contiguous to float half double bfloat16 type type_as cpu cuda
     local_response_norm
-""")
-
-
-_OPERATORS = _names("add radd sub rsub mul rmul truediv rtruediv div rdiv pow rpow neg abs pos")
+"""
+_OPERATORS = "add radd sub rsub mul rmul truediv rtruediv div rdiv pow rpow neg abs pos"
 
 _RULES: dict[Rule, Iterable[str]] = {
     elementwise: [
-        *_ELEMENTWISE,
-        *(f"{name}_" for name in _ELEMENTWISE),
-        *(f"__{name}__" for name in _OPERATORS),
-        *(f"__i{name}__" for name in _OPERATORS),
+        *_ELEMENTWISE.split(),
+        *(f"{name}_" for name in _ELEMENTWISE.split()),
+        *(f"__{name}__" for name in _OPERATORS.split()),
+        *(f"__i{name}__" for name in _OPERATORS.split()),
     ],
     norm: ["group_norm", "instance_norm"],
     convolution: ["conv2d"],
@@ -309,10 +285,5 @@ def _by_function() -> dict[Any, Rule]:
 
 
 def rule_of(function: object) -> Rule | None:
-    """Return the rule of a torch function, or None.
-
-    Example:
-        >>> rule_of(torch.conv2d).__name__, rule_of(torch.sort)
-        ('convolution', None)
-    """
+    """Return the rule of a torch function, or None."""
     return _by_function().get(function)

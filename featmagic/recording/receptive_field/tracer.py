@@ -22,24 +22,21 @@ _FAST_PATHS = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.Transformer
 _any: Any = Tensor
 _stack: Any = overrides
 _is_wrapped: Any = torch._C._functorch.is_functorch_wrapped_tensor
-
 # Keeps modes of the user's, and of looks around this one, from seeing the work done here.
 _unseen: Any = torch._C.DisableTorchFunction
 
 # Functions that return no tensor and are called often.
 _QUIET = frozenset({Tensor.dim, Tensor.size, _any.shape.__get__})
-
 # After these, values may change while the tensor's version doesn't.
 _OPENING = frozenset(
     {_any.data.__get__, _any.data.__set__, Tensor.numpy, Tensor.__array__, Tensor.untyped_storage,
      Tensor.set_, Tensor.__dlpack__}
 )  # fmt: skip
-
 # They return memory that other functions fill.
 _EMPTY = frozenset({torch.empty_like, Tensor.new_empty, Tensor.new_empty_strided})
 
+# Values that hold no tensor.
 _PLAIN = frozenset({int, float, bool, str, type(None)})
-
 _UNKNOWN = TracedTensor(())
 
 
@@ -48,10 +45,6 @@ class Trace(TorchFunctionMode):
 
     A tensor is known by its identity and its version. What was computed or changed by a function
     without a rule is unknown, and so is whatever is computed from it.
-
-    Args:
-        image: the image that the model is given.
-        constants: the tensors that don't depend on the image.
     """
 
     def __init__(self, image: Tensor, constants: Constants) -> None:
@@ -155,11 +148,7 @@ class Trace(TorchFunctionMode):
 
 
 class Constants:
-    """Tensors that don't depend on the inputs of a model: its parameters and buffers.
-
-    Args:
-        modules: the modules of the model.
-    """
+    """Tensors that don't depend on the inputs of a model: its parameters and buffers."""
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         self._buffers: dict[int, tuple[Callable[[], Tensor | None], int]] = {}
@@ -178,15 +167,7 @@ class Constants:
 
 
 def constants_of(modules: Collection[nn.Module]) -> Constants | None:
-    """Return the tensors of these modules that don't depend on an image.
-
-    Returns:
-        None if tracing would change the last bits of what the modules compute.
-
-    Example:
-        >>> constants_of([nn.MultiheadAttention(8, 2)]) is None
-        True
-    """
+    """Return the constants; None if tracing would change the last bits of what modules compute."""
     if any(isinstance(module, _FAST_PATHS) for module in modules):
         return None
     if not CAN_RUN_EAGER and any(map(is_compiled, modules)):
