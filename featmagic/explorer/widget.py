@@ -17,10 +17,11 @@ import traitlets
 from torch import Tensor
 
 from featmagic.explorer.protocol import (
-    CHECKS,
+    CHOICES,
     NoSuchChoice,
     answer,
     channels_of,
+    check_choice,
     check_number,
 )
 from featmagic.explorer.session import Session, changes
@@ -265,11 +266,11 @@ class Explorer(KernelWidget):
             raise FeatmagicError("This explorer is closed: feature_maps.explore() opens another.")
         return self._session
 
-    @traitlets.validate(*CHECKS)
+    @traitlets.validate(*CHOICES)
     def _check(self, proposal: Any) -> Any:
+        name, value = proposal["trait"].name, proposal["value"]
         try:
-            check = CHECKS[proposal["trait"].name]
-            return check(self._open_session(), self, proposal["value"])
+            return check_choice(self._open_session(), self.layer, self.settings, name, value)
         except FeatmagicError as error:
             raise NoSuchChoice(str(error)) from None
 
@@ -280,7 +281,7 @@ class Explorer(KernelWidget):
         channels = channels_of(session.layer(self.layer))
         for name, other in (("channel", channels[0]), ("sample", 0), ("position", None)):
             try:
-                CHECKS[name](session, self, getattr(self, name))
+                check_choice(session, self.layer, self.settings, name, getattr(self, name))
             except FeatmagicError:
                 setattr(self, name, other)
 
