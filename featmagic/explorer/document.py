@@ -129,11 +129,7 @@ class Document:
 
 
 def document(
-    activations: Sequence[Activation],
-    view: View,
-    *,
-    maps: str = "feature_maps",
-    inputs: int = 0,
+    activations: Sequence[Activation], view: View, *, maps: str = "feature_maps", inputs: int = 0
 ) -> Document:
     """Make the document of some activations, within the `max_bytes` of the view.
 

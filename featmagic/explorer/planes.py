@@ -86,13 +86,6 @@ def sample_planes(activation: Activation, view: View, sample: int = 0) -> Sample
 
     Raises:
         FeatmagicError: If the sample, a channel, the layout or the grid doesn't exist.
-
-    Example:
-        >>> import torch
-        >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(2, 5, 8, 6))
-        >>> planes = sample_planes(act, View(layout="NCHW"), 1)
-        >>> planes.values.shape, planes.place_index.index(4, 7, 5)
-        (torch.Size([5, 8, 6]), (1, 4, 7, 5))
     """
     whole = view.only("selection", *AXES, sample=str(sample), max=0)
     layout = layout_of(activation, whole)

@@ -14,8 +14,6 @@ from featmagic.explorer.settings import SETTINGS
 from featmagic.options.validators import whole
 from featmagic.support.errors import FeatmagicError, did_you_mean
 
-CHOICES = ("layer", "channel", "sample", "position", "settings")
-
 
 class NoSuchChoice(FeatmagicError, TraitError):
     """A value that a trait can't have; a `TraitError`, at which traitlets undoes the change."""
@@ -62,7 +60,7 @@ def check_choice(
         session: What the explorer shows.
         layer: The layer that is chosen now.
         settings: The settings as they are now.
-        name: One of `CHOICES`.
+        name: The trait: `layer`, `channel`, `sample`, `position`, `input` or `settings`.
         value: What is chosen.
 
     Raises:
@@ -72,12 +70,19 @@ def check_choice(
         case "layer":
             return session.layer(value)["key"]
         case "channel":
-            return check_number(name, value, channels_of(session.layer(layer)), f" in {layer}")
+            return _check_number(name, value, channels_of(session.layer(layer)), f" in {layer}")
         case "sample":
             count = max(layer["samples"] for layer in session.layers.values())
-            return check_number(name, value, range(count))
+            return _check_number(name, value, range(count))
         case "position":
             return _check_position(value, session.layer(layer))
+        case "input":
+            count = session.shown.text["inputs"]
+            if not count:
+                raise FeatmagicError(
+                    "There are no inputs: explore(model=model, inputs=xs) brings some."
+                )
+            return _check_number(name, value, range(count))
     text = session.shown.text
     return change_settings(value, text["settings"] | dict(settings or {}), [*text["cmaps"]])
 
@@ -88,7 +93,7 @@ def channels_of(layer: LayerText) -> Sequence[int]:
     return planes["channels"] if planes else [0]
 
 
-def check_number(name: str, value: Any, numbers: Collection[int], where: str = "") -> int:
+def _check_number(name: str, value: Any, numbers: Collection[int], where: str = "") -> int:
     """Return the value if it is one of the numbers, or raise an error that lists them."""
     number: int = whole()(name, value)
     if number in numbers:

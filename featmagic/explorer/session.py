@@ -120,21 +120,9 @@ def check_inside(y: int, x: int, height: int, width: int) -> None:
 
 
 def open_session(
-    activations: Sequence[Activation],
-    view: View,
-    maps: str = "feature_maps",
-    inputs: int = 0,
+    activations: Sequence[Activation], view: View, maps: str = "feature_maps", inputs: int = 0
 ) -> Session:
-    """Open a session of some activations; the arguments and errors are those of `document`.
-
-    Example:
-        >>> import torch
-        >>> act = Activation("act", "act", "ReLU", 1, torch.arange(12.0).reshape(1, 3, 2, 2))
-        >>> session = open_session([act], View(explore=True, layout="NCHW"))
-        >>> session.plane("act", 0, 2), session.value("act", 0, 2, 1, 0)
-        (tensor([[ 8.,  9.],
-                [10., 11.]]), 10.0)
-    """
+    """Open a session of some activations; the arguments and errors are those of `document`."""
     shown = document(activations, view, maps=maps, inputs=inputs)
     return Session({each.key: each for each in activations}, view, shown)
 

@@ -16,14 +16,7 @@ import anywidget
 import traitlets
 from torch import Tensor
 
-from featmagic.explorer.protocol import (
-    CHOICES,
-    NoSuchChoice,
-    answer,
-    channels_of,
-    check_choice,
-    check_number,
-)
+from featmagic.explorer.protocol import NoSuchChoice, answer, channels_of, check_choice
 from featmagic.explorer.session import Session, changes
 from featmagic.explorer.settings import SETTINGS
 from featmagic.support.environment import (
@@ -36,9 +29,7 @@ from featmagic.support.errors import FeatmagicError, one_line
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
-
 _STATIC = Path(__file__).parent / "static"
-
 
 # Bytes in a message: small enough that what the user clicks on needn't wait for all the rest.
 _PARCEL = 2 * 10**6
@@ -266,7 +257,7 @@ class Explorer(KernelWidget):
             raise FeatmagicError("This explorer is closed: feature_maps.explore() opens another.")
         return self._session
 
-    @traitlets.validate(*CHOICES)
+    @traitlets.validate("layer", "channel", "sample", "position", "settings")
     def _check(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         try:
@@ -288,7 +279,7 @@ class Explorer(KernelWidget):
     @traitlets.validate("input")
     def _show_input(self, proposal: Any) -> int | None:
         """Show an input unless it is shown already; if that fails, nothing changes."""
-        number = self._check_input(proposal["value"])
+        number = None if proposal["value"] is None else self._check(proposal)
         if number == self._picked:
             return number
         if number is None or self._rerun is None:
@@ -297,17 +288,6 @@ class Explorer(KernelWidget):
             self._show(self._run(self._rerun, number))
         self._picked = number
         return number
-
-    def _check_input(self, value: Any) -> int | None:
-        if value is None:
-            return None
-        count = self._open_session().shown.text["inputs"]
-        if not count:
-            raise NoSuchChoice("There are no inputs: explore(model=model, inputs=xs) brings some.")
-        try:
-            return check_number("input", value, range(count))
-        except FeatmagicError as error:
-            raise NoSuchChoice(str(error)) from None
 
     def _run(self, rerun: Callable[[int], Session], number: int) -> Session:
         self.send({"busy": True})
@@ -338,20 +318,11 @@ if Explorer.__doc__:  # python -OO has none
 
 # The mark in a PNG by which the script finds the picture of a widget among others
 
-
 _TAIL = 128  # characters of base64: they hold the mark
 
 
 def mark_png(png: bytes, name: str) -> bytes:
-    r"""Return the PNG with a name in it, which makes it different from others of the same pixels.
-
-    Example:
-        >>> import numpy as np
-        >>> from featmagic.render.png import encode_gray_png
-        >>> png = mark_png(encode_gray_png(np.zeros((1, 1), np.uint8)), "a1")
-        >>> png[-29:-16]
-        b'tEXtwidget\x00a1'
-    """
+    """Return the PNG with a name in it, which makes it different from others of the same pixels."""
     body, end = png[:-12], png[-12:]
     text = b"tEXt" + b"widget\0" + name.encode()
     size, checksum = struct.pack(">I", len(text) - 4), struct.pack(">I", zlib.crc32(text))
@@ -364,7 +335,6 @@ def tail(png: bytes) -> str:
 
 
 # A cell that runs again closes what its earlier run opened
-
 
 _widgets_of_cells: dict[str, tuple[str, WeakSet[Any]]] = {}  # by cell: its last run, and widgets
 
