@@ -126,13 +126,13 @@ def _words(planes: Planes, form: str) -> tuple[str, ...]:
     return (*picked, *filter(None, [planes.read if form != "fold" else ""]), *words)
 
 
-def _likeness(stack: Planes, view: View, activation: Activation) -> tuple[int, ...] | None:
+def _likeness(planes: Planes, view: View, activation: Activation) -> tuple[int, ...] | None:
     """Return the channels in the order of `--sort similar`."""
     if view.sort != "similar":
         return None
     every = view.only("order", topk=None, max=0)
-    _, order = rank(stack, every, activation.key, activation.cache)
-    return None if order is None else tuple(stack.indices[place] for place in order.tolist())
+    _, order = rank(planes, every, activation.key, activation.cache)
+    return None if order is None else tuple(planes.indices[place] for place in order.tolist())
 
 
 def _place_index(

@@ -57,13 +57,12 @@ def _still(activations: Sequence[Activation], view: View, most: int) -> Still:
         replace(small, max=count, topk=small.topk and min(small.topk, count))
         for count in (16, 4, 1)
     ]
-    caption = ""
     for how in (whole, small, *fewer):
         drawing = draw(first, how, PAGE)
-        caption, picture = drawing.caption, mosaic_png(drawing.mosaic) if drawing.mosaic else b""
+        picture = mosaic_png(drawing.mosaic) if drawing.mosaic else b""
         if len(picture) <= most:
-            return Still(caption, picture)
-    return Still(caption, b"")
+            return Still(drawing.caption, picture)
+    return Still(drawing.caption, b"")
 
 
 def _add_samples(session: Session) -> None:

@@ -57,7 +57,8 @@ def compose_screen(state: ExplorerState, columns: int, rows: int) -> list[StyleA
         lines = list(_grid_lines(state, layout, columns))
     else:
         lines = list(_layers_and_grid(state, table, layout))
-    lines = [*lines[:above], *[[]] * (rows - min(len(lines), above) - len(status))]
+    lines = lines[:above]
+    lines += [[] for _ in range(rows - len(lines) - len(status))]
     return lines + [_status(text, columns) for text in status]
 
 
