@@ -80,28 +80,6 @@ class KernelWidget(anywidget.AnyWidget):
         if layout is not None:
             layout.close()
 
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what the user chose in the browser; an invalid choice is undone there."""
-        if self._session is None:
-            return
-        chosen = dict(sync_data)
-        picks_input = "input" in chosen
-        number = chosen.pop("input", None)
-        try:
-            super().set_state(chosen)
-        except FeatmagicError:
-            self.send_state([name for name in chosen if name in self.keys])
-        if picks_input:
-            run_in_main_thread(partial(self._pick, number))
-
-    def _pick(self, number: Any) -> None:
-        """Take the input that the user picked in the browser, and report an error there."""
-        try:
-            self.input = number
-        except (Exception, KeyboardInterrupt) as error:
-            self.send_state("input")
-            self.send({"busy": False, "error": one_line(error)})
-
     def _hear(self, question: Any, _: Any) -> None:
         """Answer a question of the script; the answer to an invalid one says what is wrong."""
         if not isinstance(question, dict) or self._session is None:
@@ -251,6 +229,28 @@ class Explorer(KernelWidget):
         """Release every tensor; a notebook shows the grid in its place."""
         super().close()
         self._rerun = None
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the user chose in the browser; an invalid choice is undone there."""
+        if self._session is None:
+            return
+        chosen = dict(sync_data)
+        picks_input = "input" in chosen
+        number = chosen.pop("input", None)
+        try:
+            super().set_state(chosen)
+        except FeatmagicError:
+            self.send_state([name for name in chosen if name in self.keys])
+        if picks_input:
+            run_in_main_thread(partial(self._pick, number))
+
+    def _pick(self, number: Any) -> None:
+        """Take the input that the user picked in the browser, and report an error there."""
+        try:
+            self.input = number
+        except (Exception, KeyboardInterrupt) as error:
+            self.send_state("input")
+            self.send({"busy": False, "error": one_line(error)})
 
     def _open_session(self) -> Session:
         if self._session is None:
