@@ -41,3 +41,12 @@ def test_the_grid_in_place_of_an_explorer_leaves_out_options_without_a_use():
     view = View(explore=True, layout="NCHW", slice="mip", alpha=0.5)
     layer = Activation("act", "act", "ReLU", 1, torch.zeros(2, 5, 8, 6))
     assert grid_view(layer, view, 1) == View(layout="NCHW")
+
+
+def test_a_plane_is_a_view_of_the_tensor_and_a_value_is_as_exact_as_it():
+    layer = Activation("act", "act", "ReLU", 1, torch.arange(12.0).reshape(1, 3, 2, 2))
+    session = open_session([layer], VIEW)
+    plane = session.plane("act", 0, 2)
+    assert plane.tolist() == [[8, 9], [10, 11]]
+    assert plane.data_ptr() == layer.tensor[0, 2].data_ptr()
+    assert session.value("act", 0, 2, 1, 0) == 10
