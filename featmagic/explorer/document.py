@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from featmagic.explorer.budget import Share, fits, limits, shares
-from featmagic.explorer.encoding import EncodedPlanes, dead_in, encode_planes
+from featmagic.explorer.budget import Share, limits, shares
+from featmagic.explorer.encoding import PlanesText, encode_planes
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
 from featmagic.explorer.settings import COLORMAPS, settings_of
 from featmagic.options.colormaps import is_diverging
@@ -21,53 +19,13 @@ from featmagic.options.view import AXES, TAKEN, View
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.input_image import explorer_image
 from featmagic.planes.layout import check_used, fitting
+from featmagic.planes.measurements import constant_planes, to_host, value_range
 from featmagic.recording.records import Activation, shape_of
 from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.render.png import encode_png
 from featmagic.support.errors import FeatmagicError
 
 # The schema: every key of the document that the front end reads
-
-
-class PlaceIndexText(TypedDict):
-    """Where in the tensor each value of the planes lies, as in `PlaceIndex`."""
-
-    shape: tuple[int, ...]
-    steps: tuple[int, ...]
-
-
-class PrefixText(TypedDict):
-    """The prefix tokens: their names, and their values for each plane."""
-
-    names: list[str]
-    values: list[list[float | None]]
-
-
-class PlanesText(TypedDict):
-    """The planes of one layer and sample; the file with the given id holds their values.
-
-    The file is an 8-bit gray PNG of all planes under each other, `height` by `width` pixels each,
-    where `shrink` by `shrink` values of a plane of the size `full` are averaged to a pixel. The
-    lists have an item for each plane: None stands for a statistic of no finite value.
-    """
-
-    id: str
-    height: int
-    width: int
-    full: list[int]
-    shrink: int
-    channels: list[int]
-    low: list[float | None]
-    high: list[float | None]
-    mean: list[float | None]
-    std: list[float | None]
-    absmean: list[float | None]
-    zeros: list[float | None]
-    nan: list[int]
-    inf: list[int]
-    order: list[int] | None
-    reach: PlaceIndexText | None
-    prefix: PrefixText | None
 
 
 class LayerFiguresText(TypedDict):
@@ -149,9 +107,7 @@ CODES = {
     "gap": GAP,
 }
 
-
 # The document
-
 
 # Bytes of text besides those of planes: for the colormaps and such, and for each layer.
 _BYTES_OF_DOCUMENT, _BYTES_OF_LAYER = 15_000, 700
@@ -173,11 +129,7 @@ class Document:
 
 
 def document(
-    activations: Sequence[Activation],
-    view: View,
-    *,
-    maps: str = "feature_maps",
-    inputs: int = 0,
+    activations: Sequence[Activation], view: View, *, maps: str = "feature_maps", inputs: int = 0
 ) -> Document:
     """Make the document of some activations, within the `max_bytes` of the view.
 
@@ -201,33 +153,31 @@ def document(
     """
     if not activations:
         raise FeatmagicError("Nothing to explore: no pass of the model has run yet.")
-    views = {each.key: fitting(each, view, len(activations)) for each in activations}
-    samples = {each.key: first_sample(each, views[each.key]) for each in activations}
-    planes = {
-        each.key: None
-        if undrawable(each.tensor)
-        else sample_planes(each, views[each.key], samples[each.key])
-        for each in activations
-    }
-    _check_used(planes.values(), views.values(), view)
-    images, files, words = image_text(activations[0], max(samples.values()), view)
+    views = [fitting(each, view, len(activations)) for each in activations]
+    samples = [first_sample(each, own) for each, own in zip(activations, views, strict=True)]
+    planes = [
+        None if undrawable(each.tensor) else sample_planes(each, own, sample)
+        for each, own, sample in zip(activations, views, samples, strict=True)
+    ]
+    _check_used(planes, views, view)
+    images, files, words = image_text(activations[0], max(samples), view)
     spent = sum(map(len, files.values())) + _BYTES_OF_DOCUMENT + _BYTES_OF_LAYER * len(planes)
-    plan, is_kept = _plan(planes, view.max_bytes - spent)
+    sizes = [(0, 0, 0) if each is None else each.values.shape for each in planes]
+    plan = shares(sizes, view.max_bytes - spent)
+    words += limits(sizes, plan, view.max_bytes - spent, view.max_bytes)
     layers = []
-    for activation in activations:
-        key = activation.key
-        encoded = _encoded(planes[key], samples[key], plan[key])
-        if encoded is not None:
-            files[planes_id(key, encoded.sample)] = encoded.png
-        layers.append(layer_text(activation, planes[key], encoded, views[key]))
-    counts = {key: len(each.channels) for key, each in planes.items() if each is not None}
-    words += limits(layers, counts, view.max_bytes, held=is_kept)
+    for parts in zip(activations, views, samples, planes, plan, strict=True):
+        layer, file = _layer_text(*parts)
+        layers.append(layer)
+        files |= file
     cmaps = list(dict.fromkeys([*COLORMAPS, *filter(None, [view.cmap])]))
+    colors = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
     text: DocumentText = {
         "layers": layers,
-        "cmaps": {name: _color_table(name) for name in cmaps},
+        "cmaps": {name: b64encode(palette(name)[: 3 * LEVELS]).decode() for name in cmaps},
         "diverging": [name for name in cmaps if is_diverging(name)],
-        "special": _special_colors(),
+        # The bytes that are no levels have the same colors in all colormaps.
+        "special": {name: colors[code].tolist() for name, code in CODES.items()},
         "levels": LEVELS,
         "codes": CODES,
         "settings": settings_of(view),
@@ -237,7 +187,8 @@ def document(
         "images": images,
         "words": words,
     }
-    return Document(text, files, plan)
+    keys = [activation.key for activation in activations]
+    return Document(text, files, dict(zip(keys, plan, strict=True)))
 
 
 def first_sample(activation: Activation, view: View) -> int:
@@ -249,69 +200,12 @@ def first_sample(activation: Activation, view: View) -> int:
 
 
 def grid_view(activation: Activation, view: View, layers: int) -> View:
-    """Return the view of a layer's grid, for readers who don't see the explorer.
-
-    Args:
-        activation: One of the layers that are explored.
-        view: The explorer's.
-        layers: The number of layers that are explored: a layout may be meant for others.
-
-    Example:
-        >>> import torch
-        >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(2, 5, 8, 6))
-        >>> explored = View(explore=True, layout="NCHW", slice="mip", alpha=0.5)
-        >>> grid_view(act, explored, 1) == View(layout="NCHW")
-        True
-    """
+    """Return the view of a layer's grid, for readers who don't see the explorer of all layers."""
     view = fitting(activation, view, layers).only(*TAKEN["grid"])
     if undrawable(activation.tensor):
         return view
     used = sample_planes(activation, view, first_sample(activation, view)).used
     return view.without(*AXES - {"layout"} - used)
-
-
-def _check_used(planes: Iterable[SamplePlanes | None], views: Iterable[View], view: View) -> None:
-    """Refuse an option that makes no difference to any layer."""
-    drawable = [each for each in planes if each is not None]
-    used = {option for each in drawable for option in each.used}
-    used |= {"layout"} if any(each.layout for each in views) else set()
-    if drawable:
-        check_used(used, view)
-
-
-def _plan(planes: Mapping[str, SamplePlanes | None], budget: int) -> tuple[dict[str, Share], bool]:
-    """Return how much of each layer travels, by key, and whether that keeps the budget."""
-    sizes = [(0, 0, 0) if each is None else _size_of(each) for each in planes.values()]
-    plan = shares(sizes, budget)
-    return dict(zip(planes, plan, strict=True)), fits(sizes, plan, budget)
-
-
-def _size_of(planes: SamplePlanes) -> tuple[int, int, int]:
-    count, height, width = planes.values.shape
-    return count, height, width
-
-
-def _encoded(planes: SamplePlanes | None, sample: int, share: Share) -> EncodedPlanes | None:
-    return None if planes is None else encode_planes(planes, sample, share.shrink, share.most)
-
-
-def _start(layers: Sequence[LayerText]) -> StartText:
-    """Select the first channel of the first layer that has a picture."""
-    layer = next((each for each in layers if each["plates"]), layers[0])
-    sample, planes = next(iter(layer["plates"].items()), ("0", None))
-    channel = planes["channels"][0] if planes else 0
-    return {"layer": layer["key"], "channel": channel, "sample": int(sample)}
-
-
-def _color_table(cmap: str) -> str:
-    """Return the colors of the levels, RGB, as base64 text."""
-    return b64encode(palette(cmap)[: 3 * LEVELS]).decode()
-
-
-def _special_colors() -> dict[str, list[int]]:
-    """Return the colors of the bytes that are no levels: they are the same in all colormaps."""
-    colors = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
-    return {name: colors[code].tolist() for name, code in CODES.items()}
 
 
 def image_text(
@@ -331,7 +225,24 @@ def image_text(
     return {str(sample): image}, {image["id"]: encode_png(pixels, b"")}, []
 
 
-_NO_FIGURES: LayerFiguresText = {
+def _check_used(planes: Iterable[SamplePlanes | None], views: Iterable[View], view: View) -> None:
+    """Refuse an option that makes no difference to any layer."""
+    drawable = [each for each in planes if each is not None]
+    used = {option for each in drawable for option in each.used}
+    used |= {"layout"} if any(each.layout for each in views) else set()
+    if drawable:
+        check_used(used, view)
+
+
+def _start(layers: Sequence[LayerText]) -> StartText:
+    """Select the first channel of the first layer that has a picture."""
+    layer = next((each for each in layers if each["plates"]), layers[0])
+    sample, planes = next(iter(layer["plates"].items()), ("0", None))
+    channel = planes["channels"][0] if planes else 0
+    return {"layer": layer["key"], "channel": channel, "sample": int(sample)}
+
+
+NO_FIGURES: LayerFiguresText = {
     "dead": 0,
     "dead_of": 0,
     "nan": 0,
@@ -342,20 +253,10 @@ _NO_FIGURES: LayerFiguresText = {
 }
 
 
-def layer_text(
-    activation: Activation,
-    planes: SamplePlanes | None,
-    encoded: EncodedPlanes | None,
-    view: View,
-) -> LayerText:
-    """Return the text of a layer.
-
-    Args:
-        activation: The layer as it was captured.
-        planes: Its planes; None if it has no picture.
-        encoded: What travels of them; None if it has no picture.
-        view: How its axes are read.
-    """
+def _layer_text(
+    activation: Activation, view: View, sample: int, planes: SamplePlanes | None, share: Share
+) -> tuple[LayerText, dict[str, bytes]]:
+    """Return the text of a layer, and the file of its planes if it has a picture."""
     tensor = activation.tensor
     text: LayerText = {
         "key": activation.key,
@@ -372,118 +273,47 @@ def layer_text(
         "noun": "",
         "of": 0,
         "samples": 1,
-        **_NO_FIGURES,
+        **NO_FIGURES,
     }
-    if planes is None or encoded is None:
-        return text
-    dead, dead_of = dead_in(planes)
-    nan, inf = _nonfinite(planes, encoded)
-    return {
+    if planes is None:
+        return text, {}
+    encoded, png = encode_planes(activation.key, sample, planes, share)
+    text = {
         **text,
-        "plates": {str(encoded.sample): planes_text(activation.key, planes, encoded)},
-        "words": list(planes.words),
+        "plates": {str(sample): encoded},
+        "words": [*planes.words],
         "noun": planes.noun,
         "of": planes.total,
         "samples": samples_in(activation, view),
+        **_figures(activation, planes, encoded),
+    }
+    return text, {encoded["id"]: png}
+
+
+def _figures(activation: Activation, planes: SamplePlanes, encoded: PlanesText) -> LayerFiguresText:
+    dead, dead_of = _dead(planes)
+    nan, inf = sum(encoded["nan"]), sum(encoded["inf"])
+    rest = planes.values[len(encoded["channels"]) :]  # the planes that don't travel
+    if len(rest):
+        nan, inf = nan + int(rest.isnan().sum()), inf + int(rest.isinf().sum())
+    # The field is that of a value, if the planes are as the module returned them.
+    as_returned = activation.tensor.shape[-2:] == planes.values.shape[-2:]
+    field = activation.field if planes.spatial and as_returned else None
+    return {
         "dead": dead,
         "dead_of": dead_of,
         "nan": nan,
         "inf": inf,
         "spatial": planes.spatial,
         "signed": planes.signed,
-        "field": _field(activation, planes),
+        "field": None if field is None else field.as_list(),
     }
 
 
-def layer_without_planes(layer: LayerText, reason: str) -> LayerText:
-    """Return the text of a layer that has no picture this time, and why."""
-    return {**layer, **_NO_FIGURES, "reason": reason, "plates": {}}
-
-
-def _field(activation: Activation, planes: SamplePlanes) -> list[int] | None:
-    """Return the receptive field of a value, if the planes are as the module returned them."""
-    as_returned = activation.tensor.shape[-2:] == planes.values.shape[-2:]
-    field = activation.field if planes.spatial and as_returned else None
-    return None if field is None else field.as_list()
-
-
-def _nonfinite(planes: SamplePlanes, encoded: EncodedPlanes) -> tuple[int, int]:
-    """Count NaN and infinities, also in the planes that don't travel."""
-    figures = encoded.figures
-    nan, inf = figures.nan.sum(), figures.inf.sum()
-    rest = planes.values[len(figures.nan) :]
-    if len(rest):
-        nan, inf = nan + int(rest.isnan().sum()), inf + int(rest.isinf().sum())
-    return int(nan), int(inf)
-
-
-def planes_id(key: str, sample: int) -> str:
-    """Return the id of the file with the planes of a layer and sample."""
-    return f"{key}/{sample}"
-
-
-_EXACT, _ROUGH = 9, 5  # digits: of the ends of a range, as float32 has them; of other figures
-
-
-def planes_text(key: str, planes: SamplePlanes, encoded: EncodedPlanes) -> PlanesText:
-    """Return the text of the planes of one sample; their file travels beside it.
-
-    Args:
-        key: The activation's key.
-        planes: The planes.
-        encoded: What travels of them.
-    """
-    figures = encoded.figures
-    exact = _EXACT if planes.values.dtype == torch.float32 else None
-    has_values = figures.low <= figures.high  # else no value is finite, and there is no mean
-    return {
-        "id": planes_id(key, encoded.sample),
-        "height": encoded.size[0],
-        "width": encoded.size[1],
-        "full": list(encoded.full),
-        "shrink": encoded.shrink,
-        "channels": list(encoded.channels),
-        "low": _rounded(figures.low, exact),
-        "high": _rounded(figures.high, exact),
-        "mean": _rounded(np.where(has_values, figures.mean, np.nan), _ROUGH),
-        "std": _rounded(np.where(has_values, figures.std, np.nan), _ROUGH),
-        "absmean": _rounded(np.where(has_values, figures.absmean, np.nan), _ROUGH),
-        "zeros": _rounded(figures.zeros, _ROUGH),
-        "nan": figures.nan.astype(int).tolist(),
-        "inf": figures.inf.astype(int).tolist(),
-        "order": None if planes.order is None else list(planes.order),
-        "reach": _place_index(planes),
-        "prefix": _prefix(encoded),
-    }
-
-
-def _rounded(numbers: NDArray[np.float64], digits: int | None) -> list[Any]:
-    """Round numbers to some digits (to none if None), with None for those that aren't finite."""
-    finite = np.isfinite(numbers)
-    rounded = numbers if digits is None else _shortened(numbers, digits)
-    if not finite.all():
-        rounded = rounded.astype(object)
-        rounded[~finite] = None
-    items: list[Any] = rounded.tolist()
-    return items
-
-
-def _shortened(numbers: NDArray[np.float64], digits: int) -> NDArray[np.float64]:
-    """Round numbers to some digits, except those for which the factor is out of range."""
-    with np.errstate(all="ignore"):
-        places = digits - 1 - np.floor(np.log10(np.abs(np.where(numbers == 0, 1, numbers))))
-        factor = 10.0**places
-        short = np.round(numbers * factor) / factor
-    return np.where(np.isfinite(short), short, numbers)
-
-
-def _place_index(planes: SamplePlanes) -> PlaceIndexText | None:
-    index = planes.place_index
-    return None if index is None else {"shape": index.shape, "steps": index.steps}
-
-
-def _prefix(encoded: EncodedPlanes) -> PrefixText | None:
-    if encoded.prefix is None:
-        return None
-    values, names = encoded.prefix
-    return {"names": list(names), "values": _rounded(values, _ROUGH)}
+def _dead(planes: SamplePlanes) -> tuple[int, int]:
+    """Count the channels that hold one finite value only, and those of which that can be told."""
+    rows = planes.channel_values.flatten(1)
+    if rows.shape[1] < 2:
+        return 0, 0
+    (ends,) = to_host(value_range(rows, 1))
+    return int(np.count_nonzero(constant_planes(**ends))), len(rows)

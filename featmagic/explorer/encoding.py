@@ -1,122 +1,119 @@
-"""Planes as bytes: an 8-bit gray PNG, with the range and the statistics of each plane."""
+"""Planes as they travel: an 8-bit gray PNG, and text with the range and statistics of each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
+from typing import Any, TypedDict
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from featmagic.explorer.budget import Share
 from featmagic.explorer.planes import SamplePlanes
 from featmagic.planes.dtypes import Pixels
 from featmagic.planes.heat_map import block_average
-from featmagic.planes.measurements import (
-    Array,
-    constant_planes,
-    range_or_zero,
-    to_host,
-    value_range,
-)
+from featmagic.planes.measurements import Array, range_or_zero, to_host
 from featmagic.planes.statistics import PlaneStatistics, plane_statistics
 from featmagic.render.color import levels, palette_indices
 from featmagic.render.palette import GAP
 from featmagic.render.png import encode_gray_png
 
+_EXACT, _ROUGH = 9, 5  # digits: of the ends of a range, as float32 has them; of other figures
 
-@dataclass(frozen=True, eq=False)
-class EncodedPlanes:
-    """The planes of one layer and one sample, as they travel.
 
-    Attributes:
-        sample: the sample they are of.
-        png: 8-bit gray, the planes under each other. A byte b below 248 is the value
-            low + b / 247 * (high - low) of its plane; others are as in `palette`.
-        size: of a plane in the PNG, (height, width).
-        full: of a plane in the tensor.
-        shrink: how many values a side are averaged to one.
-        channels: which planes are in the PNG: all, unless some are left out.
-        figures: the statistics of those planes.
-        prefix: the values of the prefix tokens in each of those, `(P, T)`, and the tokens' names.
+class PlanesText(TypedDict):
+    """The planes of one layer and sample; the file with the given id holds their values.
+
+    The file is an 8-bit gray PNG of all planes under each other, `height` by `width` pixels each,
+    where `shrink` by `shrink` values of a plane of the size `full` are averaged to a pixel. The
+    lists have an item for each plane: None stands for a statistic of no finite value. `reach` has
+    the fields of a `PlaceIndex`; `prefix` has the `names` of the prefix tokens and their `values`.
     """
 
-    sample: int
-    png: bytes
-    size: tuple[int, int]
-    full: tuple[int, int]
+    id: str
+    height: int
+    width: int
+    full: list[int]
     shrink: int
-    channels: tuple[int, ...]
-    figures: PlaneStatistics
-    prefix: tuple[Array, tuple[str, ...]] | None = None
+    channels: list[int]
+    low: list[float | None]
+    high: list[float | None]
+    mean: list[float | None]
+    std: list[float | None]
+    absmean: list[float | None]
+    zeros: list[float | None]
+    nan: list[int]
+    inf: list[int]
+    order: list[int] | None
+    reach: dict[str, tuple[int, ...]] | None
+    prefix: dict[str, list[Any]] | None
 
 
 def encode_planes(
-    planes: SamplePlanes, sample: int = 0, shrink: int = 1, most: int | None = None
-) -> EncodedPlanes:
-    """Encode planes on their device: one byte a value leaves it.
-
-    Args:
-        planes: of one sample.
-        sample: its number.
-        shrink: how many values a side are averaged to one.
-        most: how many planes, the first ones; all, if None.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.planes import sample_planes
-        >>> from featmagic.options.view import View
-        >>> act = Activation("act", "act", "ReLU", 1, torch.tensor([[[[1.0, 3.0]]]]))
-        >>> encoded = encode_planes(sample_planes(act, View(layout="NCHW")))
-        >>> encoded.size, encoded.figures.low, encoded.figures.high
-        ((1, 2), array([1.]), array([3.]))
-    """
-    values = planes.values[:most]
+    key: str, sample: int, planes: SamplePlanes, share: Share
+) -> tuple[PlanesText, bytes]:
+    """Encode the share of a layer's planes that travels: one byte a value leaves their device."""
+    values = planes.values[: share.most]
     statistics = plane_statistics(values, planes.padding)
-    pixels = _encode(values, statistics, planes.padding, shrink)
+    pixels = _encode(values, statistics, planes.padding, share.shrink)
     height, width = pixels.shape[1:]
-    prefix = None
+    exact = _EXACT if values.dtype == torch.float32 else None
+    has_values = statistics.low <= statistics.high  # else no value is finite, and there is no mean
+    prefix: dict[str, list[Any]] | None = None
     if planes.prefix is not None:
-        tokens, names = planes.prefix
-        prefix = to_host({"tokens": tokens[:most]})[0]["tokens"], names
-    return EncodedPlanes(
-        sample=sample,
-        png=encode_gray_png(pixels.reshape(-1, width)),
-        size=(height, width),
-        full=(values.shape[1], values.shape[2]),
-        shrink=shrink,
-        channels=planes.channels[:most],
-        figures=statistics,
-        prefix=prefix,
-    )
+        (tokens,) = to_host({"values": planes.prefix[0][: share.most]})
+        prefix = {"names": [*planes.prefix[1]], "values": _rounded(tokens["values"], _ROUGH)}
+    text: PlanesText = {
+        "id": f"{key}/{sample}",
+        "height": height,
+        "width": width,
+        "full": [*values.shape[1:]],
+        "shrink": share.shrink,
+        "channels": [*planes.channels[: share.most]],
+        "low": _rounded(statistics.low, exact),
+        "high": _rounded(statistics.high, exact),
+        "mean": _rounded(np.where(has_values, statistics.mean, np.nan), _ROUGH),
+        "std": _rounded(np.where(has_values, statistics.std, np.nan), _ROUGH),
+        "absmean": _rounded(np.where(has_values, statistics.absmean, np.nan), _ROUGH),
+        "zeros": _rounded(statistics.zeros, _ROUGH),
+        "nan": statistics.nan.astype(int).tolist(),
+        "inf": statistics.inf.astype(int).tolist(),
+        "order": None if planes.order is None else [*planes.order],
+        "reach": None if planes.place_index is None else asdict(planes.place_index),
+        "prefix": prefix,
+    }
+    return text, encode_gray_png(pixels.reshape(-1, width))
 
 
 def _encode(values: Tensor, statistics: PlaneStatistics, padding: int, shrink: int) -> Pixels:
-    """A byte for each value, `(P, h, w)`."""
-    found = levels(values, *range_or_zero(statistics.low, statistics.high))
+    """Return a byte for each value, `(P, h, w)`."""
+    encoded = levels(values, *range_or_zero(statistics.low, statistics.high))
     if padding:
-        found.flatten(1)[:, -padding:] = 0  # `block_average` counts it in no average
-    found, padding = block_average(found, shrink, padding)
+        encoded.flatten(1)[:, -padding:] = 0  # `block_average` counts it in no average
+    encoded, padding = block_average(encoded, shrink, padding)
     nonfinite = bool((statistics.nan + statistics.inf).any())
-    codes: Pixels = palette_indices(found, nonfinite=nonfinite).cpu().numpy()
+    codes: Pixels = palette_indices(encoded, nonfinite=nonfinite).cpu().numpy()
     if padding:
         codes.reshape(len(codes), -1)[:, -padding:] = GAP
     return codes
 
 
-def dead_in(planes: SamplePlanes) -> tuple[int, int]:
-    """Count the channels that hold one finite value only, and those of which that can be told.
+def _rounded(numbers: Array, digits: int | None) -> list[Any]:
+    """Round numbers to some digits (to none if None), with None for those that aren't finite."""
+    finite = np.isfinite(numbers)
+    rounded = numbers if digits is None else _shortened(numbers, digits)
+    if not finite.all():
+        rounded = rounded.astype(object)
+        rounded[~finite] = None
+    items: list[Any] = rounded.tolist()
+    return items
 
-    Example:
-        >>> import torch
-        >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.planes import sample_planes
-        >>> from featmagic.options.view import View
-        >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(1, 3, 2, 2))
-        >>> dead_in(sample_planes(act, View(layout="NCHW")))
-        (3, 3)
-    """
-    rows = planes.channel_values.flatten(1)
-    if rows.shape[1] < 2:
-        return 0, 0
-    (ends,) = to_host(value_range(rows, 1))
-    return int(np.count_nonzero(constant_planes(**ends))), len(rows)
+
+def _shortened(numbers: Array, digits: int) -> Array:
+    """Round numbers to some digits, except those for which the factor is out of range."""
+    with np.errstate(all="ignore"):
+        places = digits - 1 - np.floor(np.log10(np.abs(np.where(numbers == 0, 1, numbers))))
+        factor = 10.0**places
+        short = np.round(numbers * factor) / factor
+    return np.where(np.isfinite(short), short, numbers)

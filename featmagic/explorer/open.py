@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from featmagic.explorer.document import DocumentText, grid_view, layer_without_planes
+from featmagic.explorer.document import NO_FIGURES, DocumentText, LayerText, grid_view
 from featmagic.explorer.session import Session, open_session
 from featmagic.explorer.widget import Explorer
 from featmagic.grid.draw import draw
@@ -65,8 +65,9 @@ def _sessions_of(inputs: Rerun, first: Session, maps: str) -> Callable[[int], Se
         if not activations:
             raise FeatmagicError(f"Input {number} gave none of the layers anything.")
         session = open_session(activations, first.view, maps, len(inputs))
-        layers = [
-            session.layers.get(key) or layer_without_planes(layer, "this input gave it nothing")
+        reason = "this input gave it nothing"
+        layers: list[LayerText] = [
+            session.layers.get(key) or {**layer, **NO_FIGURES, "reason": reason, "plates": {}}
             for key, layer in first.layers.items()
         ]
         text: DocumentText = {**session.shown.text, "layers": layers}

@@ -86,13 +86,6 @@ def sample_planes(activation: Activation, view: View, sample: int = 0) -> Sample
 
     Raises:
         FeatmagicError: If the sample, a channel, the layout or the grid doesn't exist.
-
-    Example:
-        >>> import torch
-        >>> act = Activation("act", "act", "ReLU", 1, torch.zeros(2, 5, 8, 6))
-        >>> planes = sample_planes(act, View(layout="NCHW"), 1)
-        >>> planes.values.shape, planes.place_index.index(4, 7, 5)
-        (torch.Size([5, 8, 6]), (1, 4, 7, 5))
     """
     whole = view.only("selection", *AXES, sample=str(sample), max=0)
     layout = layout_of(activation, whole)
@@ -133,13 +126,13 @@ def _words(planes: Planes, form: str) -> tuple[str, ...]:
     return (*picked, *filter(None, [planes.read if form != "fold" else ""]), *words)
 
 
-def _likeness(stack: Planes, view: View, activation: Activation) -> tuple[int, ...] | None:
+def _likeness(planes: Planes, view: View, activation: Activation) -> tuple[int, ...] | None:
     """Return the channels in the order of `--sort similar`."""
     if view.sort != "similar":
         return None
     every = view.only("order", topk=None, max=0)
-    _, order = rank(stack, every, activation.key, activation.cache)
-    return None if order is None else tuple(stack.indices[place] for place in order.tolist())
+    _, order = rank(planes, every, activation.key, activation.cache)
+    return None if order is None else tuple(planes.indices[place] for place in order.tolist())
 
 
 def _place_index(

@@ -2,120 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any
 
 from traitlets import TraitError
 
-from featmagic.explorer.document import LayerText
+from featmagic.explorer.document import LayerText, image_text
 from featmagic.explorer.session import Session, check_inside
 from featmagic.explorer.settings import SETTINGS
 from featmagic.options.validators import whole
 from featmagic.support.errors import FeatmagicError, did_you_mean
-
-# Questions
-
-Answer = tuple[dict[str, Any], dict[str, bytes]]  # JSON, and files by id
-
-
-def answer(session: Session, question: Mapping[str, Any]) -> Answer:
-    """Answer a question of the front end: for planes, an exact value, or exact figures.
-
-    Args:
-        session: What the explorer shows.
-        question: `ask` names what is wanted; `layer`, `sample`, `channel` and `position` say where.
-
-    Raises:
-        FeatmagicError: If the question, layer, sample, channel or position doesn't exist.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.session import open_session
-        >>> from featmagic.options.view import View
-        >>> act = Activation("act", "act", "ReLU", 1, torch.tensor([[[[0.1, torch.inf]]]]))
-        >>> session = open_session([act], View(explore=True, layout="NCHW"))
-        >>> place = {"layer": "act", "sample": 0, "channel": 0, "position": [0, 1]}
-        >>> answer(session, {"ask": "value", **place})
-        ({'value': 'inf'}, {})
-    """
-    kind = question.get("ask")
-    answer_kind = _ANSWERS.get(kind) if isinstance(kind, str) else None
-    if answer_kind is None:
-        raise FeatmagicError(f"The kernel can't be asked for {kind!r}.")
-    return answer_kind(session, question["layer"], int(question["sample"]), question)
-
-
-def _answer_planes(session: Session, layer: str, sample: int, _: Mapping[str, Any]) -> Answer:
-    planes, images, files = session.encoded_planes(layer, sample)
-    image = images.get(str(sample))
-    return {"layer": layer, "sample": sample, "plate": planes, "image": image}, files
-
-
-def _answer_value(session: Session, layer: str, sample: int, question: Mapping[str, Any]) -> Answer:
-    y, x = question["position"]
-    value = session.value(layer, sample, int(question["channel"]), y, x)
-    return {"value": value if isfinite(value) else str(value)}, {}  # JSON has no infinity
-
-
-def _answer_channel(
-    session: Session, layer: str, sample: int, question: Mapping[str, Any]
-) -> Answer:
-    figures = session.figures(layer, sample, int(question["channel"]))
-    return {name: value if isfinite(value) else None for name, value in figures.items()}, {}
-
-
-_ANSWERS = {"plate": _answer_planes, "value": _answer_value, "channel": _answer_channel}
-
-
-# Choices
 
 
 class NoSuchChoice(FeatmagicError, TraitError):
     """A value that a trait can't have; a `TraitError`, at which traitlets undoes the change."""
 
 
-class Chosen(Protocol):
-    """What is chosen now."""
+def answer(
+    session: Session, question: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Answer a question of the front end: for planes, an exact value, or exact figures.
 
-    layer: str
-    settings: Mapping[str, Any] | None
+    Args:
+        session: What the explorer shows.
+        question: `ask` names what is wanted; `layer`, `sample`, `channel` and `position` say where.
+
+    Returns:
+        JSON, in which a text or None stands for a value that isn't finite, and files by id.
+
+    Raises:
+        FeatmagicError: If the question, layer, sample, channel or position doesn't exist.
+    """
+    kind = question.get("ask")
+    if kind not in ("plate", "value", "channel"):
+        raise FeatmagicError(f"The kernel can't be asked for {kind!r}.")
+    layer, sample = question["layer"], int(question["sample"])
+    if kind == "plate":
+        planes, png = session.encoded_planes(layer, sample)
+        images, files, _ = image_text(session.activations[layer], sample, session.view)
+        text = {"layer": layer, "sample": sample, "plate": planes, "image": images.get(str(sample))}
+        return text, {planes["id"]: png, **files}
+    if kind == "value":
+        y, x = question["position"]
+        value = session.value(layer, sample, int(question["channel"]), y, x)
+        return {"value": value if isfinite(value) else str(value)}, {}
+    figures = session.figures(layer, sample, int(question["channel"]))
+    return {name: value if isfinite(value) else None for name, value in figures.items()}, {}
 
 
-def _check_layer(session: Session, _: Chosen, value: Any) -> str:
-    return session.layer(value)["key"]
+def check_choice(
+    session: Session, layer: str, settings: Mapping[str, Any] | None, name: str, value: Any
+) -> Any:
+    """Return a value that is chosen, as a trait has it.
 
+    Args:
+        session: What the explorer shows.
+        layer: The layer that is chosen now.
+        settings: The settings as they are now.
+        name: The trait: `layer`, `channel`, `sample`, `position`, `input` or `settings`.
+        value: What is chosen.
 
-def _check_channel(session: Session, chosen: Chosen, value: Any) -> int:
-    channels = channels_of(session.layer(chosen.layer))
-    return check_number("channel", value, channels, f" in {chosen.layer}")
-
-
-def _check_sample(session: Session, _: Chosen, value: Any) -> int:
-    count = max(layer["samples"] for layer in session.layers.values())
-    return check_number("sample", value, range(count))
-
-
-def _check_position(session: Session, chosen: Chosen, value: Any) -> tuple[int, int] | None:
-    planes = next(iter(session.layer(chosen.layer)["plates"].values()), None)
-    height, width = planes["full"] if planes else (0, 0)
-    return check_position(value, height, width)
-
-
-def _check_settings(session: Session, chosen: Chosen, value: Any) -> dict[str, Any]:
+    Raises:
+        FeatmagicError: If the value isn't valid.
+    """
+    match name:
+        case "layer":
+            return session.layer(value)["key"]
+        case "channel":
+            return _check_number(name, value, channels_of(session.layer(layer)), f" in {layer}")
+        case "sample":
+            count = max(layer["samples"] for layer in session.layers.values())
+            return _check_number(name, value, range(count))
+        case "position":
+            return _check_position(value, session.layer(layer))
+        case "input":
+            count = session.shown.text["inputs"]
+            if not count:
+                raise FeatmagicError(
+                    "There are no inputs: explore(model=model, inputs=xs) brings some."
+                )
+            return _check_number(name, value, range(count))
     text = session.shown.text
-    now = text["settings"] | dict(chosen.settings or {})
-    return change_settings(value, now, list(text["cmaps"]))
-
-
-CHECKS: dict[str, Callable[[Session, Chosen, Any], Any]] = {
-    "layer": _check_layer,
-    "channel": _check_channel,
-    "sample": _check_sample,
-    "position": _check_position,
-    "settings": _check_settings,
-}
+    return change_settings(value, text["settings"] | dict(settings or {}), [*text["cmaps"]])
 
 
 def channels_of(layer: LayerText) -> Sequence[int]:
@@ -124,12 +93,8 @@ def channels_of(layer: LayerText) -> Sequence[int]:
     return planes["channels"] if planes else [0]
 
 
-def check_number(name: str, value: Any, numbers: Collection[int], where: str = "") -> int:
-    """Return the value if it is one of the numbers.
-
-    Raises:
-        FeatmagicError: If it isn't; the message lists the numbers.
-    """
+def _check_number(name: str, value: Any, numbers: Collection[int], where: str = "") -> int:
+    """Return the value if it is one of the numbers, or raise an error that lists them."""
     number: int = whole()(name, value)
     if number in numbers:
         return number
@@ -139,18 +104,15 @@ def check_number(name: str, value: Any, numbers: Collection[int], where: str = "
     raise FeatmagicError(f"No {name} {number}{where}: there is {listed}.")
 
 
-def check_position(value: Any, height: int, width: int) -> tuple[int, int] | None:
-    """Return the value if it is a position (y, x) in a plane of that size, or None.
-
-    Raises:
-        FeatmagicError: If it is neither.
-    """
+def _check_position(value: Any, layer: LayerText) -> tuple[int, int] | None:
+    """Return the value if it is a position (y, x) in a plane of the layer, or None."""
     if value is None:
         return None
     if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != 2:
         raise FeatmagicError(f"position is None or (y, x), not {value!r}.")
     y, x = (whole()("position", part) for part in value)
-    check_inside(y, x, height, width)
+    planes = next(iter(layer["plates"].values()), None)
+    check_inside(y, x, *(planes["full"] if planes else (0, 0)))
     return y, x
 
 
@@ -164,10 +126,6 @@ def change_settings(changes: Any, now: Mapping[str, Any], cmaps: Collection[str]
 
     Raises:
         FeatmagicError: If a name or a value isn't valid.
-
-    Example:
-        >>> change_settings({"zoom": 4}, {"zoom": 0, "gamma": 1}, ())
-        {'zoom': 4, 'gamma': 1}
     """
     if not isinstance(changes, Mapping):
         raise FeatmagicError(f"settings is a mapping, not {changes!r}.")

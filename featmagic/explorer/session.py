@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any
 
 from torch import Tensor, strided
 
-from featmagic.explorer.document import (
-    Document,
-    ImageText,
-    LayerText,
-    PlanesText,
-    document,
-    image_text,
-    planes_text,
-)
-from featmagic.explorer.encoding import encode_planes
+from featmagic.explorer.document import Document, LayerText, document
+from featmagic.explorer.encoding import PlanesText, encode_planes
 from featmagic.explorer.planes import SamplePlanes, sample_planes
 from featmagic.options.view import View
 from featmagic.planes.layout import fitting
@@ -95,20 +87,14 @@ class Session:
         names = ("low", "high", "mean", "std", "zeros")
         return {name: float(getattr(figures, name)[0]) for name in names}
 
-    def encoded_planes(
-        self, key: str, sample: int
-    ) -> tuple[PlanesText, dict[str, ImageText], dict[str, bytes]]:
-        """Return the planes of a further sample, its input image, and the files of both.
+    def encoded_planes(self, key: str, sample: int) -> tuple[PlanesText, bytes]:
+        """Return the text and the file of the planes of a further sample.
 
         Raises:
             FeatmagicError: If the layer or the sample doesn't exist, or has no picture.
         """
-        activation, share = self._activation(key), self.shown.plan[key]
-        planes = sample_planes(activation, self._view(key), sample)
-        encoded = encode_planes(planes, sample, share.shrink, share.most)
-        text = planes_text(key, planes, encoded)
-        images, files, _ = image_text(activation, sample, self.view)
-        return text, images, {text["id"]: encoded.png, **files}
+        planes = sample_planes(self._activation(key), self._view(key), sample)
+        return encode_planes(key, sample, planes, self.shown.plan[key])
 
     def _activation(self, key: str) -> Activation:
         layer = self.layer(key)
@@ -134,56 +120,15 @@ def check_inside(y: int, x: int, height: int, width: int) -> None:
 
 
 def open_session(
-    activations: Sequence[Activation],
-    view: View,
-    maps: str = "feature_maps",
-    inputs: int = 0,
+    activations: Sequence[Activation], view: View, maps: str = "feature_maps", inputs: int = 0
 ) -> Session:
-    """Open a session of some activations.
-
-    Args:
-        activations: The layers, in the order in which they ran.
-        view: What is shown at the start, and how much may travel.
-        maps: The name of the user's variable, for code that is copied.
-        inputs: How many inputs the user can pick from.
-
-    Raises:
-        FeatmagicError: If there is nothing to show, or a sample, channel or layout doesn't exist.
-
-    Example:
-        >>> import torch
-        >>> act = Activation("act", "act", "ReLU", 1, torch.arange(12.0).reshape(1, 3, 2, 2))
-        >>> session = open_session([act], View(explore=True, layout="NCHW"))
-        >>> session.plane("act", 0, 2), session.value("act", 0, 2, 1, 0)
-        (tensor([[ 8.,  9.],
-                [10., 11.]]), 10.0)
-    """
+    """Open a session of some activations; the arguments and errors are those of `document`."""
     shown = document(activations, view, maps=maps, inputs=inputs)
     return Session({each.key: each for each in activations}, view, shown)
 
 
-class Changes(TypedDict):
-    """The layers that are different now, and all input images."""
-
-    changed: list[LayerText]
-    images: dict[str, ImageText]
-
-
-def changes(old: Document, new: Document) -> tuple[Changes, dict[str, bytes]]:
-    """Return what the front end needs to get from one document to another: text and files.
-
-    Example:
-        >>> import torch
-        >>> def act(key, value):
-        ...     values = torch.tensor([[[[0.0, value]]]])
-        ...     return Activation(key, key, "ReLU", 1, values)
-        >>> view = View(explore=True, layout="NCHW")
-        >>> old = document([act("a", 1.0), act("b", 1.0)], view)
-        >>> new = document([act("a", 1.0), act("b", 2.0)], view)
-        >>> text, files = changes(old, new)
-        >>> [layer["key"] for layer in text["changed"]], list(files)
-        (['b'], [])
-    """
+def changes(old: Document, new: Document) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return the layers that are different in a new document, all input images, and new files."""
     files = {name: png for name, png in new.files.items() if old.files.get(name) != png}
     before = {layer["key"]: layer for layer in old.text["layers"]}
     layers = [

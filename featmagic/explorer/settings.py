@@ -13,7 +13,6 @@ from featmagic.options.view import View
 # The colormaps to choose from; a document also holds the one that the user names.
 COLORMAPS = (SEQUENTIAL, "magma", "cividis", "gray", DIVERGING, "coolwarm", "PuOr_r")
 
-
 _check_sort: Check = View.__dataclass_fields__["sort"].metadata["check"]
 
 
@@ -93,27 +92,16 @@ _ROWS = (
     ),
     Setting("alpha", "Opacity", lambda view: view.alpha, number(0, 1), limits=(0, 1, 0.05)),
     Setting(
-        "zoom",
-        "Zoom",
-        lambda view: view.zoom or 0,
-        whole(0),
-        limits=(0, 64, 1),
-        placeholder="auto",
+        "zoom", "Zoom", lambda view: view.zoom or 0, whole(0), limits=(0, 64, 1), placeholder="auto"
     ),
 )
 
 
 SETTINGS = {setting.name: setting for setting in _ROWS}
 
-
 CYCLES = {setting.name: setting.cycle for setting in _ROWS if setting.cycle is not None}
 
 
 def settings_of(view: View) -> dict[str, Any]:
-    """Return the value of every setting that a view asks for.
-
-    Example:
-        >>> settings_of(View(robust=2))["robust"]
-        2.0
-    """
+    """Return the value of every setting that a view asks for."""
     return {name: setting.start(view) for name, setting in SETTINGS.items()}

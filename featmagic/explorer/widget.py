@@ -16,13 +16,7 @@ import anywidget
 import traitlets
 from torch import Tensor
 
-from featmagic.explorer.protocol import (
-    CHECKS,
-    NoSuchChoice,
-    answer,
-    channels_of,
-    check_number,
-)
+from featmagic.explorer.protocol import NoSuchChoice, answer, channels_of, check_choice
 from featmagic.explorer.session import Session, changes
 from featmagic.explorer.settings import SETTINGS
 from featmagic.support.environment import (
@@ -35,9 +29,7 @@ from featmagic.support.errors import FeatmagicError, one_line
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
-
 _STATIC = Path(__file__).parent / "static"
-
 
 # Bytes in a message: small enough that what the user clicks on needn't wait for all the rest.
 _PARCEL = 2 * 10**6
@@ -87,28 +79,6 @@ class KernelWidget(anywidget.AnyWidget):
         super().close()
         if layout is not None:
             layout.close()
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what the user chose in the browser; an invalid choice is undone there."""
-        if self._session is None:
-            return
-        chosen = dict(sync_data)
-        picks_input = "input" in chosen
-        number = chosen.pop("input", None)
-        try:
-            super().set_state(chosen)
-        except FeatmagicError:
-            self.send_state([name for name in chosen if name in self.keys])
-        if picks_input:
-            run_in_main_thread(partial(self._pick, number))
-
-    def _pick(self, number: Any) -> None:
-        """Take the input that the user picked in the browser, and report an error there."""
-        try:
-            self.input = number
-        except (Exception, KeyboardInterrupt) as error:
-            self.send_state("input")
-            self.send({"busy": False, "error": one_line(error)})
 
     def _hear(self, question: Any, _: Any) -> None:
         """Answer a question of the script; the answer to an invalid one says what is wrong."""
@@ -260,16 +230,38 @@ class Explorer(KernelWidget):
         super().close()
         self._rerun = None
 
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the user chose in the browser; an invalid choice is undone there."""
+        if self._session is None:
+            return
+        chosen = dict(sync_data)
+        picks_input = "input" in chosen
+        number = chosen.pop("input", None)
+        try:
+            super().set_state(chosen)
+        except FeatmagicError:
+            self.send_state([name for name in chosen if name in self.keys])
+        if picks_input:
+            run_in_main_thread(partial(self._pick, number))
+
+    def _pick(self, number: Any) -> None:
+        """Take the input that the user picked in the browser, and report an error there."""
+        try:
+            self.input = number
+        except (Exception, KeyboardInterrupt) as error:
+            self.send_state("input")
+            self.send({"busy": False, "error": one_line(error)})
+
     def _open_session(self) -> Session:
         if self._session is None:
             raise FeatmagicError("This explorer is closed: feature_maps.explore() opens another.")
         return self._session
 
-    @traitlets.validate(*CHECKS)
+    @traitlets.validate("layer", "channel", "sample", "position", "settings")
     def _check(self, proposal: Any) -> Any:
+        name, value = proposal["trait"].name, proposal["value"]
         try:
-            check = CHECKS[proposal["trait"].name]
-            return check(self._open_session(), self, proposal["value"])
+            return check_choice(self._open_session(), self.layer, self.settings, name, value)
         except FeatmagicError as error:
             raise NoSuchChoice(str(error)) from None
 
@@ -280,14 +272,14 @@ class Explorer(KernelWidget):
         channels = channels_of(session.layer(self.layer))
         for name, other in (("channel", channels[0]), ("sample", 0), ("position", None)):
             try:
-                CHECKS[name](session, self, getattr(self, name))
+                check_choice(session, self.layer, self.settings, name, getattr(self, name))
             except FeatmagicError:
                 setattr(self, name, other)
 
     @traitlets.validate("input")
     def _show_input(self, proposal: Any) -> int | None:
         """Show an input unless it is shown already; if that fails, nothing changes."""
-        number = self._check_input(proposal["value"])
+        number = None if proposal["value"] is None else self._check(proposal)
         if number == self._picked:
             return number
         if number is None or self._rerun is None:
@@ -296,17 +288,6 @@ class Explorer(KernelWidget):
             self._show(self._run(self._rerun, number))
         self._picked = number
         return number
-
-    def _check_input(self, value: Any) -> int | None:
-        if value is None:
-            return None
-        count = self._open_session().shown.text["inputs"]
-        if not count:
-            raise NoSuchChoice("There are no inputs: explore(model=model, inputs=xs) brings some.")
-        try:
-            return check_number("input", value, range(count))
-        except FeatmagicError as error:
-            raise NoSuchChoice(str(error)) from None
 
     def _run(self, rerun: Callable[[int], Session], number: int) -> Session:
         self.send({"busy": True})
@@ -337,20 +318,11 @@ if Explorer.__doc__:  # python -OO has none
 
 # The mark in a PNG by which the script finds the picture of a widget among others
 
-
 _TAIL = 128  # characters of base64: they hold the mark
 
 
 def mark_png(png: bytes, name: str) -> bytes:
-    r"""Return the PNG with a name in it, which makes it different from others of the same pixels.
-
-    Example:
-        >>> import numpy as np
-        >>> from featmagic.render.png import encode_gray_png
-        >>> png = mark_png(encode_gray_png(np.zeros((1, 1), np.uint8)), "a1")
-        >>> png[-29:-16]
-        b'tEXtwidget\x00a1'
-    """
+    """Return the PNG with a name in it, which makes it different from others of the same pixels."""
     body, end = png[:-12], png[-12:]
     text = b"tEXt" + b"widget\0" + name.encode()
     size, checksum = struct.pack(">I", len(text) - 4), struct.pack(">I", zlib.crc32(text))
@@ -363,7 +335,6 @@ def tail(png: bytes) -> str:
 
 
 # A cell that runs again closes what its earlier run opened
-
 
 _widgets_of_cells: dict[str, tuple[str, WeakSet[Any]]] = {}  # by cell: its last run, and widgets
 

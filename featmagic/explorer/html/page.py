@@ -63,7 +63,6 @@ _POLICY = (
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
-
 _BEFORE = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -87,7 +86,6 @@ _BEFORE = """\
 </main>
 <script type="application/json" id="featmagic-contents">{contents}</script>
 <script type="application/json" id="featmagic-bytes">"""
-
 
 _AFTER = """</script>
 <script type="module">{script}</script>

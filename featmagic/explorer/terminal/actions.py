@@ -9,17 +9,8 @@ from featmagic.explorer.terminal.state import ExplorerState
 # Moving between layers and channels
 
 
-def up(state: ExplorerState) -> None:
-    """Go one layer up, or one row of channels."""
-    _move_down(state, -1)
-
-
-def down(state: ExplorerState) -> None:
-    """Go one layer down, or one row of channels."""
-    _move_down(state, 1)
-
-
-def _move_down(state: ExplorerState, step: int) -> None:
+def move_down(state: ExplorerState, step: int) -> None:
+    """Go so many layers down, or rows of channels."""
     grid = state.preview.grid
     if not state.moves_in_grid or grid is None:
         state.choose_layer(state.chosen + step)
@@ -29,7 +20,7 @@ def _move_down(state: ExplorerState, step: int) -> None:
         state.choose_tile((row + step) * grid.ncols + column)
 
 
-def left(state: ExplorerState) -> None:
+def move_left(state: ExplorerState) -> None:
     """Go to the previous channel; from the first one of a row to the layers."""
     grid = state.preview.grid
     if state.moves_in_grid and grid and (state.mode == "large" or state.tile % grid.ncols):
@@ -38,7 +29,7 @@ def left(state: ExplorerState) -> None:
         state.in_grid = False
 
 
-def right(state: ExplorerState) -> None:
+def move_right(state: ExplorerState) -> None:
     """Go to the next channel; from the layers into the grid."""
     if state.moves_in_grid:
         state.choose_tile(state.tile + 1)
@@ -51,14 +42,9 @@ def switch(state: ExplorerState) -> None:
     state.in_grid = not state.in_grid and state.preview.tiles > 0
 
 
-def previous_layer(state: ExplorerState) -> None:
-    """Go to the layer above."""
-    state.choose_layer(state.chosen - 1)
-
-
-def next_layer(state: ExplorerState) -> None:
-    """Go to the layer below."""
-    state.choose_layer(state.chosen + 1)
+def change_layer(state: ExplorerState, step: int) -> None:
+    """Go so many layers down, wherever the arrows move."""
+    state.choose_layer(state.chosen + step)
 
 
 def go_to_first(state: ExplorerState) -> None:
@@ -77,17 +63,7 @@ def go_to_last(state: ExplorerState) -> None:
         state.choose_layer(len(state.layers))
 
 
-def page_up(state: ExplorerState) -> None:
-    """Scroll the grid a screen up."""
-    _scroll(state, -1)
-
-
-def page_down(state: ExplorerState) -> None:
-    """Scroll the grid a screen down."""
-    _scroll(state, 1)
-
-
-def _scroll(state: ExplorerState, pages: int) -> None:
+def scroll(state: ExplorerState, pages: int) -> None:
     """Scroll, and choose a channel of the same column if the chosen one leaves the screen."""
     grid, body = state.preview.grid, state.canvas.lines
     if state.mode == "large" or grid is None or grid.height <= body:
@@ -130,14 +106,9 @@ def show_help(state: ExplorerState) -> None:
     state.mode, state.top = "help", 0
 
 
-def help_up(state: ExplorerState) -> None:
-    """Scroll the help a line up."""
-    state.top -= 1
-
-
-def help_down(state: ExplorerState) -> None:
-    """Scroll the help a line down."""
-    state.top += 1
+def scroll_help(state: ExplorerState, lines: int) -> None:
+    """Scroll the help so many lines down; the screen keeps within its length."""
+    state.top += lines
 
 
 # Changing how it is drawn
@@ -148,23 +119,16 @@ def cycle(state: ExplorerState, name: str, values: Sequence[str | None]) -> None
 
     Where the order of the channels changes, the first channel is chosen.
     """
-    value = state.option(name)
+    value = getattr(state.view, name)
+    if name == "scale" and value is None:
+        value = state.scale
     place = values.index(value) + 1 if value in values else 0
     if state.change(**{name: values[place % len(values)]}) and name == "sort":
         state.choose_tile(0)
 
 
-def zoom_in(state: ExplorerState) -> None:
-    """Draw the tiles larger by a step."""
-    _zoom(state, 1)
-
-
-def zoom_out(state: ExplorerState) -> None:
-    """Draw the tiles smaller by a step."""
-    _zoom(state, -1)
-
-
-def _zoom(state: ExplorerState, step: int) -> None:
+def zoom(state: ExplorerState, step: int) -> None:
+    """Draw the tiles larger or smaller by a step."""
     grid = state.preview.grid
     if grid is None:
         return
@@ -180,17 +144,8 @@ def zoom_to_fit(state: ExplorerState) -> None:
     state.change(zoom=None)
 
 
-def next_sample(state: ExplorerState) -> None:
-    """Show the next sample."""
-    _change_sample(state, 1)
-
-
-def previous_sample(state: ExplorerState) -> None:
-    """Show the previous sample."""
-    _change_sample(state, -1)
-
-
-def _change_sample(state: ExplorerState, step: int) -> None:
+def change_sample(state: ExplorerState, step: int) -> None:
+    """Show the next or the previous sample."""
     count = state.preview.samples
     if count < 2:
         state.message = f"{state.entry.cells[0]} has one sample."
@@ -208,19 +163,18 @@ def find(state: ExplorerState) -> None:
 
 def type_in(state: ExplorerState, characters: str) -> None:
     """Add to the name that is looked for, and choose the first layer that has it."""
-    state.query += "".join(filter(str.isprintable, characters))
-    _choose_first_match(state)
+    _look_for(state, state.query + "".join(filter(str.isprintable, characters)))
 
 
 def delete_last(state: ExplorerState) -> None:
     """Delete the last character of the name that is looked for."""
-    state.query = state.query[:-1]
-    _choose_first_match(state)
+    _look_for(state, state.query[:-1])
 
 
-def _choose_first_match(state: ExplorerState) -> None:
-    layers = matches(state)
-    state.choose_layer(layers[0] if layers and state.query else state.chosen_before_search)
+def _look_for(state: ExplorerState, query: str) -> None:
+    state.query = query
+    layers = matches(state) if query else []
+    state.choose_layer(layers[0] if layers else state.chosen_before_search)
 
 
 def matches(state: ExplorerState) -> list[int]:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -27,12 +28,11 @@ from featmagic.explorer.terminal.keymap import (
     Key,
 )
 from featmagic.explorer.terminal.layer_table import LayerEntry
-from featmagic.explorer.terminal.screen import compose_screen, forget_lines
+from featmagic.explorer.terminal.screen import compose_screen, styled
 from featmagic.explorer.terminal.state import ExplorerState
 from featmagic.options.view import View
 
 _DEPTHS = {0: ColorDepth.DEPTH_1_BIT, 256: ColorDepth.DEPTH_8_BIT, 2**24: ColorDepth.DEPTH_24_BIT}
-
 
 # Seconds after Escape in which more characters make it another key, such as an arrow.
 _ESCAPE_TIMEOUT = 0.05
@@ -55,7 +55,7 @@ def explore(layers: Sequence[LayerEntry], view: View, colors: int) -> None:
     except EOFError:
         pass  # the terminal is gone
     finally:
-        forget_lines()
+        styled.cache_clear()
 
 
 def _application(state: ExplorerState, colors: int) -> Application[None]:
@@ -81,19 +81,8 @@ def _run(app: Application[None]) -> None:
         _run_here(app)
         return
     # The cell runs in an event loop, so that no other one may run in its thread.
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            _run_here(app)
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(_run_here, app).result()
 
 
 def _run_here(app: Application[None]) -> None:

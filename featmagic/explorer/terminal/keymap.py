@@ -37,36 +37,39 @@ def _cycle_key(name: str) -> Key:
 
 
 KEYS = (
-    Key("up", actions.up, "arrows", "between layers; in the grid between channels"),
-    Key("down", actions.down),
-    Key("left", actions.left),
-    Key("right", actions.right),
+    Key(
+        "up",
+        partial(actions.move_down, step=-1),
+        "arrows",
+        "between layers; in the grid between channels",
+    ),
+    Key("down", partial(actions.move_down, step=1)),
+    Key("left", actions.move_left),
+    Key("right", actions.move_right),
     Key("tab", actions.switch, "Tab", "from the layers to the grid, and back"),
     Key("s-tab", actions.switch),
-    Key("[", actions.previous_layer, "[ ]", "the layer before, the next layer"),
-    Key("]", actions.next_layer),
+    Key("[", partial(actions.change_layer, step=-1), "[ ]", "the layer before, the next layer"),
+    Key("]", partial(actions.change_layer, step=1)),
     Key("/", actions.find, "/", "find a layer by its name"),
     Key("enter", actions.enter, "Enter", "the chosen channel large, and back"),
     *map(_cycle_key, ("sort", "cmap", "scale")),
-    Key("+", actions.zoom_in, "+ - 0", "larger, smaller, as large as there is room"),
-    Key("=", actions.zoom_in),
-    Key("-", actions.zoom_out),
+    Key("+", partial(actions.zoom, step=1), "+ - 0", "larger, smaller, as large as there is room"),
+    Key("=", partial(actions.zoom, step=1)),
+    Key("-", partial(actions.zoom, step=-1)),
     Key("0", actions.zoom_to_fit),
-    Key("pagedown", actions.page_down, "Page Up/Down", "scroll the grid"),
-    Key("pageup", actions.page_up),
+    Key("pagedown", partial(actions.scroll, pages=1), "Page Up/Down", "scroll the grid"),
+    Key("pageup", partial(actions.scroll, pages=-1)),
     Key("home", actions.go_to_first, "Home End", "the first, the last"),
     Key("end", actions.go_to_last),
-    Key("n", actions.next_sample, "n p", "the next sample, the one before"),
-    Key("p", actions.previous_sample),
+    Key("n", partial(actions.change_sample, step=1), "n p", "the next sample, the one before"),
+    Key("p", partial(actions.change_sample, step=-1)),
     Key("?", actions.show_help, "?", "these keys"),
     Key("escape", actions.back, "Escape", "back"),
     Key("q", actions.leave, "q Ctrl-C", "back to the prompt"),
     Key("c-d", actions.leave),
 )
 
-
 KEYS_OF_ALL_MODES = (Key("c-c", actions.leave), Key("<sigint>", actions.leave))
-
 
 KEYS_OF_SEARCH = (
     Key("enter", actions.accept_match),
@@ -79,13 +82,12 @@ KEYS_OF_SEARCH = (
     Key("c-d", actions.cancel_search),
 )
 
-
 KEYS_OF_HELP = (
     Key("<any>", actions.back),
     Key("q", actions.leave),
     Key("c-d", actions.leave),
-    *(Key(name, actions.help_up) for name in ("up", "pageup")),
-    *(Key(name, actions.help_down) for name in ("down", "pagedown")),
+    *(Key(name, partial(actions.scroll_help, lines=-1)) for name in ("up", "pageup")),
+    *(Key(name, partial(actions.scroll_help, lines=1)) for name in ("down", "pagedown")),
 )
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 
+from featmagic.explorer.planes import samples_in
 from featmagic.grid.arrange import lay_out_tiles
 from featmagic.grid.caption import describe_values
 from featmagic.grid.compose import color_range_of
 from featmagic.grid.draw import draw_prepared
 from featmagic.grid.prepare import Prepared, Undrawable, prepare, tiling_of
 from featmagic.options.view import View
-from featmagic.planes.layout import LayoutMismatch, layout_of
+from featmagic.planes.layout import LayoutMismatch
+from featmagic.planes.planes import Planes
 from featmagic.planes.statistics import measure
 from featmagic.recording.records import Activation
 from featmagic.render.ascii import AsciiCells
@@ -64,21 +66,12 @@ class Preview:
     @property
     def tiles(self) -> int:
         """The number of channels to choose from: none if all are in one picture."""
-        return (
-            self.grid.tiles if self.grid and self.ready and self.ready.tiling.form == "tiles" else 0
-        )
+        is_tiled = self.ready is not None and self.ready.tiling.form == "tiles"
+        return self.grid.tiles if self.grid and is_tiled else 0
 
 
 def preview(activation: Activation, view: View, canvas: Canvas) -> Preview:
-    """Draw the grid of a layer; if that fails, the caption says why.
-
-    Example:
-        >>> import torch
-        >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
-        >>> drawn = preview(conv, View(), Canvas(80, 20, 256))
-        >>> drawn.tiles, drawn.grid.ncols
-        (9, 8)
-    """
+    """Draw the grid of a layer; if that fails, the caption says why."""
     try:
         return _picture(_roomy(_ready(activation, view, canvas.viewport), canvas), canvas)
     except FeatmagicError as error:
@@ -94,15 +87,15 @@ def _ready(activation: Activation, view: View, viewport: Viewport) -> Prepared |
 
 
 def _roomy(ready: Prepared | Undrawable, canvas: Canvas) -> Prepared | Undrawable:
-    """The layer with its planes no smaller than they have to be for all to be seen at once."""
+    """Make the planes no smaller than they have to be for all to be seen at once."""
     if isinstance(ready, Undrawable) or ready.viewport is None or ready.tiling.form != "tiles":
         return ready
     count, size = ready.tiling.count, ready.tiling.size
     for columns in [n for n in _IN_A_ROW if n == 1 or n * _NARROWEST <= canvas.columns]:
         viewport = replace(ready.viewport, columns=columns)
-        found = lay_out_tiles(count, size, ready.view, viewport)
-        tall = 1 + ceil(ceil(size[0] / found.shrink) * found.zoom * found.tall / 2)
-        if ceil(count / found.ncols) * tall <= canvas.lines:
+        layout = lay_out_tiles(count, size, ready.view, viewport)
+        lines = 1 + ceil(ceil(size[0] / layout.shrink) * layout.zoom * layout.tall / 2)
+        if ceil(count / layout.ncols) * lines <= canvas.lines:
             break
     return replace(ready, viewport=viewport)
 
@@ -112,25 +105,14 @@ def _picture(ready: Prepared | Undrawable, canvas: Canvas) -> Preview:
     if drawing.mosaic is None or isinstance(ready, Undrawable):
         return Preview(drawing.caption)
     grid = PreviewGrid(drawing.mosaic, canvas.colors, canvas.columns)
-    return Preview(drawing.caption, grid, ready, color_range_of(ready), _samples(ready))
-
-
-def _samples(ready: Prepared) -> int:
-    letters = layout_of(ready.activation, ready.view).dims
-    return ready.activation.tensor.shape[letters.index("N")] if ready.planes.samples else 1
+    samples = samples_in(ready.activation, ready.view)
+    return Preview(drawing.caption, grid, ready, color_range_of(ready), samples)
 
 
 def enlarged_preview(whole: Preview, tile: int, canvas: Canvas) -> Preview:
     """Draw one channel as large as it fits, in the colors that it has in the grid.
 
     A layer whose channels are all in one picture is drawn whole.
-
-    Example:
-        >>> import torch
-        >>> conv = Activation("conv", "conv", "Conv2d", 1, torch.rand(1, 9, 8, 8))
-        >>> canvas = Canvas(80, 20, 256)
-        >>> enlarged_preview(preview(conv, View(), canvas), 3, canvas).grid.zoom
-        4
     """
     ready, colors = whole.ready, whole.colors
     if ready is None or colors is None:
@@ -143,53 +125,51 @@ def enlarged_preview(whole: Preview, tile: int, canvas: Canvas) -> Preview:
 
 
 def _alone(ready: Prepared, colors: Range, tile: int) -> Prepared:
-    """One of the planes, with the range that it has among the others."""
-    stack, viewport = ready.planes, ready.viewport
-    plane = stack.values.flatten(0, 1)[tile : tile + 1]
-    labels = stack.labels and stack.labels[tile : tile + 1]
-    index = stack.indices[tile : tile + 1]
-    alone = replace(stack, values=plane[None], indices=index, labels=labels, prefix=None, names=())
+    """Return the layer with one of its planes only, in the range that it has among the others."""
+    planes, viewport = _plane(ready.planes, tile), ready.viewport
     view = replace(ready.view, cmap=colors.cmap, scale="layer")
     low, high = float(colors.low[tile]), float(colors.high[tile])
     if low < high:
         view = replace(view, vmin=low, vmax=high)
-    height, width = plane.shape[1:]
+    height, width = planes.values.shape[2:]
     if viewport is not None and viewport.height is not None and width < 8 * height:
-        view = replace(
-            view, zoom=max(1, min((viewport.width - 2) // width, viewport.height // height))
-        )
+        zoom = min((viewport.width - 2) // width, viewport.height // height)
+        view = replace(view, zoom=max(1, zoom))
     return replace(
         ready,
-        planes=alone,
-        tiling=tiling_of(alone),
-        measured=measure(plane),
+        planes=planes,
+        tiling=tiling_of(planes),
+        measured=measure(planes.values[0]),
         view=view,
         scale="layer",
     )
 
 
-def channel_statistics(whole: Preview, tile: int) -> str:
-    """Return the statistics of a channel, or of all channels if they are in one picture.
+def _plane(planes: Planes, tile: int) -> Planes:
+    """Return one of the planes, without the values of prefix tokens."""
+    return replace(
+        planes,
+        values=planes.values.flatten(0, 1)[tile : tile + 1][None],
+        indices=planes.indices[tile : tile + 1],
+        labels=planes.labels and planes.labels[tile : tile + 1],
+        prefix=None,
+        names=(),
+    )
 
-    Example:
-        >>> import torch
-        >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
-        >>> channel_statistics(preview(relu, View(), Canvas(80, 20, 256)), 1)
-        'channel 1 of 2: 1 █▁▁▁▁▁▁█ 3  mean 2  std 1'
-    """
+
+def channel_statistics(whole: Preview, tile: int) -> str:
+    """Return the statistics of a channel, or of all channels if they are in one picture."""
     ready = whole.ready
     if ready is None:
         return ""
-    stack = ready.planes
+    planes = ready.planes
     if not whole.tiles:
-        return f"{stack.total} {stack.noun}: {describe_values(ready.measured, stack)}"
-    plane = stack.values.flatten(0, 1)[tile : tile + 1]
-    name = stack.labels[tile] if stack.labels else str(stack.indices[tile])
-    one = replace(stack, values=plane[None], indices=(stack.indices[tile],), prefix=None)
-    words = describe_values(measure(plane), one).replace(
-        f", 1 dead: {stack.indices[tile]}", ", dead"
-    )
-    return f"{stack.noun.removesuffix('s')} {name} of {stack.total}: {words}"
+        return f"{planes.total} {planes.noun}: {describe_values(ready.measured, planes)}"
+    plane = _plane(planes, tile)
+    words = describe_values(measure(plane.values[0]), plane)
+    words = words.replace(f", 1 dead: {plane.indices[0]}", ", dead")
+    name = plane.labels[0] if plane.labels else str(plane.indices[0])
+    return f"{planes.noun.removesuffix('s')} {name} of {planes.total}: {words}"
 
 
 @dataclass(frozen=True)
@@ -215,25 +195,10 @@ class PreviewGrid:
         ncols: The number of tiles in a row.
         zoom: The number of pixels per value.
         height: The number of lines.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import GridLayout
-        >>> tiles = torch.tensor([[[0, 120, 247]], [[247, 253, 0]]]).byte()
-        >>> grid = PreviewGrid(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 1, 1)), 0, 80)
-        >>> grid.height, grid.line(1), grid.place(1)
-        (2, '.+@ @v.', Place(top=1, left=4, height=1, width=3, labeled=True))
     """
 
     def __init__(self, mosaic: Mosaic, colors: int, columns: int) -> None:
-        """Lay out a mosaic.
-
-        Args:
-            mosaic: The mosaic, without an input image.
-            colors: The number of colors; 0 for plain characters.
-            columns: The room for what is around the tiles.
-        """
+        """Lay out a mosaic in so many colors; labels and ticks have so many columns."""
         # prompt_toolkit finds the nearest of 256 colors itself; given their numbers, versions
         # before 3.0.53 lose the two palest grays.
         cells = HalfBlockCells(mosaic, 2**24) if colors else AsciiCells(mosaic)

@@ -12,21 +12,14 @@ from prompt_toolkit.utils import get_cwidth
 
 from featmagic.explorer.terminal.actions import matches
 from featmagic.explorer.terminal.keymap import help_lines
-from featmagic.explorer.terminal.layer_table import LayerTable, layer_table
+from featmagic.explorer.terminal.layer_table import layer_table
 from featmagic.explorer.terminal.preview import Canvas, Place, channel_statistics
 from featmagic.explorer.terminal.state import ExplorerState
 from featmagic.support.text import wrap
 
 _MARKER, _NO_MARKER = "> ", "  "
-
-
 _LEFT = 20  # columns that the layers have at most on a narrow screen
-
-
-_ALERT = "bold ansimagenta"
-
-
-_FRAME = "ansigreen"
+_ALERT, _FRAME = "bold ansimagenta", "ansigreen"
 
 
 @dataclass(frozen=True)
@@ -48,35 +41,24 @@ class _Layout:
 
 
 def compose_screen(state: ExplorerState, columns: int, rows: int) -> list[StyleAndTextTuples]:
-    """Return every line of a screen of that size.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.terminal.layer_table import layer_entries
-        >>> from featmagic.options.view import View
-        >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
-        >>> state = ExplorerState(layer_entries([relu], View()), View(), 0)
-        >>> lines = compose_screen(state, 70, 8)
-        >>> len(lines), "".join(text for _, text, *_ in lines[1]).split()
-        (8, ['>', 'relu', '1×2×1×2', '0', '%', '|', '0', '*', '1', '@'])
-    """
-    layers = layer_table(state.layers, max(_LEFT, columns * 2 // 5) - len(_MARKER))
-    layout = _layout(columns, rows, layers.width + len(_MARKER))
+    """Return every line of a screen of that size."""
+    table = layer_table(state.layers, max(_LEFT, columns * 2 // 5) - len(_MARKER))
+    layout = _layout(columns, rows, len(table[0]) + len(_MARKER))
     colors = state.canvas.colors
     state.resize(
         Canvas(max(8, layout.right - 2), layout.body, colors),
         Canvas(columns - 2, layout.body, colors),
     )
     status = status_lines(state, columns - 2, layout.below)
+    above = rows - layout.below
     if state.mode == "help":
-        lines = _help(state, columns, rows - layout.below)
+        lines = _help(state, columns, above)
     elif state.mode == "large":
         lines = list(_grid_lines(state, layout, columns))
     else:
-        lines = list(_layers_and_grid(state, layers, layout))
-    lines += [[] for _ in range(rows - layout.below - len(lines))]
-    lines[rows - layout.below :] = [[] for _ in range(layout.below - len(status))]
+        lines = list(_layers_and_grid(state, table, layout))
+    lines = lines[:above]
+    lines += [[] for _ in range(rows - len(lines) - len(status))]
     return lines + [_status(text, columns) for text in status]
 
 
@@ -90,23 +72,24 @@ def _layout(columns: int, rows: int, left: int) -> _Layout:
 
 
 def _layers_and_grid(
-    state: ExplorerState, layers: LayerTable, layout: _Layout
+    state: ExplorerState, table: Sequence[str], layout: _Layout
 ) -> Iterator[StyleAndTextTuples]:
     """Yield the lines of the layers, each with a line of the grid beside it."""
     border = "│" if state.canvas.colors else "|"
+    head, *layers = table
     height = layout.above + layout.body
-    last = max(0, len(layers.lines) - (height - 1))
+    last = max(0, len(layers) - (height - 1))
     first = min(max(0, state.chosen - (height - 1) // 2), last)
-    lines: list[StyleAndTextTuples] = [[("", _NO_MARKER), ("underline", layers.head)]]
-    lines += [_layer(state, layers, number) for number in range(first, len(layers.lines))]
+    lines: list[StyleAndTextTuples] = [[("", _NO_MARKER), ("underline", head)]]
+    lines += [_layer(state, layers[number], number) for number in range(first, len(layers))]
     lines += [[("", " " * layout.left)]] * (height - len(lines))
     grid = _grid_lines(state, layout, layout.right)
     for line, beside in zip(lines[:height], grid, strict=True):
         yield [*line, ("", f" {border}"), *beside]
 
 
-def _layer(state: ExplorerState, layers: LayerTable, number: int) -> StyleAndTextTuples:
-    text, chosen = layers.lines[number], number == state.chosen
+def _layer(state: ExplorerState, text: str, number: int) -> StyleAndTextTuples:
+    chosen = number == state.chosen
     style = "" if not chosen else "bold" if state.in_grid else "reverse"
     alert = state.layers[number].alert
     marker: OneStyleAndTextTuple = (style, _MARKER if chosen else _NO_MARKER)
@@ -122,9 +105,9 @@ def _grid_lines(
     state: ExplorerState, layout: _Layout, columns: int
 ) -> Iterator[StyleAndTextTuples]:
     """Yield the caption, then the visible part of the grid; each line begins with a blank."""
-    caption = caption_lines(state, columns - 1, layout.above)
-    for number in range(layout.above):
-        text = caption[number] if number < len(caption) else ""
+    caption = wrap(state.shown.caption, columns - 1).splitlines()[: layout.above]
+    caption += [""] * (layout.above - len(caption))
+    for number, text in enumerate(caption):
         yield [("bold" if number == 0 else "", f" {cut(text, columns - 1)}")]
     grid, place = state.shown.grid, _place_of_chosen(state)
     top = _scroll_to_chosen(state, layout.body)
@@ -164,20 +147,7 @@ def frame_chosen(
     *,
     plain: bool,
 ) -> StyleAndTextTuples:
-    """Add the frame of the chosen channel to a line of the grid: beside it, never on it.
-
-    Args:
-        cells: The cells of the line.
-        number: The number of the line.
-        place: Where the chosen channel is, if one is chosen.
-        columns: The room for the line, with a blank before it.
-        plain: Whether the frame is made of plain characters.
-
-    Example:
-        >>> cells = frame_chosen(styled("ab cd"), 1, Place(1, 3, 1, 2, True), 9, plain=True)
-        >>> "".join(text for _, text, *_ in cells)
-        ' ab[cd]'
-    """
+    """Add a blank and the frame of the chosen channel to a line of the grid: never on a tile."""
     line: StyleAndTextTuples = [("", " "), *cells]
     if place is not None and place.top - place.labeled <= number < place.top + place.height:
         left, right = place.left, place.left + place.width + 1
@@ -193,52 +163,15 @@ def frame_chosen(
 
 @lru_cache(maxsize=256)
 def styled(text: str) -> tuple[OneStyleAndTextTuple, ...]:
-    r"""Return the cells of a line, a character each with its style.
-
-    Example:
-        >>> styled("\x1b[38;5;196m▀")
-        (('#ff0000', '▀'),)
-    """
+    """Return the cells of a line, a character each with its style."""
     return tuple(to_formatted_text(ANSI(text)))
-
-
-def forget_lines() -> None:
-    """Release the lines that were drawn."""
-    styled.cache_clear()
 
 
 # Texts
 
 
-def caption_lines(state: ExplorerState, columns: int, most: int) -> list[str]:
-    """Return the caption in at most so many lines.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.terminal.layer_table import layer_entries
-        >>> from featmagic.options.view import View
-        >>> fc = Activation("fc", "fc", "Linear", 1, torch.zeros(()))
-        >>> state = ExplorerState(layer_entries([fc], View()), View(), 256)
-        >>> caption_lines(state, 40, 2)
-        ['fc  Linear  () float32 cpu', '  the single value 0']
-    """
-    return wrap(state.shown.caption, columns).splitlines()[:most]
-
-
 def status_lines(state: ExplorerState, columns: int, most: int) -> list[str]:
-    """Return the statistics of the chosen channel and every setting, in as few lines as they fit.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.recording.records import Activation
-        >>> from featmagic.explorer.terminal.layer_table import layer_entries
-        >>> from featmagic.options.view import View
-        >>> relu = Activation("relu", "relu", "ReLU", 1, torch.tensor([[[[0.0, 2]], [[1, 3]]]]))
-        >>> state = ExplorerState(layer_entries([relu], View()), View(), 256)
-        >>> print(*status_lines(state, 80, 2), sep="|")
-        channel 0 of 2: 0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %|viridis (auto) · scale channel · sort index · zoom 12 (auto) · ? keys · q quit
-    """  # noqa: E501
+    """Return the chosen channel's statistics and every setting, in as few lines as possible."""
     groups = _status_groups(state)
     lines = list(_packed([part for group in groups for part in group], columns))
     if len(lines) > 1:
@@ -300,12 +233,7 @@ def _help(state: ExplorerState, columns: int, rows: int) -> list[StyleAndTextTup
 
 
 def cut(text: str, columns: int) -> str:
-    """Return the text, shortened to so many columns.
-
-    Example:
-        >>> cut("layer1.0.conv1", 8)
-        'layer1.…'
-    """
+    """Return the text, shortened to so many columns."""
     if get_cwidth(text) <= columns:
         return text
     while text and get_cwidth(text) >= columns:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from featmagic.explorer.terminal.layer_table import LayerEntry
@@ -43,7 +44,8 @@ class ExplorerState:
         self.in_grid, self.done = False, False
         self.canvas = self.large_canvas = Canvas(80, 24, colors)
         self._tiles: dict[int, int] = {}
-        self._previews: dict[Any, Preview] = {}
+        self._preview = lru_cache(_KEPT)(preview)
+        self._enlarged_preview = lru_cache(_KEPT)(enlarged_preview)
 
     def resize(self, canvas: Canvas, large_canvas: Canvas) -> None:
         """Take note of the size of the screen."""
@@ -63,25 +65,14 @@ class ExplorerState:
     @property
     def preview(self) -> Preview:
         """The grid of the chosen layer, drawn when it is first asked for."""
-        entry, view, canvas = self.entry, self.view, self.canvas
-        key = self.chosen, view, canvas
-        return self._cached(key, lambda: preview(entry.activation, view, canvas))
+        return self._preview(self.entry.activation, self.view, self.canvas)
 
     @property
     def shown(self) -> Preview:
         """What is on the screen: the grid, or the chosen channel large."""
-        grid, tile, canvas = self.preview, self.tile, self.large_canvas
         if self.mode != "large":
-            return grid
-        key = self.chosen, self.view, canvas, tile
-        return self._cached(key, lambda: enlarged_preview(grid, tile, canvas))
-
-    def _cached(self, key: Any, draw: Callable[[], Preview]) -> Preview:
-        drawn = self._previews.pop(key, None) or draw()
-        self._previews[key] = drawn  # the one used last is dropped last
-        for old in list(self._previews)[:-_KEPT]:
-            del self._previews[old]
-        return drawn
+            return self.preview
+        return self._enlarged_preview(self.preview, self.tile, self.large_canvas)
 
     @property
     def scale(self) -> str:
@@ -103,11 +94,6 @@ class ExplorerState:
         """Choose a layer by its index, or the nearest one."""
         self.chosen = min(max(0, layer), len(self.layers) - 1)
         self.top, self.follows = 0, True
-
-    def option(self, name: str) -> Any:
-        """Return the value of a view option, or the scale in use where the view leaves it open."""
-        value = getattr(self.view, name)
-        return self.scale if name == "scale" and value is None else value
 
     def change(self, **options: Any) -> bool:
         """Draw with other options; return False if they aren't valid: the message says why."""
