@@ -29,24 +29,12 @@ class PatchGrid:
 
 
 def patch_grid_of(count: int, batch: int, inputs: PassInputs, view: View, key: str) -> PatchGrid:
-    """Return the grid that tokens lie on: the view's, or else one that fits the pass's inputs.
+    """Return the grid of `count` tokens a sample: the view's, or else one that fits the inputs.
 
-    Args:
-        count: how many tokens each sample has.
-        batch: how many samples there are; more than there are images are windows of them.
-        inputs: of the pass.
-        view: its `grid` and `prefix_tokens` overrule.
-        key: the activation's name, for the message.
+    Of a larger batch than there are images, the samples are windows of the images.
 
     Raises:
         FeatmagicError: the view's grid or number of prefix tokens doesn't fit.
-
-    Example:
-        >>> from torch import zeros
-        >>> inputs = PassInputs(zeros(1, 3, 224, 224), ((14, 14),))
-        >>> tokens = patch_grid_of(197, 1, inputs, View(), "enc")
-        >>> tokens.grid, tokens.prefix
-        ((14, 14), ('CLS',))
     """
     if view.grid is not None or view.prefix_tokens is not None:
         return _requested(count, inputs, view, key)

@@ -28,7 +28,13 @@ from featmagic.planes.measurements import (
 )
 from featmagic.planes.similarity import near_duplicates
 
+BINS = 8  # of the histogram: a letter each in the caption
+
+_HISTOGRAM_VALUES = 2**17  # about how many values are counted for a histogram on the CPU
 _SMALLEST_SPAN = 1e-15  # squares of smaller spans are out of float32's reach
+_AT_ONCE = 2**18  # values to copy at once
+_MOST_PRODUCTS = 2**32  # to compare all planes with each other: some 50 ms
+_FEWEST_VALUES = 9  # smaller planes are alike by chance
 
 
 def _in_reach(low: Array | float, high: Array | float) -> bool:
@@ -94,10 +100,6 @@ def plane_statistics(values: Tensor, padding: int = 0) -> PlaneStatistics:
     Args:
         values: `(P, H, W)`, float32 or float64.
         padding: how many values at the end of each plane don't count.
-
-    Example:
-        >>> plane_statistics(torch.tensor([[[0.0, 2.0], [1.0, 1.0]]])).mean
-        array([1.])
     """
     rows = values.flatten(1)
     rows = rows[:, : rows.shape[1] - padding]
@@ -209,17 +211,6 @@ class Statistics:
         """True if any value is NaN or infinite."""
         return self.nan > 0 or self.inf > 0
 
-    @property
-    def strength(self) -> Array:
-        """The largest magnitude in each plane, `(P,)`; 0 where nothing is finite."""
-        most = np.maximum(np.abs(self.low), np.abs(self.high))
-        strength: Array = np.where(self.has_finite, most, 0.0)
-        return strength
-
-
-BINS = 8  # of the histogram: a letter each in the caption
-
-_HISTOGRAM_VALUES = 2**17  # about how many values are counted for a histogram on the CPU
 
 _RANGE_ONLY = StatisticsRequest()
 
@@ -263,10 +254,7 @@ def _statistics(
     nan, inf = (layer.get(name, np.zeros(len(layer["low"]))) for name in ("nan", "inf"))
     duplicates = int(layer["duplicates"])
     return Statistics(
-        low=layer["low"],
-        high=layer["high"],
-        inner_low=layer["inner_low"],
-        inner_high=layer["inner_high"],
+        **{name: layer[name] for name in ("low", "high", "inner_low", "inner_high")},
         nonfinite=nan + inf,
         mean=float(layer["mean"]),
         std=float(layer["std"]),
@@ -318,15 +306,12 @@ def _finite_layer_measurements(rows: Tensor, request: StatisticsRequest) -> Meas
     }
 
 
-_AT_ONCE = 2**18  # values to copy at once
-
-
 def _variance(rows: Tensor, mean: Tensor) -> Tensor:
     """Return the mean square distance from the mean, from copies of a part of the rows each."""
     at_once = max(1, _AT_ONCE // rows.shape[1])
     if len(rows) <= at_once:
         return (rows - mean).square_().mean()
-    parts = [(rows[n : n + at_once] - mean).square_().sum() for n in range(0, len(rows), at_once)]
+    parts = [(part - mean).square_().sum() for part in torch.split(rows, at_once)]
     return torch.stack(parts).sum() / rows.numel()
 
 
@@ -375,11 +360,6 @@ def _histogram(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
     place = place.nan_to_num_(0).where(torch.isfinite(values), BINS).to(torch.int64).reshape(-1)
     counts = torch.zeros(BINS + 1, dtype=torch.int64, device=values.device)
     return counts.scatter_add_(0, place, torch.ones_like(place))[:BINS]
-
-
-_MOST_PRODUCTS = 2**32  # to compare all planes with each other: some 50 ms
-
-_FEWEST_VALUES = 9  # smaller planes are alike by chance
 
 
 def _duplicates(values: Tensor, request: StatisticsRequest) -> Measurements:
