@@ -93,7 +93,8 @@ def _averaged(rgb: Tensor, shrink: int) -> Tensor:
     if shrink == 1:
         return rgb
     small, _ = block_average(rgb.permute(0, 3, 1, 2).flatten(0, 1).float(), shrink)
-    return small.round().to(uint8).unflatten(0, (-1, 3)).permute(0, 2, 3, 1)
+    small = small.reshape(-1, 3, *small.shape[1:])
+    return small.round().to(uint8).permute(0, 2, 3, 1)
 
 
 def _annotated(

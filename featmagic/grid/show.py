@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from textwrap import fill
@@ -95,78 +94,49 @@ def show_drawing(drawing: Drawing, target: Target, rows: int | None = None) -> N
     """
     caption = wrap(drawing.caption, target.columns)
     target.tell(caption)
-    picture = _picture(drawing, target)
-    if picture is None:
+    mosaic, renderer = drawing.mosaic, target.renderer
+    if mosaic is None or target.viewport is None:
         return
-    shown = min(rows or picture.rows, picture.rows)
+    total = len(mosaic.indices)
+    shown, lines = min(rows or total, total), None
     if rows is None and target.lines is not None:
         lines = target.lines - len(caption.splitlines()) - _BELOW
-        shown = picture.rows_within(lines, _hint(picture.rows - 1, target).count("\n"))
-    picture.show(shown)
-    if left_out := picture.rows - shown:
+    if renderer.bundle is not None:
+        shown = _show_image(mosaic, drawing.caption, target, renderer.bundle, shown, lines)
+    elif renderer.cells is not None:
+        cells = renderer.cells(mosaic, target.colors)
+        text = mosaic_lines(mosaic, cells, target.viewport.width)
+        shown = _show_text(text, target, shown, lines)
+    else:
+        return
+    if left_out := total - shown:
         target.tell(_hint(left_out, target))
 
 
-@dataclass(frozen=True)
-class _Image:
-    """An image, whose rows are cut where it would be taller than a terminal's window."""
-
-    mosaic: Mosaic
-    caption: str
-    target: Target
-    bundle: Callable[[Pixels, bytes, str, str], Bundle]
-
-    @property
-    def rows(self) -> int:
-        """The number of rows of tiles."""
-        return len(self.mosaic.indices)
-
-    def rows_within(self, lines: int, hint: int) -> int:
-        """Return how many rows fit so many lines, of which a hint takes none; one at least."""
-        height = self.target.line_height
-        return self.rows if height is None else rows_within(self.mosaic, lines * height)
-
-    def show(self, rows: int) -> None:
-        """Publish the first rows."""
-        mosaic = first_rows(self.mosaic, rows)
-        # A terminal at an engine's client shows the text of an image: the caption is above already.
-        text = _short(self.caption) if self.target.engine else self.caption
-        publish(*self.bundle(page_image(mosaic), mosaic.palette, text, self.caption))
+def _show_image(
+    mosaic: Mosaic,
+    caption: str,
+    target: Target,
+    bundle: Callable[[Pixels, bytes, str, str], Bundle],
+    rows: int,
+    lines: int | None,
+) -> int:
+    """Show so many rows of tiles, or those within the lines of a screen, and return how many."""
+    if lines is not None and target.line_height is not None:
+        rows = rows_within(mosaic, lines * target.line_height)
+    mosaic = first_rows(mosaic, rows)
+    # A terminal at an engine's client shows the text of an image: the caption is above already.
+    text = _short(caption) if target.engine else caption
+    publish(*bundle(page_image(mosaic), mosaic.palette, text, caption))
+    return rows
 
 
-@dataclass(frozen=True)
-class _Text:
-    """Lines of text, of which a hint takes some where rows are cut."""
-
-    lines: MosaicLines
-    target: Target
-
-    @property
-    def rows(self) -> int:
-        """The number of rows of tiles."""
-        return self.lines.rows
-
-    def rows_within(self, lines: int, hint: int) -> int:
-        """Return how many rows fit so many lines, of which a hint takes some if there are more."""
-        rows = self.lines.fitting(lines)
-        return rows if rows == self.rows else self.lines.fitting(lines - hint)
-
-    def show(self, rows: int) -> None:
-        """Tell the lines of the first rows."""
-        self.target.tell("\n".join(self.lines.first(rows)) + "\n" * (rows == self.rows))
-
-
-def _picture(drawing: Drawing, target: Target) -> _Image | _Text | None:
-    """Return the mosaic as the target's renderer draws it; None if there is nothing to draw."""
-    mosaic, renderer = drawing.mosaic, target.renderer
-    if mosaic is None or target.viewport is None:
-        return None
-    if renderer.bundle is not None:
-        return _Image(mosaic, drawing.caption, target, renderer.bundle)
-    if renderer.cells is not None:
-        cells = renderer.cells(mosaic, target.colors)
-        return _Text(mosaic_lines(mosaic, cells, target.viewport.width), target)
-    return None
+def _show_text(text: MosaicLines, target: Target, rows: int, lines: int | None) -> int:
+    """Show so many rows of tiles, or those within the lines of a screen, and return how many."""
+    if lines is not None and text.fitting(lines) < text.rows:  # the hint at the rest takes some
+        rows = text.fitting(lines - _hint(text.rows - 1, target).count("\n"))
+    target.tell("\n".join(text.first(rows)) + "\n" * (rows == text.rows))
+    return rows
 
 
 def _short(caption: str) -> str:

@@ -20,6 +20,12 @@ from featmagic.support.errors import FeatmagicError, did_you_mean
 
 Check = Callable[[str, Any], Any]
 
+LAYOUTS = ("NCHW", "NHWC", "NLC", "NCL", "NCW", "NCDHW")  # the common ones, for messages
+
+_AXES = "NCHWDLTAQKS"
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d*)?(?:e\d)?)\s*([kmg]?)b?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
 
 @dataclass(frozen=True)
 class _Optional:
@@ -69,10 +75,6 @@ def number(low: float | None = None, high: float | None = None) -> Check:
         return real
 
     return check
-
-
-_SIZE = re.compile(r"(\d{1,12}(?:\.\d*)?(?:e\d)?)\s*([kmg]?)b?", re.IGNORECASE)
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
 def size_in_bytes(name: str, value: Any) -> int:
@@ -161,10 +163,6 @@ def size(name: str, value: Any) -> tuple[int, int]:
         raise FeatmagicError(f"{name} is a height and a width, as in 14x14, not {value!r}.")
     height, width = (whole(1)(name, part) for part in parts)
     return height, width
-
-
-_AXES = "NCHWDLTAQKS"
-LAYOUTS = ("NCHW", "NHWC", "NLC", "NCL", "NCW", "NCDHW")  # the common ones, for messages
 
 
 def layout(name: str, value: Any) -> str:

@@ -330,15 +330,12 @@ def _with_others(layout: str, fitting: set[str]) -> _Dims:
 
 def _assumed(axes: tuple[FeatureAxis, ...], rank: int) -> _Dims:
     """Assume the usual layout, without a word if all modules around have their features there."""
-    if axes and all(_is_usual(axis, rank) for axis in axes):
+    is_usual = (axis.place == "first" and axis.spatial in (0, rank - 2) for axis in axes)
+    if axes and all(is_usual):
         return _direct(axes[-1], rank), ()
     last = rank == 3 and any(axis.place == "last" for axis in axes)
     layout = "NLC" if last else _USUAL[rank]
     return layout, (f"{layout} assumed",) if rank == 3 or (axes and rank > 3) else ()
-
-
-def _is_usual(axis: FeatureAxis, rank: int) -> bool:
-    return axis.place == "first" and axis.spatial in (0, rank - 2)
 
 
 def _length_first(activation: Activation) -> _Dims:

@@ -47,7 +47,12 @@ def patch_grid_of(count: int, batch: int, inputs: PassInputs, view: View, key: s
         grid = _square(count)
     if grid is not None:
         return _on(grid, count, (f"{_spelled(grid)} grid assumed",))
-    return PatchGrid(words=_no_grid(count))
+    side = isqrt(count)
+    if side < 2:
+        return PatchGrid()
+    rest = count - side * side
+    words = f"{count} tokens fit no grid of the input: --grid {side}x{side} would leave {rest}"
+    return PatchGrid(words=(words,))
 
 
 def _on(grid: Grid, count: int, words: tuple[str, ...] = ()) -> PatchGrid:
@@ -94,14 +99,6 @@ def _what_fits(count: int, inputs: PassInputs) -> str:
 
 def _prefix(count: int) -> str:
     return f"{count} prefix token{'s' * (count != 1)}"
-
-
-def _no_grid(count: int) -> tuple[str, ...]:
-    side = isqrt(count)
-    if side < 2:
-        return ()
-    rest = count - side * side
-    return (f"{count} tokens fit no grid of the input: --grid {side}x{side} would leave {rest}",)
 
 
 def _spelled(grid: Grid) -> str:

@@ -31,6 +31,11 @@ class Components:
     low: Tensor
     high: Tensor
 
+    def like(self, points: Tensor) -> Components:
+        """Return the basis in the dtype and on the device of the points."""
+        parts = (self.mean, self.axes, self.low, self.high)
+        return Components(*(part.to(points.dtype).to(points.device) for part in parts))
+
 
 def principal_components(points: Tensor, count: int = 3) -> Components:
     """Return the first principal components of `(n, C)`: n positions of C channels.
@@ -46,8 +51,7 @@ def principal_components(points: Tensor, count: int = 3) -> Components:
     rounding = 4 * torch.finfo(points.dtype).eps * sqrt(max(centered.shape))
     real = size > rounding * size[:1]
     low, high = (ends * real * unit for ends in (along.amin(1), along.amax(1)))
-    parts = (mean, axes * real[:, None], low, high)
-    return Components(*(part.to(points.dtype).to(points.device) for part in parts))
+    return Components(mean, axes * real[:, None], low, high).like(points)
 
 
 def coordinates(points: Tensor, components: Components) -> Tensor:

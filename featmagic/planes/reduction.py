@@ -75,7 +75,7 @@ def pca_image(planes: Planes, key: str, cache: LayerCache, name: str | None = No
     bases: MutableMapping[Any, Any] = _NAMED_BASES if name else cache.bases
     kept_as = name or (key, planes.indices)
     is_kept = kept_as in bases
-    basis = _moved(bases[kept_as] if is_kept else principal_components(points), points)
+    basis = bases[kept_as].like(points) if is_kept else principal_components(points)
     if len(basis.mean) != count:
         raise FeatmagicError(
             f"The basis {name} was made of {len(basis.mean)} channels, and {key} has {count}."
@@ -96,9 +96,3 @@ def pca_image(planes: Planes, key: str, cache: LayerCache, name: str | None = No
         clipped=int(counts["clipped"]) if is_kept else 0,
         missing=~torch.isfinite(along).all(1).view(rows, height, width),
     )
-
-
-def _moved(basis: Components, points: Tensor) -> Components:
-    """Return the basis in the dtype and on the device of the points."""
-    parts = (basis.mean, basis.axes, basis.low, basis.high)
-    return Components(*(part.to(points.device, points.dtype) for part in parts))

@@ -95,11 +95,9 @@ class PlaneStatistics:
 
 
 def plane_statistics(values: Tensor, padding: int = 0) -> PlaneStatistics:
-    """Measure each of the planes, in one transfer, or two where float32 isn't enough.
+    """Measure each of the planes `(P, H, W)`, less the padding at the end of each.
 
-    Args:
-        values: `(P, H, W)`, float32 or float64.
-        padding: how many values at the end of each plane don't count.
+    They come in one transfer, or in two where float32 isn't enough.
     """
     rows = values.flatten(1)
     rows = rows[:, : rows.shape[1] - padding]
