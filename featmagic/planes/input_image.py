@@ -57,10 +57,7 @@ def input_images(image: Tensor | None, samples: tuple[int, ...], view: View) -> 
     wanted = list(samples or (0,))
     if max(wanted) >= len(image):
         raise FeatmagicError(f"No input image {max(wanted)}: the pass was given {len(image)}.")
-    pixels = image[wanted][:, :3]
-    if pixels.shape[1] == 2:
-        pixels = pixels[:, :1]
-    unit, words = _unit(pixels, image[:, :3], view)
+    unit, words = _unit(image[wanted][:, :3], image[:, :3], view)
     return InputImages(unit.clamp_(0, 1).expand(-1, 3, -1, -1), words)
 
 
@@ -99,8 +96,7 @@ def _is_imagenets(low: Array, high: Array) -> bool:
 
 def _undone(pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     factor, offset = (pixels.new_tensor(part).view(1, -1, 1, 1) for part in (std, mean))
-    undone = pixels * factor + offset
-    return undone if undone.shape[1] in (1, 3) else undone[:, :1]
+    return pixels * factor + offset
 
 
 def resize(images: InputImages, height: int, width: int) -> Pixels:
