@@ -21,7 +21,7 @@ from featmagic.grid.draw import draw
 from featmagic.options.view import TAKEN, View
 from featmagic.recording.records import Activation, Request
 from featmagic.render.image import page_image
-from featmagic.render.target import Target
+from featmagic.render.target import RENDERERS, Target
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_every_view_writes_just_the_files_that_it_names_before(kind, maps, tmp_p
 @pytest.mark.parametrize("kind", SWITCHES)
 def test_every_view_shows_the_layers_as_text_where_there_is_nothing_else(kind, maps, capsys):
     request = Request(list(maps._pass.activations.values()))
-    VIEWS[kind].show(request, View(**SWITCHES[kind]), Target("none", 100))
+    VIEWS[kind].show(request, View(**SWITCHES[kind]), Target(RENDERERS["none"], 100))
     shown = capsys.readouterr().out
     assert all(key in shown for key in maps)
 
