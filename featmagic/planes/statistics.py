@@ -52,7 +52,7 @@ class _Moments(NamedTuple):
     """The finite values of float64 rows `(R, n)`, in parts of each row's largest magnitude.
 
     Squares and sums of the values themselves could be out of reach. The parts, `(R, n)`, are 0
-    where a value isn't finite; all else is `(R, 1)`, the mean and the deviation in parts too.
+    where a value isn't finite; all else is `(R,)`, the mean and the deviation in parts too.
     """
 
     parts: Tensor
@@ -70,7 +70,8 @@ def _moments(rows: Tensor, finite: Tensor) -> _Moments:
     parts = values / unit
     mean = parts.sum(1, keepdim=True) / count
     squares = (parts - mean).where(finite, 0).square().sum(1, keepdim=True)
-    return _Moments(parts, unit, count, mean, (squares / count).sqrt())
+    std = (squares / count).sqrt()
+    return _Moments(parts, *(column[:, 0] for column in (unit, count, mean, std)))
 
 
 @dataclass(frozen=True)
@@ -128,14 +129,13 @@ def _finite_plane_measurements(rows: Tensor) -> Measurements:
     """Reduce the finite values of float64 rows."""
     finite = torch.isfinite(rows)
     ends, moments = finite_range(rows, 1, finite), _moments(rows, finite)
-    unit = moments.unit[:, 0]
-    std = moments.std[:, 0].where(ends["low"] < ends["high"], 0)
+    std = moments.std.where(ends["low"] < ends["high"], 0)
     return {
         **ends,
         **count_nonfinite(rows, 1),
-        "mean": moments.mean[:, 0] * unit,
-        "std": std * unit,
-        "absmean": moments.parts.abs().sum(1) / moments.finite_count[:, 0] * unit,
+        "mean": moments.mean * moments.unit,
+        "std": std * moments.unit,
+        "absmean": moments.parts.abs().sum(1) / moments.finite_count * moments.unit,
         "zeros": (rows == 0).sum(1) / rows.shape[1],
     }
 
@@ -234,8 +234,12 @@ def measure(
         (1.0, 1)
     """
     rows, brought = values.flatten(1), None
-    duplicates, apart = _duplicates(values, request), _prefix_measurements(prefix)
+    duplicates = _duplicates(values, request)
     ordered = {} if order is None else {"order": order}
+    apart = {}
+    if prefix is not None:
+        prefix = to_float64(prefix)
+        apart = finite_range(prefix) | count_nonfinite(prefix)
     # On the CPU nothing has to be brought over, so that a second look costs no transfer.
     if rows.device.type == "cpu" and (quick := _layer_measurements(rows, request)):
         brought = to_host(quick | duplicates, apart, ordered)
@@ -290,15 +294,15 @@ def _finite_layer_measurements(rows: Tensor, request: StatisticsRequest) -> Meas
     finite = torch.isfinite(rows)
     ends = finite_range(rows, 1, finite)
     moments = _moments(rows.reshape(1, -1), finite.reshape(1, -1))
-    unit = moments.unit[0, 0]
+    unit = moments.unit[0]
     low, high = ends["low"].min() / unit, ends["high"].max() / unit
     parts = moments.parts.where(finite.reshape(1, -1), torch.inf)
     return {
         **ends,
         **_inner_range(rows.where(finite, torch.nan), ends, request),
         **count_nonfinite(rows, 1),
-        "mean": moments.mean[0, 0] * unit,
-        "std": moments.std[0, 0] * unit,
+        "mean": moments.mean[0] * unit,
+        "std": moments.std[0] * unit,
         "nonzero": rows.count_nonzero(),
         "histogram": _histogram(parts, low, high),
     }
@@ -369,10 +373,3 @@ def _duplicates(values: Tensor, request: StatisticsRequest) -> Measurements:
     if count * count * size > _MOST_PRODUCTS:
         return {"duplicates": values.new_full((), -1)}
     return {"duplicates": near_duplicates(values)}
-
-
-def _prefix_measurements(prefix: Tensor | None) -> Measurements:
-    if prefix is None:
-        return {}
-    values = to_float64(prefix)
-    return finite_range(values) | count_nonfinite(values)
