@@ -247,15 +247,7 @@ def show_view(
 ) -> None:
     """Show these layers, or all of them and what is missing, in the view that is asked for.
 
-    Args:
-        maps: The mapping.
-        layers: Keys, or layers as a magic takes them; all layers if none is given.
-        view: How to show them.
-        model: Runs again on an input that is picked in an explorer.
-        inputs: Inputs to pick from.
-
-    Raises:
-        FeatmagicError: There is no such layer, or it can't be shown as the view says.
+    In an explorer, `inputs` can be picked, on which `model` runs again.
     """
     target = current_target(view.renderer)
     VIEWS[view.kind].show(maps._request(layers, model, inputs), view, target)
@@ -275,14 +267,7 @@ def save_view(
     *,
     overwrite: bool,
 ) -> list[Path]:
-    """Write these layers, or all of them: as tensors, or as the view that is asked for.
-
-    Returns:
-        The files that were written.
-
-    Raises:
-        FeatmagicError: As for `FeatureMaps.save`.
-    """
+    """Write these layers, or all of them, as tensors or as the view that is asked for."""
     request = maps._request(layers)
     files = files_of(maps, path, layers, view, overwrite=overwrite)
     if holds_arrays(files[0]):
@@ -298,11 +283,7 @@ def files_of(
     *,
     overwrite: bool,
 ) -> list[Path]:
-    """Return the files that `save_view` would write, if it may.
-
-    Raises:
-        FeatmagicError: There is no such layer, nothing was captured, or as for `files_for`.
-    """
+    """Return the files that `save_view` would write, if it may."""
     keys = [activation.key for activation in maps._request(layers).activations]
     if not keys:
         raise FeatmagicError("Nothing to save: no pass of the model has run yet.")
@@ -312,11 +293,7 @@ def files_of(
 def files_for(
     path: str | os.PathLike[str], keys: Sequence[str], view: View, *, overwrite: bool
 ) -> list[Path]:
-    """Return the files that would hold these keys, captured or not, if they may be written.
-
-    Raises:
-        FeatmagicError: The suffix or the folder is unknown, or a file exists already.
-    """
+    """Return the files that would hold these keys, captured or not, if they may be written."""
     if holds_arrays(Path(path)):
         return target_files(path, keys, overwrite=overwrite)
     return VIEWS[view.kind].targets(path, keys, overwrite=overwrite)

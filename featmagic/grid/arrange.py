@@ -49,22 +49,11 @@ def lay_out_tiles(
     """Return the layout of `count` tiles of `(H, W)` values, with about as many rows as columns.
 
     Tiles that are too large for `viewport.columns` in a row are shrunk by a whole number, unless
-    `view.zoom` says how large they are.
-
-    Args:
-        count: The number of tiles.
-        size: Height and width of a tile, in values.
-        view: Its `ncols` and `zoom` are used where they are set.
-        viewport: The space to draw in.
-        columns: The number of tiles in a row, where a row means something.
+    `view.zoom` says how large they are. `columns` is how many stand in a row, where a row means
+    something; `view.ncols` is used where it doesn't.
 
     Raises:
         FeatmagicError: The picture would be larger than 100 million pixels.
-
-    Example:
-        >>> from featmagic.render.viewport import PAGE
-        >>> lay_out_tiles(5, (24, 24), View(), PAGE)
-        GridLayout(ncols=5, zoom=6, shrink=1, tall=1)
     """
     is_flat = size[1] >= _FLAT * size[0]
     is_line = is_flat and size[0] == 1

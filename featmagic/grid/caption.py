@@ -15,13 +15,7 @@ from featmagic.support.text import percent, printable, sparkline
 
 
 def caption(prepared: Prepared, color_range: Range, grid_layout: GridLayout | None) -> str:
-    """Return what is shown: the activation, its planes, their values and their colors.
-
-    Args:
-        prepared: The layer.
-        color_range: The colors of its planes.
-        grid_layout: The layout of its tiles; None where no picture is wanted.
-    """
+    """Return what is shown: the activation, its planes, their values and their colors."""
     return _parts(
         prepared.activation,
         _describe_planes(prepared.planes, prepared.dims),
@@ -54,13 +48,6 @@ def describe_values(measured: Statistics, planes: Planes) -> str:
     """Return the range with a histogram, mean, standard deviation, zeros, and what is wrong.
 
     The order is that of lovely-tensors: the histogram stands between the ends of the range.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.planes.statistics import measure
-        >>> values = torch.tensor([[[0.0, 2.0]]])
-        >>> describe_values(measure(values), Planes(values[None], (0,), 1, "channels"))
-        '0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %'
     """
     facts = [_describe_range(measured), *_nonfinite(measured.nan, measured.inf)]
     if measured.duplicates is None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, uint8
-from torch.nn.functional import avg_pool2d
 
 from featmagic.grid.prepare import Prepared
 from featmagic.planes.dtypes import Pixels
@@ -30,12 +29,7 @@ from featmagic.render.viewport import GridLayout, step_of_labels
 
 
 def color_range_of(prepared: Prepared, shown: Sequence[Prepared] = ()) -> Range:
-    """Return the colormap and the color ranges of a layer's planes.
-
-    Args:
-        prepared: The layer.
-        shown: All layers that are shown: they share a range if the view says so.
-    """
+    """Return the colormap and the ranges of a layer; all layers shown may share one range."""
     sharing = shown if prepared.scale == "all" and shown else [prepared]
     return choose_range(
         prepared.measured,
@@ -98,7 +92,8 @@ def _averaged(rgb: Tensor, shrink: int) -> Tensor:
     """Return images `(R, H, W, 3)` with every `shrink` x `shrink` pixels averaged."""
     if shrink == 1:
         return rgb
-    small = avg_pool2d(rgb.permute(0, 3, 1, 2).float(), shrink, ceil_mode=True)
+    small, _ = block_average(rgb.permute(0, 3, 1, 2).flatten(0, 1).float(), shrink)
+    small = small.reshape(-1, 3, *small.shape[1:])
     return small.round().to(uint8).permute(0, 2, 3, 1)
 
 
@@ -107,13 +102,14 @@ def _annotated(
 ) -> Mosaic:
     """Return the tiles with everything that is shown around them."""
     shared = None if tiles.is_rgb else _shared_range(color_range)
+    ends = (shared.low, shared.middle, shared.high) if shared else ()
     return replace(
         tiles,
         bars=() if tiles.is_rgb else _bars(prepared, color_range),
         ticks=_ticks(prepared, grid_layout),
         strip=_prefix_strip(prepared, color_range),
         scale=shared,
-        ends=_end_texts(shared),
+        ends=tuple(f"{value:.3g}" for value in ends),
         nonfinite=_nonfinite_letters(tiles, prepared),
         inputs=_inputs(tiles, prepared),
     )
@@ -121,7 +117,9 @@ def _annotated(
 
 def _bars(prepared: Prepared, color_range: Range) -> tuple[float, ...]:
     """Return how strong each channel is against the strongest, if each has its own range."""
-    strength = prepared.measured.strength
+    measured = prepared.measured
+    largest = np.maximum(np.abs(measured.low), np.abs(measured.high))
+    strength = np.where(measured.has_finite, largest, 0.0)
     if not color_range.own_range or prepared.tiling.form != "tiles" or not strength.max() > 0:
         return ()
     with np.errstate(over="ignore"):
@@ -165,12 +163,6 @@ def _shared_range(color_range: Range) -> SharedRange | None:
     return SharedRange(low, middle, high, color_range.norm, color_range.center, width)
 
 
-def _end_texts(shared: SharedRange | None) -> tuple[str, ...]:
-    if shared is None:
-        return ()
-    return tuple(f"{value:.3g}" for value in (shared.low, shared.middle, shared.high))
-
-
 def _nonfinite_letters(tiles: Mosaic, prepared: Prepared) -> tuple[str, ...]:
     """Return the letters of the non-finite values in each tile; none if no tile has any."""
     values = tiles.missing if tiles.is_rgb else tiles.indices
@@ -201,10 +193,7 @@ def _overlay(mosaic: Mosaic, prepared: Prepared, images: InputImages, color_rang
 
     The rule is FiftyOne's: opacity in proportion to |value|, or to the distance from the middle of
     a centered range; under a norm that isn't linear, to the normalized value. RGB tiles are equally
-    opaque everywhere.
-
-    Returns:
-        A mosaic of RGB pixels, with zoom 1.
+    opaque everywhere. The mosaic is of RGB pixels, with zoom 1.
     """
     rows, (height, width) = len(mosaic.indices), mosaic.tile_size
     below = resize(images, height * mosaic.zoom, width * mosaic.zoom)

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, empty
 
 from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
-from featmagic.planes.heat_map import assembled_size, folded_width, form_of
+from featmagic.planes.heat_map import assemble, folded_width, form_of
 from featmagic.planes.input_image import InputImages, input_images
 from featmagic.planes.layout import check_used, fitting, layout_of
 from featmagic.planes.planes import Planes, planes_of
@@ -103,20 +102,11 @@ def prepare(
 ) -> Prepared | Undrawable:
     """Choose and measure the planes that the view shows of an activation.
 
-    Args:
-        activation: As it was captured.
-        view: How to draw it.
-        viewport: The space to draw in; None where no picture is wanted.
-        step: Called once halfway, for progress.
+    Where there is no viewport, no picture is wanted. `step` is called once halfway, for progress.
 
     Raises:
         FeatmagicError: The view asks for a sample, channel, layout, patch grid or norm that the
             activation doesn't have or can't be drawn with.
-
-    Example:
-        >>> import torch
-        >>> prepare(Activation("fc", "fc", "Linear", 1, torch.zeros(())), View(), None).reason
-        'the single value 0'
     """
     if reason := undrawable(activation.tensor):
         return Undrawable(activation, reason)
@@ -201,14 +191,10 @@ def _with_ranges_by_channel(measured: Statistics, planes: Planes) -> Statistics:
     rows, count = planes.values.shape[:2]
     if rows == 1 or len(measured.low) == 1:
         return measured
-    axis = 0 if planes.samples[1:] else 1
-
-    def shared(ends: NDArray[np.float64], of: np.ufunc) -> NDArray[np.float64]:
-        grid = ends.reshape(rows, count)
-        together: NDArray[np.float64] = of.reduce(grid, axis=axis, keepdims=True)
-        return np.broadcast_to(together, grid.shape).reshape(-1)
-
-    low, high = shared(measured.inner_low, np.minimum), shared(measured.inner_high, np.maximum)
+    axis, shape = 0 if planes.samples[1:] else 1, (rows, count)
+    low = measured.inner_low.reshape(shape).min(axis, keepdims=True)
+    high = measured.inner_high.reshape(shape).max(axis, keepdims=True)
+    low, high = (np.broadcast_to(ends, shape).reshape(-1) for ends in (low, high))
     return replace(measured, inner_low=low, inner_high=high)
 
 
@@ -230,18 +216,12 @@ def _input_images(
 
 
 def tiling_of(planes: Planes) -> Tiling:
-    """Return how these planes are put together in tiles.
-
-    Example:
-        >>> import torch
-        >>> tokens = Planes(torch.zeros(1, 3, 5, 1), (0, 1, 2), 3, "features", "columns")
-        >>> tiling = tiling_of(tokens)
-        >>> tiling.count, tiling.size, tiling.value_row_names
-        (1, (5, 3), ('0', '1', '2', '3', '4'))
-    """
-    rows, count, height, width = planes.values.shape
+    """Return how these planes are put together in tiles."""
+    rows, count = planes.values.shape[:2]
     form = form_of(planes.form, count)
-    per_row, *size = assembled_size(count, (height, width), form)
+    # Only the shape counts here: the meta device computes nothing else.
+    assembled, _ = assemble(empty(planes.values.shape[1:], device="meta"), form)
+    per_row, height, width = assembled.shape
     if form == "tiles":
         labels = (planes.labels or tuple(map(str, planes.indices))) * rows
     else:
@@ -249,7 +229,7 @@ def tiling_of(planes: Planes) -> Tiling:
     return Tiling(
         form=form,
         count=rows * per_row,
-        size=(size[0], size[1]),
+        size=(height, width),
         labels=labels,
         ncols=count if rows > 1 and form == "tiles" else None,
         row_names=planes.rows if form == "tiles" else (),
@@ -284,13 +264,7 @@ def prepare_all(
     """Prepare several layers before any of them is drawn, so that errors come first.
 
     A layout applies to the layers that have as many dimensions. An option that would change no
-    layer is refused.
-
-    Args:
-        activations: As they were captured.
-        view: How to draw them.
-        viewport: The space to draw in; None where no picture is wanted.
-        step: Called twice for each layer that can be drawn and once for others, for progress.
+    layer is refused. `step` is called twice for each layer that can be drawn and once for others.
 
     Raises:
         FeatmagicError: As for `prepare`, or an option has an effect on none of the layers.

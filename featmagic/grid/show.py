@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from textwrap import fill
-from typing import Protocol
 
 from featmagic.files.paths import report_unsaved, target_files, write_whole
 from featmagic.grid.draw import Drawing, draw_all
@@ -61,15 +59,12 @@ def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: boo
 
 
 def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
-    """Write a picture for each layer that can be drawn.
+    """Write a picture for each layer that can be drawn, and return the files that were written.
 
     Args:
         request: What to draw.
         view: How to draw it.
         files: One for each layer, by `targets`.
-
-    Returns:
-        The files that were written.
 
     Raises:
         FeatmagicError: A layer can't be drawn as the view says, no layer can be drawn at all, or a
@@ -94,103 +89,54 @@ def _drawings(request: Request, view: View) -> list[Drawing]:
 def show_drawing(drawing: Drawing, target: Target, rows: int | None = None) -> None:
     """Show the caption, then the mosaic as the target's renderer draws it.
 
-    Args:
-        drawing: made for the target's viewport.
-        target: where to show it.
-        rows: the most rows of tiles, 0 for all; None for as many as fit a terminal's screen.
-
-    Example:
-        >>> from featmagic.render.target import RENDERERS, Target
-        >>> show_drawing(Drawing("fc  Linear", None), Target(RENDERERS["none"], 80))
-        fc  Linear
+    At most `rows` rows of tiles are shown, or all for 0; as many as fit a terminal's screen for
+    None.
     """
     caption = wrap(drawing.caption, target.columns)
     target.tell(caption)
-    picture = _picture(drawing, target)
-    if picture is None:
+    mosaic, renderer = drawing.mosaic, target.renderer
+    if mosaic is None or target.viewport is None:
         return
-    shown = min(rows or picture.rows, picture.rows)
+    total = len(mosaic.indices)
+    shown, lines = min(rows or total, total), None
     if rows is None and target.lines is not None:
         lines = target.lines - len(caption.splitlines()) - _BELOW
-        shown = picture.rows_within(lines, _hint(picture.rows - 1, target).count("\n"))
-    picture.show(shown)
-    if left_out := picture.rows - shown:
+    if renderer.bundle is not None:
+        shown = _show_image(mosaic, drawing.caption, target, renderer.bundle, shown, lines)
+    elif renderer.cells is not None:
+        cells = renderer.cells(mosaic, target.colors)
+        text = mosaic_lines(mosaic, cells, target.viewport.width)
+        shown = _show_text(text, target, shown, lines)
+    else:
+        return
+    if left_out := total - shown:
         target.tell(_hint(left_out, target))
 
 
-class _Picture(Protocol):
-    """A mosaic that can be cut below any row of tiles."""
-
-    @property
-    def rows(self) -> int:
-        """The number of rows of tiles."""
-
-    def rows_within(self, lines: int, hint: int) -> int:
-        """Return the number of rows that fit so many lines of a screen; one at least.
-
-        Args:
-            lines: of the screen.
-            hint: lines that a hint at rows left out takes.
-        """
-
-    def show(self, rows: int) -> None:
-        """Show the first rows."""
-
-
-def _picture(drawing: Drawing, target: Target) -> _Picture | None:
-    """Return the mosaic as the target's renderer draws it; None if there is nothing to draw."""
-    mosaic, renderer = drawing.mosaic, target.renderer
-    if mosaic is None or target.viewport is None:
-        return None
-    if renderer.bundle is not None:
-        return _Image(mosaic, drawing.caption, target, renderer.bundle)
-    if renderer.cells is not None:
-        cells = renderer.cells(mosaic, target.colors)
-        return _Text(mosaic_lines(mosaic, cells, target.viewport.width), target)
-    return None
+def _show_image(
+    mosaic: Mosaic,
+    caption: str,
+    target: Target,
+    bundle: Callable[[Pixels, bytes, str, str], Bundle],
+    rows: int,
+    lines: int | None,
+) -> int:
+    """Show so many rows of tiles, or those within the lines of a screen, and return how many."""
+    if lines is not None and target.line_height is not None:
+        rows = rows_within(mosaic, lines * target.line_height)
+    mosaic = first_rows(mosaic, rows)
+    # A terminal at an engine's client shows the text of an image: the caption is above already.
+    text = _short(caption) if target.engine else caption
+    publish(*bundle(page_image(mosaic), mosaic.palette, text, caption))
+    return rows
 
 
-@dataclass(frozen=True)
-class _Image:
-    """An image, whose rows are cut where it would be taller than a terminal's window."""
-
-    mosaic: Mosaic
-    caption: str
-    target: Target
-    bundle: Callable[[Pixels, bytes, str, str], Bundle]
-
-    @property
-    def rows(self) -> int:
-        return len(self.mosaic.indices)
-
-    def rows_within(self, lines: int, hint: int) -> int:
-        height = self.target.line_height
-        return self.rows if height is None else rows_within(self.mosaic, lines * height)
-
-    def show(self, rows: int) -> None:
-        mosaic = first_rows(self.mosaic, rows)
-        # A terminal at an engine's client shows the text of an image: the caption is above already.
-        text = _short(self.caption) if self.target.engine else self.caption
-        publish(*self.bundle(page_image(mosaic), mosaic.palette, text, self.caption))
-
-
-@dataclass(frozen=True)
-class _Text:
-    """Lines of text, of which a hint takes some where rows are cut."""
-
-    lines: MosaicLines
-    target: Target
-
-    @property
-    def rows(self) -> int:
-        return self.lines.rows
-
-    def rows_within(self, lines: int, hint: int) -> int:
-        rows = self.lines.fitting(lines)
-        return rows if rows == self.rows else self.lines.fitting(lines - hint)
-
-    def show(self, rows: int) -> None:
-        self.target.tell("\n".join(self.lines.first(rows)) + "\n" * (rows == self.rows))
+def _show_text(text: MosaicLines, target: Target, rows: int, lines: int | None) -> int:
+    """Show so many rows of tiles, or those within the lines of a screen, and return how many."""
+    if lines is not None and text.fitting(lines) < text.rows:  # the hint at the rest takes some
+        rows = text.fitting(lines - _hint(text.rows - 1, target).count("\n"))
+    target.tell("\n".join(text.first(rows)) + "\n" * (rows == text.rows))
+    return rows
 
 
 def _short(caption: str) -> str:

@@ -62,7 +62,7 @@ def picked(text: str, count: int, noun: str) -> list[int]:
     """Return the indices that the text names, of `count` items; slices are clipped as in Python.
 
     Args:
-        text: As `indices` returns it.
+        text: Indices and slices, as `indices` returns them.
         count: The number of items.
         noun: What an item is called in messages.
 

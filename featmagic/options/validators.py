@@ -20,10 +20,11 @@ from featmagic.support.errors import FeatmagicError, did_you_mean
 
 Check = Callable[[str, Any], Any]
 
+LAYOUTS = ("NCHW", "NHWC", "NLC", "NCL", "NCW", "NCDHW")  # the common ones, for messages
 
-def optional(check: Check) -> Check:
-    """Return a validator that takes None, and whatever `check` takes."""
-    return _Optional(check)
+_AXES = "NCHWDLTAQKS"
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d*)?(?:e\d)?)\s*([kmg]?)b?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class _Optional:
         return None if value is None else self.check(name, value)
 
 
-def whole(least: int | None = None) -> Check:
-    """Return a validator for whole numbers, of `least` or more if it is given.
+def optional(check: Check) -> Check:
+    """Return a validator that takes None, and whatever `check` takes."""
+    return _Optional(check)
 
-    Example:
-        >>> whole(1)("ncols", "4")
-        4
-    """
+
+def whole(least: int | None = None) -> Check:
+    """Return a validator for whole numbers, of `least` or more if it is given."""
 
     def check(name: str, value: Any) -> int:
         if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value):
@@ -59,12 +60,7 @@ def whole(least: int | None = None) -> Check:
 
 
 def number(low: float | None = None, high: float | None = None) -> Check:
-    """Return a validator for finite numbers, from `low` to `high` where they are given.
-
-    Example:
-        >>> number()("vmin", "-1e-3")
-        -0.001
-    """
+    """Return a validator for finite numbers, from `low` to `high` where they are given."""
 
     def check(name: str, value: Any) -> float:
         try:
@@ -81,17 +77,8 @@ def number(low: float | None = None, high: float | None = None) -> Check:
     return check
 
 
-_SIZE = re.compile(r"(\d{1,12}(?:\.\d*)?(?:e\d)?)\s*([kmg]?)b?", re.IGNORECASE)
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
-
-
 def size_in_bytes(name: str, value: Any) -> int:
-    """Convert a positive number of bytes, or text such as `24MB`; kB is 1,000 bytes.
-
-    Example:
-        >>> size_in_bytes("max-bytes", "1.5 MB")
-        1500000
-    """
+    """Convert a positive number of bytes, or text such as `24MB`; kB is 1,000 bytes."""
     if isinstance(value, str):
         size_text = _SIZE.fullmatch(value.strip())
         if size_text is None:
@@ -102,12 +89,7 @@ def size_in_bytes(name: str, value: Any) -> int:
 
 
 def choice(*words: str, other: Check | None = None) -> Check:
-    """Return a validator for one of these words, or for whatever `other` takes.
-
-    Example:
-        >>> choice("mid", "mean", other=whole())("slice", "3")
-        3
-    """
+    """Return a validator for one of these words, or for whatever `other` takes."""
     return _Choice(words, other)
 
 
@@ -165,12 +147,7 @@ def word(name: str, value: Any) -> str:
 
 
 def numbers(name: str, value: Any) -> tuple[float, ...]:
-    """Convert one number or three: an iterable, or text with commas between them.
-
-    Example:
-        >>> numbers("mean", "0.485,0.456,0.406")
-        (0.485, 0.456, 0.406)
-    """
+    """Convert one number or three: an iterable, or text with commas between them."""
     parts = value.split(",") if isinstance(value, str) else value
     parts = parts if isinstance(parts, Iterable) else [parts]
     reals = tuple(number()(name, part) for part in parts)
@@ -180,12 +157,7 @@ def numbers(name: str, value: Any) -> tuple[float, ...]:
 
 
 def size(name: str, value: Any) -> tuple[int, int]:
-    """Convert a height and a width: text such as `14x14`, or two whole numbers.
-
-    Example:
-        >>> size("grid", "12x16")
-        (12, 16)
-    """
+    """Convert a height and a width: text such as `14x14`, or two whole numbers."""
     parts = re.split("[x×,]", value) if isinstance(value, str) else value
     if not isinstance(parts, Iterable) or len(parts := tuple(parts)) != 2:
         raise FeatmagicError(f"{name} is a height and a width, as in 14x14, not {value!r}.")
@@ -193,17 +165,8 @@ def size(name: str, value: Any) -> tuple[int, int]:
     return height, width
 
 
-_AXES = "NCHWDLTAQKS"
-LAYOUTS = ("NCHW", "NHWC", "NLC", "NCL", "NCW", "NCDHW")  # the common ones, for messages
-
-
 def layout(name: str, value: Any) -> str:
-    """Convert a layout, one letter for each axis without repeats, to upper case.
-
-    Example:
-        >>> layout("layout", "nhwc")
-        'NHWC'
-    """
+    """Convert a layout, one letter for each axis without repeats, to upper case."""
     letters = value.upper() if isinstance(value, str) else ""
     if not letters or set(letters) - set(_AXES) or len(set(letters)) < len(letters):
         raise FeatmagicError(

@@ -25,9 +25,6 @@ AXES = frozenset({"layout", "tokens", "volume", "attention"})
 # Options of what is shown on a screen; files take none of them.
 SCREEN = frozenset({"renderer", "rows"})
 
-# Options that say which color a value has.
-_COLORING = frozenset({"color", "range", "limits"})
-
 GROUPS = (
     AXES
     | SCREEN
@@ -45,25 +42,32 @@ TAKEN: Mapping[str, frozenset[str]] = {
 
 
 def _option(
-    group: str, default: Any, metavar: str, help: str, check: Check, **metadata: Any
+    group: str, default: Any, metavar: str, check: Check, help: str, **metadata: Any
 ) -> Any:
-    """Define a field of `View`.
+    """Define a field of `View`, which takes None as well if that is its default.
 
     Args:
         group: one of `GROUPS`.
         default: the value where nothing else is given.
         metavar: stands for the value in the help; empty for an option without a value.
-        help: the line of help.
         check: converts text or a Python value to the option's value, or refuses it.
+        help: the line of help.
         **metadata: `const`, the value of an option that is given without one; `written`, the
             default as the help spells it.
     """
-    described = {"group": group, "metavar": metavar, "help": help, "check": check}
-    return field(default=default, metadata={**described, **metadata})
+    described = {"group": group, "metavar": metavar, "help": help}
+    check = optional(check) if default is None else check
+    return field(default=default, metadata={**described, "check": check, **metadata})
+
+
+def _flag(group: str, help: str) -> Any:
+    """Define a field of `View` that is False unless it is given, without a value."""
+    return _option(group, False, "", validators.flag, help, const=True)
 
 
 def _percent(name: str, value: Any) -> float | None:
-    if value is None or is_boolean(value):
+    """Return a percentage; True and False stand for 2 and for none."""
+    if is_boolean(value):
         return 2.0 if value else None
     percent: float = number(0, 49)(name, value)
     return percent
@@ -82,217 +86,137 @@ class View:
         64
     """
 
+    # Each option says what it is in one line, then its help.
+    # fmt: off
     channels: str | None = _option(
-        "selection",
-        None,
-        "0:16,40",
+        "selection", None, "0:16,40", indices,
         "channels to show, as indices and Python slices; in that order",
-        optional(indices),
     )
     max: int = _option(
-        "tiles",
-        64,
-        "N",
+        "tiles", 64, "N", whole(0),
         "show the first N channels, where --channels names none; 0 shows all",
-        whole(0),
     )
     sort: str = _option(
-        "order",
-        "index",
-        "index|mean|absmean|max|std|sparsity|similar",
+        "order", "index", "index|mean|absmean|max|std|sparsity|similar",
+        choice("index", "mean", "absmean", "max", "std", "sparsity", "similar"),
         "which channels come first: those with the largest mean, absmean ..., the most zeros "
         "(sparsity), or by their likeness, those alike side by side",
-        choice("index", "mean", "absmean", "max", "std", "sparsity", "similar"),
     )
     topk: int | None = _option(
-        "order",
-        None,
-        "K",
+        "order", None, "K", whole(1),
         "show the K channels that come first by --sort; by absmean, if there is none",
-        optional(whole(1)),
     )
     sample: str = _option(
-        "selection",
-        "0",
-        "I",
+        "selection", "0", "I", all_or_indices,
         "which item of the batch, -1 being the last; for 0,3,7 or all a row each",
-        all_or_indices,
     )
     ncols: int | None = _option(
-        "tiles",
-        None,
-        "N",
+        "tiles", None, "N", whole(1),
         "tiles in a row; by default as many as fit the width",
-        optional(whole(1)),
     )
     zoom: int | None = _option(
-        "zoom",
-        None,
-        "N",
+        "zoom", None, "N", whole(1),
         "pixels to a value, in each direction; by default by the room there is",
-        optional(whole(1)),
     )
     cmap: str | None = _option(
-        "color",
-        None,
-        "NAME",
+        "color", None, "NAME", validators.colormap_name,
         "any matplotlib colormap; by default viridis, or RdBu_r centred on 0 for both signs",
-        optional(validators.colormap_name),
     )
     scale: str | None = _option(
-        "range",
-        None,
-        "channel|layer|all",
+        "range", None, "channel|layer|all", choice("channel", "layer", "all"),
         "who shares a range: nobody, the layer's channels, or all layers shown; by default channel "
         "for grids and layer for heat maps",
-        optional(choice("channel", "layer", "all")),
     )
     vmin: float | None = _option(
-        "limits", None, "X", "the low end of the range, one for all channels", optional(number())
+        "limits", None, "X", number(),
+        "the low end of the range, one for all channels",
     )
     vmax: float | None = _option(
-        "limits", None, "X", "the high end of the range", optional(number())
+        "limits", None, "X", number(),
+        "the high end of the range",
     )
     center: float | None = _option(
-        "limits", None, "X", "the value in the middle of the colours", optional(number())
+        "limits", None, "X", number(),
+        "the value in the middle of the colours",
     )
     robust: float | None = _option(
-        "range",
-        None,
-        "[PERCENT]",
-        "leave so much of the values outside at each end of the range (2)",
-        _percent,
-        const=2.0,
+        "range", None, "[PERCENT]", _percent,
+        "leave so much of the values outside at each end of the range (2)", const=2.0,
     )
     norm: str = _option(
-        "limits",
-        "linear",
-        "linear|log|symlog|asinh",
+        "limits", "linear", "linear|log|symlog|asinh", choice("linear", "log", "symlog", "asinh"),
         "how colours follow values; symlog and asinh are linear within 1 % of the largest",
-        choice("linear", "log", "symlog", "asinh"),
     )
     layout: str | None = _option(
-        "layout",
-        None,
-        "NCHW",
+        "layout", None, "NCHW", validators.layout,
         "what the axes are, a letter each: NHWC, NLC (tokens), NCL (signals), NCW (a strip a "
         "channel), NCDHW ...; by default what the module says",
-        optional(validators.layout),
     )
     grid: tuple[int, int] | None = _option(
-        "tokens",
-        None,
-        "HxW",
+        "tokens", None, "HxW", validators.size,
         "the patches that tokens stand for; by default by the input",
-        optional(validators.size),
     )
     prefix_tokens: int | None = _option(
-        "tokens",
-        None,
-        "N",
+        "tokens", None, "N", whole(0),
         "how many tokens stand before the patches: CLS, registers",
-        optional(whole(0)),
     )
     slice: str | int = _option(
-        "volume",
-        "mid",
-        "mid|N|montage|mip|mean",
-        "of volumes: the middle, a slice, all of them, the largest values, or the mean",
+        "volume", "mid", "mid|N|montage|mip|mean",
         choice("mid", "montage", "mip", "mean", other=whole()),
+        "of volumes: the middle, a slice, all of them, the largest values, or the mean",
     )
     attn: str | int | None = _option(
-        "attention",
-        None,
-        "cls|mean|N",
+        "attention", None, "cls|mean|N", choice("cls", "mean", other=whole()),
         "of attention: what the CLS token, all on average, or token N look at, on the patch grid",
-        optional(choice("cls", "mean", other=whole())),
     )
     reduce: str | None = _option(
-        "reduction",
-        None,
-        "mean|max|absmax|norm|pca",
-        "one picture a layer: channels put together, or as pca their three principal components "
-        "as red, green and blue",
-        optional(choice("mean", "max", "absmax", "norm", "pca")),
+        "reduction", None, "mean|max|absmax|norm|pca",
+        choice("mean", "max", "absmax", "norm", "pca"),
+        "one picture a layer: channels put together, or as pca their three principal components as "
+        "red, green and blue",
     )
     pca_basis: str | None = _option(
-        "reduction",
-        None,
-        "NAME",
+        "reduction", None, "NAME", validators.word,
         "components kept under this name, for colours that mean the same in several models",
-        optional(validators.word),
     )
-    input: bool = _option(
-        "input", False, "", "the input image beside the grid", validators.flag, const=True
-    )
+    input: bool = _flag("input", "the input image beside the grid")
     mean: tuple[float, ...] | None = _option(
-        "input image",
-        None,
-        "R,G,B",
+        "input image", None, "R,G,B", validators.numbers,
         "what was subtracted from the input; by default ImageNet's, if it looks so",
-        optional(validators.numbers),
     )
     std: tuple[float, ...] | None = _option(
-        "input image",
-        None,
-        "R,G,B",
+        "input image", None, "R,G,B", validators.numbers,
         "what the input was divided by then",
-        optional(validators.numbers),
     )
-    overlay: bool = _option(
-        "overlay",
-        False,
-        "",
-        "the maps on the input, opaque where values are large",
-        validators.flag,
-        const=True,
-    )
+    overlay: bool = _flag("overlay", "the maps on the input, opaque where values are large")
     alpha: float = _option(
-        "input image",
-        0.7,
-        "A",
+        "input image", 0.7, "A", number(0, 1),
         "how opaque the largest value is on the input, 0 to 1",
-        number(0, 1),
     )
-    overview: bool = _option(
+    overview: bool = _flag(
         "overview",
-        False,
-        "",
         "a film strip instead: one row a layer, with its state of health",
-        validators.flag,
-        const=True,
     )
-    explore: bool = _option(
+    explore: bool = _flag(
         "explorer",
-        False,
-        "",
         "an explorer instead: click through layers and channels; in a terminal with keys",
-        validators.flag,
-        const=True,
     )
     max_bytes: int = _option(
-        "explorer",
-        24_000_000,
-        "SIZE",
+        "explorer", 24_000_000, "SIZE", validators.size_in_bytes,
         "how much an explorer may hold: beyond it maps are made smaller, or channels left out",
-        validators.size_in_bytes,
         written="24MB",
     )
     renderer: str = _option(
-        "renderer",
-        "auto",
-        "auto|png|blocks|ascii|none",
-        "what draws: png in notebooks and where the terminal shows images, blocks in colour, "
-        "plain letters (ascii), or captions alone (none); by default the best that is there",
+        "renderer", "auto", "auto|png|blocks|ascii|none",
         choice("auto", "png", "blocks", "ascii", "none"),
+        "what draws: png in notebooks and where the terminal shows images, blocks in colour, plain "
+        "letters (ascii), or captions alone (none); by default the best that is there",
     )
     rows: int | None = _option(
-        "rows",
-        None,
-        "N",
+        "rows", None, "N", whole(0),
         "rows of tiles shown at most, 0 for all; by default all, but in a terminal as many as fit",
-        optional(whole(0)),
     )
+    # fmt: on
 
     def __post_init__(self) -> None:
         for option in fields(self):
@@ -329,8 +253,7 @@ class View:
 
     def changed(self, *groups: str) -> list[str]:
         """Return the names of the options in these groups that aren't at their defaults."""
-        names = _names_in(groups)
-        return [name for name in names if getattr(self, name) != _DEFAULTS[name]]
+        return [name for name in _names_in(groups) if getattr(self, name) != _DEFAULTS[name]]
 
     def only(self, *groups: str, **options: Any) -> View:
         """Return a view with only the options of these groups; all others are at their defaults.
@@ -348,8 +271,6 @@ class View:
             >>> view = View(layout="NHWC", cmap="gray", overlay=True, alpha=0.5)
             >>> view.only("layout", "color") == View(layout="NHWC", cmap="gray")
             True
-            >>> view.only("input image") == View()
-            True
         """
         if unknown := set(groups) - GROUPS:
             raise ValueError(f"no group of options is called {', '.join(sorted(unknown))}")
@@ -359,12 +280,7 @@ class View:
         return View(**{name: value for name, value in values.items() if name not in idle})
 
     def without(self, *groups: str) -> View:
-        """Return a view with the options of these groups at their defaults.
-
-        Example:
-            >>> View(layout="NHWC", cmap="gray").without("layout") == View(cmap="gray")
-            True
-        """
+        """Return a view with the options of these groups at their defaults."""
         return self.only(*GROUPS.difference(groups))
 
     def pick(self, count: int) -> list[int]:
@@ -372,10 +288,6 @@ class View:
 
         Raises:
             FeatmagicError: A single index is out of range. Slices are clipped as in Python.
-
-        Example:
-            >>> View(channels="0:3,-1").pick(10)
-            [0, 1, 2, 9]
         """
         if self.channels is not None:
             return picked(self.channels, count, "channel")
@@ -406,26 +318,22 @@ def _names_in(groups: Collection[str]) -> list[str]:
 
 
 def _without_effect(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each option that changes nothing beside the others, and a message that says why.
-
-    Args:
-        values: A value for every field of `View`.
-    """
-    overlay, explore, pca = values["overlay"], values["explore"], values["reduce"] == "pca"
+    """Yield each option that changes nothing beside the others, and a message that says why."""
+    overlay, explore, reduce = values["overlay"], values["explore"], values["reduce"]
+    coloring, order = _names_in({"color", "range", "limits"}), _names_in({"order"})
+    not_in_overview, not_in_explorer = (
+        _names_in(GROUPS - TAKEN[kind]) for kind in ("overview", "explorer")
+    )
     on_input = overlay or values["input"] or explore
     for is_idle, names, why in (
         (not overlay and not explore, ["alpha"], "without --overlay"),
         (not on_input, ["mean", "std"], "without --input or --overlay"),
-        (not pca, ["pca_basis"], "without --reduce pca"),
-        (pca, _names_in(_COLORING), "with --reduce pca, which has colours of its own"),
-        (
-            values["reduce"],
-            _names_in({"order"}),
-            "with --reduce, which takes all channels together",
-        ),
-        (values["overview"], _names_in(GROUPS - TAKEN["overview"]), "in an overview"),
+        (reduce != "pca", ["pca_basis"], "without --reduce pca"),
+        (reduce == "pca", coloring, "with --reduce pca, which has colours of its own"),
+        (reduce, order, "with --reduce, which takes all channels together"),
+        (values["overview"], not_in_overview, "in an overview"),
         (not explore, ["max_bytes"], "without --explore"),
-        (explore, _names_in(GROUPS - TAKEN["explorer"]), "in an explorer"),
+        (explore, not_in_explorer, "in an explorer"),
     ):
         for name in names if is_idle else ():
             if values[name] != _DEFAULTS[name]:
@@ -437,12 +345,7 @@ def _without_effect(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def spelled(name: str) -> str:
-    """Return the name of a field as messages and the command line spell it.
-
-    Example:
-        >>> spelled("prefix_tokens")
-        'prefix-tokens'
-    """
+    """Return the name of a field as messages and the command line spell it: `prefix-tokens`."""
     return name.replace("_", "-")
 
 
@@ -468,12 +371,6 @@ def view_with_defaults(given: Mapping[str, Any], defaults: Mapping[str, Any]) ->
 
     Raises:
         FeatmagicError: As for `view_of`, for the given options.
-
-    Example:
-        >>> view_with_defaults({"ncols": 4}, {"cmap": "gray"}) == View(ncols=4, cmap="gray")
-        True
-        >>> view_with_defaults({"reduce": "pca"}, {"cmap": "gray"}) == View(reduce="pca")
-        True
     """
     view = view_of(**given)
     for name, value in defaults.items():

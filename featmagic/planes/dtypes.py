@@ -7,14 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+Pixels = NDArray[np.uint8]
+
 
 def undrawable(tensor: Tensor) -> str | None:
-    """Return why there is no picture of the tensor, or None.
-
-    Example:
-        >>> undrawable(torch.zeros(1, 0, 4, 4))
-        'empty, no picture'
-    """
+    """Return why there is no picture of the tensor, or None."""
     if tensor.is_meta or type(tensor).__name__ == "FakeTensor":
         return "no values on the meta device, no picture"
     if tensor.is_nested:
@@ -31,12 +28,7 @@ def undrawable(tensor: Tensor) -> str | None:
 
 
 def to_real(values: Tensor) -> tuple[Tensor, tuple[str, ...]]:
-    """Convert values to float32, or float64 if they need it, and say what was done to them.
-
-    Example:
-        >>> to_real(torch.tensor([3 + 4j]))
-        (tensor([5.]), ('magnitude of complex values',))
-    """
+    """Convert values to float32, or float64 if they need it, and say what was done to them."""
     words: tuple[str, ...] = ()
     if values.is_quantized:
         values = values.dequantize()
@@ -54,10 +46,6 @@ def real_rows(values: Tensor, indices: list[int]) -> tuple[Tensor, tuple[str, ..
 
     Consecutive rows are a view. Others are converted before they are stacked, since torch can't
     index every dtype.
-
-    Example:
-        >>> real_rows(torch.arange(4), [3, 0])[0]
-        tensor([3., 0.], dtype=torch.float64)
     """
     first = indices[0]
     if indices == list(range(first, first + len(indices))):
@@ -69,6 +57,3 @@ def real_rows(values: Tensor, indices: list[int]) -> tuple[Tensor, tuple[str, ..
 def to_float64(values: Tensor) -> Tensor:
     """Convert values to float64, on the CPU if their device has no float64 (MPS)."""
     return (values.cpu() if values.device.type == "mps" else values).double()
-
-
-Pixels = NDArray[np.uint8]

@@ -19,8 +19,8 @@ from featmagic.support.errors import FeatmagicError
 # ImageNet's, as torchvision's own weights were trained with (torchvision.transforms.Normalize).
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-
 _SLACK = 0.01  # resampling exceeds the range of an image a little
+_LONGEST = 448  # pixels a side: the explorer has no room for more
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,21 +37,17 @@ class InputImages:
 
 
 def input_images(image: Tensor | None, samples: tuple[int, ...], view: View) -> InputImages:
-    """Return the input images of the samples.
+    """Return the input images of the samples; of the first, if none is named.
 
     Args:
         image: the pass's input, `(N, C, H, W)`; None if none looks like an image.
-        samples: which of them; the first, if empty.
+        samples: which of them.
         view: its `mean` and `std` undo a normalization. Without them ImageNet's is undone if the
             values lie in its range; 0 to 1, -1 to 1 and uint8 are shown as they are, anything else
             is stretched.
 
     Raises:
         FeatmagicError: there is no image, or no such sample of it.
-
-    Example:
-        >>> input_images(torch.zeros(1, 1, 4, 4), (0,), View()).words
-        'input as it is'
     """
     if image is None:
         raise FeatmagicError(
@@ -61,10 +57,7 @@ def input_images(image: Tensor | None, samples: tuple[int, ...], view: View) -> 
     wanted = list(samples or (0,))
     if max(wanted) >= len(image):
         raise FeatmagicError(f"No input image {max(wanted)}: the pass was given {len(image)}.")
-    pixels = image[wanted][:, :3]
-    if pixels.shape[1] == 2:
-        pixels = pixels[:, :1]
-    unit, words = _unit(pixels, image[:, :3], view)
+    unit, words = _unit(image[wanted][:, :3], image[:, :3], view)
     return InputImages(unit.clamp_(0, 1).expand(-1, 3, -1, -1), words)
 
 
@@ -103,17 +96,11 @@ def _is_imagenets(low: Array, high: Array) -> bool:
 
 def _undone(pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     factor, offset = (pixels.new_tensor(part).view(1, -1, 1, 1) for part in (std, mean))
-    undone = pixels * factor + offset
-    return undone if undone.shape[1] in (1, 3) else undone[:, :1]
+    return pixels * factor + offset
 
 
 def resize(images: InputImages, height: int, width: int) -> Pixels:
-    """Resize the images to `(S, height, width, 3)`, by averages if smaller, else by repetition.
-
-    Example:
-        >>> resize(InputImages(torch.ones(1, 3, 4, 4), ""), 2, 2).shape
-        (1, 2, 2, 3)
-    """
+    """Resize the images to `(S, height, width, 3)`, by averages if smaller, else by repetition."""
     smaller = height < images.pixels.shape[2] or width < images.pixels.shape[3]
     if smaller:
         resized = interpolate(images.pixels, (height, width), mode="bilinear", antialias=True)
@@ -127,14 +114,7 @@ def resize(images: InputImages, height: int, width: int) -> Pixels:
 def fit(images: InputImages, side: int, highest: int | None = None) -> Pixels:
     """Resize the images as large as fits, `(S, h, w, 3)`; small ones by a whole number.
 
-    Args:
-        images: to resize.
-        side: the longest side allowed.
-        highest: the greatest height allowed, if it is less.
-
-    Example:
-        >>> fit(InputImages(torch.ones(1, 3, 4, 8), ""), 20).shape
-        (1, 8, 16, 3)
+    No side is longer than `side`, and none is taller than `highest`.
     """
     height, width = images.pixels.shape[2:]
     scale = min(side / max(height, width), (highest or side) / height)
@@ -142,15 +122,11 @@ def fit(images: InputImages, side: int, highest: int | None = None) -> Pixels:
     return resize(images, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
-_LONGEST = 448  # pixels a side: the explorer has no room for more
-
-
 def explorer_image(activation: Activation, sample: int, view: View) -> tuple[Pixels | None, str]:
-    """Return the input image of the activation's sample, and what was done to it.
+    """Return the input image `(h, w, 3)` of the activation's sample, and what was done to it.
 
-    Returns:
-        Pixels `(h, w, 3)`, no side longer than 448; None if the pass had no input like an image,
-        with the reason if the user can do something about it.
+    It is None if the pass had no input like an image, with the reason if the user can do something
+    about it.
     """
     try:
         image = image_of(activation.inputs)
@@ -159,13 +135,4 @@ def explorer_image(activation: Activation, sample: int, view: View) -> tuple[Pix
         images = input_images(image, (sample,), view)
     except FeatmagicError as error:
         return None, str(error)
-    return _at_most(images, _LONGEST), images.words
-
-
-def _at_most(images: InputImages, longest: int) -> Pixels:
-    """Return the first image, shrunk if a side is longer."""
-    height, width = images.pixels.shape[2:]
-    scale = min(1.0, longest / max(height, width))
-    sides = [max(1, round(side * scale)) for side in (height, width)]
-    pixels: Pixels = resize(images, sides[0], sides[1])[0]
-    return pixels
+    return fit(images, min(_LONGEST, max(images.pixels.shape[2:])))[0], images.words

@@ -69,13 +69,36 @@ LAYOUTS = (
 
 
 def layouts_for(rank: int) -> tuple[str, ...]:
-    """Return the layouts that fit a tensor of that many dimensions, the most usual first.
-
-    Example:
-        >>> layouts_for(5)
-        ('NCDHW', 'NDHWC', 'NDCHW')
-    """
+    """Return the layouts that fit a tensor of that many dimensions, the most usual first."""
     return tuple(layout.dims for layout in LAYOUTS if len(layout.dims) == rank)
+
+
+_Dims = tuple[str, tuple[str, ...]]  # a letter for each dimension; what was assumed
+
+_USUAL = ("", *(layouts_for(rank)[0] for rank in range(1, 6)))  # by rank
+_LAST = {len(layout.dims): layout.dims for layout in LAYOUTS if layout.last}
+_FIRST = {  # by the module's number of spatial dimensions, 0 for any, and by rank
+    spatial: {
+        len(layout.dims): layout.dims
+        for layout in LAYOUTS
+        if layout.first and ("N" in layout.dims if spatial == 0 else layout.spatial == spatial)
+    }
+    for spatial in range(4)
+}
+
+# Fields of the outputs of Hugging Face's models.
+_FIELDS = {"attentions'": "NAQK", "reshaped_hidden_states'": "NCHW", "feature_maps'": "NCHW"}
+
+# What a recurrent module returns beside the sequence.
+_STATES = {"[1]": "hidden state", "[1][0]": "hidden state", "[1][1]": "cell state"}
+
+_USES = {  # by the group of the option
+    "layout": "no layer shown has as many axes",
+    "tokens": "no tokens are shown",
+    "volume": "no volume is shown",
+    "attention": "no attention weights are shown",
+    "overlay": "no layer shown lies over the input image",
+}
 
 
 class LayoutMismatch(FeatmagicError):
@@ -117,10 +140,8 @@ def layout_of(activation: Activation, view: View) -> Layout:
     Example:
         >>> from torch import zeros
         >>> act = Activation("act", "act", "ReLU", 1, zeros(5, 8, 8))
-        >>> layout_of(act, View()).words
-        ('CHW assumed',)
-        >>> layout_of(act, View(layout="NLC")).dims
-        'NLC'
+        >>> layout_of(act, View()).words, layout_of(act, View(layout="NLC")).dims
+        (('CHW assumed',), 'NLC')
     """
     dims, words = _infer_dims(activation)
     if view.layout is not None:
@@ -156,57 +177,18 @@ def _patch_grid(activation: Activation, view: View, dims: str) -> PatchGrid:
 
 
 def fitting(activation: Activation, view: View, layers: int) -> View:
-    """The view, without a layout that is for other layers."""
+    """Return the view, without a layout that is for others of several layers."""
     if view.layout is None or layers == 1 or undrawable(activation.tensor):
         return view
-    try:
-        layout_of(activation, view)
-    except LayoutMismatch:
-        return view.without("layout")
-    return view
-
-
-_USES = {  # by the group of the option
-    "layout": "no layer shown has as many axes",
-    "tokens": "no tokens are shown",
-    "volume": "no volume is shown",
-    "attention": "no attention weights are shown",
-    "overlay": "no layer shown lies over the input image",
-}
+    is_for_it = len(view.layout) == activation.tensor.dim()
+    return view if is_for_it else view.without("layout")
 
 
 def check_used(used: Collection[str], view: View) -> None:
-    """Refuse an option of a group that none of the layers has a use for.
-
-    Example:
-        >>> check_used({"tokens"}, View(slice="mip"))
-        Traceback (most recent call last):
-        featmagic.support.errors.FeatmagicError: --slice has nothing to act on: no volume is shown.
-    """
+    """Refuse an option of a group that none of the layers has a use for."""
     for group, why in _USES.items():
         for option in view.changed(group) if group not in used else ():
             raise FeatmagicError(f"--{spelled(option)} has nothing to act on: {why}.")
-
-
-_Dims = tuple[str, tuple[str, ...]]  # a letter for each dimension; what was assumed
-
-_USUAL = ("", *(layouts_for(rank)[0] for rank in range(1, 6)))  # by rank
-
-_LAST = {len(layout.dims): layout.dims for layout in LAYOUTS if layout.last}
-
-_FIRST = {  # by the module's number of spatial dimensions, 0 for any, and by rank
-    spatial: {
-        len(layout.dims): layout.dims
-        for layout in LAYOUTS
-        if layout.first and ("N" in layout.dims if spatial == 0 else layout.spatial == spatial)
-    }
-    for spatial in range(4)
-}
-
-# Fields of the outputs of Hugging Face's models.
-_FIELDS = {"attentions'": "NAQK", "reshaped_hidden_states'": "NCHW", "feature_maps'": "NCHW"}
-
-_STATES = {"[1]": "hidden state", "[1][0]": "hidden state", "[1][1]": "cell state"}
 
 
 def _infer_dims(activation: Activation) -> _Dims:
@@ -348,15 +330,12 @@ def _with_others(layout: str, fitting: set[str]) -> _Dims:
 
 def _assumed(axes: tuple[FeatureAxis, ...], rank: int) -> _Dims:
     """Assume the usual layout, without a word if all modules around have their features there."""
-    if axes and all(_is_usual(axis, rank) for axis in axes):
+    is_usual = (axis.place == "first" and axis.spatial in (0, rank - 2) for axis in axes)
+    if axes and all(is_usual):
         return _direct(axes[-1], rank), ()
     last = rank == 3 and any(axis.place == "last" for axis in axes)
     layout = "NLC" if last else _USUAL[rank]
     return layout, (f"{layout} assumed",) if rank == 3 or (axes and rank > 3) else ()
-
-
-def _is_usual(axis: FeatureAxis, rank: int) -> bool:
-    return axis.place == "first" and axis.spatial in (0, rank - 2)
 
 
 def _length_first(activation: Activation) -> _Dims:

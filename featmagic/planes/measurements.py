@@ -23,17 +23,7 @@ def to_host(*measurements: Mapping[str, Tensor]) -> list[dict[str, Array]]:
     """Bring measurements to the host as float64 arrays, in one transfer from each device.
 
     They travel in the widest floating-point dtype among them; integers count as float64, or as
-    float32 on MPS, which has no float64.
-
-    Args:
-        measurements: any number of them, each by name; their tensors may lie on different devices.
-
-    Returns:
-        One dict for each argument, with the same names and shapes.
-
-    Example:
-        >>> to_host({"count": torch.tensor(3)}, {"low": torch.zeros(2)})
-        [{'count': array(3.)}, {'low': array([0., 0.])}]
+    float32 on MPS, which has no float64. Each dict keeps its names and shapes.
     """
     tensors = [tensor for named in measurements for tensor in named.values()]
     arrays: dict[int, Array] = {}
@@ -66,10 +56,8 @@ def finite_range(
 ) -> Measurements:
     """Reduce to `low` and `high`, the range of the finite values; inf and -inf if there are none.
 
-    Args:
-        values: of any shape.
-        dims: to reduce; all of them, if empty.
-        finite: which values are finite, where that is known already.
+    All dimensions are reduced if `dims` is empty. `finite` tells which values are finite, where
+    that is known already.
     """
     finite = torch.isfinite(values) if finite is None else finite
     low = torch.where(finite, values, torch.inf).amin(dims)

@@ -29,24 +29,12 @@ class PatchGrid:
 
 
 def patch_grid_of(count: int, batch: int, inputs: PassInputs, view: View, key: str) -> PatchGrid:
-    """Return the grid that tokens lie on: the view's, or else one that fits the pass's inputs.
+    """Return the grid of `count` tokens a sample: the view's, or else one that fits the inputs.
 
-    Args:
-        count: how many tokens each sample has.
-        batch: how many samples there are; more than there are images are windows of them.
-        inputs: of the pass.
-        view: its `grid` and `prefix_tokens` overrule.
-        key: the activation's name, for the message.
+    Of a larger batch than there are images, the samples are windows of the images.
 
     Raises:
         FeatmagicError: the view's grid or number of prefix tokens doesn't fit.
-
-    Example:
-        >>> from torch import zeros
-        >>> inputs = PassInputs(zeros(1, 3, 224, 224), ((14, 14),))
-        >>> tokens = patch_grid_of(197, 1, inputs, View(), "enc")
-        >>> tokens.grid, tokens.prefix
-        ((14, 14), ('CLS',))
     """
     if view.grid is not None or view.prefix_tokens is not None:
         return _requested(count, inputs, view, key)
@@ -59,7 +47,12 @@ def patch_grid_of(count: int, batch: int, inputs: PassInputs, view: View, key: s
         grid = _square(count)
     if grid is not None:
         return _on(grid, count, (f"{_spelled(grid)} grid assumed",))
-    return PatchGrid(words=_no_grid(count))
+    side = isqrt(count)
+    if side < 2:
+        return PatchGrid()
+    rest = count - side * side
+    words = f"{count} tokens fit no grid of the input: --grid {side}x{side} would leave {rest}"
+    return PatchGrid(words=(words,))
 
 
 def _on(grid: Grid, count: int, words: tuple[str, ...] = ()) -> PatchGrid:
@@ -106,14 +99,6 @@ def _what_fits(count: int, inputs: PassInputs) -> str:
 
 def _prefix(count: int) -> str:
     return f"{count} prefix token{'s' * (count != 1)}"
-
-
-def _no_grid(count: int) -> tuple[str, ...]:
-    side = isqrt(count)
-    if side < 2:
-        return ()
-    rest = count - side * side
-    return (f"{count} tokens fit no grid of the input: --grid {side}x{side} would leave {rest}",)
 
 
 def _spelled(grid: Grid) -> str:

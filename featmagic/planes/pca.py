@@ -11,14 +11,8 @@ from torch import Tensor
 from featmagic.planes.dtypes import to_float64
 
 _SMALL = 128  # the largest matrix of inner products that is decomposed without a search
-
-
 _BLOCK = 8  # directions to look for at once, at the least
-
-
 _MOST = 256  # directions to look among before the exact way is quicker
-
-
 _AT_ONCE = 2**17  # values to copy as float64 at once
 
 
@@ -37,19 +31,17 @@ class Components:
     low: Tensor
     high: Tensor
 
+    def like(self, points: Tensor) -> Components:
+        """Return the basis in the dtype and on the device of the points."""
+        parts = (self.mean, self.axes, self.low, self.high)
+        return Components(*(part.to(points.dtype).to(points.device) for part in parts))
+
 
 def principal_components(points: Tensor, count: int = 3) -> Components:
-    """Return the first principal components, on the points' device and in their dtype.
+    """Return the first principal components of `(n, C)`: n positions of C channels.
 
-    Rows with NaN or infinities don't count. The largest entry of every axis is positive.
-
-    Args:
-        points: `(n, C)`, float32 or float64: n positions of C channels.
-        count: how many components.
-
-    Example:
-        >>> principal_components(torch.tensor([[0.0, 1.0], [0.0, 3.0]]), count=1).axes
-        tensor([[0., 1.]])
+    They have the points' device and dtype. Rows with NaN or infinities don't count. The largest
+    entry of every axis is positive.
     """
     mean, centered, unit = _centered(points.detach())
     axes = _directions(centered, count).to(centered.dtype).to(centered.device)
@@ -59,18 +51,11 @@ def principal_components(points: Tensor, count: int = 3) -> Components:
     rounding = 4 * torch.finfo(points.dtype).eps * sqrt(max(centered.shape))
     real = size > rounding * size[:1]
     low, high = (ends * real * unit for ends in (along.amin(1), along.amax(1)))
-    parts = (mean, axes * real[:, None], low, high)
-    return Components(*(part.to(points.dtype).to(points.device) for part in parts))
+    return Components(mean, axes * real[:, None], low, high).like(points)
 
 
 def coordinates(points: Tensor, components: Components) -> Tensor:
-    """Return the points `(n, C)` in the basis, `(n, K)`; not finite where a point isn't.
-
-    Example:
-        >>> points = torch.tensor([[0.0, 1.0], [0.0, 3.0]])
-        >>> coordinates(points, principal_components(points, count=1)).tolist()
-        [[-1.0], [1.0]]
-    """
+    """Return the points `(n, C)` in the basis, `(n, K)`; not finite where a point isn't."""
     # The few rows on the left: torch is several times slower the other way around.
     return (components.axes @ (points.detach() - components.mean).T).T
 

@@ -240,7 +240,7 @@ def _patches(part: Tensor, view: View, noun: str, layout: Layout) -> Planes:
     if before:
         names = ", ".join(layout.prefix)
         where = "left out" if view.reduce == "pca" else "in a strip"
-        words.append(f"{before} prefix token{'s' * (before > 1)} {where}: {names}")
+        words.append(f"{_plural(before, 'prefix token')} {where}: {names}")
     return replace(
         tokens,
         values=patches,

@@ -13,6 +13,14 @@ from featmagic.planes.similarity import correlations, similarity_order
 from featmagic.recording.layer_cache import LayerCache
 from featmagic.support.errors import FeatmagicError
 
+_SORT_KEYS = {
+    "mean": lambda rows: rows.mean(1),
+    "absmean": lambda rows: torch.linalg.vector_norm(rows, 1, dim=1) / rows.shape[1],
+    "max": lambda rows: rows.amax(1),
+    "std": lambda rows: rows.std(1, correction=0),
+    "sparsity": lambda rows: -torch.linalg.vector_norm(rows, 0, dim=1),
+}
+
 
 def rank(
     planes: Planes, view: View, key: str = "", cache: LayerCache | None = None
@@ -55,15 +63,6 @@ def rank(
     prefix = None if planes.prefix is None else planes.prefix.index_select(1, order)
     values = planes.values.index_select(1, order)
     return replace(planes, values=values, prefix=prefix, words=(*planes.words, words)), order
-
-
-_SORT_KEYS = {
-    "mean": lambda rows: rows.mean(1),
-    "absmean": lambda rows: torch.linalg.vector_norm(rows, 1, dim=1) / rows.shape[1],
-    "max": lambda rows: rows.amax(1),
-    "std": lambda rows: rows.std(1, correction=0),
-    "sparsity": lambda rows: -torch.linalg.vector_norm(rows, 0, dim=1),
-}
 
 
 def _similar(planes: Planes, key: str, cache: LayerCache) -> tuple[list[int], bool]:

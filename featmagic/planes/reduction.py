@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +17,13 @@ from featmagic.support.errors import FeatmagicError
 
 # Bases with a name, for several models; those without one are kept with their layer.
 _NAMED_BASES: dict[str, Components] = {}
+
+_REDUCTIONS = {
+    "mean": lambda values: values.mean(1, keepdim=True),
+    "max": lambda values: values.amax(1, keepdim=True),
+    "absmax": lambda values: values.abs().amax(1, keepdim=True),
+    "norm": lambda values: torch.linalg.vector_norm(values, 2, dim=1, keepdim=True),
+}
 
 
 def reduce(planes: Planes, how: str) -> Planes:
@@ -29,14 +38,6 @@ def reduce(planes: Planes, how: str) -> Planes:
     prefix = None if planes.prefix is None else _REDUCTIONS[how](planes.prefix)
     words = (f"their {how}", *planes.words)
     return replace(planes, values=values, prefix=prefix, form="tiles", words=words, labels=("",))
-
-
-_REDUCTIONS = {
-    "mean": lambda values: values.mean(1, keepdim=True),
-    "max": lambda values: values.amax(1, keepdim=True),
-    "absmax": lambda values: values.abs().amax(1, keepdim=True),
-    "norm": lambda values: torch.linalg.vector_norm(values, 2, dim=1, keepdim=True),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,25 +67,15 @@ def pca_image(planes: Planes, key: str, cache: LayerCache, name: str | None = No
     `name`, so that a color means the same in the next look. Positions that hold NaN or infinities
     are black and missing.
 
-    Args:
-        planes: the channels.
-        key: the activation's name.
-        cache: of the layer.
-        name: of the basis, if it is shared by several models.
-
     Raises:
         FeatmagicError: the basis of that name has another number of channels.
-
-    Example:
-        >>> planes = Planes(torch.rand(1, 5, 4, 4), tuple(range(5)), 5, "channels")
-        >>> pca_image(planes, "conv1", LayerCache()).rgb.shape
-        torch.Size([1, 4, 4, 3])
     """
     rows, count, height, width = planes.values.shape
     points = planes.values.permute(0, 2, 3, 1).reshape(-1, count)
-    kept = _NAMED_BASES.get(name) if name else cache.bases.get((key, planes.indices))
-    is_kept = isinstance(kept, Components)
-    basis = _moved(kept if isinstance(kept, Components) else principal_components(points), points)
+    bases: MutableMapping[Any, Any] = _NAMED_BASES if name else cache.bases
+    kept_as = name or (key, planes.indices)
+    is_kept = kept_as in bases
+    basis = bases[kept_as].like(points) if is_kept else principal_components(points)
     if len(basis.mean) != count:
         raise FeatmagicError(
             f"The basis {name} was made of {len(basis.mean)} channels, and {key} has {count}."
@@ -96,7 +87,7 @@ def pca_image(planes: Planes, key: str, cache: LayerCache, name: str | None = No
     (counts,) = to_host({"components": basis.axes.any(1).sum(), "clipped": outside.sum()})
     components = int(counts["components"])
     if components == min(3, count):  # a look that found fewer leaves it to the next
-        _keep(basis, key, planes, cache, name)
+        bases[kept_as] = basis
     rgb = (place.nan_to_num(0).clamp(0, 1) * 255).round().to(torch.uint8)
     return PCAImage(
         rgb=rgb.view(rows, height, width, 3),
@@ -105,16 +96,3 @@ def pca_image(planes: Planes, key: str, cache: LayerCache, name: str | None = No
         clipped=int(counts["clipped"]) if is_kept else 0,
         missing=~torch.isfinite(along).all(1).view(rows, height, width),
     )
-
-
-def _keep(basis: Components, key: str, planes: Planes, cache: LayerCache, name: str | None) -> None:
-    if name:
-        _NAMED_BASES[name] = basis
-    else:
-        cache.bases[key, planes.indices] = basis
-
-
-def _moved(basis: Components, points: Tensor) -> Components:
-    """The basis in the dtype and on the device of the points."""
-    parts = (basis.mean, basis.axes, basis.low, basis.high)
-    return Components(*(part.to(points.device, points.dtype) for part in parts))

@@ -7,21 +7,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_PASSES = 4  # of improvements: the first brings most
-
-
-_GAIN = 1e-4  # in correlation, the least that is worth a change
+_BLOCK = 64  # planes to compare with those before them at once
+_LARGE = 1024  # values of a plane, from which comparing a part of them first is faster
+_PART = 8  # one of how many values that part takes
+_ROUNDING = 1e-5  # of sums of products, in float32
+_PASSES = 4  # of improvements of an order: the first brings most
+_GAIN = 1e-4  # in correlation, the least that is worth a change of an order
 
 
 def correlations(planes: Tensor) -> Tensor:
     """Return Pearson's r of every two planes `(P, H, W)`: `(P, P)` float32 on their device.
 
     It is 0 for a plane that is constant or holds NaN or infinities, on the diagonal too.
-
-    Example:
-        >>> planes = torch.tensor([[0.0, 0.0, 1.0, 1.0], [5.0, 5.0, 3.0, 3.0], [2.0] * 4])
-        >>> correlations(planes.reshape(3, 2, 2)).tolist()
-        [[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
     rows, known = _unit_rows(planes)
     r = (rows @ rows.T).clamp_(-1, 1)
@@ -48,16 +45,8 @@ def _unit_rows(planes: Tensor) -> tuple[Tensor, Tensor]:
     return rows, known
 
 
-_BLOCK = 64  # planes to compare with those before them at once
-
-
 def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
-    """Count the planes `(P, H, W)` with |r| above `least` to an earlier one, on their device.
-
-    Example:
-        >>> near_duplicates(torch.eye(4).expand(3, 4, 4))
-        tensor(2)
-    """
+    """Count the planes `(P, H, W)` with |r| above `least` to an earlier one, on their device."""
     rows, _ = _unit_rows(planes)
     if rows.device.type == "cpu" and rows.shape[1] >= _LARGE:
         return _count_by_part(rows, least)
@@ -68,12 +57,6 @@ def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
         like[:, first:].tril_(-1)
         counts.append(like.any(1).sum())
     return torch.stack(counts).sum()
-
-
-_LARGE = 1024  # values of a plane, from which comparing a part of them first is faster
-
-
-_PART = 8  # one of how many values that part takes
 
 
 def _count_by_part(rows: Tensor, least: float) -> Tensor:
@@ -93,18 +76,11 @@ def _count_by_part(rows: Tensor, least: float) -> Tensor:
     return torch.tensor(torch.unique(pairs[torch.cat(alike), 0]).numel())
 
 
-_ROUNDING = 1e-5  # of sums of products, in float32
-
-
 def similarity_order(r: Tensor) -> list[int]:
     """Order channels by their correlations, so that similar ones stand side by side.
 
     A chain of nearest neighbors, in which stretches are reversed as long as that helps. Channels
     that correlate with none, not even with themselves, come last.
-
-    Example:
-        >>> similarity_order(torch.tensor([[1.0, 0.1, 0.8], [0.1, 1.0, 0.6], [0.8, 0.6, 1.0]]))
-        [0, 2, 1]
     """
     values = np.nan_to_num(r.detach().float().cpu().numpy())
     correlates = values.diagonal() > 0
@@ -116,9 +92,9 @@ def similarity_order(r: Tensor) -> list[int]:
     for _ in range(_PASSES):
         if not _improve(chain, similarity):
             break
-    order = [int(channel) for channel in known[chain[1:] - 1]]
+    order = known[chain[1:] - 1].tolist()
     # Both directions are as good; the choice must not depend on where the chain began.
-    return min(order, order[::-1]) + [int(channel) for channel in unknown]
+    return [*min(order, order[::-1]), *unknown.tolist()]
 
 
 def _chain(similarity: NDArray[np.float32]) -> NDArray[np.intp]:

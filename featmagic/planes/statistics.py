@@ -28,7 +28,13 @@ from featmagic.planes.measurements import (
 )
 from featmagic.planes.similarity import near_duplicates
 
+BINS = 8  # of the histogram: a letter each in the caption
+
+_HISTOGRAM_VALUES = 2**17  # about how many values are counted for a histogram on the CPU
 _SMALLEST_SPAN = 1e-15  # squares of smaller spans are out of float32's reach
+_AT_ONCE = 2**18  # values to copy at once
+_MOST_PRODUCTS = 2**32  # to compare all planes with each other: some 50 ms
+_FEWEST_VALUES = 9  # smaller planes are alike by chance
 
 
 def _in_reach(low: Array | float, high: Array | float) -> bool:
@@ -47,7 +53,7 @@ class _Moments(NamedTuple):
     """The finite values of float64 rows `(R, n)`, in parts of each row's largest magnitude.
 
     Squares and sums of the values themselves could be out of reach. The parts, `(R, n)`, are 0
-    where a value isn't finite; all else is `(R, 1)`, the mean and the deviation in parts too.
+    where a value isn't finite; all else is `(R,)`, the mean and the deviation in parts too.
     """
 
     parts: Tensor
@@ -65,7 +71,8 @@ def _moments(rows: Tensor, finite: Tensor) -> _Moments:
     parts = values / unit
     mean = parts.sum(1, keepdim=True) / count
     squares = (parts - mean).where(finite, 0).square().sum(1, keepdim=True)
-    return _Moments(parts, unit, count, mean, (squares / count).sqrt())
+    std = (squares / count).sqrt()
+    return _Moments(parts, *(column[:, 0] for column in (unit, count, mean, std)))
 
 
 @dataclass(frozen=True)
@@ -90,15 +97,9 @@ class PlaneStatistics:
 
 
 def plane_statistics(values: Tensor, padding: int = 0) -> PlaneStatistics:
-    """Measure each of the planes, in one transfer, or two where float32 isn't enough.
+    """Measure each of the planes `(P, H, W)`, less the padding at the end of each.
 
-    Args:
-        values: `(P, H, W)`, float32 or float64.
-        padding: how many values at the end of each plane don't count.
-
-    Example:
-        >>> plane_statistics(torch.tensor([[[0.0, 2.0], [1.0, 1.0]]])).mean
-        array([1.])
+    They come in one transfer, or in two where float32 isn't enough.
     """
     rows = values.flatten(1)
     rows = rows[:, : rows.shape[1] - padding]
@@ -129,14 +130,13 @@ def _finite_plane_measurements(rows: Tensor) -> Measurements:
     """Reduce the finite values of float64 rows."""
     finite = torch.isfinite(rows)
     ends, moments = finite_range(rows, 1, finite), _moments(rows, finite)
-    unit = moments.unit[:, 0]
-    std = moments.std[:, 0].where(ends["low"] < ends["high"], 0)
+    std = moments.std.where(ends["low"] < ends["high"], 0)
     return {
         **ends,
         **count_nonfinite(rows, 1),
-        "mean": moments.mean[:, 0] * unit,
-        "std": std * unit,
-        "absmean": moments.parts.abs().sum(1) / moments.finite_count[:, 0] * unit,
+        "mean": moments.mean * moments.unit,
+        "std": std * moments.unit,
+        "absmean": moments.parts.abs().sum(1) / moments.finite_count * moments.unit,
         "zeros": (rows == 0).sum(1) / rows.shape[1],
     }
 
@@ -210,17 +210,6 @@ class Statistics:
         """True if any value is NaN or infinite."""
         return self.nan > 0 or self.inf > 0
 
-    @property
-    def strength(self) -> Array:
-        """The largest magnitude in each plane, `(P,)`; 0 where nothing is finite."""
-        most = np.maximum(np.abs(self.low), np.abs(self.high))
-        strength: Array = np.where(self.has_finite, most, 0.0)
-        return strength
-
-
-BINS = 8  # of the histogram: a letter each in the caption
-
-_HISTOGRAM_VALUES = 2**17  # about how many values are counted for a histogram on the CPU
 
 _RANGE_ONLY = StatisticsRequest()
 
@@ -246,8 +235,12 @@ def measure(
         (1.0, 1)
     """
     rows, brought = values.flatten(1), None
-    duplicates, apart = _duplicates(values, request), _prefix_measurements(prefix)
+    duplicates = _duplicates(values, request)
     ordered = {} if order is None else {"order": order}
+    apart = {}
+    if prefix is not None:
+        prefix = to_float64(prefix)
+        apart = finite_range(prefix) | count_nonfinite(prefix)
     # On the CPU nothing has to be brought over, so that a second look costs no transfer.
     if rows.device.type == "cpu" and (quick := _layer_measurements(rows, request)):
         brought = to_host(quick | duplicates, apart, ordered)
@@ -264,10 +257,7 @@ def _statistics(
     nan, inf = (layer.get(name, np.zeros(len(layer["low"]))) for name in ("nan", "inf"))
     duplicates = int(layer.get("duplicates", 0))
     return Statistics(
-        low=layer["low"],
-        high=layer["high"],
-        inner_low=layer["inner_low"],
-        inner_high=layer["inner_high"],
+        **{name: layer[name] for name in ("low", "high", "inner_low", "inner_high")},
         nonfinite=nan + inf,
         mean=float(layer["mean"]),
         std=float(layer["std"]),
@@ -305,21 +295,18 @@ def _finite_layer_measurements(rows: Tensor, request: StatisticsRequest) -> Meas
     finite = torch.isfinite(rows)
     ends = finite_range(rows, 1, finite)
     moments = _moments(rows.reshape(1, -1), finite.reshape(1, -1))
-    unit = moments.unit[0, 0]
+    unit = moments.unit[0]
     low, high = ends["low"].min() / unit, ends["high"].max() / unit
     parts = moments.parts.where(finite.reshape(1, -1), torch.inf)
     return {
         **ends,
         **_inner_range(rows.where(finite, torch.nan), ends, request),
         **count_nonfinite(rows, 1),
-        "mean": moments.mean[0, 0] * unit,
-        "std": moments.std[0, 0] * unit,
+        "mean": moments.mean[0] * unit,
+        "std": moments.std[0] * unit,
         "nonzero": rows.count_nonzero(),
         "histogram": _histogram(parts, low, high),
     }
-
-
-_AT_ONCE = 2**18  # values to copy at once
 
 
 def _variance(rows: Tensor, mean: Tensor) -> Tensor:
@@ -327,7 +314,7 @@ def _variance(rows: Tensor, mean: Tensor) -> Tensor:
     at_once = max(1, _AT_ONCE // rows.shape[1])
     if len(rows) <= at_once:
         return (rows - mean).square_().mean()
-    parts = [(rows[n : n + at_once] - mean).square_().sum() for n in range(0, len(rows), at_once)]
+    parts = [(part - mean).square_().sum() for part in torch.split(rows, at_once)]
     return torch.stack(parts).sum() / rows.numel()
 
 
@@ -378,11 +365,6 @@ def _histogram(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return counts.scatter_add_(0, place, torch.ones_like(place))[:BINS]
 
 
-_MOST_PRODUCTS = 2**32  # to compare all planes with each other: some 50 ms
-
-_FEWEST_VALUES = 9  # smaller planes are alike by chance
-
-
 def _duplicates(values: Tensor, request: StatisticsRequest) -> Measurements:
     """Count the planes that repeat an earlier one, if requested; -1 if it takes too long."""
     count, height, width = values.shape
@@ -392,10 +374,3 @@ def _duplicates(values: Tensor, request: StatisticsRequest) -> Measurements:
     if count * count * size > _MOST_PRODUCTS:
         return {"duplicates": values.new_full((), -1)}
     return {"duplicates": near_duplicates(values)}
-
-
-def _prefix_measurements(prefix: Tensor | None) -> Measurements:
-    if prefix is None:
-        return {}
-    values = to_float64(prefix)
-    return finite_range(values) | count_nonfinite(values)

@@ -6,7 +6,15 @@ from dataclasses import fields
 
 import pytest
 
-from featmagic.options.view import AXES, GROUPS, SCREEN, TAKEN, View, options_in
+from featmagic.options.view import (
+    AXES,
+    GROUPS,
+    SCREEN,
+    TAKEN,
+    View,
+    options_in,
+    view_with_defaults,
+)
 from featmagic.support.errors import FeatmagicError
 
 # A value other than the default for every option.
@@ -130,3 +138,13 @@ def test_changed_names_the_options_that_are_not_at_their_defaults():
     assert view.changed(*GROUPS) == ["cmap", "grid", "prefix_tokens"]
     assert view.changed("tokens") == ["grid", "prefix_tokens"]
     assert view.changed("volume") == []
+
+
+def test_a_default_holds_where_it_has_an_effect_beside_the_given_options():
+    assert view_with_defaults({"ncols": 4}, {"cmap": "gray"}) == View(ncols=4, cmap="gray")
+    assert view_with_defaults({"reduce": "pca"}, {"cmap": "gray"}) == View(reduce="pca")
+    assert view_with_defaults({"cmap": "magma"}, {"cmap": "gray"}) == View(cmap="magma")
+
+
+def test_channels_to_choose_from_are_picked_by_index_and_slice():
+    assert View(channels="0:3,-1").pick(10) == [0, 1, 2, 9]
