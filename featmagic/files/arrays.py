@@ -45,11 +45,6 @@ def check_whole(path: str | os.PathLike[str], view: View) -> None:
 def save_arrays(file: Path, activations: Sequence[Activation], *, named: bool) -> list[Path]:
     """Write every tensor that has values into one file, by its key; print what was changed.
 
-    Args:
-        file: `.npz` or `.safetensors`.
-        activations: what to write.
-        named: whether the layers were asked for one by one: then each must have values.
-
     Returns:
         The file that was written.
 
@@ -73,10 +68,6 @@ def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
 
     Raises:
         FeatmagicError: a tensor can't be an array.
-
-    Example:
-        >>> as_arrays({"fc": torch.tensor([0.5]).bfloat16()})
-        {'fc': array([0.5], dtype=float32)}
     """
     for key, tensor in tensors.items():
         if reason := valueless(tensor):
@@ -88,12 +79,7 @@ def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
 
 
 def valueless(tensor: Tensor) -> str | None:
-    """Return why a tensor can't be an array, or None if it can.
-
-    Example:
-        >>> valueless(torch.ones(2, device="meta"))
-        'no values on the meta device'
-    """
+    """Return why a tensor can't be an array, or None if it can."""
     if tensor.is_meta or type(tensor).__name__ == "FakeTensor":
         return "no values on the meta device"
     if tensor.is_nested:

@@ -163,12 +163,7 @@ def _names(file: Path, keys: Sequence[str]) -> list[str]:
 
 
 def _safe(key: str) -> str:
-    """Return the key without letters that file systems refuse.
-
-    Example:
-        >>> _safe("enc['a/b']:2")
-        "enc['a_b']_2"
-    """
+    """Return the key without letters that file systems refuse."""
     letters = (c if c.isprintable() and c not in '<>:"/\\|?*' else "_" for c in key)
     return "".join(letters).strip(" .") or "_"
 

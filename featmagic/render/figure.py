@@ -276,23 +276,13 @@ def _draw_color_bar(axes: Axes, mosaic: Mosaic, style: dict[str, Any]) -> None:
 def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:
     """Return matplotlib's norm for the range, and the values at its ends and in its middle.
 
-    A range that is one value, or too large or too small for matplotlib, becomes 0 to 1: the figures
-    beside the bar are true all the same.
-
-    Example:
-        >>> norm, places = norm_of(SharedRange(1.0, 10.0, 100.0, "log", None, 1.0))
-        >>> type(norm).__name__, places
-        ('LogNorm', [1.0, 10.0, 100.0])
+    A range that is one value, or too large or too small for matplotlib, becomes 0 to 1, since it
+    would widen it or overflow: the figures beside the bar are true all the same.
     """
     from matplotlib.colors import Normalize
 
-    if not _spannable(scale.low, scale.high):
+    most, span = max(abs(scale.low), abs(scale.high)), scale.high - scale.low
+    if not isfinite(span) or most <= 1e-280 or span <= 1e-14 * most:
         return Normalize(0, 1), [0.0, 0.5, 1.0]
     norm = NORMS[scale.norm].matplotlib(scale.low, scale.high, scale.center, scale.width)
     return norm, [scale.low, scale.middle, scale.high]
-
-
-def _spannable(low: float, high: float) -> bool:
-    """Return True if matplotlib takes the range as it is: else it widens it, or overflows."""
-    most = max(abs(low), abs(high))
-    return isfinite(high - low) and most > 1e-280 and high - low > 1e-14 * most

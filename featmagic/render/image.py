@@ -13,16 +13,13 @@ from featmagic.render.palette import GAP, INK, LEVELS
 from featmagic.render.png import encode_png
 from featmagic.render.viewport import PAGE
 
+_BEFORE_MARKS = 2  # pixels between a label and the marks behind it
+_WIDEST_COLOR_BAR = 180  # pixels
+
 
 def _text_width(text: str) -> int:
     return LETTER * len(text)
 
-
-def _marked_width(label: str, marks: str) -> int:
-    return _text_width(label) + _BEFORE_MARKS + MARK_WIDTH * len(marks)
-
-
-_BEFORE_MARKS = 2  # pixels between a label and the marks behind it
 
 PAGE_METRICS: PageMetrics[int] = PageMetrics(
     edge=PAGE.gap,
@@ -41,9 +38,8 @@ PAGE_METRICS: PageMetrics[int] = PageMetrics(
     even_lines=True,
     between_ends=2 * LETTER,
     text_width=_text_width,
-    marked_width=_marked_width,
+    marked_width=lambda label, marks: _text_width(label) + _BEFORE_MARKS + MARK_WIDTH * len(marks),
 )
-_WIDEST_COLOR_BAR = 180  # pixels
 
 
 def mosaic_png(mosaic: Mosaic) -> bytes:
@@ -162,10 +158,9 @@ def _draw_color_bar(canvas: Pixels, ends: tuple[str, ...], left: int) -> None:
 
 def _draw_tiles(pixels: Pixels, mosaic: Mosaic, geometry: PageGeometry[int]) -> None:
     tiles = with_marks(mosaic)
-    rows, height, ncols, width = tiles.shape[:4]
-    as_rgb = pixels.ndim == 3 and not mosaic.is_rgb
-    places = _at_tiles(pixels, geometry, (rows, height, ncols, width))
-    places[:] = mosaic.colors[tiles] if as_rgb else tiles
+    if pixels.ndim == 3 and not mosaic.is_rgb:
+        tiles = mosaic.colors[tiles]
+    _at_tiles(pixels, geometry, tiles.shape[:4])[:] = tiles
 
 
 def _draw_inputs(pixels: Pixels, mosaic: Mosaic, geometry: PageGeometry[int]) -> None:
@@ -175,9 +170,7 @@ def _draw_inputs(pixels: Pixels, mosaic: Mosaic, geometry: PageGeometry[int]) ->
         pixels[top : top + image.shape[0], left : left + image.shape[1]] = image
 
 
-def _at_tiles(
-    pixels: Pixels, geometry: PageGeometry[int], shape: tuple[int, int, int, int]
-) -> Pixels:
+def _at_tiles(pixels: Pixels, geometry: PageGeometry[int], shape: tuple[int, ...]) -> Pixels:
     """Return a view of the pixels where the tiles stand, `(rows, h, ncols, w)`."""
     down, across, *color = pixels.strides
     return np.lib.stride_tricks.as_strided(

@@ -47,14 +47,6 @@ def small_png(mosaic: Mosaic, alt: str) -> tuple[bytes, dict[str, Any]]:
     """Return a mosaic as a PNG of one pixel to a CSS pixel, and the PNG's metadata in a bundle.
 
     An explorer usually stands in its place: it has to be small.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import GridLayout
-        >>> tiles = torch.zeros(2, 8, 8).byte()
-        >>> small_png(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 3, 1)), "two")[1]
-        {'width': 54, 'height': 37, 'alt': 'two.'}
     """
     pixels = page_image(mosaic)
     return encode_png(pixels, mosaic.palette), _png_metadata(pixels, alt)

@@ -18,13 +18,10 @@ _LEAST_TOKEN_CELLS = 24  # in a line, if the terminal is wide enough
 
 
 class CellPainter(Protocol):
-    """What draws the cells of a mosaic: in half blocks, or in plain letters.
+    """What draws the cells of a mosaic: in half blocks, or in plain letters."""
 
-    Attributes:
-        pixels: the tiles as large as they are drawn, `(rows, h, ncols, w)` indices whose meaning
-            only the painter knows.
-    """
-
+    # The tiles as large as they are drawn, `(rows, h, ncols, w)`: only the painter knows what the
+    # indices mean.
     pixels: NDArray[Any]
 
     def line(self, upper: list[list[int]], lower: list[list[int]]) -> str:
@@ -45,18 +42,12 @@ class CellPainter(Protocol):
 
 @dataclass(frozen=True)
 class MosaicLines:
-    """The lines of a mosaic; those of a row of tiles are made when they are asked for.
+    """The lines of a mosaic; those of a row of tiles are made when they are asked for."""
 
-    Attributes:
-        head, tail: the lines above and below all tiles.
-        row: returns the lines of a row of tiles.
-        rows: the number of rows of tiles.
-    """
-
-    head: list[str]
-    row: Callable[[int], list[str]]
-    rows: int
-    tail: list[str]
+    head: list[str]  # above all tiles
+    row: Callable[[int], list[str]]  # returns the lines of a row of tiles
+    rows: int  # the number of rows of tiles
+    tail: list[str]  # below all tiles
 
     def all(self) -> list[str]:
         """Return every line."""
@@ -167,14 +158,11 @@ def _color_line(mosaic: Mosaic, cells: CellPainter, margin: int, columns: int) -
     room = columns - margin - sum(map(len, mosaic.ends)) - 4
     half = min(8, room // 2)
     if half < 1:
-        return [_cut(f"{low} … {middle} … {high}", columns)]
+        text = f"{low} … {middle} … {high}"
+        return [text if len(text) <= columns else text[: columns - 1] + "…"]
     steps = np.linspace(0, LEVELS - 1, 2 * half).round().astype(int).tolist()
     left, right = cells.run(steps[:half]), cells.run(steps[half:])
     return [f"{'':{margin}}{low} {left} {middle} {right} {high}"]
-
-
-def _cut(text: str, columns: int) -> str:
-    return text if len(text) <= columns else text[: columns - 1] + "…"
 
 
 def _pairs(values: NDArray[Any]) -> Iterator[tuple[list[list[int]], list[list[int]]]]:

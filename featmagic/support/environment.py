@@ -121,10 +121,6 @@ def known_color_depth(environment: Mapping[str, str] = os.environ) -> int:
     """Return the number of colors that the environment promises: 2**24, 256, or 0 for none.
 
     It counts them even if the user wants no colors, or there is no terminal.
-
-    Example:
-        >>> known_color_depth({"TERM": "xterm-256color", "NO_COLOR": "1"})
-        256
     """
     if environment.get("COLORTERM") in ("truecolor", "24bit") or environment.get("WT_SESSION"):
         return 2**24
