@@ -87,21 +87,18 @@ def healths(
     for place, layer in zip(nonfinite, counted, strict=True):
         counts[place] = int(layer["nan"]), int(layer["inf"])
         ends[place] = float(layer["low"]), float(layer["high"])
-    channels = [reading.channels for reading in readings]
-    constant = [constant_planes(layer["low"], layer["high"]) for layer in measurements]
-    dead = [
-        int(np.count_nonzero(which)) if number else 0
-        for which, number in zip(constant, channels, strict=True)
-    ]
     samples = [layer["sampled"] for layer in measurements]
-    partly = [
-        len(sample) < reading.values.numel()
-        for sample, reading in zip(samples, readings, strict=True)
-    ]
-    columns = zip(
-        ends, counts, channels, dead, *_describe_samples(samples, ends), partly, strict=True
-    )
+    sizes = [reading.values.numel() for reading in readings]
+    sampled = [len(sample) < size for sample, size in zip(samples, sizes, strict=True)]
+    channels = [reading.channels for reading in readings]
+    dead = [_dead(layer) if n else 0 for layer, n in zip(measurements, channels, strict=True)]
+    described = _describe_samples(samples, ends)
+    columns = zip(ends, counts, channels, dead, *described, sampled, strict=True)
     return [Health(*pair, *count, *others) for pair, count, *others in columns]
+
+
+def _dead(measurements: Mapping[str, Array]) -> int:
+    return int(np.count_nonzero(constant_planes(measurements["low"], measurements["high"])))
 
 
 def _describe_samples(

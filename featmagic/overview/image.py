@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeGuard
 
 import numpy as np
 
@@ -53,7 +52,7 @@ def filmstrip_image(filmstrip: Filmstrip) -> Pixels:
         texts += _row_texts(row, top + number * PITCH)
         if row.tiles is not None:
             _draw_tiles(pixels[TILES_TOP - 1 :, TILES_LEFT - 1 :], row.tiles, row, filmstrip.band)
-        if _has_nonfinite(row.health):
+        if row.health and row.health.nonfinite:
             _draw_alarm(pixels, _alarm_color(row.health))
     if layers:
         _draw_histograms(bands[:, 2:, _HISTOGRAMS:], layers)
@@ -84,12 +83,11 @@ def _row_texts(row: FilmstripRow, top: int) -> list[Text]:
     ]
     if health is None:
         return [*texts, (truncate(row.reason, _LONGEST // 2), first, TILES_LEFT, QUIET)]
-    nonfinite = _has_nonfinite(health)
-    below_range = _alarm(health) if nonfinite else mean(health)
+    below_range = _alarm(health) if health.nonfinite else mean(health)
     return [
         *texts,
         (span(health), first, _RANGES, INK),
-        (below_range, second, _RANGES, _alarm_color(health) if nonfinite else QUIET),
+        (below_range, second, _RANGES, _alarm_color(health) if health.nonfinite else QUIET),
         (zeros(health), first, _SHARES, QUIET),
         (dead(health), second, _SHARES, INK if health.dead else QUIET),
     ]
@@ -100,10 +98,6 @@ def _class_and_shape(row: FilmstripRow) -> str:
     text = shape(row)
     left = _NAMES_WIDTH - len(text) - 1
     return f"{truncate(kind(row), left)} {text}" if left > 3 else truncate(text, _NAMES_WIDTH)
-
-
-def _has_nonfinite(health: Health | None) -> TypeGuard[Health]:
-    return health is not None and bool(health.nonfinite)
 
 
 def _alarm_color(health: Health) -> int:
@@ -135,7 +129,8 @@ def _draw_tiles(pixels: Pixels, values: Pixels, row: FilmstripRow, band: Band) -
 
     Non-finite values have a shape, and a tile that holds some has a frame.
     """
-    tiles, nonfinite = lay_out_thumbnails(values, row.form, band), _has_nonfinite(row.health)
+    tiles = lay_out_thumbnails(values, row.form, band)
+    nonfinite = row.health is not None and row.health.nonfinite
     tiles = _marked_tiles(tiles, values) if nonfinite else tiles
     count, height, width = tiles.shape
     pitch, top = band.side + band.gap, (band.side - height) // 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ import numpy as np
 
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.color import NORMS
-from featmagic.render.figure_text import FigureText, break_lines
 from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, with_marks
 from featmagic.render.non_finite_marks import draw_cell_marks
 from featmagic.render.page_geometry import PageGeometry, PageMetrics, page_geometry
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
 
 _DPI = 100  # pixels of the mosaic to an inch
 _TITLE, _SMALL = 8, 6  # points
@@ -68,9 +69,9 @@ def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = _blank_figure()
-    text = FigureText(FigureCanvasAgg(figure).get_renderer())
+    text = _FigureText(FigureCanvasAgg(figure).get_renderer())
     geometry = page_geometry(mosaic, _metrics(text))
-    lines = break_lines(
+    lines = _break_lines(
         text.spell_out(title), geometry.width - 2 * _EDGE, lambda words: text.width(words, _TITLE)
     )
     height = geometry.height + _TITLE_LINE * len(lines) + _EDGE
@@ -112,7 +113,7 @@ def _blank_figure() -> Figure:
     return figure
 
 
-def _metrics(text: FigureText) -> PageMetrics[float]:
+def _metrics(text: _FigureText) -> PageMetrics[float]:
     def width(words: str) -> float:
         return text.width(words, _SMALL)
 
@@ -286,3 +287,72 @@ def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:
         return Normalize(0, 1), [0.0, 0.5, 1.0]
     norm = NORMS[scale.norm].matplotlib(scale.low, scale.high, scale.center, scale.width)
     return norm, [scale.low, scale.middle, scale.high]
+
+
+class _FigureText:
+    """The style and the width of texts in one figure.
+
+    Texts hold names from a model: no letter of theirs is markup, neither mathtext's nor TeX's.
+    """
+
+    def __init__(self, renderer: Any) -> None:
+        self._renderer = renderer
+
+    def style(self, size: float) -> dict[str, Any]:
+        """Return the keyword arguments of a text of that size, in points."""
+        font = self._font(size)
+        return {"fontproperties": font, "color": "black", "usetex": False, "parse_math": False}
+
+    def width(self, text: str, size: float) -> float:
+        """Return the width of the text in pixels."""
+        font = self._font(size)
+        width: float = self._renderer.get_text_width_height_descent(text, font, ismath=False)[0]
+        return width
+
+    def spell_out(self, text: str) -> str:
+        """Return the text with letters that no font has as escape sequences."""
+        missing = {letter for letter in text if not letter.isascii() and self._lacks(letter)}
+        return "".join(c.encode("unicode_escape").decode() if c in missing else c for c in text)
+
+    def _lacks(self, letter: str) -> bool:
+        # matplotlib tells in a warning which letters its fonts lack, and nowhere else.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.width(letter, 8)
+        return bool(caught)
+
+    def _font(self, size: float) -> FontProperties:
+        import matplotlib
+        from matplotlib.font_manager import FontProperties
+
+        # The last one has the blocks of the histogram, which a font for a script may lack.
+        return FontProperties(
+            family=[*matplotlib.rcParams["font.family"], "DejaVu Sans"], size=size
+        )
+
+
+def _break_lines(text: str, most: float, width: Callable[[str], float]) -> list[str]:
+    """Break a text into lines no wider than `most`, at spaces or inside a word that is too long.
+
+    Example:
+        >>> _break_lines("one two  threefour", 6, len)
+        ['one', 'two', 'threef', 'our']
+    """
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if width(longer) <= most:
+            lines[-1] = longer
+            continue
+        lines[-1] = lines[-1].rstrip()
+        lines += _break_word(word, most, width)
+    return [line for line in lines if line]
+
+
+def _break_word(word: str, most: float, width: Callable[[str], float]) -> list[str]:
+    pieces = [""]
+    for letter in word:
+        if pieces[-1] and width(pieces[-1] + letter) > most:
+            pieces.append("")
+        pieces[-1] += letter
+    return pieces

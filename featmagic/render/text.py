@@ -90,12 +90,10 @@ def _row_lines(mosaic: Mosaic, cells: CellPainter, margin: int, row: int) -> lis
     """Return the lines of a row of tiles: its input image, labels, and values."""
     values = cells.pixels[row]
     ncols, width = values.shape[1:3]
-    first = row * ncols
-    count = len(mosaic.labels[first : first + ncols])
-    lines = [
-        *_input_lines(mosaic, cells, row, margin),
-        *_label_line(mosaic, cells, first, count, width, margin),
-    ]
+    tiles = slice(row * ncols, (row + 1) * ncols)
+    count = len(mosaic.labels[tiles])
+    lines = _input_lines(mosaic, cells, row, margin)
+    lines += _label_line(mosaic, cells, tiles, width, margin)
     ticks = {(line * mosaic.zoom) // 2: text for r, line, text in mosaic.ticks if r == row}
     for number, (upper, lower) in enumerate(_pairs(values[:, :count])):
         tick = ticks.get(number, "").rjust(margin - 1) + " " if margin else ""
@@ -113,7 +111,7 @@ def _input_lines(mosaic: Mosaic, cells: CellPainter, row: int, margin: int) -> l
 
 
 def _label_line(
-    mosaic: Mosaic, cells: CellPainter, first: int, count: int, width: int, margin: int
+    mosaic: Mosaic, cells: CellPainter, tiles: slice, width: int, margin: int
 ) -> list[str]:
     """Return the labels of a row of tiles, each with its channel's strength and marks behind it.
 
@@ -122,14 +120,14 @@ def _label_line(
     longest = max(map(len, mosaic.labels))
     if longest == 0 or longest > width:
         return []
-    texts = list(mosaic.labels[first : first + count])
+    texts = list(mosaic.labels[tiles])
     if mosaic.bars and longest + 2 <= width:
-        strengths = mosaic.bars[first : first + count]
-        texts = [f"{t} {cells.strength(s)}" for t, s in zip(texts, strengths, strict=True)]
+        strengths = map(cells.strength, mosaic.bars[tiles])
+        texts = list(map(" ".join, zip(texts, strengths, strict=True)))
     most = max(map(len, texts)) + 1 + max(map(len, mosaic.nonfinite), default=width)
     if most <= width:
-        marks = mosaic.nonfinite[first : first + count]
-        texts = [f"{t} {cells.mark(mark)}" for t, mark in zip(texts, marks, strict=True)]
+        marks = map(cells.mark, mosaic.nonfinite[tiles])
+        texts = list(map(" ".join, zip(texts, marks, strict=True)))
     return [(" " * margin + " ".join(text.ljust(width) for text in texts)).rstrip()]
 
 

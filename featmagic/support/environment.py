@@ -14,8 +14,6 @@ from typing import Any, TextIO
 
 EXTENSION = "_featmagic"  # the shell's attribute that holds the extension while it is loaded
 
-# The shell and its kernel
-
 
 def running_shell() -> Any:
     """Return the running IPython shell, or None."""
@@ -62,9 +60,6 @@ def run_in_main_thread(run: Callable[[], None]) -> None:
         loop.add_callback(run)
 
 
-# The front end
-
-
 def runs_widgets() -> bool:
     """Return True if widgets can be displayed: in a kernel, or in a notebook of marimo."""
     marimo = sys.modules.get("marimo")
@@ -94,9 +89,6 @@ def _request(part: str) -> Mapping[str, Any]:
     parent = kernel.get_parent() if kernel is not None else {}
     found: Mapping[str, Any] = (parent or {}).get(part) or {}
     return found
-
-
-# The terminal
 
 
 def is_terminal(stream: TextIO) -> bool:

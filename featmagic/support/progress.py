@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from time import monotonic
-from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from featmagic.support.environment import running_shell
 
@@ -37,16 +36,11 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> Literal[False]:
+    def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
             self._bar.close()
-            self._remove_widget()
-        return False
+        if self._display_id is not None:  # a saved notebook couldn't show the widget
+            self._publish({"text/plain": ""}, update=True)
 
     def step(self) -> None:
         """Count a step as done."""
@@ -72,11 +66,6 @@ class Progress:
         if container := getattr(self._bar, "container", None):
             self._display_id = f"featmagic-{id(self)}"
             self._publish(container._repr_mimebundle_())
-
-    def _remove_widget(self) -> None:
-        """Empty the widget's output: a saved notebook couldn't show it."""
-        if self._display_id is not None:
-            self._publish({"text/plain": ""}, update=True)
 
     def _publish(self, data: dict[str, Any], *, update: bool = False) -> None:
         running_shell().display_pub.publish(
