@@ -127,12 +127,12 @@ def test_text_of_a_new_row_is_what_grids_and_film_strips_are_drawn_in(capsys):
     )
     target = Target(row, 79, row.viewport(80, 24, None), lines=24)
 
-    grid.show(draw(activation(), View(), target.viewport), target)
+    grid.show_drawing(draw(activation(), View(), target.viewport), target)
     lines = capsys.readouterr().out.splitlines()
     labels = next(n for n, line in enumerate(lines) if line.startswith("0 "))
     assert {"0", "9"} <= set("".join(lines[labels + 1 :])) <= set("0123456789 ")
 
-    overview.show(filmstrip([activation()], View(), target.viewport), target)
+    overview.show_filmstrip(filmstrip([activation()], View(), target.viewport), target)
     tiles = [line[:20] for line in capsys.readouterr().out.splitlines()[-3:]]
     assert {"0", "2", "3"} <= set("".join(tiles)) <= set("0123456789 ")  # of half the levels
     assert why_no_widget(target) == "--renderer digits is for grids"
@@ -151,8 +151,8 @@ def test_images_of_a_new_row_are_shown_as_it_bundles_them(displayed, capsys):
     target, drawing = Target(row, 100, PAGE), draw(activation(), View())
     film = filmstrip([activation()], View())
 
-    grid.show(drawing, target)
-    overview.show(film, target)
+    grid.show_drawing(drawing, target)
+    overview.show_filmstrip(film, target)
 
     first, second = displayed
     assert first["text/x-shape"] == str(page_image(drawing.mosaic).shape)
@@ -163,7 +163,7 @@ def test_images_of_a_new_row_are_shown_as_it_bundles_them(displayed, capsys):
 
 def test_without_a_viewport_there_are_captions_alone(capsys):
     target = Target(RENDERERS["none"], None)
-    grid.show(draw(activation(), View(), None), target)
+    grid.show_drawing(draw(activation(), View(), None), target)
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
@@ -182,7 +182,7 @@ def test_rows_of_an_image_are_cut_only_where_the_height_of_a_line_is_known(displ
     target = Target(RENDERERS["png"], 79, PAGE, lines=12)
     hints = []
     for line_height in (None, 16):
-        grid.show(drawing, replace(target, line_height=line_height))
+        grid.show_drawing(drawing, replace(target, line_height=line_height))
         hints.append("of tiles more: --rows 0 shows all" in capsys.readouterr().out)
     assert hints == [False, True]
     assert len(displayed) == 2
