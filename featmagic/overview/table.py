@@ -91,16 +91,12 @@ def _cells(row: FilmstripRow) -> tuple[str, ...]:
 
 def name(row: FilmstripRow) -> str:
     """Return the activation's key."""
-    return _printable(row.activation.key)
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else printable(text)  # the usual case, in less time
+    return printable(row.activation.key)
 
 
 def kind(row: FilmstripRow) -> str:
     """Return the class of the layer's module."""
-    return _printable(row.activation.kind)
+    return printable(row.activation.kind)
 
 
 def shape(row: FilmstripRow) -> str:

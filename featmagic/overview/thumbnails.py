@@ -218,6 +218,6 @@ def _folded(line: Pixels, band: Band) -> Pixels:
     sides = (band.side // down for down in range(1, band.side + 1))
     zoom = next(z for z in sides if (band.side // z) * (band.width // z) >= count)
     across = min(count, band.width // zoom)
-    filled = np.full(-(-count // across) * across, GAP, np.uint8)
+    filled = np.full(ceil(count / across) * across, GAP, np.uint8)
     filled[:count] = line[0, 0]
     return filled.reshape(1, -1, across)

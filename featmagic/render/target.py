@@ -98,10 +98,6 @@ def current_target(renderer: str = "auto") -> Target:
 
     Raises:
         FeatmagicError: the renderer was asked for by name and can't be used here.
-
-    Example:
-        >>> current_target("none").viewport is None
-        True
     """
     supported = (row for row in RENDERERS.values() if row.is_supported())
     row = next(supported) if renderer == "auto" else RENDERERS[renderer]

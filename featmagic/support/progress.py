@@ -60,8 +60,9 @@ class Progress:
             warnings.simplefilter("ignore")  # tqdm warns if ipywidgets is missing
             from tqdm.auto import tqdm
         kwargs: dict[str, Any] = {"total": self._total, "initial": self._done, "desc": self._what}
+        draws_widgets = any(cls.__module__ == "tqdm.notebook" for cls in tqdm.__mro__)
         # As text in a kernel's output the bar would stay in the notebook, between the pictures.
-        kwargs |= {"display": False} if _draws_widgets(tqdm) else {"disable": None}
+        kwargs |= {"display": False} if draws_widgets else {"disable": None}
         self._bar = tqdm(leave=False, **kwargs)
         if container := getattr(self._bar, "container", None):
             self._display_id = f"featmagic-{id(self)}"
@@ -71,7 +72,3 @@ class Progress:
         running_shell().display_pub.publish(
             data=data, transient={"display_id": self._display_id}, update=update
         )
-
-
-def _draws_widgets(bar_class: type) -> bool:
-    return any(cls.__module__ == "tqdm.notebook" for cls in bar_class.__mro__)

@@ -25,6 +25,8 @@ def printable(text: str) -> str:
         >>> printable("a\x1b[2J")
         'a\\x1b[2J'
     """
+    if text.isprintable():  # the usual case, in less time
+        return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
