@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from math import ceil, isfinite
+from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ import numpy as np
 
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.color import NORMS
-from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, with_marks
-from featmagic.render.non_finite_marks import draw_cell_marks
+from featmagic.render.image import token_cells
+from featmagic.render.mosaic import Mosaic, SharedRange, with_marks
 from featmagic.render.page_geometry import PageGeometry, PageMetrics, page_geometry
 from featmagic.render.palette import CONSTANT, GAP, LEVELS
 
@@ -29,8 +30,6 @@ _TITLE, _SMALL = 8, 6  # points
 _TITLE_LINE = 14  # pixels
 _EDGE = 6  # pixels around everything
 _GAP = 4  # pixels between tiles
-_TOKEN_LINE = 8  # pixels from one line of a prefix token's cells to the next
-_TOKEN_GAP = 2  # pixels between prefix tokens
 _WIDEST_COLOR_BAR = 200  # pixels
 
 # The same mosaic gives the same bytes, with words as text, to be searched and edited.
@@ -71,9 +70,8 @@ def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
     figure = _blank_figure()
     text = _FigureText(FigureCanvasAgg(figure).get_renderer())
     geometry = page_geometry(mosaic, _metrics(text))
-    lines = _break_lines(
-        text.spell_out(title), geometry.width - 2 * _EDGE, lambda words: text.width(words, _TITLE)
-    )
+    title_width = partial(text.width, size=_TITLE)
+    lines = _break_lines(text.spell_out(title), geometry.width - 2 * _EDGE, title_width)
     height = geometry.height + _TITLE_LINE * len(lines) + _EDGE
     figure.set_size_inches(geometry.width / _DPI, height / _DPI)
     axes = figure.add_axes((0, 0, 1, geometry.height / height))
@@ -114,17 +112,15 @@ def _blank_figure() -> Figure:
 
 
 def _metrics(text: _FigureText) -> PageMetrics[float]:
-    def width(words: str) -> float:
-        return text.width(words, _SMALL)
-
+    width = partial(text.width, size=_SMALL)
     return PageMetrics(
         edge=_EDGE,
         gap=_GAP,
         label=10,
         marks=(9, 9),  # letters
         bar=4,
-        token_line=_TOKEN_LINE,
-        token_gap=_TOKEN_GAP,
+        token_line=8,
+        token_gap=2,
         input_right=2 * _GAP,
         input_below=0,
         color_bar=24,
@@ -144,8 +140,8 @@ def _draw_images(axes: Axes, mosaic: Mosaic, geometry: PageGeometry[float]) -> N
     for row, image in enumerate(mosaic.inputs):
         _show(axes, image, _EDGE, geometry.tile_top(row), "input")
     if mosaic.strip:
-        cells = _token_pixels(mosaic, mosaic.strip, geometry)
-        _show(axes, cells, geometry.tokens_left, _EDGE, "tokens")
+        cells = token_cells(mosaic.strip, geometry)
+        _show(axes, _rgba_palette(mosaic)[cells], geometry.tokens_left, _EDGE, "tokens")
 
 
 def _show(axes: Axes, pixels: Pixels, left: float, top: float, name: str) -> None:
@@ -169,23 +165,6 @@ def _tile_pixels(mosaic: Mosaic, geometry: PageGeometry[float]) -> Pixels:
     else:
         place[:] = _rgba_palette(mosaic)[tiles]
     return canvas.reshape(rows * geometry.row_pitch, ncols * geometry.column_pitch, 4)
-
-
-def _token_pixels(mosaic: Mosaic, strip: PrefixStrip, geometry: PageGeometry[float]) -> Pixels:
-    """Return the cells of all prefix tokens as one RGBA image."""
-    count = strip.indices.shape[1]
-    lines = ceil(count / geometry.cells_per_line)
-    cells = np.full((len(strip.names), lines * geometry.cells_per_line), GAP, np.uint8)
-    cells[:, :count] = strip.indices
-    cells = cells.reshape(-1, geometry.cells_per_line)
-    enlarged = cells.repeat(geometry.cell, 1).repeat(_TOKEN_LINE, 0)
-    enlarged[_TOKEN_LINE - 1 :: _TOKEN_LINE] = GAP
-    for number, line in enumerate(cells):
-        draw_cell_marks(enlarged[number * _TOKEN_LINE : (number + 1) * _TOKEN_LINE - 1], line)
-    width = enlarged.shape[1]
-    canvas = np.full((len(strip.names), geometry.token_pitch, width), GAP, np.uint8)
-    canvas[:, :-_TOKEN_GAP] = enlarged.reshape(len(strip.names), lines * _TOKEN_LINE, width)
-    return _rgba_palette(mosaic)[canvas.reshape(-1, width)]
 
 
 def _rgba_palette(mosaic: Mosaic) -> Pixels:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import ceil
+from typing import Any
+
 import numpy as np
 
 from featmagic.planes.dtypes import Pixels
@@ -135,17 +138,28 @@ def _draw_ticks(canvas: Pixels, mosaic: Mosaic, geometry: PageGeometry[int]) -> 
 
 
 def _draw_prefix_tokens(canvas: Pixels, strip: PrefixStrip, geometry: PageGeometry[int]) -> None:
-    """Draw each prefix token's name and, in as many lines as they need, its cells."""
-    for token, (name, indices) in enumerate(zip(strip.names, strip.indices, strict=True)):
-        top = PAGE_METRICS.edge + token * geometry.token_pitch
-        draw_text(canvas, name, top + 1, geometry.left, DIGIT)
-        for first in range(0, len(indices), geometry.cells_per_line):
-            cells = indices[first : first + geometry.cells_per_line]
-            right = geometry.tokens_left + len(cells) * geometry.cell
-            line = canvas[top : top + PAGE_METRICS.token_line - 1, geometry.tokens_left : right]
-            line[:] = cells.repeat(geometry.cell)
-            draw_cell_marks(line, cells)
-            top += PAGE_METRICS.token_line
+    """Draw each prefix token's name and cells."""
+    top, left = PAGE_METRICS.edge, geometry.tokens_left
+    for token, name in enumerate(strip.names):
+        draw_text(canvas, name, top + token * geometry.token_pitch + 1, geometry.left, DIGIT)
+    cells = token_cells(strip, geometry)
+    canvas[top : top + cells.shape[0], left : left + cells.shape[1]] = cells
+
+
+def token_cells(strip: PrefixStrip, geometry: PageGeometry[Any]) -> Pixels:
+    """Draw the cells of all prefix tokens as an image, in as many lines as they need."""
+    (tokens, count), per_line = strip.indices.shape, geometry.cells_per_line
+    lines = ceil(count / per_line)
+    cells = np.full((tokens, lines * per_line), GAP, np.uint8)
+    cells[:, :count] = strip.indices
+    cells = cells.reshape(tokens, lines, per_line)
+    canvas = np.full((tokens, geometry.token_pitch, per_line * geometry.cell), GAP, np.uint8)
+    height = geometry.token_line
+    places = canvas[:, : lines * height].reshape(tokens, lines, height, -1)[:, :, :-1]
+    places[:] = cells.repeat(geometry.cell, 2)[:, :, None]
+    for place in np.ndindex(tokens, lines):
+        draw_cell_marks(places[place], cells[place])
+    return canvas.reshape(-1, canvas.shape[2])
 
 
 def _draw_color_bar(canvas: Pixels, ends: tuple[str, ...], left: int) -> None:

@@ -56,6 +56,7 @@ class PageGeometry(Generic[Length]):
     tokens_left: Length  # where the cells of prefix tokens begin
     cell: int  # width of a prefix token's cell
     cells_per_line: int
+    token_line: int  # height of a line of cells
     token_pitch: int  # from one prefix token to the next
     tiles_bottom: int  # where the tiles end and the color bar begins
     width: Length
@@ -111,6 +112,7 @@ def page_geometry(mosaic: Mosaic, metrics: PageMetrics[Length]) -> PageGeometry[
         tokens_left=tokens_left,
         cell=cell,
         cells_per_line=cells_per_line,
+        token_line=metrics.token_line,
         token_pitch=token_pitch,
         tiles_bottom=below,
         width=page_width,
