@@ -39,11 +39,7 @@ def filmstrip_png(filmstrip: Filmstrip) -> bytes:
 
 
 def filmstrip_image(filmstrip: Filmstrip) -> Pixels:
-    """Draw a film strip: a head, and below it a row of `PITCH` pixels for each layer.
-
-    Returns:
-        `(H, W)` uint8 indices of the film strip's palette.
-    """
+    """Draw a head, and below it a row of `PITCH` pixels for each layer, as palette indices."""
     top, layers = head_height(filmstrip), filmstrip.rows
     canvas = np.full((top + PITCH * len(layers), PAGE.width), GAP, np.uint8)
     texts = list(_head_texts(filmstrip))

@@ -29,7 +29,6 @@ from featmagic.render.color import levels, palette_indices
 from featmagic.render.palette import GAP, LEVELS, palette
 
 HALF = LEVELS // 2  # where the levels of the second color map begin
-
 _SPARE = 16  # values to a pixel, from twice as many of which a side is thinned before averaging
 
 
@@ -160,11 +159,8 @@ def _paint(
 ) -> Tensor:
     """Return the palette indices of planes, each in its own range.
 
-    Args:
-        planes: of the layers of one kind.
-        ends: the range of each plane.
-        finite_ends: the range of the finite values, if some aren't finite.
-        centered: which planes have 0 in the middle of their range.
+    `finite_ends` are the ranges of the finite values if some aren't; None if all are. Where
+    `centered` is True, 0 is in the middle of the range.
     """
     shown = finite_ends or ends
     low, high = range_or_zero(shown["low"], shown["high"])

@@ -17,6 +17,8 @@ LETTER = 6  # pixels from one letter to the next
 LINE = 11  # pixels from the top of the tallest letter to the bottom of the lowest
 DIGIT = slice(1, 8)  # the rows of a line in which digits and capitals stand
 
+Text = tuple[str, int, int, int]  # text, top, left, palette index
+
 
 @lru_cache(maxsize=4096)
 def glyphs(text: str) -> NDArray[np.bool_]:
@@ -48,9 +50,6 @@ def draw_text(
         ink = glyphs(text)[rows]
         place = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]
         place[ink[: place.shape[0], : place.shape[1]]] = INK
-
-
-Text = tuple[str, int, int, int]  # text, top, left, palette index
 
 
 def draw_texts(canvas: Pixels, texts: Sequence[Text]) -> None:

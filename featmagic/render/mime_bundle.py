@@ -29,12 +29,6 @@ def png_bundle(pixels: Pixels, palette: bytes, text: str, alt: str) -> Bundle:
     """Return an image as a MIME bundle: a PNG with its size and alt text, and a plain text.
 
     VS Code takes the plain text for the alt text, other front ends take `alt`, or none.
-
-    Args:
-        pixels: `(H, W)` indices of the palette, or `(H, W, 3)` RGB.
-        palette: 256 RGB colors.
-        text: what is shown where the PNG can't be.
-        alt: what is read in place of the image.
     """
     height, width = pixels.shape[:2]
     dense = is_kernel(running_shell()) and height * width <= _MOST_DENSE

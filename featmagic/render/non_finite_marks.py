@@ -42,12 +42,10 @@ def mark(kind: int, side: int) -> NDArray[np.bool_]:
 
 
 def draw_marks(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], zoom: int) -> None:
-    """Mark the non-finite values in enlarged tiles, in place.
+    """Mark the non-finite values of `indices` in the same tiles, enlarged by `zoom`, in place.
 
-    Args:
-        pixels: `(rows, h * zoom, ncols, w * zoom)` palette indices, or as many RGB colors.
-        indices: `(rows, h, ncols, w)` palette indices before they were enlarged.
-        zoom: width and height of a value in pixels; one pixel has no room for a mark.
+    The `pixels` are `(rows, h * zoom, ncols, w * zoom)` palette indices, or as many RGB colors. A
+    value of one pixel has no room for a mark.
     """
     is_rgb = pixels.ndim == 5
     black = np.uint8(0 if is_rgb else MARK)
