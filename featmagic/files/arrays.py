@@ -45,11 +45,6 @@ def check_whole(path: str | os.PathLike[str], view: View) -> None:
 def save_arrays(file: Path, activations: Sequence[Activation], *, named: bool) -> list[Path]:
     """Write every tensor that has values into one file, by its key; print what was changed.
 
-    Args:
-        file: `.npz` or `.safetensors`.
-        activations: what to write.
-        named: whether the layers were asked for one by one: then each must have values.
-
     Returns:
         The file that was written.
 
@@ -73,10 +68,6 @@ def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
 
     Raises:
         FeatmagicError: a tensor can't be an array.
-
-    Example:
-        >>> as_arrays({"fc": torch.tensor([0.5]).bfloat16()})
-        {'fc': array([0.5], dtype=float32)}
     """
     for key, tensor in tensors.items():
         if reason := valueless(tensor):
@@ -88,12 +79,7 @@ def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
 
 
 def valueless(tensor: Tensor) -> str | None:
-    """Return why a tensor can't be an array, or None if it can.
-
-    Example:
-        >>> valueless(torch.ones(2, device="meta"))
-        'no values on the meta device'
-    """
+    """Return why a tensor can't be an array, or None if it can."""
     if tensor.is_meta or type(tensor).__name__ == "FakeTensor":
         return "no values on the meta device"
     if tensor.is_nested:
@@ -155,12 +141,11 @@ def _storable_tensors(
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors as the format can store them, and add to `changes` what was changed."""
     for key, tensor in tensors.items():
-        dtype = str(tensor.dtype).removeprefix("torch.")
         try:
             storable, words = _storable(tensor, suffix)
         except (RuntimeError, TypeError) as error:
             raise FeatmagicError(
-                f"{printable(key)} is {dtype}, which {suffix} files don't take: "
+                f"{printable(key)} is {_name_of(tensor.dtype)}, which {suffix} files don't take: "
                 f"{printable(str(error).partition(chr(10))[0])}"
             ) from error
         for what in words:
@@ -171,7 +156,7 @@ def _storable_tensors(
 def _storable(tensor: Tensor, suffix: str) -> tuple[Tensor, list[str]]:
     """Return the values on the host, dense and in a dtype of the format, and what was changed."""
     words = []
-    dtype, tensor = str(tensor.dtype).removeprefix("torch."), tensor.detach().cpu()
+    dtype, tensor = _name_of(tensor.dtype), tensor.detach().cpu()
     if tensor.is_quantized:
         tensor = tensor.dequantize()
         words.append(f"{dtype} dequantized to float32")
@@ -183,15 +168,19 @@ def _storable(tensor: Tensor, suffix: str) -> tuple[Tensor, list[str]]:
         if tensor.dtype == torch.complex128:
             raise TypeError(".npz files do.")
         tensor = tensor.to(wider)
-        words.append(f"{dtype} as {str(wider).removeprefix('torch.')}")
+        words.append(f"{dtype} as {_name_of(wider)}")
     return tensor.resolve_conj().resolve_neg().contiguous(), words
+
+
+def _name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 @cache
 def _has_dtype(suffix: str, dtype: torch.dtype) -> bool:
     """Return True if the format can store the dtype."""
     if suffix != ".npz":
-        return str(dtype).removeprefix("torch.") in _SAFETENSORS_DTYPES.split()
+        return _name_of(dtype) in _SAFETENSORS_DTYPES.split()
     try:
         torch.empty(0, dtype=dtype).numpy()
     except TypeError:

@@ -109,7 +109,7 @@ def saved_line(files: Sequence[Path]) -> str:
     names = [printable(file.name) for file in files]
     if len(names) > _MOST_SAID:
         names = [*names[: _MOST_SAID - 1], f"… {len(names) - _MOST_SAID + 1} more"]
-    return f"Saved {', '.join(names)} in {printable(str(files[0].parent))}."
+    return f"Saved {', '.join(names)} in {_shown(files[0].parent)}."
 
 
 def _checked_path(path: str | os.PathLike[str]) -> Path:
@@ -117,7 +117,7 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
     try:
         file = Path(path).expanduser()
     except RuntimeError as error:
-        raise FeatmagicError(f"{printable(str(path))}: {error}") from error
+        raise FeatmagicError(f"{_shown(path)}: {error}") from error
     with _explained(file):
         _check_free(file, overwrite=True)
         if "\0" in file.name or file.suffix.lower() not in SUFFIXES:
@@ -151,7 +151,7 @@ def _unknown_suffix(file: Path) -> str:
     return f"save writes {', '.join(SUFFIXES[:-1])} and {SUFFIXES[-1]} files, not '{name}'.{near}"
 
 
-def _shown(path: Path) -> str:
+def _shown(path: str | os.PathLike[str]) -> str:
     return printable(str(path))
 
 
@@ -163,12 +163,7 @@ def _names(file: Path, keys: Sequence[str]) -> list[str]:
 
 
 def _safe(key: str) -> str:
-    """Return the key without letters that file systems refuse.
-
-    Example:
-        >>> _safe("enc['a/b']:2")
-        "enc['a_b']_2"
-    """
+    """Return the key without letters that file systems refuse."""
     letters = (c if c.isprintable() and c not in '<>:"/\\|?*' else "_" for c in key)
     return "".join(letters).strip(" .") or "_"
 

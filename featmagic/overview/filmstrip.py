@@ -21,7 +21,6 @@ from featmagic.overview.thumbnails import (
     is_centered,
     paint_thumbnails,
     thumbnail_planes,
-    thumbnail_ranges,
     two_maps,
 )
 from featmagic.planes.dtypes import Pixels, to_real, undrawable
@@ -40,23 +39,14 @@ _TERMINAL_FACTS = 24  # letters beside the tiles
 
 @dataclass(frozen=True, eq=False)
 class FilmstripRow:
-    """One layer of a film strip.
-
-    Attributes:
-        activation: as it was captured.
-        reason: why there is no picture, and perhaps no health; empty if there is a picture.
-        health: the state of the layer; None if there are no values.
-        tiles: `(n, h, w)` indices of the film strip's palette; None if there is no picture.
-        form: `tiles`; `rows` or `columns` of a heat map; `fold`, single values in one line.
-        nbytes: the size of the tensor in bytes.
-    """
+    """One layer of a film strip."""
 
     activation: Activation
-    reason: str
-    health: Health | None
-    tiles: Pixels | None
-    form: str
-    nbytes: int
+    reason: str  # why there is no picture, and perhaps no health; empty if there is a picture
+    health: Health | None  # None if there are no values
+    tiles: Pixels | None  # `(n, h, w)` indices of the film strip's palette
+    form: str  # `tiles`; `rows` or `columns` of a heat map; `fold`, single values in one line
+    nbytes: int  # of the tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +107,8 @@ def filmstrip(
         >>> filmstrip([conv], View()).rows[0].tiles.shape
         (8, 28, 28)
     """
-    _check(view)
+    if not view.sample.lstrip("-").isdigit():
+        raise FeatmagicError(f"An overview shows one sample, as in --sample 0, not {view.sample}.")
     band = _band(viewport)
     layers, interrupted = _read_layers(activations, view, band, draws=viewport is not None)
     health, tiles = _measure_and_paint(layers, view)
@@ -133,12 +124,6 @@ def filmstrip(
         for number, (activation, layer) in enumerate(zip(activations, layers, strict=False))
     )
     return Filmstrip(rows, view, two_maps(view), band, len(activations) - len(layers), interrupted)
-
-
-def _check(view: View) -> None:
-    """Refuse more than one sample."""
-    if not view.sample.lstrip("-").isdigit():
-        raise FeatmagicError(f"An overview shows one sample, as in --sample 0, not {view.sample}.")
 
 
 def _band(viewport: Viewport | None) -> Band:
@@ -219,14 +204,12 @@ def _measure_and_paint(
     )
     measured = iter(healths(readings, measurements[: len(readings)]))
     health = [next(measured) if layer.reading is not None else None for layer in layers]
-    both_signs = [_has_both_signs(*pair) for pair in zip(layers, health, strict=True)]
-    ranges = thumbnail_ranges(groups, measurements[len(readings) :])
-    tiles = paint_thumbnails(groups, ranges, np.array(both_signs, bool), centered=is_centered(view))
-    return health, tiles
-
-
-def _has_both_signs(layer: _Layer, health: Health | None) -> bool:
-    return layer.signed or (health is not None and health.low < 0 < health.high)
+    both_signs = [
+        layer.signed or (state is not None and state.low < 0 < state.high)
+        for layer, state in zip(layers, health, strict=True)
+    ]
+    ranges, second = measurements[len(readings) :], np.array(both_signs, bool)
+    return health, paint_thumbnails(groups, ranges, second, centered=is_centered(view))
 
 
 def _size_in_bytes(tensor: Tensor) -> int:

@@ -24,9 +24,7 @@ from featmagic.planes.measurements import (
 )
 
 PARTS = 16  # of the histogram
-
 SAMPLED = 1024  # values of a layer, at most, for the mean, the share of zeros and the histogram
-
 _READ_DIRECTLY = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -34,54 +32,38 @@ _READ_DIRECTLY = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 class Health:
     """What a layer's values are like, over all samples, channels and positions.
 
-    The range, the counts and the dead channels are those of all values; the mean, the share of
-    zeros and the histogram those of at most `SAMPLED` values, evenly spaced.
-
-    Attributes:
-        low, high: the range of the finite values; inf and -inf if there are none.
-        nan, inf: how many values are NaN and infinite.
-        channels: how many there are; 0 if a channel is a single value.
-        dead: how many of them hold one finite value throughout.
-        mean: of the finite sampled values; NaN if there are none.
-        zeros: the share of the sampled values that are 0, from 0 to 1.
-        histogram: how many sampled values lie in each of `PARTS` equal parts of the range.
-        sampled: whether not all values were used for the last three.
+    The mean, the share of zeros and the histogram are those of at most `SAMPLED` values, evenly
+    spaced; all else is that of all values.
     """
 
-    low: float = np.inf
+    low: float = np.inf  # of the finite values
     high: float = -np.inf
-    nan: int = 0
-    inf: int = 0
-    channels: int = 0
-    dead: int = 0
-    mean: float = np.nan
-    zeros: float = 0.0
-    histogram: tuple[int, ...] = ()
-    sampled: bool = False
+    nan: int = 0  # the number of values that are NaN
+    inf: int = 0  # the number of infinite values
+    channels: int = 0  # 0 if a channel is a single value
+    dead: int = 0  # the number of channels that hold one finite value throughout
+    mean: float = np.nan  # of the finite values
+    zeros: float = 0.0  # the share of values that are 0, from 0 to 1
+    histogram: tuple[int, ...] = ()  # of the finite values, in `PARTS` equal parts of the range
+    sampled: bool = False  # whether not all values were used
+
+    @property
+    def nonfinite(self) -> dict[str, int]:
+        """The number of values that are NaN, and that of infinite ones, if there are any."""
+        return {what: n for what, n in (("NaN", self.nan), ("inf", self.inf)) if n}
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What is read of a layer, on its device.
+    """What is read of a layer, on its device."""
 
-    Attributes:
-        values: all of them, as real numbers.
-        measurements: `low` and `high` of each channel, and evenly spaced values, `sampled`.
-        channels: how many there are; 0 if a channel is a single value.
-    """
-
-    values: Tensor
-    measurements: Measurements
-    channels: int
+    values: Tensor  # all of them, as real numbers
+    measurements: Measurements  # `low` and `high` of each channel; evenly spaced values, `sampled`
+    channels: int  # 0 if a channel is a single value
 
 
 def read_values(tensor: Tensor, dims: str) -> Reading:
-    """Read a dense tensor that isn't empty, of any dtype.
-
-    Args:
-        tensor: of any shape.
-        dims: a letter for each dimension; C and A are channels.
-    """
+    """Read a dense tensor that isn't empty, of any dtype."""
     values = tensor if tensor.dtype in _READ_DIRECTLY else to_real(tensor)[0]
     others = tuple(place for place, letter in enumerate(dims) if letter not in "CA")
     # No dims at all mean all of them to torch.
@@ -94,18 +76,7 @@ def read_values(tensor: Tensor, dims: str) -> Reading:
 def healths(
     readings: Sequence[Reading], measurements: Sequence[Mapping[str, Array]]
 ) -> list[Health]:
-    """Tell the health of each layer; those with NaN or infinities are read once more.
-
-    Args:
-        readings: of the layers.
-        measurements: those of the readings, on the host.
-
-    Example:
-        >>> reading = read_values(torch.tensor([[[0.0, 0.0], [1.0, 3.0]]]), "NCL")
-        >>> (health,) = healths([reading], to_host(reading.measurements))
-        >>> health.high, health.dead, health.channels, health.zeros
-        (3.0, 1, 2, 0.5)
-    """
+    """Tell the health of each layer; those with NaN or infinities are read once more."""
     if not readings:
         return []
     ends = [(float(layer["low"].min()), float(layer["high"].max())) for layer in measurements]
@@ -116,19 +87,17 @@ def healths(
     for place, layer in zip(nonfinite, counted, strict=True):
         counts[place] = int(layer["nan"]), int(layer["inf"])
         ends[place] = float(layer["low"]), float(layer["high"])
-    dead = [_dead(*pair) for pair in zip(readings, measurements, strict=True)]
-    sampled = _describe_samples([layer["sampled"] for layer in measurements], ends)
+    samples = [layer["sampled"] for layer in measurements]
+    sizes = [reading.values.numel() for reading in readings]
+    sampled = [len(sample) < size for sample, size in zip(samples, sizes, strict=True)]
     channels = [reading.channels for reading in readings]
-    partly = [
-        reading.measurements["sampled"].numel() < reading.values.numel() for reading in readings
-    ]
-    columns = zip(ends, counts, channels, dead, *sampled, partly, strict=True)
+    dead = [_dead(layer) if n else 0 for layer, n in zip(measurements, channels, strict=True)]
+    described = _describe_samples(samples, ends)
+    columns = zip(ends, counts, channels, dead, *described, sampled, strict=True)
     return [Health(*pair, *count, *others) for pair, count, *others in columns]
 
 
-def _dead(reading: Reading, measurements: Mapping[str, Array]) -> int:
-    if not reading.channels:
-        return 0
+def _dead(measurements: Mapping[str, Array]) -> int:
     return int(np.count_nonzero(constant_planes(measurements["low"], measurements["high"])))
 
 

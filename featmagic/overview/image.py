@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeGuard
 
 import numpy as np
 
@@ -40,17 +39,7 @@ def filmstrip_png(filmstrip: Filmstrip) -> bytes:
 
 
 def filmstrip_image(filmstrip: Filmstrip) -> Pixels:
-    """Draw a film strip: a head, and below it a row of `PITCH` pixels for each layer.
-
-    Returns:
-        `(H, W)` uint8 indices of the film strip's palette.
-
-    Example:
-        >>> from featmagic.overview.filmstrip import filmstrip
-        >>> from featmagic.options.view import View
-        >>> filmstrip_image(filmstrip([], View())).shape
-        (22, 760)
-    """
+    """Draw a head, and below it a row of `PITCH` pixels for each layer, as palette indices."""
     top, layers = head_height(filmstrip), filmstrip.rows
     canvas = np.full((top + PITCH * len(layers), PAGE.width), GAP, np.uint8)
     texts = list(_head_texts(filmstrip))
@@ -59,11 +48,11 @@ def filmstrip_image(filmstrip: Filmstrip) -> Pixels:
         texts += _row_texts(row, top + number * PITCH)
         if row.tiles is not None:
             _draw_tiles(pixels[TILES_TOP - 1 :, TILES_LEFT - 1 :], row.tiles, row, filmstrip.band)
-        if _has_nonfinite(row.health):
-            draw_alarm(pixels, _alarm_color(row.health))
+        if row.health and row.health.nonfinite:
+            _draw_alarm(pixels, _alarm_color(row.health))
     if layers:
         _draw_histograms(bands[:, 2:, _HISTOGRAMS:], layers)
-    draw_texts(canvas, boxed(canvas, texts))
+    draw_texts(canvas, _boxed(canvas, texts))
     return canvas
 
 
@@ -90,12 +79,11 @@ def _row_texts(row: FilmstripRow, top: int) -> list[Text]:
     ]
     if health is None:
         return [*texts, (truncate(row.reason, _LONGEST // 2), first, TILES_LEFT, QUIET)]
-    nonfinite = _has_nonfinite(health)
-    below_range = _alarm(health) if nonfinite else mean(health)
+    below_range = _alarm(health) if health.nonfinite else mean(health)
     return [
         *texts,
         (span(health), first, _RANGES, INK),
-        (below_range, second, _RANGES, _alarm_color(health) if nonfinite else QUIET),
+        (below_range, second, _RANGES, _alarm_color(health) if health.nonfinite else QUIET),
         (zeros(health), first, _SHARES, QUIET),
         (dead(health), second, _SHARES, INK if health.dead else QUIET),
     ]
@@ -108,10 +96,6 @@ def _class_and_shape(row: FilmstripRow) -> str:
     return f"{truncate(kind(row), left)} {text}" if left > 3 else truncate(text, _NAMES_WIDTH)
 
 
-def _has_nonfinite(health: Health | None) -> TypeGuard[Health]:
-    return health is not None and bool(health.nan or health.inf)
-
-
 def _alarm_color(health: Health) -> int:
     return NAN if health.nan else POSITIVE_INF
 
@@ -121,8 +105,8 @@ def _alarm(health: Health) -> str:
     text = wrong(health)
     if len(text) <= _RANGES_WIDTH:
         return text
-    counts = ((health.nan, "NaN"), (health.inf, "inf"))
-    return ", ".join(f"{n:.1e} {what}".replace("e+0", "e") for n, what in counts if n)
+    counts = health.nonfinite.items()
+    return ", ".join(f"{count:.1e} {what}".replace("e+0", "e") for what, count in counts)
 
 
 def _draw_histograms(pixels: Pixels, rows: Sequence[FilmstripRow]) -> None:
@@ -140,15 +124,10 @@ def _draw_tiles(pixels: Pixels, values: Pixels, row: FilmstripRow, band: Band) -
     """Draw the tiles side by side, each in the middle of its square.
 
     Non-finite values have a shape, and a tile that holds some has a frame.
-
-    Args:
-        pixels: from one pixel above and left of the first square on.
-        values: `(n, h, w)`, the tiles as they are in the film strip.
-        row: of the layer.
-        band: the room for the tiles.
     """
-    tiles, nonfinite = lay_out_thumbnails(values, row.form, band), _has_nonfinite(row.health)
-    tiles = marked_tiles(tiles, values) if nonfinite else tiles
+    tiles = lay_out_thumbnails(values, row.form, band)
+    nonfinite = row.health is not None and row.health.nonfinite
+    tiles = _marked_tiles(tiles, values) if nonfinite else tiles
     count, height, width = tiles.shape
     pitch, top = band.side + band.gap, (band.side - height) // 2
     if row.form == "tiles":
@@ -159,17 +138,11 @@ def _draw_tiles(pixels: Pixels, values: Pixels, row: FilmstripRow, band: Band) -
         pixels = pixels[top:]
         pixels[1 : 1 + height, 1 : 1 + width] = tiles[0]
     if nonfinite:
-        draw_frames(pixels, values, (height, width), pitch)
+        _draw_frames(pixels, values, (height, width), pitch)
 
 
-def marked_tiles(tiles: Pixels, values: Pixels) -> Pixels:
-    """Mark the non-finite values in enlarged tiles `(n, h, w)`, if values are squares.
-
-    Example:
-        >>> value = np.full((1, 1, 1), NAN, np.uint8)
-        >>> int((marked_tiles(value.repeat(4, 1).repeat(4, 2), value) == MARK).sum())
-        8
-    """
+def _marked_tiles(tiles: Pixels, values: Pixels) -> Pixels:
+    """Mark the non-finite values in enlarged tiles `(n, h, w)`, if values are squares."""
     count, height, width = values.shape
     zoom = tiles.shape[1] // height
     if tiles.shape == (count, height * zoom, width * zoom):
@@ -177,52 +150,24 @@ def marked_tiles(tiles: Pixels, values: Pixels) -> Pixels:
     return tiles
 
 
-def draw_frames(pixels: Pixels, values: Pixels, size: tuple[int, int], pitch: int) -> None:
-    """Draw a frame around each tile that holds non-finite values.
-
-    Args:
-        pixels: from one pixel above and left of the first tile on.
-        values: `(n, h, w)`, the tiles as they are in the film strip.
-        size: height and width of a tile as it is drawn.
-        pitch: distance from one tile to the next.
-
-    Example:
-        >>> pixels = np.zeros((3, 3), np.uint8)
-        >>> draw_frames(pixels, np.full((1, 1, 1), NAN, np.uint8), (1, 1), 2)
-        >>> int((pixels == INK).sum())
-        8
-    """
+def _draw_frames(pixels: Pixels, values: Pixels, size: tuple[int, int], pitch: int) -> None:
+    """Draw a frame around each tile that holds non-finite values."""
     for place, letters in enumerate(mark_letters(values[:, :, None])):
         if letters:
             frame = pixels[: size[0] + 2, place * pitch : place * pitch + size[1] + 2]
             frame[[0, -1]], frame[:, [0, -1]] = INK, INK
 
 
-def draw_alarm(row: Pixels, color: int) -> None:
-    """Draw a bar of marks at the left of a row.
-
-    Example:
-        >>> row = np.zeros((30, 8), np.uint8)
-        >>> draw_alarm(row, NAN)
-        >>> row[3:5, :5].tolist() == [[MARK, NAN, NAN, MARK, 0]] * 2
-        True
-    """
+def _draw_alarm(row: Pixels, color: int) -> None:
+    """Draw a bar of marks at the left of a row."""
     values = np.full((1, (len(row) - 1) // _ALARM_WIDTH, 1, 1), color, np.uint8)
     bar = row[None, : values.size * _ALARM_WIDTH, None, :_ALARM_WIDTH]
     bar[:] = color
     draw_marks(bar, values, _ALARM_WIDTH)
 
 
-def boxed(canvas: Pixels, texts: Iterable[Text]) -> list[Text]:
-    """Draw a box for each text in an alarm's color, and return the texts, those as dark letters.
-
-    Example:
-        >>> canvas = np.zeros((13, 9), np.uint8)
-        >>> boxed(canvas, [("1", 1, 2, NAN)]) == [("1", 1, 2, MARK)]
-        True
-        >>> bool((canvas[:12] == NAN).all())
-        True
-    """
+def _boxed(canvas: Pixels, texts: Iterable[Text]) -> list[Text]:
+    """Draw a box for each text in an alarm's color, and return the texts, those as dark letters."""
     readable = []
     for words, top, left, color in texts:
         is_alarm = color in (NAN, POSITIVE_INF)

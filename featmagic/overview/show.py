@@ -69,18 +69,7 @@ def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
 
 
 def show_filmstrip(strip: Filmstrip, target: Target) -> None:
-    """Show a film strip as the target's renderer draws it: an image, text, or the table alone.
-
-    Args:
-        strip: made for the target's viewport.
-        target: where to show it.
-
-    Example:
-        >>> from featmagic.options.view import View
-        >>> from featmagic.render.target import RENDERERS, Target
-        >>> show_filmstrip(filmstrip([], View(), None), Target(RENDERERS["none"], 80))
-        0 layers · 0 B of activations · no NaN, no inf
-    """
+    """Show a film strip as the target's renderer draws it: an image, text, or the table alone."""
     renderer, viewport = target.renderer, target.viewport
     if renderer.bundle is not None:
         text, summary = filmstrip_text(strip), "\n".join([*head(strip), *alarms(strip)])

@@ -33,15 +33,13 @@ def filmstrip_text(filmstrip: Filmstrip) -> str:
 def head(filmstrip: Filmstrip) -> list[str]:
     """Return lines about all layers together, and on how to read a row."""
     rows, nbytes = filmstrip.rows, sum(row.nbytes for row in filmstrip.rows)
-    count = len(rows)
-    lines = [f"{count} layer{'s' * (count != 1)} · {format_bytes(nbytes)} of activations"]
+    lines = [f"{_layers(len(rows))} · {format_bytes(nbytes)} of activations"]
     if not alarms(filmstrip):
         lines[0] += " · no NaN, no inf"
     dying = sum(1 for row in rows if row.health and row.health.dead)
     lines[0] += f" · dead channels (of one value throughout) in {dying}" if dying else ""
     if filmstrip.left_out:
-        more = "1 layer" if filmstrip.left_out == 1 else f"{filmstrip.left_out} layers"
-        lines.append(f"Interrupted: {more} more left out")
+        lines.append(f"Interrupted: {_layers(filmstrip.left_out)} more left out")
     if any(row.tiles is not None for row in rows):
         lines.append(_how_drawn(filmstrip))
     if any(row.health and row.health.sampled for row in rows):
@@ -50,6 +48,10 @@ def head(filmstrip: Filmstrip) -> list[str]:
             "all else: by all values"
         )
     return lines
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'s' * (count != 1)}"
 
 
 def _how_drawn(filmstrip: Filmstrip) -> str:
@@ -66,16 +68,12 @@ def alarms(filmstrip: Filmstrip) -> list[str]:
     """Return which layer is the first with NaN, and which with infinities, if any."""
     lines = []
     for what in ("NaN", "inf"):
-        affected = [row for row in filmstrip.rows if _count(row.health, what)]
+        affected = [row for row in filmstrip.rows if row.health and what in row.health.nonfinite]
         if affected:
             key = printable(affected[0].activation.key)
             share = f"{len(affected)} of {len(filmstrip.rows)}"
             lines.append(f"first {what}: {key} ({share} layers have it)")
     return lines
-
-
-def _count(health: Health | None, what: str) -> int:
-    return 0 if health is None else health.nan if what == "NaN" else health.inf
 
 
 def _cells(row: FilmstripRow) -> tuple[str, ...]:
@@ -93,16 +91,12 @@ def _cells(row: FilmstripRow) -> tuple[str, ...]:
 
 def name(row: FilmstripRow) -> str:
     """Return the activation's key."""
-    return _printable(row.activation.key)
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else printable(text)  # the usual case, in less time
+    return printable(row.activation.key)
 
 
 def kind(row: FilmstripRow) -> str:
     """Return the class of the layer's module."""
-    return _printable(row.activation.kind)
+    return printable(row.activation.kind)
 
 
 def shape(row: FilmstripRow) -> str:
@@ -114,12 +108,7 @@ def shape(row: FilmstripRow) -> str:
 
 
 def span(health: Health) -> str:
-    """Return the range of the finite values.
-
-    Example:
-        >>> span(Health(low=-1.0, high=2.5)), span(Health(low=3.0, high=3.0))
-        ('-1 … 2.5', 'all 3')
-    """
+    """Return the range of the finite values."""
     if health.low > health.high:
         return "no finite value"
     if health.low == health.high:
@@ -147,5 +136,4 @@ def dead(health: Health) -> str:
 
 def wrong(health: Health) -> str:
     """Return how many values are NaN, and how many infinite; empty if none are."""
-    counts = (f"{n} {what}" for n, what in ((health.nan, "NaN"), (health.inf, "inf")) if n)
-    return ", ".join(counts)
+    return ", ".join(f"{count} {what}" for what, count in health.nonfinite.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from unicodedata import east_asian_width
 
 import numpy as np
@@ -14,7 +14,7 @@ from featmagic.recording.records import call_of
 from featmagic.render.mosaic import Mosaic
 from featmagic.render.palette import GAP
 from featmagic.render.text import CellPainter, mosaic_lines
-from featmagic.support.text import format_bytes, sparkline, truncate
+from featmagic.support.text import broken, format_bytes, sparkline, truncate
 
 _SHORTEST_NAME = 12  # letters that a layer's name keeps in a narrow terminal
 _ALARM, _RESET = "\x1b[1;95m", "\x1b[0m"  # bold, bright magenta
@@ -23,22 +23,9 @@ _ALARM, _RESET = "\x1b[1;95m", "\x1b[0m"  # bold, bright magenta
 def filmstrip_lines(
     filmstrip: Filmstrip, cells: Callable[[Mosaic, int], CellPainter], colors: int, columns: int
 ) -> str:
-    """Return a film strip as lines of at most `columns` letters.
-
-    Args:
-        filmstrip: made for a terminal's viewport.
-        cells: makes the painter of the tiles, as `Renderer.cells`.
-        colors: 2**24 or 256; 0 for plain letters.
-        columns: of the terminal that may be used.
-
-    Example:
-        >>> from featmagic.overview.filmstrip import filmstrip
-        >>> from featmagic.options.view import View
-        >>> from featmagic.render.half_blocks import HalfBlockCells
-        >>> filmstrip_lines(filmstrip([], View()), HalfBlockCells, 256, 80)
-        '0 layers · 0 B of activations · no NaN, no inf'
-    """
-    lines = [part for text in head(filmstrip) for part in _broken(text, columns)]
+    """Return a film strip as lines of at most `columns` letters."""
+    words = [part for text in head(filmstrip) for part in broken(text, " ", columns, "  ", _width)]
+    lines = [_cut(line, columns) for line in words]
     lines += [_as_alarm(_cut(text, columns), colors) for text in alarms(filmstrip)]
     tiles = iter(_tile_lines(filmstrip, cells, colors))
     height, left = -(-filmstrip.band.side // 2), columns - filmstrip.band.width - 2
@@ -104,18 +91,6 @@ def _facts(row: FilmstripRow) -> tuple[str, ...]:
 
 def _as_alarm(text: str, colors: int) -> str:
     return f"{_ALARM}{text}{_RESET}" if colors else text
-
-
-def _broken(text: str, columns: int) -> Iterator[str]:
-    """Yield a line in as many lines as it needs, broken between its words."""
-    line = ""
-    for word in text.split(" "):
-        if line and _width(f"{line} {word}") > columns:
-            yield _cut(line, columns)
-            line = "  " + word
-        else:
-            line = f"{line} {word}" if line else word
-    yield _cut(line, columns)
 
 
 def _width(text: str) -> int:

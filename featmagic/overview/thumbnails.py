@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -29,7 +29,6 @@ from featmagic.render.color import levels, palette_indices
 from featmagic.render.palette import GAP, LEVELS, palette
 
 HALF = LEVELS // 2  # where the levels of the second color map begin
-
 _SPARE = 16  # values to a pixel, from twice as many of which a side is thinned before averaging
 
 
@@ -49,17 +48,11 @@ class Band:
 
 @dataclass(frozen=True, eq=False)
 class ThumbnailPlanes:
-    """What becomes the tiles of one layer.
+    """What becomes the tiles of one layer."""
 
-    Attributes:
-        values: `(n, H, W)` planes; a heat map is one, and so are single values, all in a line.
-        kernel: how many values, down and across, are averaged to one.
-        marks: whether a constant plane is marked.
-    """
-
-    values: Tensor
-    kernel: tuple[int, int]
-    marks: bool
+    values: Tensor  # `(n, H, W)`; a heat map is one plane, and so are single values, all in a line
+    kernel: tuple[int, int]  # how many values, down and across, are averaged to one
+    marks: bool  # whether a constant plane is marked
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -69,12 +62,7 @@ class ThumbnailPlanes:
 
 
 def thumbnail_planes(values: Tensor, form: str, band: Band) -> ThumbnailPlanes:
-    """Choose the planes of `(P, H, W)` for the band: large ones are thinned, the rest averaged.
-
-    Example:
-        >>> thumbnail_planes(torch.zeros(8, 56, 56), "tiles", Band(28, 2)).kernel
-        (2, 2)
-    """
+    """Choose the planes of `(P, H, W)` for the band: large ones are thinned, the rest averaged."""
     if form == "fold":
         line = values.reshape(1, 1, -1)
         across = ceil(line.shape[2] / (band.side * band.width))
@@ -96,144 +84,96 @@ def thumbnail_planes(values: Tensor, form: str, band: Band) -> ThumbnailPlanes:
 
 @dataclass(frozen=True, eq=False)
 class ThumbnailGroup:
-    """The planes of all layers of one kind.
+    """The planes of all layers of one kind."""
 
-    Attributes:
-        places: of the layers in the film strip.
-        counts: how many planes each layer has.
-        values: `(P, H, W)`, the planes of all.
-        kernel, marks: as those of each layer.
-    """
-
-    places: tuple[int, ...]
-    counts: tuple[int, ...]
-    values: Tensor
-    kernel: tuple[int, int]
-    marks: bool
+    places: tuple[int, ...]  # of the layers in the film strip
+    counts: tuple[int, ...]  # how many planes each layer has
+    planes: ThumbnailPlanes  # of all layers
 
     def measurements(self) -> Measurements:
         """Reduce each plane to its range, on its device."""
-        return value_range(self.values, (1, 2))
+        return value_range(self.planes.values, (1, 2))
 
 
 def group_thumbnails(layers: Sequence[ThumbnailPlanes | None]) -> list[ThumbnailGroup]:
-    """Put the planes of layers of one kind together; None is left out.
-
-    Example:
-        >>> layer = ThumbnailPlanes(torch.zeros(8, 4, 4), (1, 1), True)
-        >>> group_thumbnails([layer, None, layer])[0].places
-        (0, 2)
-    """
+    """Put the planes of layers of one kind together; None is left out."""
     kinds: dict[tuple[object, ...], list[tuple[int, ThumbnailPlanes]]] = {}
     for place, layer in enumerate(layers):
         if layer is not None:
             kinds.setdefault(layer.kind, []).append((place, layer))
-    return [_group(members) for members in kinds.values()]
-
-
-def _group(members: list[tuple[int, ThumbnailPlanes]]) -> ThumbnailGroup:
-    values, first = [layer.values for _, layer in members], members[0][1]
-    places, counts = tuple(place for place, _ in members), tuple(map(len, values))
-    return ThumbnailGroup(places, counts, torch.cat(values), first.kernel, first.marks)
-
-
-@dataclass(frozen=True, eq=False)
-class ThumbnailRanges:
-    """What is known of each plane of a group, `(P,)`.
-
-    Attributes:
-        low, high: the range of its finite values; inf and -inf if there are none.
-        constant: whether it holds a single value.
-        nonfinite: whether any of the planes holds NaN or an infinity.
-    """
-
-    low: Array
-    high: Array
-    constant: NDArray[np.bool_]
-    nonfinite: bool
-
-
-def thumbnail_ranges(
-    groups: Sequence[ThumbnailGroup], measurements: Sequence[Mapping[str, Array]]
-) -> list[ThumbnailRanges]:
-    """Tell the ranges of the planes; groups with NaN or infinities are read once more.
-
-    Args:
-        groups: of planes.
-        measurements: those of the groups, on the host.
-    """
-    nonfinite = [not np.isfinite([ends["low"], ends["high"]]).all() for ends in measurements]
-    again = [group.values for group, odd in zip(groups, nonfinite, strict=True) if odd]
-    finite = iter(to_host(*[finite_range(values, (1, 2)) for values in again]))
-    ranges = []
-    for ends, odd in zip(measurements, nonfinite, strict=True):
-        constant = constant_planes(ends["low"], ends["high"])
-        finite_ends = next(finite) if odd else ends
-        ranges.append(ThumbnailRanges(finite_ends["low"], finite_ends["high"], constant, odd))
-    return ranges
+    groups = []
+    for members in kinds.values():
+        places, layers_of_kind = zip(*members, strict=True)
+        values = [layer.values for layer in layers_of_kind]
+        planes = replace(layers_of_kind[0], values=torch.cat(values))
+        groups.append(ThumbnailGroup(places, tuple(map(len, values)), planes))
+    return groups
 
 
 def paint_thumbnails(
     groups: Sequence[ThumbnailGroup],
-    ranges: Sequence[ThumbnailRanges],
+    measurements: Sequence[Mapping[str, Array]],
     both_signs: NDArray[np.bool_],
     *,
     centered: bool,
 ) -> dict[int, Pixels]:
-    """Paint the tiles `(n, h, w)` of each layer, by its place; one transfer from each device.
+    """Paint the tiles `(n, h, w)` of each layer, by its place, as indices of `two_maps`.
+
+    Groups with NaN or infinities are read once more; all tiles leave their device at once.
 
     Args:
         groups: of planes.
-        ranges: of the groups.
+        measurements: those of the groups, on the host.
         both_signs: of each place, whether its values call for the second color map.
         centered: whether 0 is in the middle of that.
-
-    Returns:
-        Indices of `two_maps`.
     """
+    nonfinite = [not np.isfinite([ends["low"], ends["high"]]).all() for ends in measurements]
+    again = [group.planes.values for group, odd in zip(groups, nonfinite, strict=True) if odd]
+    finite = iter(to_host(*[finite_range(values, (1, 2)) for values in again]))
     second = [np.repeat(both_signs[list(group.places)], group.counts) for group in groups]
     painted = [
-        _paint(group, group_ranges, which & centered)
-        for group, group_ranges, which in zip(groups, ranges, second, strict=True)
+        _paint(group.planes, ends, next(finite) if odd else None, which & centered)
+        for group, ends, odd, which in zip(groups, measurements, nonfinite, second, strict=True)
     ]
     tiles: dict[int, Pixels] = {}
-    for device in {group.values.device for group in groups}:
-        numbers = [n for n, group in enumerate(groups) if group.values.device == device]
+    for device in {indices.device for indices in painted}:
+        numbers = [n for n, indices in enumerate(painted) if indices.device == device]
         pixels = torch.cat([painted[n].reshape(-1) for n in numbers]).cpu().numpy()
-        end = 0
-        for n in numbers:
-            start, end = end, end + painted[n].numel()
-            indices = pixels[start:end].reshape(painted[n].shape)
-            tiles |= _by_place(groups[n], halve_levels(indices, second[n][:, None, None]))
+        parts = _split(pixels, [painted[n].numel() for n in numbers])
+        for n, part in zip(numbers, parts, strict=True):
+            indices = halve_levels(part.reshape(painted[n].shape), second[n][:, None, None])
+            layers = _split(indices, groups[n].counts)
+            tiles |= dict(zip(groups[n].places, layers, strict=True))
     return tiles
 
 
-def _paint(group: ThumbnailGroup, ranges: ThumbnailRanges, centered: NDArray[np.bool_]) -> Tensor:
-    """Palette indices of a group's planes, each in its own range."""
-    low, high = range_or_zero(ranges.low, ranges.high)
+def _split(pixels: Pixels, lengths: Sequence[int]) -> list[Pixels]:
+    return np.split(pixels, np.cumsum(lengths)[:-1])
+
+
+def _paint(
+    planes: ThumbnailPlanes,
+    ends: Mapping[str, Array],
+    finite_ends: Mapping[str, Array] | None,
+    centered: NDArray[np.bool_],
+) -> Tensor:
+    """Return the palette indices of planes, each in its own range.
+
+    `finite_ends` are the ranges of the finite values if some aren't; None if all are. Where
+    `centered` is True, 0 is in the middle of the range.
+    """
+    shown = finite_ends or ends
+    low, high = range_or_zero(shown["low"], shown["high"])
     most = np.maximum(np.abs(low), np.abs(high))
-    found = levels(group.values, np.where(centered, -most, low), np.where(centered, most, high))
-    if group.kernel != (1, 1):
-        found = avg_pool2d(found[None], group.kernel, ceil_mode=True)[0]
-    constant = ranges.constant if group.marks else None
-    return palette_indices(found, constant=constant, nonfinite=ranges.nonfinite)
-
-
-def _by_place(group: ThumbnailGroup, tiles: Pixels) -> dict[int, Pixels]:
-    ends = np.cumsum(group.counts)
-    return {
-        place: tiles[end - count : end]
-        for place, count, end in zip(group.places, group.counts, ends.tolist(), strict=True)
-    }
+    placed = levels(planes.values, np.where(centered, -most, low), np.where(centered, most, high))
+    if planes.kernel != (1, 1):
+        placed = avg_pool2d(placed[None], planes.kernel, ceil_mode=True)[0]
+    constant = constant_planes(ends["low"], ends["high"]) if planes.marks else None
+    return palette_indices(placed, constant=constant, nonfinite=finite_ends is not None)
 
 
 def maps_of(view: View) -> tuple[str, str]:
-    """Return the color maps of layers of one sign and of both.
-
-    Example:
-        >>> maps_of(View())
-        ('viridis', 'RdBu_r')
-    """
+    """Return the color maps of layers of one sign and of both."""
     return view.cmap or SEQUENTIAL, view.cmap or DIVERGING
 
 
@@ -250,12 +190,7 @@ def two_maps(view: View) -> bytes:
 
 
 def halve_levels(tiles: Pixels, second: NDArray[np.bool_]) -> Pixels:
-    """Turn indices of one color map into those of `two_maps`: every two levels become one.
-
-    Example:
-        >>> halve_levels(np.array([0, 247, 248], np.uint8), np.array([True]))
-        array([124, 247, 248], dtype=uint8)
-    """
+    """Turn indices of one color map into those of `two_maps`: every two levels become one."""
     start = np.where(second, np.uint8(HALF), np.uint8(0))
     return np.where(tiles < LEVELS, (tiles >> 1) + start, tiles)
 
@@ -264,12 +199,6 @@ def lay_out_thumbnails(tiles: Pixels, form: str, band: Band) -> Pixels:
     """Enlarge the tiles as far as whole numbers allow in the band.
 
     Single values become lines, as many as they need; what is left of the last is a gap.
-
-    Example:
-        >>> lay_out_thumbnails(np.zeros((8, 7, 7), np.uint8), "tiles", Band(28, 2)).shape
-        (8, 28, 28)
-        >>> lay_out_thumbnails(np.zeros((1, 1, 1000), np.uint8), "fold", Band(28, 2)).shape
-        (1, 18, 238)
     """
     tiles = _folded(tiles, band) if form == "fold" else tiles
     height, width = tiles.shape[1:]
@@ -285,6 +214,6 @@ def _folded(line: Pixels, band: Band) -> Pixels:
     sides = (band.side // down for down in range(1, band.side + 1))
     zoom = next(z for z in sides if (band.side // z) * (band.width // z) >= count)
     across = min(count, band.width // zoom)
-    filled = np.full(-(-count // across) * across, GAP, np.uint8)
+    filled = np.full(ceil(count / across) * across, GAP, np.uint8)
     filled[:count] = line[0, 0]
     return filled.reshape(1, -1, across)

@@ -19,9 +19,6 @@ class AsciiCells:
     """Draws the cells of a mosaic as a letter for two values, one above the other.
 
     Each color map in the mosaic's palette has the whole ramp.
-
-    Args:
-        mosaic: what to draw.
     """
 
     def __init__(self, mosaic: Mosaic) -> None:

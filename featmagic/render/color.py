@@ -149,12 +149,7 @@ class Range:
 
 
 def scale_of(view: View, form: str = "tiles") -> str:
-    """Return who shares a range: `channel`, `layer` or `all`; by default heat maps share one.
-
-    Example:
-        >>> scale_of(View()), scale_of(View(vmax=3)), scale_of(View(), "rows")
-        ('channel', 'layer', 'layer')
-    """
+    """Return who shares a range: `channel`, `layer` or `all`; by default heat maps share one."""
     if view.scale is not None:
         return view.scale
     given = view.vmin is not None or view.vmax is not None
@@ -242,13 +237,7 @@ def check_norm(statistics: Statistics, view: View, key: str) -> None:
 
 
 def middle_of(color_range: Range) -> float:
-    """Return the value in the middle of the colors, of a range that all planes share.
-
-    Example:
-        >>> ends = np.full(1, 1.0), np.full(1, 100.0)
-        >>> round(middle_of(Range("gray", None, False, *ends, "log")), 6)
-        10.0
-    """
+    """Return the value in the middle of the colors, of a range that all planes share."""
     low, high, width = (
         float(ends[0]) for ends in (color_range.low, color_range.high, color_range.width)
     )
@@ -294,11 +283,6 @@ def apply_norm(values: Tensor, color_range: Range) -> tuple[Tensor, Array, Array
 def levels(values: Tensor, low: Array, high: Array) -> Tensor:
     """Place planes in their ranges: 0 to `LEVELS` - 1, and beyond where values are outside.
 
-    Args:
-        values: `(P, H, W)`.
-        low: `(P,)`, where the range of each plane begins.
-        high: `(P,)`, where it ends.
-
     Example:
         >>> levels(torch.tensor([[[0.0, 1.0, 2.0]]]), np.zeros(1), np.full(1, 2.0)).tolist()
         [[[0.0, 123.5, 247.0]]]
@@ -312,10 +296,10 @@ def levels(values: Tensor, low: Array, high: Array) -> Tensor:
         values = values * _by_plane(factor, values)
         low, span = low * factor, high * factor - low * factor
     steps = (LEVELS - 1) / np.where(span > 0, span, np.inf)
-    found = (values - _by_plane(low, values)).mul_(_by_plane(steps, values))
+    placed = (values - _by_plane(low, values)).mul_(_by_plane(steps, values))
     if (span <= 0).any():  # infinities times nothing; a range of one value lies at its low end
-        found = torch.where(torch.isinf(values), values, found)
-    return found
+        placed = torch.where(torch.isinf(values), values, placed)
+    return placed
 
 
 def palette_indices(
@@ -341,23 +325,17 @@ def palette_indices(
         >>> palette_indices(torch.tensor([[[0.2, 247.0, torch.nan]]]), nonfinite=True)
         tensor([[[  0, 247, 251]]], dtype=torch.uint8)
     """
-    masks = _nonfinite_masks(levels) if nonfinite else []
-    if masks:
+    masks = {}
+    if nonfinite:
+        infinite = {POSITIVE_INF: levels == torch.inf, NEGATIVE_INF: levels == -torch.inf}
+        masks = {NAN: levels.isnan(), **infinite}
         levels = levels.nan_to_num(0)
     indices = levels.round_().clamp_(0, LEVELS - 1).to(torch.uint8)
     if constant is not None and constant.any():
         _mark_constant(indices, constant, own_range=own_range)
-    for index, mask in masks:
+    for index, mask in masks.items():
         indices[mask] = index
     return indices
-
-
-def _nonfinite_masks(levels: Tensor) -> list[tuple[int, Tensor]]:
-    return [
-        (NAN, torch.isnan(levels)),
-        (POSITIVE_INF, levels == torch.inf),
-        (NEGATIVE_INF, levels == -torch.inf),
-    ]
 
 
 def _mark_constant(indices: Tensor, constant: NDArray[np.bool_], *, own_range: bool) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
-from math import ceil, isfinite
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,8 @@ import numpy as np
 
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.color import NORMS
-from featmagic.render.figure_text import FigureText, break_lines
-from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, with_marks
-from featmagic.render.non_finite_marks import draw_cell_marks
+from featmagic.render.image import token_cells
+from featmagic.render.mosaic import Mosaic, SharedRange, with_marks
 from featmagic.render.page_geometry import PageGeometry, PageMetrics, page_geometry
 from featmagic.render.palette import CONSTANT, GAP, LEVELS
 
@@ -22,14 +23,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
 
 _DPI = 100  # pixels of the mosaic to an inch
 _TITLE, _SMALL = 8, 6  # points
 _TITLE_LINE = 14  # pixels
 _EDGE = 6  # pixels around everything
 _GAP = 4  # pixels between tiles
-_TOKEN_LINE = 8  # pixels from one line of a prefix token's cells to the next
-_TOKEN_GAP = 2  # pixels between prefix tokens
 _WIDEST_COLOR_BAR = 200  # pixels
 
 # The same mosaic gives the same bytes, with words as text, to be searched and edited.
@@ -68,11 +68,10 @@ def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = _blank_figure()
-    text = FigureText(FigureCanvasAgg(figure).get_renderer())
+    text = _FigureText(FigureCanvasAgg(figure).get_renderer())
     geometry = page_geometry(mosaic, _metrics(text))
-    lines = break_lines(
-        text.spell_out(title), geometry.width - 2 * _EDGE, lambda words: text.width(words, _TITLE)
-    )
+    title_width = partial(text.width, size=_TITLE)
+    lines = _break_lines(text.spell_out(title), geometry.width - 2 * _EDGE, title_width)
     height = geometry.height + _TITLE_LINE * len(lines) + _EDGE
     figure.set_size_inches(geometry.width / _DPI, height / _DPI)
     axes = figure.add_axes((0, 0, 1, geometry.height / height))
@@ -112,18 +111,16 @@ def _blank_figure() -> Figure:
     return figure
 
 
-def _metrics(text: FigureText) -> PageMetrics[float]:
-    def width(words: str) -> float:
-        return text.width(words, _SMALL)
-
+def _metrics(text: _FigureText) -> PageMetrics[float]:
+    width = partial(text.width, size=_SMALL)
     return PageMetrics(
         edge=_EDGE,
         gap=_GAP,
         label=10,
         marks=(9, 9),  # letters
         bar=4,
-        token_line=_TOKEN_LINE,
-        token_gap=_TOKEN_GAP,
+        token_line=8,
+        token_gap=2,
         input_right=2 * _GAP,
         input_below=0,
         color_bar=24,
@@ -143,8 +140,8 @@ def _draw_images(axes: Axes, mosaic: Mosaic, geometry: PageGeometry[float]) -> N
     for row, image in enumerate(mosaic.inputs):
         _show(axes, image, _EDGE, geometry.tile_top(row), "input")
     if mosaic.strip:
-        cells = _token_pixels(mosaic, mosaic.strip, geometry)
-        _show(axes, cells, geometry.tokens_left, _EDGE, "tokens")
+        cells = token_cells(mosaic.strip, geometry)
+        _show(axes, _rgba_palette(mosaic)[cells], geometry.tokens_left, _EDGE, "tokens")
 
 
 def _show(axes: Axes, pixels: Pixels, left: float, top: float, name: str) -> None:
@@ -168,23 +165,6 @@ def _tile_pixels(mosaic: Mosaic, geometry: PageGeometry[float]) -> Pixels:
     else:
         place[:] = _rgba_palette(mosaic)[tiles]
     return canvas.reshape(rows * geometry.row_pitch, ncols * geometry.column_pitch, 4)
-
-
-def _token_pixels(mosaic: Mosaic, strip: PrefixStrip, geometry: PageGeometry[float]) -> Pixels:
-    """Return the cells of all prefix tokens as one RGBA image."""
-    count = strip.indices.shape[1]
-    lines = ceil(count / geometry.cells_per_line)
-    cells = np.full((len(strip.names), lines * geometry.cells_per_line), GAP, np.uint8)
-    cells[:, :count] = strip.indices
-    cells = cells.reshape(-1, geometry.cells_per_line)
-    enlarged = cells.repeat(geometry.cell, 1).repeat(_TOKEN_LINE, 0)
-    enlarged[_TOKEN_LINE - 1 :: _TOKEN_LINE] = GAP
-    for number, line in enumerate(cells):
-        draw_cell_marks(enlarged[number * _TOKEN_LINE : (number + 1) * _TOKEN_LINE - 1], line)
-    width = enlarged.shape[1]
-    canvas = np.full((len(strip.names), geometry.token_pitch, width), GAP, np.uint8)
-    canvas[:, :-_TOKEN_GAP] = enlarged.reshape(len(strip.names), lines * _TOKEN_LINE, width)
-    return _rgba_palette(mosaic)[canvas.reshape(-1, width)]
 
 
 def _rgba_palette(mosaic: Mosaic) -> Pixels:
@@ -276,23 +256,82 @@ def _draw_color_bar(axes: Axes, mosaic: Mosaic, style: dict[str, Any]) -> None:
 def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:
     """Return matplotlib's norm for the range, and the values at its ends and in its middle.
 
-    A range that is one value, or too large or too small for matplotlib, becomes 0 to 1: the figures
-    beside the bar are true all the same.
-
-    Example:
-        >>> norm, places = norm_of(SharedRange(1.0, 10.0, 100.0, "log", None, 1.0))
-        >>> type(norm).__name__, places
-        ('LogNorm', [1.0, 10.0, 100.0])
+    A range that is one value, or too large or too small for matplotlib, becomes 0 to 1, since it
+    would widen it or overflow: the figures beside the bar are true all the same.
     """
     from matplotlib.colors import Normalize
 
-    if not _spannable(scale.low, scale.high):
+    most, span = max(abs(scale.low), abs(scale.high)), scale.high - scale.low
+    if not isfinite(span) or most <= 1e-280 or span <= 1e-14 * most:
         return Normalize(0, 1), [0.0, 0.5, 1.0]
     norm = NORMS[scale.norm].matplotlib(scale.low, scale.high, scale.center, scale.width)
     return norm, [scale.low, scale.middle, scale.high]
 
 
-def _spannable(low: float, high: float) -> bool:
-    """Return True if matplotlib takes the range as it is: else it widens it, or overflows."""
-    most = max(abs(low), abs(high))
-    return isfinite(high - low) and most > 1e-280 and high - low > 1e-14 * most
+class _FigureText:
+    """The style and the width of texts in one figure.
+
+    Texts hold names from a model: no letter of theirs is markup, neither mathtext's nor TeX's.
+    """
+
+    def __init__(self, renderer: Any) -> None:
+        self._renderer = renderer
+
+    def style(self, size: float) -> dict[str, Any]:
+        """Return the keyword arguments of a text of that size, in points."""
+        font = self._font(size)
+        return {"fontproperties": font, "color": "black", "usetex": False, "parse_math": False}
+
+    def width(self, text: str, size: float) -> float:
+        """Return the width of the text in pixels."""
+        font = self._font(size)
+        width: float = self._renderer.get_text_width_height_descent(text, font, ismath=False)[0]
+        return width
+
+    def spell_out(self, text: str) -> str:
+        """Return the text with letters that no font has as escape sequences."""
+        missing = {letter for letter in text if not letter.isascii() and self._lacks(letter)}
+        return "".join(c.encode("unicode_escape").decode() if c in missing else c for c in text)
+
+    def _lacks(self, letter: str) -> bool:
+        # matplotlib tells in a warning which letters its fonts lack, and nowhere else.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.width(letter, 8)
+        return bool(caught)
+
+    def _font(self, size: float) -> FontProperties:
+        import matplotlib
+        from matplotlib.font_manager import FontProperties
+
+        # The last one has the blocks of the histogram, which a font for a script may lack.
+        return FontProperties(
+            family=[*matplotlib.rcParams["font.family"], "DejaVu Sans"], size=size
+        )
+
+
+def _break_lines(text: str, most: float, width: Callable[[str], float]) -> list[str]:
+    """Break a text into lines no wider than `most`, at spaces or inside a word that is too long.
+
+    Example:
+        >>> _break_lines("one two  threefour", 6, len)
+        ['one', 'two', 'threef', 'our']
+    """
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if width(longer) <= most:
+            lines[-1] = longer
+            continue
+        lines[-1] = lines[-1].rstrip()
+        lines += _break_word(word, most, width)
+    return [line for line in lines if line]
+
+
+def _break_word(word: str, most: float, width: Callable[[str], float]) -> list[str]:
+    pieces = [""]
+    for letter in word:
+        if pieces[-1] and width(pieces[-1] + letter) > most:
+            pieces.append("")
+        pieces[-1] += letter
+    return pieces

@@ -17,15 +17,12 @@ LETTER = 6  # pixels from one letter to the next
 LINE = 11  # pixels from the top of the tallest letter to the bottom of the lowest
 DIGIT = slice(1, 8)  # the rows of a line in which digits and capitals stand
 
+Text = tuple[str, int, int, int]  # text, top, left, palette index
+
 
 @lru_cache(maxsize=4096)
 def glyphs(text: str) -> NDArray[np.bool_]:
-    """Return which pixels the text covers, `(LINE, LETTER * len(text))`; nothing is smoothed.
-
-    Example:
-        >>> glyphs("512").shape
-        (11, 18)
-    """
+    """Return which pixels the text covers, `(LINE, LETTER * len(text))`; nothing is smoothed."""
     mask, (left, top) = _font().getmask2(text, "1")
     ink = np.array(mask, np.uint8).reshape(mask.size[::-1]) > 0
     covered = np.zeros((LINE + 8, LETTER * len(text) + 8), bool)
@@ -48,39 +45,15 @@ def _font() -> Any:
 def draw_text(
     canvas: NDArray[np.uint8], text: str, top: int, left: int, rows: slice = slice(None)
 ) -> None:
-    """Write the text in `INK`; what would lie outside the canvas is left out.
-
-    Args:
-        canvas: `(H, W)` palette indices, written to in place.
-        text: a line.
-        top: of the text, in pixels.
-        left: of the text, in pixels.
-        rows: which rows of the letters are drawn, such as `DIGIT`.
-
-    Example:
-        >>> canvas = np.zeros((12, 12), np.uint8)
-        >>> draw_text(canvas, "1", 0, 0)
-        >>> bool((canvas == INK).any())
-        True
-    """
+    """Write the text in `INK`; what would lie outside the canvas is left out."""
     if text:
         ink = glyphs(text)[rows]
         place = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]
         place[ink[: place.shape[0], : place.shape[1]]] = INK
 
 
-Text = tuple[str, int, int, int]  # text, top, left, palette index
-
-
 def draw_texts(canvas: Pixels, texts: Sequence[Text]) -> None:
-    """Write many texts at once; each must lie in the canvas.
-
-    Example:
-        >>> canvas = np.zeros((12, 24), np.uint8)
-        >>> draw_texts(canvas, [("1", 0, 0, 7), ("2", 0, 12, 9)])
-        >>> np.unique(canvas).tolist()
-        [0, 7, 9]
-    """
+    """Write many texts at once; each must lie in the canvas."""
     width = canvas.shape[1]
     joined = "".join(text for text, *_ in texts)
     codes, which = np.unique(np.array([joined]).view(np.uint32), return_inverse=True)

@@ -12,7 +12,6 @@ from featmagic.planes.dtypes import Pixels
 from featmagic.render.mosaic import Mosaic, enlarge
 from featmagic.render.non_finite_marks import LETTERS
 from featmagic.render.palette import GAP
-from featmagic.render.text import mosaic_lines
 from featmagic.support.text import BLOCKS
 
 _RESET = "\x1b[0m"
@@ -21,36 +20,12 @@ _RESET = "\x1b[0m"
 _TEXT_ON = 256
 
 
-def half_blocks(mosaic: Mosaic, colors: int, columns: int = 1000) -> str:
-    r"""Draw a mosaic in half blocks, labels above the tiles; gaps stay the terminal's own.
-
-    Args:
-        mosaic: what to draw.
-        colors: 2**24 or 256.
-        columns: of the terminal; what stands around the tiles is cut to them.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import GridLayout
-        >>> black = tile(torch.zeros(1, 2, 1).byte(), ("",), bytes(768), GridLayout(1, 1, 1))
-        >>> half_blocks(black, 256)
-        '\x1b[38;5;16;48;5;16m▀\x1b[0m'
-    """
-    return "\n".join(mosaic_lines(mosaic, HalfBlockCells(mosaic, colors), columns).all())
-
-
 class HalfBlockCells:
-    """Draws the cells of a mosaic in color: the upper half of a block, on the lower one's color.
-
-    Args:
-        mosaic: what to draw.
-        colors: 2**24 or 256.
-    """
+    """Draws the cells of a mosaic in color: the upper half of a block, on the lower one's color."""
 
     def __init__(self, mosaic: Mosaic, colors: int) -> None:
         black_and_white = _codes(np.array([[0] * 3, [255] * 3]), colors)
-        self._codes = _codes(mosaic.colors, colors) + text_codes(mosaic.colors, black_and_white)
+        self._codes = _codes(mosaic.colors, colors) + _text_codes(mosaic.colors, black_and_white)
         self.pixels: NDArray[Any] = enlarge(mosaic)
         self._colors = colors
         if mosaic.is_rgb:
@@ -97,7 +72,7 @@ def _indexed(pixels: Pixels, codes: list[str], colors: int) -> tuple[NDArray[Any
 def _cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
     """Return the color code and the letter of a cell, either half of which may be a gap."""
     if above in LETTERS or below in LETTERS:
-        return marked_cell(above, below, codes)
+        return _marked_cell(above, below, codes)
     if above == GAP and below == GAP:
         return _RESET, " "
     if below == GAP:
@@ -107,20 +82,10 @@ def _cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
     return f"\x1b[38;{codes[above]};48;{codes[below]}m", "▀"
 
 
-def marked_cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
-    r"""Return the color code and the letter of a cell with a non-finite value.
+def _marked_cell(above: int, below: int, codes: list[str]) -> tuple[str, str]:
+    """Return the color code and the letter of a cell with a non-finite value.
 
     The letter stands on the color of the other value; which of both is above isn't shown.
-
-    Args:
-        above: a palette index.
-        below: another.
-        codes: of the palette's 256 colors, then those of `text_codes`.
-
-    Example:
-        >>> from featmagic.render.palette import NAN
-        >>> marked_cell(NAN, 7, [f"5;{index % 256}" for index in range(512)])
-        ('\x1b[38;5;7;48;5;7m', '×')
     """
     kind, ground = (above, below) if above in LETTERS else (below, above)
     if ground == GAP:
@@ -132,17 +97,12 @@ def _full_cell(index: int, codes: list[str]) -> str:
     """Return a cell of one value."""
     if index not in LETTERS:
         return f"\x1b[38;{codes[index]}m█"
-    code, letter = marked_cell(index, index, codes)
+    code, letter = _marked_cell(index, index, codes)
     return f"{code}{letter}{_RESET}"
 
 
-def text_codes(rgb: NDArray[np.uint8], black_and_white: list[str]) -> list[str]:
-    """Return, for each color of `(n, 3)`, the code that stands out more on it (WCAG's formula).
-
-    Example:
-        >>> text_codes(np.array([[255, 255, 0], [90, 0, 90]], np.uint8), ["black", "white"])
-        ['black', 'white']
-    """
+def _text_codes(rgb: NDArray[np.uint8], black_and_white: list[str]) -> list[str]:
+    """Return, for each color of `(n, 3)`, the code that stands out more on it (WCAG's formula)."""
     dark = (rgb / 255) ** 2.2 @ np.array([0.2126, 0.7152, 0.0722]) < 0.179
     return [black_and_white[which] for which in dark.astype(int).tolist()]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import ceil
+from typing import Any
+
 import numpy as np
 
 from featmagic.planes.dtypes import Pixels
@@ -13,16 +16,13 @@ from featmagic.render.palette import GAP, INK, LEVELS
 from featmagic.render.png import encode_png
 from featmagic.render.viewport import PAGE
 
+_BEFORE_MARKS = 2  # pixels between a label and the marks behind it
+_WIDEST_COLOR_BAR = 180  # pixels
+
 
 def _text_width(text: str) -> int:
     return LETTER * len(text)
 
-
-def _marked_width(label: str, marks: str) -> int:
-    return _text_width(label) + _BEFORE_MARKS + MARK_WIDTH * len(marks)
-
-
-_BEFORE_MARKS = 2  # pixels between a label and the marks behind it
 
 PAGE_METRICS: PageMetrics[int] = PageMetrics(
     edge=PAGE.gap,
@@ -41,9 +41,8 @@ PAGE_METRICS: PageMetrics[int] = PageMetrics(
     even_lines=True,
     between_ends=2 * LETTER,
     text_width=_text_width,
-    marked_width=_marked_width,
+    marked_width=lambda label, marks: _text_width(label) + _BEFORE_MARKS + MARK_WIDTH * len(marks),
 )
-_WIDEST_COLOR_BAR = 180  # pixels
 
 
 def mosaic_png(mosaic: Mosaic) -> bytes:
@@ -139,17 +138,28 @@ def _draw_ticks(canvas: Pixels, mosaic: Mosaic, geometry: PageGeometry[int]) -> 
 
 
 def _draw_prefix_tokens(canvas: Pixels, strip: PrefixStrip, geometry: PageGeometry[int]) -> None:
-    """Draw each prefix token's name and, in as many lines as they need, its cells."""
-    for token, (name, indices) in enumerate(zip(strip.names, strip.indices, strict=True)):
-        top = PAGE_METRICS.edge + token * geometry.token_pitch
-        draw_text(canvas, name, top + 1, geometry.left, DIGIT)
-        for first in range(0, len(indices), geometry.cells_per_line):
-            cells = indices[first : first + geometry.cells_per_line]
-            right = geometry.tokens_left + len(cells) * geometry.cell
-            line = canvas[top : top + PAGE_METRICS.token_line - 1, geometry.tokens_left : right]
-            line[:] = cells.repeat(geometry.cell)
-            draw_cell_marks(line, cells)
-            top += PAGE_METRICS.token_line
+    """Draw each prefix token's name and cells."""
+    top, left = PAGE_METRICS.edge, geometry.tokens_left
+    for token, name in enumerate(strip.names):
+        draw_text(canvas, name, top + token * geometry.token_pitch + 1, geometry.left, DIGIT)
+    cells = token_cells(strip, geometry)
+    canvas[top : top + cells.shape[0], left : left + cells.shape[1]] = cells
+
+
+def token_cells(strip: PrefixStrip, geometry: PageGeometry[Any]) -> Pixels:
+    """Draw the cells of all prefix tokens as an image, in as many lines as they need."""
+    (tokens, count), per_line = strip.indices.shape, geometry.cells_per_line
+    lines = ceil(count / per_line)
+    cells = np.full((tokens, lines * per_line), GAP, np.uint8)
+    cells[:, :count] = strip.indices
+    cells = cells.reshape(tokens, lines, per_line)
+    canvas = np.full((tokens, geometry.token_pitch, per_line * geometry.cell), GAP, np.uint8)
+    height = geometry.token_line
+    places = canvas[:, : lines * height].reshape(tokens, lines, height, -1)[:, :, :-1]
+    places[:] = cells.repeat(geometry.cell, 2)[:, :, None]
+    for place in np.ndindex(tokens, lines):
+        draw_cell_marks(places[place], cells[place])
+    return canvas.reshape(-1, canvas.shape[2])
 
 
 def _draw_color_bar(canvas: Pixels, ends: tuple[str, ...], left: int) -> None:
@@ -162,10 +172,9 @@ def _draw_color_bar(canvas: Pixels, ends: tuple[str, ...], left: int) -> None:
 
 def _draw_tiles(pixels: Pixels, mosaic: Mosaic, geometry: PageGeometry[int]) -> None:
     tiles = with_marks(mosaic)
-    rows, height, ncols, width = tiles.shape[:4]
-    as_rgb = pixels.ndim == 3 and not mosaic.is_rgb
-    places = _at_tiles(pixels, geometry, (rows, height, ncols, width))
-    places[:] = mosaic.colors[tiles] if as_rgb else tiles
+    if pixels.ndim == 3 and not mosaic.is_rgb:
+        tiles = mosaic.colors[tiles]
+    _at_tiles(pixels, geometry, tiles.shape[:4])[:] = tiles
 
 
 def _draw_inputs(pixels: Pixels, mosaic: Mosaic, geometry: PageGeometry[int]) -> None:
@@ -175,9 +184,7 @@ def _draw_inputs(pixels: Pixels, mosaic: Mosaic, geometry: PageGeometry[int]) ->
         pixels[top : top + image.shape[0], left : left + image.shape[1]] = image
 
 
-def _at_tiles(
-    pixels: Pixels, geometry: PageGeometry[int], shape: tuple[int, int, int, int]
-) -> Pixels:
+def _at_tiles(pixels: Pixels, geometry: PageGeometry[int], shape: tuple[int, ...]) -> Pixels:
     """Return a view of the pixels where the tiles stand, `(rows, h, ncols, w)`."""
     down, across, *color = pixels.strides
     return np.lib.stride_tricks.as_strided(

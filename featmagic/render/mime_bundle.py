@@ -29,12 +29,6 @@ def png_bundle(pixels: Pixels, palette: bytes, text: str, alt: str) -> Bundle:
     """Return an image as a MIME bundle: a PNG with its size and alt text, and a plain text.
 
     VS Code takes the plain text for the alt text, other front ends take `alt`, or none.
-
-    Args:
-        pixels: `(H, W)` indices of the palette, or `(H, W, 3)` RGB.
-        palette: 256 RGB colors.
-        text: what is shown where the PNG can't be.
-        alt: what is read in place of the image.
     """
     height, width = pixels.shape[:2]
     dense = is_kernel(running_shell()) and height * width <= _MOST_DENSE
@@ -47,14 +41,6 @@ def small_png(mosaic: Mosaic, alt: str) -> tuple[bytes, dict[str, Any]]:
     """Return a mosaic as a PNG of one pixel to a CSS pixel, and the PNG's metadata in a bundle.
 
     An explorer usually stands in its place: it has to be small.
-
-    Example:
-        >>> import torch
-        >>> from featmagic.render.mosaic import tile
-        >>> from featmagic.render.viewport import GridLayout
-        >>> tiles = torch.zeros(2, 8, 8).byte()
-        >>> small_png(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 3, 1)), "two")[1]
-        {'width': 54, 'height': 37, 'alt': 'two.'}
     """
     pixels = page_image(mosaic)
     return encode_png(pixels, mosaic.palette), _png_metadata(pixels, alt)

@@ -16,34 +16,22 @@ from featmagic.render.viewport import GridLayout
 
 @dataclass(frozen=True)
 class PrefixStrip:
-    """The prefix tokens: a line for each, with a cell for each plane.
-
-    Attributes:
-        names: of the tokens.
-        indices: `(tokens, P)` palette indices.
-    """
+    """The prefix tokens: a line for each, with a cell for each plane."""
 
     names: tuple[str, ...]
-    indices: Pixels
+    indices: Pixels  # `(tokens, P)`, of the palette
 
 
 @dataclass(frozen=True)
 class SharedRange:
-    """The color range that all tiles share.
-
-    Attributes:
-        low, middle, high: the values of the first, the middle and the last color.
-        norm: how colors follow values: `linear`, `log`, `symlog` or `asinh`.
-        center: the value that the color map is centered on; None if it isn't.
-        width: the distance from the center, or from 0, within which symlog and asinh are linear.
-    """
+    """The color range that all tiles share: `middle` is the value of the color in the middle."""
 
     low: float
     middle: float
     high: float
-    norm: str
-    center: float | None
-    width: float
+    norm: str  # a name in `NORMS`
+    center: float | None  # the value that the color map is centered on
+    width: float  # the distance from the center within which symlog and asinh are linear
 
 
 @dataclass(frozen=True)
@@ -103,12 +91,6 @@ def tile(
 ) -> Mosaic:
     """Lay out tiles as a mosaic: on their device, then copied to the host at once.
 
-    Args:
-        indices: `(P, h, w)` palette indices, or `(P, h, w, 3)` RGB.
-        labels: of the tiles.
-        palette: 256 RGB colors.
-        grid_layout: how many tiles stand in a row, and how large a value is drawn.
-
     Example:
         >>> import torch
         >>> tiles = torch.zeros(5, 8, 6).byte()
@@ -128,28 +110,14 @@ def tile(
 
 
 def enlarge(mosaic: Mosaic) -> Pixels:
-    """Return the tiles with every value `zoom` pixels wide and tall, `(rows, h, ncols, w)`.
-
-    Example:
-        >>> import torch
-        >>> tiles = torch.zeros(1, 2, 3).byte()
-        >>> enlarge(tile(tiles, ("0",), bytes(768), GridLayout(1, 2, 1))).shape
-        (1, 4, 1, 6)
-    """
+    """Return the tiles with every value `zoom` pixels wide and tall, `(rows, h, ncols, w)`."""
     if mosaic.zoom == 1:
         return mosaic.indices
     return mosaic.indices.repeat(mosaic.zoom, 3).repeat(mosaic.zoom, 1)
 
 
 def first_rows(mosaic: Mosaic, rows: int) -> Mosaic:
-    """Return the first rows of tiles with their annotations.
-
-    Example:
-        >>> import torch
-        >>> tiles = torch.zeros(4, 2, 3).byte()
-        >>> first_rows(tile(tiles, tuple("0123"), bytes(768), GridLayout(2, 1, 1)), 1).labels
-        ('0', '1')
-    """
+    """Return the first rows of tiles with their annotations."""
     count = rows * mosaic.indices.shape[2]
     return replace(
         mosaic,
@@ -164,16 +132,7 @@ def first_rows(mosaic: Mosaic, rows: int) -> Mosaic:
 
 
 def with_marks(mosaic: Mosaic) -> Pixels:
-    """Return the enlarged tiles, with a mark on every non-finite value that has room for one.
-
-    Example:
-        >>> import torch
-        >>> from dataclasses import replace
-        >>> from featmagic.render.palette import MARK, NAN
-        >>> nan = tile(torch.full((1, 1, 1), NAN).byte(), ("0",), bytes(768), GridLayout(1, 3, 1))
-        >>> np.unique(with_marks(replace(nan, nonfinite=("×",)))).tolist() == [NAN, MARK]
-        True
-    """
+    """Return the enlarged tiles, with a mark on every non-finite value that has room for one."""
     pixels = enlarge(mosaic)
     if mosaic.nonfinite:
         values = mosaic.indices if mosaic.missing is None else mosaic.missing

@@ -42,19 +42,10 @@ def mark(kind: int, side: int) -> NDArray[np.bool_]:
 
 
 def draw_marks(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], zoom: int) -> None:
-    """Mark the non-finite values in enlarged tiles, in place.
+    """Mark the non-finite values of `indices` in the same tiles, enlarged by `zoom`, in place.
 
-    Args:
-        pixels: `(rows, h * zoom, ncols, w * zoom)` palette indices, or as many RGB colors.
-        indices: `(rows, h, ncols, w)` palette indices before they were enlarged.
-        zoom: width and height of a value in pixels; one pixel has no room for a mark.
-
-    Example:
-        >>> tile = np.full((1, 1, 1, 1), NAN, np.uint8)
-        >>> large = tile.repeat(4, 1).repeat(4, 3)
-        >>> draw_marks(large, tile, 4)
-        >>> int((large == MARK).sum())
-        8
+    The `pixels` are `(rows, h * zoom, ncols, w * zoom)` palette indices, or as many RGB colors. A
+    value of one pixel has no room for a mark.
     """
     is_rgb = pixels.ndim == 5
     black = np.uint8(0 if is_rgb else MARK)
@@ -67,18 +58,7 @@ def draw_marks(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], zoom: int)
 
 
 def draw_cell_marks(pixels: NDArray[np.uint8], cells: NDArray[np.uint8]) -> None:
-    """Mark the non-finite values in a line of cells, in place.
-
-    Args:
-        pixels: `(h, n * w)` palette indices.
-        cells: `(n,)` palette indices before they were enlarged.
-
-    Example:
-        >>> line = np.full((8, 12), NAN, np.uint8)
-        >>> draw_cell_marks(line, np.full(2, NAN, np.uint8))
-        >>> (line[2] == MARK).nonzero()[0].tolist()
-        [1, 4, 7, 10]
-    """
+    """Mark the non-finite values in a line of cells, in place."""
     height, width = pixels.shape[0], pixels.shape[1] // len(cells)
     side = min(height, width)
     top, margin = (height - side) // 2, (width - side) // 2
@@ -89,12 +69,7 @@ def draw_cell_marks(pixels: NDArray[np.uint8], cells: NDArray[np.uint8]) -> None
 
 
 def mark_letters(indices: NDArray[np.uint8]) -> tuple[str, ...]:
-    """Return letters for the kinds of non-finite values in each tile of `(rows, h, ncols, w)`.
-
-    Example:
-        >>> mark_letters(np.array([[[[NAN, 0]], [[0, NEGATIVE_INF]]]], np.uint8))
-        ('×↓',)
-    """
+    """Return letters for the kinds of non-finite values in each tile of `(rows, h, ncols, w)`."""
     by_kind = [(indices == kind).any((1, 3)).ravel().tolist() for kind in LETTERS]
     return tuple(
         "".join(letter for letter, holds in zip(LETTERS.values(), tile, strict=True) if holds)

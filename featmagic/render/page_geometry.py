@@ -14,91 +14,51 @@ Length = TypeVar("Length", int, float)
 
 MARK_WIDTH = 7  # pixels of a mark above a tile, where the tile is as wide
 _MARGIN = 4  # pixels between a text and what stands at its right
-_WIDEST_CELL = 12
-_NARROWEST_CELL = 2
+_NARROWEST_CELL, _WIDEST_CELL = 2, 12  # of a prefix token
 
 
 @dataclass(frozen=True)
 class PageMetrics(Generic[Length]):
-    """The sizes of the parts of a page in one medium, in pixels.
+    """The sizes of the parts of a page in one medium, in pixels."""
 
-    Attributes:
-        edge: margin around everything.
-        gap: between two tiles.
-        label: height of a line of labels.
-        marks: smallest and largest height of a mark above a tile.
-        bar: height that a bar takes below its tile.
-        token_line: height of a line of a prefix token's cells.
-        token_gap: between two prefix tokens.
-        input_right, input_below: margins of an input image.
-        color_bar: height of the color bar with its figures.
-        bottom: margin below everything.
-        least_width: width of the page at least.
-        least_cells: the number of prefix token cells, four pixels wide, that the page has room for
-            at least.
-        even_lines: whether the lines of a prefix token's cells are made equally long; otherwise
-            all but the last are full.
-        between_ends: least distance between the figures below the color bar; None if the page is
-            never made wider for them.
-        text_width: gives the width of a text.
-        marked_width: gives the width of a label with marks behind it.
-    """
-
-    edge: int
-    gap: int
-    label: int
-    marks: tuple[int, int]
-    bar: int
-    token_line: int
-    token_gap: int
-    input_right: int
-    input_below: int
-    color_bar: int
-    bottom: int
-    least_width: int
-    least_cells: int
-    even_lines: bool
-    between_ends: int | None
+    edge: int  # margin around everything
+    gap: int  # between two tiles
+    label: int  # height of a line of labels
+    marks: tuple[int, int]  # smallest and largest height of a mark above a tile
+    bar: int  # height that a bar takes below its tile
+    token_line: int  # height of a line of a prefix token's cells
+    token_gap: int  # between two prefix tokens
+    input_right: int  # margin of an input image
+    input_below: int  # margin of an input image
+    color_bar: int  # height of the color bar with its figures
+    bottom: int  # margin below everything
+    least_width: int  # of the page
+    least_cells: int  # cells of a prefix token, four pixels wide, that the page has room for
+    even_lines: bool  # whether a prefix token's lines are equally long, or all full but the last
+    between_ends: int | None  # the figures of the color bar; None if the page isn't made wider
     text_width: Callable[[str], Length]
-    marked_width: Callable[[str, str], Length]
+    marked_width: Callable[[str, str], Length]  # of a label with marks behind it
 
 
 @dataclass(frozen=True)
 class PageGeometry(Generic[Length]):
-    """Where everything stands, in pixels from the top left.
+    """Where everything stands, in pixels from the top left."""
 
-    Attributes:
-        left, top: of the header of the first tile.
-        header: height of what stands above each tile: its label, if there is room for one, and
-            marks.
-        marks: height of the part of the header that marks have to themselves; 0 if they stand
-            behind the labels.
-        mark: height of a mark.
-        most_marks: the number of marks that there is room for above a tile.
-        row_pitch, column_pitch: distance from one tile to the next.
-        ncols: tiles in a row.
-        tokens_left: where the cells of prefix tokens begin.
-        cell: width of a prefix token's cell.
-        cells_per_line: number of cells in a line.
-        token_pitch: distance from one prefix token to the next.
-        tiles_bottom: where the tiles end and the color bar begins.
-        width, height: of the page.
-    """
-
-    left: Length
-    top: int
-    header: int
-    marks: int
-    mark: int
-    most_marks: int
-    row_pitch: int
-    column_pitch: int
-    ncols: int
-    tokens_left: Length
-    cell: int
+    left: Length  # of the header of the first tile
+    top: int  # of the header of the first tile
+    header: int  # height of what stands above each tile: its label, if it has room, and marks
+    marks: int  # height of a line of marks; 0 if they stand behind the labels
+    mark: int  # height of a mark
+    most_marks: int  # the number of marks that there is room for above a tile
+    row_pitch: int  # from one tile to the next below it
+    column_pitch: int  # from one tile to the next beside it
+    ncols: int  # tiles in a row
+    tokens_left: Length  # where the cells of prefix tokens begin
+    cell: int  # width of a prefix token's cell
     cells_per_line: int
-    token_pitch: int
-    tiles_bottom: int
+    token_line: int  # height of a line of cells
+    token_pitch: int  # from one prefix token to the next
+    tiles_bottom: int  # where the tiles end and the color bar begins
     width: Length
     height: int
 
@@ -122,10 +82,6 @@ def page_geometry(mosaic: Mosaic, metrics: PageMetrics[Length]) -> PageGeometry[
 
     Prefix tokens stand at the top, ticks and input images left of the tiles, labels and marks
     above each tile, a bar below it, and the color bar below everything.
-
-    Args:
-        mosaic: what to lay out.
-        metrics: the sizes of the medium.
     """
     height, width = (side * mosaic.zoom for side in mosaic.tile_size)
     rows, ncols = len(mosaic.indices), mosaic.indices.shape[2]
@@ -156,6 +112,7 @@ def page_geometry(mosaic: Mosaic, metrics: PageMetrics[Length]) -> PageGeometry[
         tokens_left=tokens_left,
         cell=cell,
         cells_per_line=cells_per_line,
+        token_line=metrics.token_line,
         token_pitch=token_pitch,
         tiles_bottom=below,
         width=page_width,

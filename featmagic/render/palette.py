@@ -12,9 +12,7 @@ from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, colormap
 # half as many levels each.
 LEVELS = 248
 
-
 GAP, INK, CONSTANT, NAN, POSITIVE_INF, NEGATIVE_INF, MARK, QUIET = range(LEVELS, 256)
-
 
 _OTHER_COLORS = {
     GAP: (70, 78, 90),  # slate: neither a gray nor in a common color map

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,28 +40,15 @@ def encode_png(pixels: Pixels, palette: bytes, density: int = 1) -> bytes:
     # better than a search for other repetitions, and faster. RGB has photographs in it, of which
     # that search saves a fifth in about the same time.
     level, strategy = (3, zlib.Z_DEFAULT_STRATEGY) if is_rgb else (1, zlib.Z_RLE)
-    packer = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
-    file = io.BytesIO()
-    file.write(b"\x89PNG\r\n\x1a\n")
-    kind = 2 if is_rgb else 3
-    _write(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0))
-    if not is_rgb:
-        _write(file, b"PLTE", palette)
-    for lines in _filtered(pixels, density):
-        _write(file, b"IDAT", packer.compress(lines.data))
-    _write(file, b"IDAT", packer.flush())
-    _write(file, b"IEND", b"")
-    return file.getvalue()
+    data = _compressed(_filtered(pixels, density), level, strategy)
+    kind, palette = (2, b"") if is_rgb else (3, palette)
+    return _png(height, width, kind, palette, data)
 
 
 def encode_gray_png(pixels: Pixels) -> bytes:
     """Return a gray PNG of the pixels `(H, W)`, compressed for speed: most values are noise.
 
     Either no line is filtered or all are, as differences from the pixels on the left.
-
-    Example:
-        >>> encode_gray_png(np.zeros((2, 3), np.uint8))[24:26].hex()
-        '0800'
     """
     height, width = pixels.shape
     lines = np.zeros((height, 1 + width), np.uint8)
@@ -69,13 +57,8 @@ def encode_gray_png(pixels: Pixels) -> bytes:
     if _entropy(sample[:, 1:] - sample[:, :-1]) < _entropy(sample):
         lines[:, 0] = _SUB
         lines[:, 2:] -= pixels[:, :-1]
-    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
-    file = io.BytesIO()
-    file.write(b"\x89PNG\r\n\x1a\n")
-    _write(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    _write(file, b"IDAT", packer.compress(lines.data) + packer.flush())
-    _write(file, b"IEND", b"")
-    return file.getvalue()
+    data = b"".join(_compressed([lines], 1, zlib.Z_RLE))
+    return _png(height, width, 0, b"", [data])
 
 
 def _entropy(pixels: Pixels) -> float:
@@ -110,10 +93,22 @@ def _count_nonzero(lines: Pixels) -> NDArray[np.intp]:
     return counts
 
 
-def _write(file: io.BytesIO, kind: bytes, data: bytes) -> None:
-    """Write a chunk of a PNG; only the last may be empty."""
-    if data or kind == b"IEND":
-        checksum = zlib.crc32(data, zlib.crc32(kind))
-        file.write(struct.pack(">I", len(data)) + kind)
-        file.write(data)
-        file.write(struct.pack(">I", checksum))
+def _compressed(blocks: Iterable[Pixels], level: int, strategy: int) -> Iterator[bytes]:
+    packer = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
+    for lines in blocks:
+        yield packer.compress(lines.data)
+    yield packer.flush()
+
+
+def _png(height: int, width: int, kind: int, palette: bytes, data: Iterable[bytes]) -> bytes:
+    """Return a PNG with 8 bits to a pixel, whose `kind` is its color type."""
+    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
+    first, last = [(b"IHDR", header), (b"PLTE", palette)], [(b"IEND", b"")]
+    file = io.BytesIO()
+    file.write(b"\x89PNG\r\n\x1a\n")
+    for name, content in chain(first, ((b"IDAT", part) for part in data), last):
+        if content or name == b"IEND":
+            file.write(struct.pack(">I", len(content)) + name)
+            file.write(content)
+            file.write(struct.pack(">I", zlib.crc32(content, zlib.crc32(name))))
+    return file.getvalue()

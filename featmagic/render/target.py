@@ -26,8 +26,7 @@ from featmagic.support.environment import (
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import say
 
-# Letters in a line of a notebook's page; a longer line would be broken inside a word.
-_PAGE_COLUMNS = 100
+_PAGE_COLUMNS = 100  # letters; a longer line of a notebook's page is broken inside a word
 _NARROWEST_PAGE = 200  # pixels
 
 
@@ -38,15 +37,13 @@ class Renderer:
     Attributes:
         name: what the `renderer` of a `View` calls it.
         is_supported: returns True if the environment shows what it draws.
-        viewport: returns the room for a picture; None if captions are all it shows. Its arguments
-            are the columns and lines of a terminal and the width of its window in pixels; lines and
-            width are None if they aren't known.
+        viewport: returns the room for a picture from the columns and lines of a terminal and the
+            width of its window in pixels, as far as they are known; None for captions alone.
         refusal: the error if it is asked for by name and not supported; empty if it draws anyway.
         has_colors: whether a terminal that takes it has colors.
-        bundle: makes a MIME bundle from an image, its palette, its text and its alt text; None if
-            it draws no images.
-        cells: makes the painter that draws a mosaic as text in so many colors; None if it draws no
-            text.
+        bundle: makes a MIME bundle from an image, its palette, its text and its alt text, if it
+            draws images.
+        cells: makes the painter of a mosaic in so many colors, if it draws text.
     """
 
     name: str
@@ -101,12 +98,9 @@ def current_target(renderer: str = "auto") -> Target:
 
     Raises:
         FeatmagicError: the renderer was asked for by name and can't be used here.
-
-    Example:
-        >>> current_target("none").viewport is None
-        True
     """
-    row = _best_renderer() if renderer == "auto" else RENDERERS[renderer]
+    supported = (row for row in RENDERERS.values() if row.is_supported())
+    row = next(supported) if renderer == "auto" else RENDERERS[renderer]
     if row.refusal and not row.is_supported():
         raise FeatmagicError(row.refusal)
     shell, size, is_tty = running_shell(), shutil.get_terminal_size(), is_terminal(sys.stdout)
@@ -125,12 +119,7 @@ def current_target(renderer: str = "auto") -> Target:
 
 
 def why_no_widget(target: Target) -> str:
-    """Return why a kernel can't show a widget at the target; empty if it can.
-
-    Example:
-        >>> why_no_widget(Target(RENDERERS["none"], 80))
-        '--renderer none is for grids'
-    """
+    """Return why a kernel can't show a widget at the target; empty if it can."""
     if target.engine:
         return "an engine of ipyparallel has no widgets at its clients"
     if target.renderer.bundle is None:
@@ -138,10 +127,6 @@ def why_no_widget(target: Target) -> str:
     if find_spec("anywidget") is None:
         return "a package isn't here: pip install anywidget"
     return ""
-
-
-def _best_renderer() -> Renderer:
-    return next(row for row in RENDERERS.values() if row.is_supported())
 
 
 def _window(lines: int) -> tuple[int | None, int | None]:
@@ -162,20 +147,9 @@ def _window(lines: int) -> tuple[int | None, int | None]:
     return width or None, height // lines or None
 
 
-# Whether the environment supports a renderer
-
-
-def _takes_png() -> bool:
-    return takes_png(running_shell())
-
-
-def _takes_letters() -> bool:
-    return color_depth(sys.stdout) > 0
-
-
 def _takes_blocks() -> bool:
     """Return True if the terminal has colors and its encoding has half blocks."""
-    if not _takes_letters():
+    if not color_depth(sys.stdout):
         return False
     try:
         "▀█".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
@@ -184,20 +158,13 @@ def _takes_blocks() -> bool:
     return True
 
 
-# The room for a picture
-
-
 def _page(columns: int, lines: int | None, width: int | None) -> Viewport:
     """Return a notebook's page, no wider than the window of a terminal that shows images."""
     return replace(PAGE, width=min(PAGE.width, max(_NARROWEST_PAGE, width))) if width else PAGE
 
 
-def _terminal(columns: int, lines: int | None, width: int | None) -> Viewport:
+def _screen(columns: int, lines: int | None, width: int | None) -> Viewport:
     return terminal_viewport(columns, lines)
-
-
-def _no_picture(columns: int, lines: int | None, width: int | None) -> None:
-    return None
 
 
 # In the order in which `auto` tries them.
@@ -206,7 +173,7 @@ RENDERERS = {
     for row in (
         Renderer(
             "png",
-            _takes_png,
+            lambda: takes_png(running_shell()),
             _page,
             refusal=(
                 "This terminal shows no PNG: IPython 9.13 and newer does in kitty, ghostty, "
@@ -216,8 +183,13 @@ RENDERERS = {
             has_colors=True,
             bundle=png_bundle,
         ),
-        Renderer("blocks", _takes_blocks, _terminal, has_colors=True, cells=HalfBlockCells),
-        Renderer("ascii", _takes_letters, _terminal, cells=lambda mosaic, _: AsciiCells(mosaic)),
-        Renderer("none", lambda: True, _no_picture),
+        Renderer("blocks", _takes_blocks, _screen, has_colors=True, cells=HalfBlockCells),
+        Renderer(
+            "ascii",
+            lambda: color_depth(sys.stdout) > 0,
+            _screen,
+            cells=lambda mosaic, colors: AsciiCells(mosaic),
+        ),
+        Renderer("none", lambda: True, lambda columns, lines, width: None),
     )
 }

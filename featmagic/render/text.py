@@ -18,13 +18,10 @@ _LEAST_TOKEN_CELLS = 24  # in a line, if the terminal is wide enough
 
 
 class CellPainter(Protocol):
-    """What draws the cells of a mosaic: in half blocks, or in plain letters.
+    """What draws the cells of a mosaic: in half blocks, or in plain letters."""
 
-    Attributes:
-        pixels: the tiles as large as they are drawn, `(rows, h, ncols, w)` indices whose meaning
-            only the painter knows.
-    """
-
+    # The tiles as large as they are drawn, `(rows, h, ncols, w)`: only the painter knows what the
+    # indices mean.
     pixels: NDArray[Any]
 
     def line(self, upper: list[list[int]], lower: list[list[int]]) -> str:
@@ -45,18 +42,12 @@ class CellPainter(Protocol):
 
 @dataclass(frozen=True)
 class MosaicLines:
-    """The lines of a mosaic; those of a row of tiles are made when they are asked for.
+    """The lines of a mosaic; those of a row of tiles are made when they are asked for."""
 
-    Attributes:
-        head, tail: the lines above and below all tiles.
-        row: returns the lines of a row of tiles.
-        rows: the number of rows of tiles.
-    """
-
-    head: list[str]
-    row: Callable[[int], list[str]]
-    rows: int
-    tail: list[str]
+    head: list[str]  # above all tiles
+    row: Callable[[int], list[str]]  # returns the lines of a row of tiles
+    rows: int  # the number of rows of tiles
+    tail: list[str]  # below all tiles
 
     def all(self) -> list[str]:
         """Return every line."""
@@ -99,12 +90,10 @@ def _row_lines(mosaic: Mosaic, cells: CellPainter, margin: int, row: int) -> lis
     """Return the lines of a row of tiles: its input image, labels, and values."""
     values = cells.pixels[row]
     ncols, width = values.shape[1:3]
-    first = row * ncols
-    count = len(mosaic.labels[first : first + ncols])
-    lines = [
-        *_input_lines(mosaic, cells, row, margin),
-        *_label_line(mosaic, cells, first, count, width, margin),
-    ]
+    tiles = slice(row * ncols, (row + 1) * ncols)
+    count = len(mosaic.labels[tiles])
+    lines = _input_lines(mosaic, cells, row, margin)
+    lines += _label_line(mosaic, cells, tiles, width, margin)
     ticks = {(line * mosaic.zoom) // 2: text for r, line, text in mosaic.ticks if r == row}
     for number, (upper, lower) in enumerate(_pairs(values[:, :count])):
         tick = ticks.get(number, "").rjust(margin - 1) + " " if margin else ""
@@ -122,7 +111,7 @@ def _input_lines(mosaic: Mosaic, cells: CellPainter, row: int, margin: int) -> l
 
 
 def _label_line(
-    mosaic: Mosaic, cells: CellPainter, first: int, count: int, width: int, margin: int
+    mosaic: Mosaic, cells: CellPainter, tiles: slice, width: int, margin: int
 ) -> list[str]:
     """Return the labels of a row of tiles, each with its channel's strength and marks behind it.
 
@@ -131,14 +120,14 @@ def _label_line(
     longest = max(map(len, mosaic.labels))
     if longest == 0 or longest > width:
         return []
-    texts = list(mosaic.labels[first : first + count])
+    texts = list(mosaic.labels[tiles])
     if mosaic.bars and longest + 2 <= width:
-        strengths = mosaic.bars[first : first + count]
-        texts = [f"{t} {cells.strength(s)}" for t, s in zip(texts, strengths, strict=True)]
+        strengths = map(cells.strength, mosaic.bars[tiles])
+        texts = list(map(" ".join, zip(texts, strengths, strict=True)))
     most = max(map(len, texts)) + 1 + max(map(len, mosaic.nonfinite), default=width)
     if most <= width:
-        marks = mosaic.nonfinite[first : first + count]
-        texts = [f"{t} {cells.mark(mark)}" for t, mark in zip(texts, marks, strict=True)]
+        marks = map(cells.mark, mosaic.nonfinite[tiles])
+        texts = list(map(" ".join, zip(texts, marks, strict=True)))
     return [(" " * margin + " ".join(text.ljust(width) for text in texts)).rstrip()]
 
 
@@ -167,14 +156,11 @@ def _color_line(mosaic: Mosaic, cells: CellPainter, margin: int, columns: int) -
     room = columns - margin - sum(map(len, mosaic.ends)) - 4
     half = min(8, room // 2)
     if half < 1:
-        return [_cut(f"{low} … {middle} … {high}", columns)]
+        text = f"{low} … {middle} … {high}"
+        return [text if len(text) <= columns else text[: columns - 1] + "…"]
     steps = np.linspace(0, LEVELS - 1, 2 * half).round().astype(int).tolist()
     left, right = cells.run(steps[:half]), cells.run(steps[half:])
     return [f"{'':{margin}}{low} {left} {middle} {right} {high}"]
-
-
-def _cut(text: str, columns: int) -> str:
-    return text if len(text) <= columns else text[: columns - 1] + "…"
 
 
 def _pairs(values: NDArray[Any]) -> Iterator[tuple[list[list[int]], list[list[int]]]]:

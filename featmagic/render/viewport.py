@@ -7,6 +7,10 @@ from math import ceil
 
 from featmagic.options.view import View
 
+# In half cells: the line above an input image, and three of a caption that speaks of it.
+_INPUT_WORDS = 8
+_LINES_AROUND = 6  # lines of a screen for a caption, labels, figures and the next prompt
+
 
 @dataclass(frozen=True)
 class Viewport:
@@ -57,30 +61,18 @@ class Viewport:
         return (self.height or 0) - _INPUT_WORDS
 
 
-# In half cells: the line above an input image, and three of a caption that speaks of it.
-_INPUT_WORDS = 8
-
-LINES_AROUND = 6  # lines of a screen for a caption, labels, figures and the next prompt
-
 # A JupyterLab cell is 768 pixels wide in a window of 1200; wider pictures are shrunk and blurred.
 PAGE = Viewport(width=760, gap=2, smallest=20, largest=192, columns=4)
 
 
 @dataclass(frozen=True)
 class GridLayout:
-    """How tiles are laid out.
+    """How tiles are laid out."""
 
-    Attributes:
-        ncols: tiles in a row.
-        zoom: width and height of a value in pixels.
-        shrink: so many values become one in each direction, before they are enlarged.
-        tall: how often each row of values is repeated, to draw a flat picture taller.
-    """
-
-    ncols: int
-    zoom: int
-    shrink: int
-    tall: int = 1
+    ncols: int  # tiles in a row
+    zoom: int  # width and height of a value in pixels
+    shrink: int  # so many values become one in each direction, before they are enlarged
+    tall: int = 1  # how often each row of values is repeated, to draw a flat picture taller
 
 
 def tiles_that_fit(width: int, zoom: int, viewport: Viewport) -> int:
@@ -89,12 +81,7 @@ def tiles_that_fit(width: int, zoom: int, viewport: Viewport) -> int:
 
 
 def most_columns(size: tuple[int, int], view: View, viewport: Viewport) -> int:
-    """Return how many planes of `(H, W)` values fit in a row, shrunk as far as they may be.
-
-    Example:
-        >>> most_columns((24, 24), View(), PAGE)
-        29
-    """
+    """Return how many planes of `(H, W)` values fit in a row, shrunk as far as they may be."""
     height, width = size
     longest = max(height, width)
     if view.zoom is not None:
@@ -107,28 +94,14 @@ def most_columns(size: tuple[int, int], view: View, viewport: Viewport) -> int:
 
 
 def step_of_labels(zoom: int, viewport: Viewport) -> int:
-    """Return the step between rows of values that have ticks: 1, 2, 5, 10, 20 ...
-
-    Example:
-        >>> step_of_labels(3, PAGE)
-        5
-    """
+    """Return the step between rows of values that have ticks: 1, 2, 5, 10, 20 ..."""
     least = ceil(viewport.line / zoom)
     steps: list[int] = [n * 10**power for power in range(9) for n in (1, 2, 5)]
     return min(step for step in steps if step >= least)
 
 
 def terminal_viewport(columns: int, lines: int | None = None) -> Viewport:
-    """Return the room in a terminal, where a value is as wide as a cell and half as tall.
-
-    Args:
-        columns: of the terminal.
-        lines: of its screen, which a tile fits together with its caption; None for no limit.
-
-    Example:
-        >>> terminal_viewport(80, 24).height
-        36
-    """
+    """Return the room in a terminal, where a value is as wide as a cell and half as tall."""
     return Viewport(
         width=max(8, columns - 1),
         gap=1,
@@ -141,5 +114,5 @@ def terminal_viewport(columns: int, lines: int | None = None) -> Viewport:
         beside=32,
         on_image=24,
         strict=True,
-        height=lines and max(8, 2 * (lines - LINES_AROUND)),
+        height=lines and max(8, 2 * (lines - _LINES_AROUND)),
     )

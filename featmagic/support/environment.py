@@ -14,8 +14,6 @@ from typing import Any, TextIO
 
 EXTENSION = "_featmagic"  # the shell's attribute that holds the extension while it is loaded
 
-# The shell and its kernel
-
 
 def running_shell() -> Any:
     """Return the running IPython shell, or None."""
@@ -62,9 +60,6 @@ def run_in_main_thread(run: Callable[[], None]) -> None:
         loop.add_callback(run)
 
 
-# The front end
-
-
 def runs_widgets() -> bool:
     """Return True if widgets can be displayed: in a kernel, or in a notebook of marimo."""
     marimo = sys.modules.get("marimo")
@@ -96,9 +91,6 @@ def _request(part: str) -> Mapping[str, Any]:
     return found
 
 
-# The terminal
-
-
 def is_terminal(stream: TextIO) -> bool:
     """Return True if the stream ends at a terminal; it may be any object of the user's."""
     return bool(getattr(stream, "isatty", bool)())
@@ -121,10 +113,6 @@ def known_color_depth(environment: Mapping[str, str] = os.environ) -> int:
     """Return the number of colors that the environment promises: 2**24, 256, or 0 for none.
 
     It counts them even if the user wants no colors, or there is no terminal.
-
-    Example:
-        >>> known_color_depth({"TERM": "xterm-256color", "NO_COLOR": "1"})
-        256
     """
     if environment.get("COLORTERM") in ("truecolor", "24bit") or environment.get("WT_SESSION"):
         return 2**24

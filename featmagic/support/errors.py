@@ -41,12 +41,7 @@ def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error as one line: its class, and the first line of its message.
-
-    Example:
-        >>> one_line(KeyError("x")), one_line(KeyboardInterrupt())
-        ("KeyError: 'x'", 'KeyboardInterrupt')
-    """
+    """Return an error as one line: its class, and the first line of its message."""
     text = (str(error).strip().splitlines() or [""])[0]
     name = type(error).__name__
     return printable(f"{name}: {text}" if text else name)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from time import monotonic
-from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from featmagic.support.environment import running_shell
 
@@ -37,16 +36,11 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> Literal[False]:
+    def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
             self._bar.close()
-            self._remove_widget()
-        return False
+        if self._display_id is not None:  # a saved notebook couldn't show the widget
+            self._publish({"text/plain": ""}, update=True)
 
     def step(self) -> None:
         """Count a step as done."""
@@ -66,23 +60,15 @@ class Progress:
             warnings.simplefilter("ignore")  # tqdm warns if ipywidgets is missing
             from tqdm.auto import tqdm
         kwargs: dict[str, Any] = {"total": self._total, "initial": self._done, "desc": self._what}
+        draws_widgets = any(cls.__module__ == "tqdm.notebook" for cls in tqdm.__mro__)
         # As text in a kernel's output the bar would stay in the notebook, between the pictures.
-        kwargs |= {"display": False} if _draws_widgets(tqdm) else {"disable": None}
+        kwargs |= {"display": False} if draws_widgets else {"disable": None}
         self._bar = tqdm(leave=False, **kwargs)
         if container := getattr(self._bar, "container", None):
             self._display_id = f"featmagic-{id(self)}"
             self._publish(container._repr_mimebundle_())
 
-    def _remove_widget(self) -> None:
-        """Empty the widget's output: a saved notebook couldn't show it."""
-        if self._display_id is not None:
-            self._publish({"text/plain": ""}, update=True)
-
     def _publish(self, data: dict[str, Any], *, update: bool = False) -> None:
         running_shell().display_pub.publish(
             data=data, transient={"display_id": self._display_id}, update=update
         )
-
-
-def _draws_widgets(bar_class: type) -> bool:
-    return any(cls.__module__ == "tqdm.notebook" for cls in bar_class.__mro__)

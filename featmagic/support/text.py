@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
+_AS_SPOKEN = {
+    "≈ and histograms": "≈",
+    ", …": " and others",
+    rf"(?:from )?(\S+) (?:…|[{BLOCKS}]+) (\S+)": r"from \1 to \2",
+    r"(\) [a-z]+\d\w*) ([a-z]+(?::\d+)?)(?= · |$)": r"\1 on \2",  # dtype and device
+    " · ": "; ",
+    " {2,}": ", ",
+}
 
 
 def printable(text: str) -> str:
@@ -16,6 +25,8 @@ def printable(text: str) -> str:
         >>> printable("a\x1b[2J")
         'a\\x1b[2J'
     """
+    if text.isprintable():  # the usual case, in less time
+        return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
@@ -50,16 +61,6 @@ def spoken(caption: str) -> str:
     return "\n".join(f"{line}." for line in caption.splitlines())
 
 
-_AS_SPOKEN = {
-    "≈ and histograms": "≈",
-    ", …": " and others",
-    rf"(?:from )?(\S+) (?:…|[{BLOCKS}]+) (\S+)": r"from \1 to \2",
-    r"(\) [a-z]+\d\w*) ([a-z]+(?::\d+)?)(?= · |$)": r"\1 on \2",  # dtype and device
-    " · ": "; ",
-    " {2,}": ", ",
-}
-
-
 def percent(share: float) -> str:
     """Return a share of 0 to 1 as a percentage, in which a little isn't 0 % nor almost all 100 %.
 
@@ -81,11 +82,8 @@ def format_bytes(count: int) -> str:
     """
     power = min(len(_UNITS) - 1, max(0, (len(str(count)) - 1) // 3))
     value = count / 1000**power
-    return (
-        f"{value:.0f} {_UNITS[power]}"
-        if power == 0 or value >= 100
-        else f"{value:.3g} {_UNITS[power]}"
-    )
+    digits = ".0f" if power == 0 or value >= 100 else ".3g"
+    return f"{value:{digits}} {_UNITS[power]}"
 
 
 def truncate(text: str, most: int) -> str:
@@ -113,28 +111,25 @@ def wrap(caption: str, columns: int | None) -> str:
     """
     if columns is None:
         return caption
-    lines = [""]
-    for part in caption.split(" · "):
-        longer = f"{lines[-1]} · {part}" if lines[-1] else part
-        if len(longer) <= columns or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(f"  {part}")
-    return "\n".join(
-        shorter
-        for line in lines
-        for shorter in ([line] if len(line) <= columns else _broken(line, columns))
-    )
+    lines = broken(caption, " · ", columns, "  ")
+    # After commas, but not those inside a shape, and at double blanks.
+    separators = r"(?<=,) (?![^(]*\))|(?<=\S)  (?=\S)"
+    return "\n".join(part for line in lines for part in broken(line, separators, columns, "    "))
 
 
-def _broken(line: str, columns: int) -> list[str]:
-    """Break a line after its commas and double blanks; the lines that follow are indented."""
-    lines = [""]
-    for part in re.split(r"(?<=,) (?![^(]*\))|(?<=\S)  (?=\S)", line):  # not inside a shape
-        between = " " if lines[-1].endswith(",") else "  "
-        longer = f"{lines[-1]}{between}{part}" if lines[-1] else part
-        if len(longer) <= columns or not lines[-1]:
+def broken(
+    line: str, separators: str, columns: int, indent: str, width: Callable[[str], int] = len
+) -> list[str]:
+    """Break a line at separators, given as a pattern, if it is too wide; all but the first indent.
+
+    A part between two separators is never broken: it may be wider than the columns.
+    """
+    first, *others = re.split(f"({separators})", line)
+    lines = [first]
+    for separator, part in zip(others[::2], others[1::2], strict=True):
+        longer = f"{lines[-1]}{separator}{part}"
+        if width(longer) <= columns:
             lines[-1] = longer
         else:
-            lines.append(f"    {part}")
+            lines.append(f"{indent}{part}")
     return lines

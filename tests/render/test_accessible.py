@@ -35,7 +35,7 @@ from featmagic.recording.inputs import PassInputs
 from featmagic.recording.layout_hints import LayoutHint
 from featmagic.recording.records import Activation
 from featmagic.render.figure import mosaic_figure
-from featmagic.render.half_blocks import HalfBlockCells, half_blocks
+from featmagic.render.half_blocks import HalfBlockCells
 from featmagic.render.image import mosaic_png
 from featmagic.render.palette import (
     CONSTANT,
@@ -49,6 +49,7 @@ from featmagic.render.palette import (
     QUIET,
     palette,
 )
+from featmagic.render.text import mosaic_lines
 from featmagic.render.viewport import terminal_viewport
 
 STRANGE = {"NaN": nan, "inf": inf, "-inf": -inf}
@@ -304,6 +305,10 @@ def screen_of(text, columns=100):
     screen = pyte.Screen(columns, text.count("\n") + 2)
     pyte.Stream(screen).feed(text.replace("\n", "\r\n"))
     return screen
+
+
+def half_blocks(mosaic, colors):
+    return "\n".join(mosaic_lines(mosaic, HalfBlockCells(mosaic, colors), 1000).all())
 
 
 def rgb_of(color):

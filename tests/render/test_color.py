@@ -19,6 +19,7 @@ from featmagic.render.color import (
     levels,
     middle_of,
     palette_indices,
+    scale_of,
 )
 from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
 from featmagic.support.errors import FeatmagicError
@@ -117,3 +118,9 @@ def test_constant_planes_alone_are_framed_and_hatched(own_range):
     # In a range of its own a single value has no color; in a shared one it keeps its own.
     expected = {CONSTANT, GAP} if own_range else {CONSTANT, GAP, 40}
     assert set(drawn[0].flatten().tolist()) == expected
+
+
+def test_tiles_have_ranges_of_their_own_unless_a_range_is_given():
+    assert scale_of(View()) == "channel"
+    assert scale_of(View(vmax=3)) == scale_of(View(), "rows") == "layer"
+    assert scale_of(View(scale="all"), "rows") == "all"
