@@ -71,3 +71,15 @@ def test_a_search_that_is_given_up_leads_back(state):
 def test_the_help_has_a_line_for_all_keys_that_belong_together():
     assert help_lines()[1] == "Tab           from the layers to the grid, and back"
     assert len(help_lines()) == sum(bool(key.shown) for key in KEYS)
+
+
+def test_any_single_value_can_be_seen_large():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 20))
+    with featmagic.capture(net, "1") as maps:
+        net(torch.rand(1, 1, 4, 4))
+    state = ExplorerState(layer_entries(list(maps._pass.activations.values()), View()), View(), 256)
+    state.choose_tile(7)
+    (key,) = [key for key in KEYS if key.name == "enter"]
+    key.does(state)
+    assert state.mode == "large"
+    assert state.shown.grid.tiles == 1

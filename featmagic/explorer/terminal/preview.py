@@ -128,7 +128,8 @@ def _alone(ready: Prepared, colors: Range, tile: int) -> Prepared:
     """Return the layer with one of its planes only, in the range that it has among the others."""
     planes, viewport = _plane(ready.planes, tile), ready.viewport
     view = replace(ready.view, cmap=colors.cmap, scale="layer")
-    low, high = float(colors.low[tile]), float(colors.high[tile])
+    place = tile if len(colors.low) > 1 else 0  # single values have one range together
+    low, high = float(colors.low[place]), float(colors.high[place])
     if low < high:
         view = replace(view, vmin=low, vmax=high)
     height, width = planes.values.shape[2:]
