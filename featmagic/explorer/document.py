@@ -29,7 +29,7 @@ from featmagic.support.errors import FeatmagicError
 
 
 class LayerFiguresText(TypedDict):
-    """What the values of a layer's first sample add up to, and how its planes are drawn."""
+    """Summary figures of a layer's first sample, and how its planes are drawn."""
 
     dead: int
     dead_of: int
@@ -311,7 +311,7 @@ def _figures(activation: Activation, planes: SamplePlanes, encoded: PlanesText) 
 
 
 def _dead(planes: SamplePlanes) -> tuple[int, int]:
-    """Count the channels that hold one finite value only, and those of which that can be told."""
+    """Return how many channels are constant, and how many could be checked."""
     rows = planes.channel_values.flatten(1)
     if rows.shape[1] < 2:
         return 0, 0

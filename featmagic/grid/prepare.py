@@ -40,9 +40,10 @@ class Tiling:
         count: The number of tiles.
         size: Height and width of a tile, in values.
         labels: The label of each tile.
-        ncols: The number of tiles in a row, where a row of tiles means something; else None.
+        ncols: Tiles per row, where each row is one sample or channel; else None.
         row_names: The name of each row of tiles, where a row means something.
-        value_row_names: The name of each row of values in a heat map, if there is only one.
+        value_row_names: The name of each row of values in the heat map; empty if there are
+            several heat maps.
     """
 
     form: str
@@ -169,7 +170,7 @@ def _first_in_a_row(
 
 
 def _scale(planes: Planes, view: View) -> str:
-    """Return what shares a color range: a single plane, or a single value, has none of its own."""
+    """Return what shares a color range; a single plane, or single values, share the layer's."""
     scale = scale_of(view, planes.form)
     alone = planes.form == "fold" or planes.values.shape[1] == 1
     return "layer" if alone and scale == "channel" else scale

@@ -35,7 +35,7 @@ class Look:
         self._line, self._watches, self._namespace = line, watches, namespace
         self._open = ExitStack()
         self._expression, layers, name = self._model_layers_name(into)
-        model = find_model(self._expression, namespace)  # fails before torch is imported in vain
+        model = find_model(self._expression, namespace)  # raises before torch is imported
 
         from featmagic.feature_maps import FeatureMaps
         from featmagic.recording.recorder import Recorder

@@ -2,8 +2,8 @@
 
 The options of the magics, the keyword arguments of `show`, `explore`, `pictures`, `figure` and
 `save`, and the help are all generated from the fields of `View`. Each field names its group; a view
-(the grids, the overview, the explorer) is described by the groups it takes. Adding an option to a
-group is all it takes to add it to every view that takes the group.
+(the grids, the overview, the explorer) is described by the groups it takes, and accepts every
+option in them; a stage of the view then has to use it.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class View:
         64
     """
 
-    # Each option says what it is in one line, then its help.
+    # Each option: group, default, metavar and check on one line, then its help.
     # fmt: off
     channels: str | None = _option(
         "selection", None, "0:16,40", indices,

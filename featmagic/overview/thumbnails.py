@@ -29,7 +29,7 @@ from featmagic.render.color import levels, palette_indices
 from featmagic.render.palette import GAP, LEVELS, palette
 
 HALF = LEVELS // 2  # where the levels of the second color map begin
-_SPARE = 16  # values to a pixel, from twice as many of which a side is thinned before averaging
+_SPARE = 16  # a side with at least twice as many values per pixel is thinned to about so many
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def paint_thumbnails(
         groups: of planes.
         measurements: those of the groups, on the host.
         both_signs: of each place, whether its values call for the second color map.
-        centered: whether 0 is in the middle of that.
+        centered: whether the second map is centered on 0.
     """
     nonfinite = [not np.isfinite([ends["low"], ends["high"]]).all() for ends in measurements]
     again = [group.planes.values for group, odd in zip(groups, nonfinite, strict=True) if odd]

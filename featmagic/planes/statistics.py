@@ -33,7 +33,7 @@ BINS = 8  # of the histogram: a letter each in the caption
 _HISTOGRAM_VALUES = 2**17  # about how many values are counted for a histogram on the CPU
 _SMALLEST_SPAN = 1e-15  # squares of smaller spans are out of float32's reach
 _AT_ONCE = 2**18  # values to copy at once
-_MOST_PRODUCTS = 2**32  # to compare all planes with each other: some 50 ms
+_MOST_PRODUCTS = 2**32  # limit for comparing all pairs of planes, about 50 ms
 _FEWEST_VALUES = 9  # smaller planes are alike by chance
 
 
@@ -310,7 +310,7 @@ def _finite_layer_measurements(rows: Tensor, request: StatisticsRequest) -> Meas
 
 
 def _variance(rows: Tensor, mean: Tensor) -> Tensor:
-    """Return the mean square distance from the mean, from copies of a part of the rows each."""
+    """Return the mean square distance from the mean, copying only some rows at a time."""
     at_once = max(1, _AT_ONCE // rows.shape[1])
     if len(rows) <= at_once:
         return (rows - mean).square_().mean()

@@ -50,7 +50,7 @@ class Recorder:
         sink: receives every pass and value; by default, copies of the last pass are kept in it.
         as_is: leave the model's inputs where they are, and compiled code alone: a hook inside it
             would never run, and have it compiled anew.
-        follow: trace what each tensor is computed from, for receptive fields; never with `as_is`.
+        follow: trace what each tensor is computed from, for receptive fields; ignored with `as_is`.
 
     Attributes:
         device: the device to which inputs are moved; None if they are left where they are.
@@ -145,7 +145,7 @@ class Recorder:
 
     def _model_called(self, module: nn.Module, args: Any, kwargs: Any = None) -> Any:
         if is_replica(module) or in_backward() or kwargs is None:
-            return None  # without kwargs, another thread is removing this hook
+            return None  # kwargs is missing only while another thread is removing this hook
         forward_pass = self._passes.model_called(module)
         if forward_pass is None:
             return None

@@ -25,7 +25,10 @@ class Sink(Protocol):
     """
 
     def pass_began(self, forward_pass: Pass) -> None:
-        """The model was called; what it was given is known when the first layer returns."""
+        """A pass began, of the model or only of parts.
+
+        `forward_pass.inputs` is set by the time the first layer returns.
+        """
 
     def layer_returned(self, forward_pass: Pass, value: LayerOutput) -> None:
         """A layer returned, and nothing is copied yet.

@@ -39,8 +39,8 @@ class Renderer:
         is_supported: returns True if the environment shows what it draws.
         viewport: returns the room for a picture from the columns and lines of a terminal and the
             width of its window in pixels, as far as they are known; None for captions alone.
-        refusal: the error if it is asked for by name and not supported; empty if it draws anyway.
-        has_colors: whether a terminal that takes it has colors.
+        refusal: the message if it is asked for by name but unsupported; "" if it draws anyway.
+        has_colors: whether it prints text in color.
         bundle: makes a MIME bundle from an image, its palette, its text and its alt text, if it
             draws images.
         cells: makes the painter of a mosaic in so many colors, if it draws text.

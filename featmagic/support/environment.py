@@ -27,7 +27,7 @@ def is_kernel(shell: Any) -> bool:
 
 
 def is_engine(shell: object) -> bool:
-    """Return True if the shell is that of an ipyparallel engine, displayed at its clients."""
+    """Return True if the shell is that of an ipyparallel engine, displayed by its clients."""
     module = sys.modules.get("ipyparallel.engine.kernel")
     kernel = getattr(shell, "kernel", None)
     return module is not None and isinstance(kernel, module.IPythonParallelKernel)
