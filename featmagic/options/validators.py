@@ -20,7 +20,7 @@ from featmagic.support.errors import FeatmagicError, did_you_mean
 
 Check = Callable[[str, Any], Any]
 
-LAYOUTS = ("NCHW", "NHWC", "NLC", "NCL", "NCW", "NCDHW")  # the common ones, for messages
+COMMON_LAYOUTS = ("NCHW", "NHWC", "NLC", "NCL", "NCW", "NCDHW")  # the common ones, for messages
 
 _AXES = "NCHWDLTAQKS"
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d*)?(?:e\d)?)\s*([kmg]?)b?", re.IGNORECASE)
@@ -120,7 +120,7 @@ def words_taken(check: Check) -> tuple[str, ...]:
     if isinstance(check, _Choice):
         return check.words
     if check is layout:
-        return LAYOUTS
+        return COMMON_LAYOUTS
     return well_known() if check is colormap_name else ()
 
 
@@ -170,7 +170,7 @@ def layout(name: str, value: Any) -> str:
     letters = value.upper() if isinstance(value, str) else ""
     if not letters or set(letters) - set(_AXES) or len(set(letters)) < len(letters):
         raise FeatmagicError(
-            f"{name} is a letter for each axis, as in {', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}, "
+            f"{name} is a letter for each axis, as in {', '.join(COMMON_LAYOUTS[:-1])} or {COMMON_LAYOUTS[-1]}, "
             f"not {value!r}."
         )
     return letters
