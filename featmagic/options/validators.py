@@ -169,8 +169,8 @@ def layout(name: str, value: Any) -> str:
     """Convert a layout, one letter for each axis without repeats, to upper case."""
     letters = value.upper() if isinstance(value, str) else ""
     if not letters or set(letters) - set(_AXES) or len(set(letters)) < len(letters):
+        common, last = ", ".join(COMMON_LAYOUTS[:-1]), COMMON_LAYOUTS[-1]
         raise FeatmagicError(
-            f"{name} is a letter for each axis, as in {', '.join(COMMON_LAYOUTS[:-1])} or {COMMON_LAYOUTS[-1]}, "
-            f"not {value!r}."
+            f"{name} is a letter for each axis, as in {common} or {last}, not {value!r}."
         )
     return letters

@@ -472,7 +472,7 @@ def test_every_known_layout_can_be_asked_for_and_drawn(known):
 
 
 def test_the_layouts_that_the_help_names_are_known():
-    assert set(validators.LAYOUTS) <= {known.dims for known in LAYOUTS}
+    assert set(validators.COMMON_LAYOUTS) <= {known.dims for known in LAYOUTS}
 
 
 def test_a_grid_that_is_given_overrules():
