@@ -57,6 +57,12 @@ def split_steps(text: str) -> list[Step]:
     return steps + _names(text[end:])
 
 
+def with_dots(text: str) -> str:
+    """Write `layer1[0]['a']` as `layer1.0.a`; a glob may go on right behind: `layer1[0]*`."""
+    dotted = _ITEM.sub(lambda item: "." + (item["index"] or item["key"] or ""), text)
+    return dotted.strip(".")
+
+
 def _names(text: str) -> list[Step]:
     """Split the text between two items at its dots."""
     return [Step(name) for name in text.removeprefix(".").split(".")] if text else []

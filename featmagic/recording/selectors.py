@@ -11,7 +11,14 @@ from typing import TypeVar
 
 from torch import nn
 
-from featmagic.recording.layer_syntax import ROOT, Reading, Selector, parse_selector, split_steps
+from featmagic.recording.layer_syntax import (
+    ROOT,
+    Reading,
+    Selector,
+    parse_selector,
+    split_steps,
+    with_dots,
+)
 from featmagic.recording.model_tree import has_own_forward, is_torchscript, unwrap, walk
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
@@ -133,6 +140,8 @@ def _paths_of(reading: Reading, tree: Mapping[str, nn.Module]) -> list[str]:
     """Return the module of that path; else those that match as a glob; else as a class name."""
     # Each spelling as written, then with its Python indexing as a dotted path.
     candidates = [path for text in reading.spellings for path in (text, _dotted(text, tree))]
+    if ROOT in reading.spellings:  # the model's own spelling goes before a layer that is spelled so
+        candidates.insert(1, ROOT)
     for path in candidates:
         if path in tree:
             return [path]
@@ -245,4 +254,4 @@ def _keys_meant(selector: Selector) -> Iterator[str]:
         if not reading.part:
             call = "" if reading.call is None else f":{reading.call}"
             for spelling in reading.spellings:
-                yield ".".join(step.text for step in split_steps(spelling)).strip(".") + call
+                yield with_dots(spelling) + call

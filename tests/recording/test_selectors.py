@@ -8,7 +8,7 @@ from torch import nn
 
 from featmagic import capture
 from featmagic.recording.model_tree import unwrap, walk
-from featmagic.recording.selectors import select
+from featmagic.recording.selectors import matching_keys, select
 from featmagic.support.errors import FeatmagicError
 
 
@@ -289,3 +289,19 @@ def test_a_call_behind_an_index_is_found_in_a_capture():
     with capture(model, "[0][0]") as maps:
         model(torch.ones(1, 1, 4, 4))
     assert [len(maps.pictures(layer)) for layer in ("[0][0]:1", "model[0][0]:1")] == [1, 1]
+
+
+def test_a_glob_may_go_on_right_behind_an_index():
+    model = nn.Sequential(nn.Sequential(*[nn.ReLU() for _ in range(12)]))
+    with capture(model, "0.*") as maps:
+        model(torch.ones(1))
+    activations = list(maps._pass.activations.values())
+    assert matching_keys("[0][1]*", activations) == ["0.1", "0.10", "0.11"]
+    assert matching_keys("model[0][3]*", activations) == ["0.3"]
+
+
+def test_the_models_own_spelling_means_the_model_even_if_a_layer_is_spelled_so():
+    model = nn.Module()
+    model.net = nn.ModuleList([nn.Tanh()])
+    assert list(select(model, ["net[0]"], spelled="net[0]").modules) == ["."]
+    assert list(select(model, ["net[0]"], spelled="model").modules) == ["net.0"]
