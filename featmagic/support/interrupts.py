@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -36,6 +37,7 @@ def uninterrupted(work: Callable[[], T]) -> T:
     """
     if threading.current_thread() is not threading.main_thread():
         return work()
+    restore_handler(sys._getframe(1))
     before = signal.getsignal(signal.SIGINT)
     if not callable(before):  # interrupts are ignored, or aren't Python's to handle
         return work()
@@ -82,10 +84,10 @@ def restore_handler(frame: FrameType | None) -> None:
     Args:
         frame: the innermost frame of the caller.
     """
-    handler = signal.getsignal(signal.SIGINT)
-    is_main = threading.current_thread() is threading.main_thread()
-    if is_main and isinstance(handler, _Hold) and not _is_held_back(frame):
-        signal.signal(signal.SIGINT, handler.handler)
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGINT)
+        if isinstance(handler, _Hold) and not _is_held_back(frame):
+            signal.signal(signal.SIGINT, handler.handler)
 
 
 class Block(Generic[T]):
@@ -154,4 +156,5 @@ def _leave(
 ) -> None:
     block._is_entered = False
     uninterrupted(block.close)
+    block.end = Block.end  # nothing is left to close
     block.report(error)
