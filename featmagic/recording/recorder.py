@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from featmagic.recording import threads_of_control
 from featmagic.recording.attention import gives_weights, with_attention_weights
 from featmagic.recording.eval_mode import hold_eval_mode, release_eval_mode
 from featmagic.recording.hooks import (
@@ -42,6 +41,7 @@ from featmagic.recording.receptive_field.tracer import Constants, Trace, constan
 from featmagic.recording.records import LayerOutput, Pass, layers_of
 from featmagic.recording.selectors import Selection
 from featmagic.recording.sinks import KeepLastPass, Sink
+from featmagic.recording.threads_of_control import Member, busy_threads
 from featmagic.recording.torch_private import in_backward
 from featmagic.support.interrupts import Block, uninterrupted
 
@@ -102,7 +102,8 @@ class Recorder(Block["Recorder"]):
         modules = [*tree.values(), *unwrap(selection.model)]
         self._traced_modules = modules if follow and not as_is else None
         self._compilations: Compilations | None = None
-        self._control = threads_of_control.Member()
+        self._control = Member()
+        self._busy_threads: frozenset[int] = frozenset()
         self._models = frozenset(id(module) for module in unwrap(selection.model))
 
     @property
@@ -206,6 +207,7 @@ class Recorder(Block["Recorder"]):
         forward_pass = self._passes.model_called(module)
         if forward_pass is None:
             return None
+        self._busy_threads = busy_threads()
         call = args, kwargs
         if self.device is not None:
             call = move_to_device(self.device, call, self.moved)
@@ -248,14 +250,11 @@ class Recorder(Block["Recorder"]):
         """Return True if what runs in this thread belongs to this recorder.
 
         Another thread may run layers of a pass under way here, as those of DataParallel do. It
-        doesn't if it calls the model itself, or has called layers while there was no such pass.
+        doesn't if it calls the model itself, or was at work already when the pass began.
         """
         if self._control.is_here():
             return True
-        if not self._passes.is_model_running():
-            self._control.exclude_thread()
-            return False
-        if self._control.excludes_thread():
+        if not self._passes.is_model_running() or threading.get_ident() in self._busy_threads:
             return False
         own = (module for module in calls() if id(module) in self._models)
         return next(own, None) is None

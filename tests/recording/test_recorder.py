@@ -782,3 +782,80 @@ def test_a_thread_that_hooks_the_model_meanwhile_does_no_harm(model):
         stop.set()
         thread.join()
     assert hooks_on(model) == []
+
+
+@pytest.mark.parametrize("prepend", [False, True])
+def test_a_hook_that_is_set_in_the_block_is_seen_in_the_value(model, x, prepend):
+    """As in ablation and activation patching."""
+    zeros = torch.zeros(1, 5, 24, 24)
+    with featmagic.capture(model, "cnn1", "act1", "cnn1") as maps:
+        handle = model.cnn1.register_forward_hook(lambda *_: zeros, prepend=prepend)
+        model(x)
+        handle.remove()
+    assert not maps["cnn1"].any()
+    assert not maps["act1"].any()
+
+
+@pytest.mark.parametrize("run", ["model", "part", "layer"])
+def test_a_hook_set_between_passes_is_seen_in_whatever_is_called(run):
+    model = nn.Sequential(nn.Sequential(nn.ReLU(), nn.ReLU()))
+    called = {"model": model, "part": model[0], "layer": model[0][0]}[run]
+    with featmagic.capture(model, "0.0") as outer, featmagic.capture(model, "0.0") as inner:
+        called(torch.ones(2))
+        assert outer["0.0"].tolist() == inner["0.0"].tolist() == [1, 1]
+        model[0][0].register_forward_hook(lambda module, args, output: output * 3)
+        model[0][0].register_forward_hook(lambda module, args, output: output + 1)
+        called(torch.ones(2))
+        assert outer["0.0"].tolist() == inner["0.0"].tolist() == [4, 4]
+    assert len(model[0][0]._forward_hooks) == 2
+
+
+def test_hooks_of_the_users_keep_their_order(model, x):
+    ran = []
+    for name in "ab":
+        model.cnn1.register_forward_hook(lambda *_, name=name: ran.append(name))
+    with featmagic.capture(model, "cnn1"):
+        for name in "cd":
+            model.cnn1.register_forward_hook(lambda *_, name=name: ran.append(name))
+        model(x)
+    model(x)
+    assert ran == list("abcd") * 2
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_pass_that_only_a_copy_ran_is_named(model, x, copied):
+    with featmagic.capture(model, "cnn1") as maps:
+        copied(model)(x)
+    assert dict(maps) == {}
+    assert "what a copy of a model runs isn't seen" in maps.missing["cnn1"]
+    with featmagic.capture(model, "cnn1") as maps:
+        copied(model)(x)
+        model(x)
+    assert (list(maps), maps.missing) == (["cnn1"], {})
+
+
+class Twin(nn.Linear):
+    """Equal to every other one of its size, as modules that are compared by configuration."""
+
+    def __init__(self, n):
+        super().__init__(n, n)
+
+    def __eq__(self, other):
+        return isinstance(other, Twin) and self.in_features == other.in_features
+
+    def __hash__(self):
+        return self.in_features
+
+
+def test_modules_that_are_equal_are_told_apart():
+    model = nn.Sequential(Twin(3), Twin(3), nn.Sequential(Twin(3))).train()
+    modules = [model, *model, model[2][0]]
+    with featmagic.capture(model, "0", "1", "2.0") as maps:
+        assert not any(module.training for module in modules)
+        model(torch.ones(1, 3))
+    assert list(maps) == ["0", "1", "2.0"]
+    assert not torch.equal(maps["0"], maps["1"])
+    for module in modules:
+        assert module.training
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
