@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from featmagic.recording.attention import gives_weights, with_attention_weights
 from featmagic.recording.eval_mode import hold_eval_mode, release_eval_mode
@@ -102,6 +103,7 @@ class Recorder(Block["Recorder"]):
         modules = [*tree.values(), *unwrap(selection.model)]
         self._traced_modules = modules if follow and not as_is else None
         self._compilations: Compilations | None = None
+        self._handles: list[RemovableHandle] = []
         self._control = Member()
         self._busy_threads: frozenset[int] = frozenset()
         self._models = frozenset(id(module) for module in unwrap(selection.model))
@@ -175,22 +177,27 @@ class Recorder(Block["Recorder"]):
 
     def _register(self) -> None:
         self._remove()
+        keep = self._handles.append
         for path, module in self._hooked.layers.items():
             asks = not self.as_is and gives_weights(module)
-            module.register_forward_pre_hook(KeepsLast(self))
-            module.register_forward_hook(Hook(self, self._layer_hook(path)), with_kwargs=asks)
+            keep(module.register_forward_pre_hook(KeepsLast(self)))
+            hook = Hook(self, self._layer_hook(path))
+            keep(module.register_forward_hook(hook, with_kwargs=asks))
         for module in self._hooked.above:
-            module.register_forward_hook(Hook(self, self._part_returned))
+            keep(module.register_forward_hook(Hook(self, self._part_returned)))
         for module in self._hooked.model:
             begin, end = Hook(self, self._model_called), Hook(self, self._model_returned)
-            module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
-            module.register_forward_hook(end)
+            keep(module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True))
+            keep(module.register_forward_hook(end))
             if self._traced_modules is not None:
-                module.register_forward_hook(Hook(self, self._model_ended), always_call=True)
+                ended = Hook(self, self._model_ended)
+                keep(module.register_forward_hook(ended, always_call=True))
 
     def _remove(self) -> None:
         hooked = self._hooked
         remove(self, [*hooked.layers.values(), *hooked.above, *hooked.model])
+        while self._handles:  # in case hooks aren't where they were looked for
+            self._handles.pop().remove()
 
     def _compiling(self) -> None:
         self.compiled = True

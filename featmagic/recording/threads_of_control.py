@@ -51,9 +51,9 @@ def busy_threads() -> frozenset[int]:
 
     A pool's worker that waits has frames of the standard library alone on its stack.
     """
-    here = threading.get_ident()
-    frames = sys._current_frames().items()
-    return frozenset(thread for thread, frame in frames if thread != here and not _waits(frame))
+    frames = sys._current_frames()
+    del frames[threading.get_ident()]  # a frame that holds itself isn't released
+    return frozenset(thread for thread, frame in frames.items() if not _waits(frame))
 
 
 def _waits(frame: FrameType | None) -> bool:
