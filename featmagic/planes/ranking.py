@@ -9,9 +9,10 @@ from torch import Tensor
 
 from featmagic.options.view import View
 from featmagic.planes.planes import Planes
-from featmagic.planes.similarity import correlations, similarity_order
+from featmagic.planes.similarity import MOST_ORDERED, correlations, similarity_order
 from featmagic.recording.layer_cache import LayerCache
 from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import printable
 
 _SORT_KEYS = {
     "mean": lambda rows: rows.mean(1),
@@ -38,7 +39,8 @@ def rank(
         the host with the statistics; None if the view doesn't sort.
 
     Raises:
-        FeatmagicError: the planes are a montage, which has an order of its own.
+        FeatmagicError: the planes are a montage, which has an order of its own, or there are too
+            many to compare each with each.
 
     Example:
         >>> planes = Planes(torch.tensor([1.0, 3.0]).view(1, 2, 1, 1), (0, 1), 2, "channels")
@@ -71,6 +73,12 @@ def _similar(planes: Planes, key: str, cache: LayerCache) -> tuple[list[int], bo
     order = cache.orders.get((key, indices)) or cache.orders.get((key, tuple(range(planes.total))))
     is_kept = order is not None
     if order is None:
+        if len(planes.indices) > MOST_ORDERED:
+            raise FeatmagicError(
+                f"--sort similar compares {MOST_ORDERED:,} {planes.noun} at most, and "
+                f"{printable(key)} has {len(planes.indices):,}: choose some, as in "
+                f"--channels 0:{MOST_ORDERED}, or another --sort."
+            )
         # Over all samples shown: channels alike in one may not be alike in another.
         r = correlations(planes.values.transpose(0, 1).flatten(2))
         order = tuple(planes.indices[place] for place in similarity_order(r))

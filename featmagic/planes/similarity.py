@@ -7,6 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from featmagic.planes.pairwise import most_compared
+
+# How many channels can be ordered: the correlations of each pair take four bytes, a copy of them
+# another four, and what is computed on the way as much again.
+MOST_ORDERED = most_compared(16)
 _BLOCK = 64  # planes to compare with those before them at once
 _LARGE = 1024  # values of a plane, from which comparing a part of them first is faster
 _PART = 8  # one of how many values that part takes
@@ -82,12 +87,14 @@ def similarity_order(r: Tensor) -> list[int]:
     A chain of nearest neighbors, in which stretches are reversed as long as that helps. Channels
     that correlate with none, not even with themselves, come last.
     """
-    values = np.nan_to_num(r.detach().float().cpu().numpy())
+    values = r.detach().float().cpu().numpy()
     correlates = values.diagonal() > 0
     known, unknown = np.flatnonzero(correlates), np.flatnonzero(~correlates)
     # One more, similar to none, stands before the first and after the last, so that the ends need
     # no special case.
-    similarity = np.pad(values[np.ix_(known, known)], (1, 0))
+    similarity = np.zeros((len(known) + 1, len(known) + 1), np.float32)
+    for row, channel in zip(similarity[1:], known, strict=True):  # without further copies of all
+        row[1:] = np.nan_to_num(values[channel, known])
     chain = _chain(similarity)
     for _ in range(_PASSES):
         if not _improve(chain, similarity):

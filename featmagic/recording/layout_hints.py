@@ -223,7 +223,7 @@ def _both(first: bool | None, second: bool | None) -> bool | None:
 def _hint(node: _Node) -> LayoutHint:
     """Return what is known of a module that was read, in the light of those around it."""
     parent, reshapes = node.parent, node.kind.reshapes
-    is_enough = parent is None or reshapes or any([axis.count for axis in node.axes])
+    is_enough = parent is None or reshapes or any(axis.count for axis in node.axes)
     order, sure = node.order_around, node.order_around is not None
     if order is None:
         order = node.order_beside if node.order_in is None else node.order_in
