@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from featmagic.grid.arrange import arrange
 from featmagic.grid.caption import caption, caption_of_undrawable
 from featmagic.grid.compose import color_range_of, compose
+from featmagic.grid.outline import check_sizes
 from featmagic.grid.prepare import Prepared, Undrawable, prepare_all
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
@@ -69,6 +70,7 @@ def draw_all(
     Raises:
         FeatmagicError: An activation can't be drawn as the view says.
     """
+    check_sizes(activations, view, viewport)
     with Progress(3 * len(activations), "Drawing") as progress:
         layers = prepare_all(activations, view, viewport, progress.step)
         drawable = [layer for layer in layers if isinstance(layer, Prepared)]

@@ -114,7 +114,7 @@ def prepare(
     layout = layout_of(activation, view)
     key, cache = activation.key, activation.cache
     planes, order = rank(planes_of(activation.tensor, layout, view, key), view, key, cache)
-    planes, order = _first_in_a_row(planes, order, view, viewport)
+    planes, order = first_in_a_row(planes, order, view, viewport)
     step()
     rgb = pca_image(planes, key, cache, view.pca_basis) if view.reduce == "pca" else None
     if view.reduce:
@@ -136,7 +136,7 @@ def prepare(
         viewport=viewport,
         dims=view.layout or layout.dims,
         planes=planes,
-        tiling=tiling_of(planes) if rgb is None else _tiling_of_images(planes),
+        tiling=tiling_of(planes) if rgb is None else tiling_of_images(planes),
         measured=measured,
         scale=scale,
         images=images,
@@ -144,7 +144,7 @@ def prepare(
     )
 
 
-def _first_in_a_row(
+def first_in_a_row(
     planes: Planes, order: Tensor | None, view: View, viewport: Viewport | None
 ) -> tuple[Planes, Tensor | None]:
     """Drop the planes, and their places in `order`, that don't fit in the row of a sample.
@@ -238,7 +238,7 @@ def tiling_of(planes: Planes) -> Tiling:
     )
 
 
-def _tiling_of_images(planes: Planes) -> Tiling:
+def tiling_of_images(planes: Planes) -> Tiling:
     """Return how the images that stand for all planes of a row are put together: one in a row."""
     rows, _, height, width = planes.values.shape
     ncols = 1 if rows > 1 else None

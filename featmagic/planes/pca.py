@@ -40,8 +40,8 @@ class Components:
     def like(self, points: Tensor) -> Components:
         """Return the basis in the dtype and on the device of the points."""
         parts = (self.mean, self.axes, self.low, self.high)
-        likened = (part.to(points.dtype).to(points.device) for part in parts)
-        return Components(*likened, approximate=self.approximate)
+        mean, axes, low, high = (part.to(points.dtype).to(points.device) for part in parts)
+        return Components(mean, axes, low, high, self.approximate)
 
 
 def principal_components(points: Tensor, count: int = 3) -> Components:

@@ -60,11 +60,16 @@ def rank(
     else:
         keys = _SORT_KEYS[by](planes.values.transpose(0, 1).flatten(1))
         order = keys.nan_to_num(-torch.inf).argsort(descending=True, stable=True)
-    limited = view.topk or planes.form == "tiles" or view.max != View.max
-    order = order[: view.most if limited else None]
+    order = order[: most_ranked(planes, view)]
     prefix = None if planes.prefix is None else planes.prefix.index_select(1, order)
     values = planes.values.index_select(1, order)
     return replace(planes, values=values, prefix=prefix, words=(*planes.words, words)), order
+
+
+def most_ranked(planes: Planes, view: View) -> int | None:
+    """Return how many planes are kept of those that come first; None for all."""
+    limited = view.topk or planes.form == "tiles" or view.max != View.max
+    return view.most if limited else None
 
 
 def _similar(planes: Planes, key: str, cache: LayerCache) -> tuple[list[int], bool]:
