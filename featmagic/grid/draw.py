@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from featmagic.grid.arrange import arrange
 from featmagic.grid.caption import caption, caption_of_undrawable
@@ -14,6 +15,7 @@ from featmagic.options.view import View
 from featmagic.recording.records import Activation
 from featmagic.render.mosaic import Mosaic
 from featmagic.render.viewport import PAGE, GridLayout, Viewport
+from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.progress import Progress
 
 
@@ -76,7 +78,9 @@ def draw_all(
         drawable = [layer for layer in layers if isinstance(layer, Prepared)]
         arranged = [(layer, arrange(layer)) for layer in layers]
         for layer, grid_layout in arranged:
-            drawing = _drawing(layer, grid_layout, drawable)
+            drawing = unless_out_of_memory(
+                partial(_drawing, layer, grid_layout, drawable), partial(_without_picture, layer)
+            )
             progress.step()
             progress.clear()
             yield drawing
@@ -97,3 +101,7 @@ def _drawing(
     text = caption(layer, color_range, grid_layout)
     mosaic = compose(layer, color_range, grid_layout) if grid_layout else None
     return Drawing(text, mosaic)
+
+
+def _without_picture(layer: Prepared | Undrawable, reason: str) -> Drawing:
+    return Drawing(caption_of_undrawable(Undrawable(layer.activation, reason)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from torch import Tensor, empty
@@ -21,6 +22,7 @@ from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
 from featmagic.render.color import NORMS, check_norm, scale_of
 from featmagic.render.viewport import Viewport, most_columns
+from featmagic.support.memory import unless_out_of_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,15 +267,21 @@ def prepare_all(
     """Prepare several layers before any of them is drawn, so that errors come first.
 
     A layout applies to the layers that have as many dimensions. An option that would change no
-    layer is refused. `step` is called twice for each layer that can be drawn and once for others.
+    layer is refused. A layer for which memory runs out has no picture. `step` is called twice for
+    each layer that can be drawn and once for others.
 
     Raises:
         FeatmagicError: As for `prepare`, or an option has an effect on none of the layers.
     """
-    layers = []
+    layers: list[Prepared | Undrawable] = []
     for activation in activations:
         own_view = fitting(activation, view, len(activations))
-        layers.append(prepare(activation, own_view, viewport, step))
+        layers.append(
+            unless_out_of_memory(
+                partial(prepare, activation, own_view, viewport, step),
+                partial(Undrawable, activation),
+            )
+        )
         step()
     if drawable := [layer for layer in layers if isinstance(layer, Prepared)]:
         _check_used(drawable, view)

@@ -67,7 +67,8 @@ def test_refusing_takes_no_memory():
                 except FeatmagicError:
                     refused += 1
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        print(json.dumps([refused, len(cases) * 3, grown * (1 if sys.platform == "darwin" else 1024)]))
+        unit = 1 if sys.platform == "darwin" else 1024
+        print(json.dumps([refused, len(cases) * 3, grown * unit]))
     """
     run = subprocess.run(
         [sys.executable, "-c", dedent(script)], check=True, capture_output=True, text=True
