@@ -29,7 +29,7 @@ from featmagic.render.non_finite_marks import mark_letters
 from featmagic.render.palette import GAP, LEVELS, NAN, palette
 from featmagic.render.viewport import GridLayout, step_of_labels
 
-_AT_ONCE = 2**18  # values to color at once
+_AT_ONCE = 2**17  # values to color at once
 
 
 def color_range_of(prepared: Prepared, shown: Sequence[Prepared] = ()) -> Range:
