@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -23,12 +24,16 @@ from featmagic.recording.selectors import matching_keys
 from featmagic.render.figure import mosaic_figure
 from featmagic.render.target import Target, current_target
 from featmagic.support.errors import FeatmagicError, MissingMap
+from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.text import printable, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from featmagic.explorer.widget import Explorer
+
+
+T = TypeVar("T")
 
 
 class Shows(Protocol):
@@ -144,7 +149,8 @@ class FeatureMaps(Mapping[str, Tensor]):
                 is neither a notebook nor IPython to show it.
         """
         explorer_view = view_with_defaults({**view, "explore": True}, session_defaults())
-        return explorer.explore(self._request(layers, model, inputs), explorer_view)
+        request = self._request(layers, model, inputs)
+        return _in_memory("show", partial(explorer.explore, request, explorer_view))
 
     def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
         """Return what `show` shows as captions and PNGs, for a page of your own.
@@ -161,7 +167,8 @@ class FeatureMaps(Mapping[str, Tensor]):
             FeatmagicError: As for `show`.
         """
         request, picture_view = self._request(layers), _picture_view(view)
-        return STILLS[picture_view.kind].pictures(request, picture_view)
+        draw_all = partial(STILLS[picture_view.kind].pictures, request, picture_view)
+        return _in_memory("draw", draw_all)
 
     def figure(self, layer: str, **view: Any) -> Figure:
         """Return the grid of one layer as a matplotlib `Figure`.
@@ -179,7 +186,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         drawing = draw(self._activation(layer), picture_view)
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
-        return mosaic_figure(drawing.mosaic, drawing.caption)
+        return _in_memory("draw", partial(mosaic_figure, drawing.mosaic, drawing.caption))
 
     def save(
         self, path: str | os.PathLike[str], *layers: str, overwrite: bool = False, **view: Any
@@ -250,7 +257,8 @@ def show_view(
     In an explorer, `inputs` can be picked, on which `model` runs again.
     """
     target = current_target(view.renderer)
-    VIEWS[view.kind].show(maps._request(layers, model, inputs), view, target)
+    request = maps._request(layers, model, inputs)
+    _in_memory("show", partial(VIEWS[view.kind].show, request, view, target))
     if layers:
         return
     for line in missing_lines(maps.missing):
@@ -271,8 +279,22 @@ def save_view(
     request = maps._request(layers)
     files = files_of(maps, path, layers, view, overwrite=overwrite)
     if holds_arrays(files[0]):
-        return save_arrays(files[0], request.activations, named=request.named)
-    return VIEWS[view.kind].save(request, view, files)
+        save = partial(save_arrays, files[0], request.activations, named=request.named)
+    else:
+        save = partial(VIEWS[view.kind].save, request, view, files)
+    return _in_memory("save", save)
+
+
+def _in_memory(what: str, action: Callable[[], T]) -> T:
+    """Do what was asked for; if memory runs out, say so in a line that says what is left."""
+
+    def refuse(reason: str) -> NoReturn:
+        raise FeatmagicError(
+            f"Can't {what} this, {reason}. The feature maps are kept: name fewer layers, or "
+            "--channels."
+        )
+
+    return unless_out_of_memory(action, refuse)
 
 
 def files_of(

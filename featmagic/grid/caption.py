@@ -142,6 +142,8 @@ def _describe_components(rgb: PCAImage) -> str:
         return "no principal component: all positions alike, or none finite"
     colors = ", ".join(("red", "green", "blue")[: rgb.count])
     words = f"{rgb.count} principal component{'s' * (rgb.count > 1)} as {colors}"
+    if rgb.approximate:
+        words += ", approximate: too many channels and positions for an exact search"
     if not rgb.kept:
         return words
     clipped = f", {rgb.clipped} clipped" if rgb.clipped else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from torch import Tensor, empty
@@ -21,6 +22,7 @@ from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
 from featmagic.render.color import NORMS, check_norm, scale_of
 from featmagic.render.viewport import Viewport, most_columns
+from featmagic.support.memory import unless_out_of_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +116,7 @@ def prepare(
     layout = layout_of(activation, view)
     key, cache = activation.key, activation.cache
     planes, order = rank(planes_of(activation.tensor, layout, view, key), view, key, cache)
-    planes, order = _first_in_a_row(planes, order, view, viewport)
+    planes, order = first_in_a_row(planes, order, view, viewport)
     step()
     rgb = pca_image(planes, key, cache, view.pca_basis) if view.reduce == "pca" else None
     if view.reduce:
@@ -136,7 +138,7 @@ def prepare(
         viewport=viewport,
         dims=view.layout or layout.dims,
         planes=planes,
-        tiling=tiling_of(planes) if rgb is None else _tiling_of_images(planes),
+        tiling=tiling_of(planes) if rgb is None else tiling_of_images(planes),
         measured=measured,
         scale=scale,
         images=images,
@@ -144,7 +146,7 @@ def prepare(
     )
 
 
-def _first_in_a_row(
+def first_in_a_row(
     planes: Planes, order: Tensor | None, view: View, viewport: Viewport | None
 ) -> tuple[Planes, Tensor | None]:
     """Drop the planes, and their places in `order`, that don't fit in the row of a sample.
@@ -238,7 +240,7 @@ def tiling_of(planes: Planes) -> Tiling:
     )
 
 
-def _tiling_of_images(planes: Planes) -> Tiling:
+def tiling_of_images(planes: Planes) -> Tiling:
     """Return how the images that stand for all planes of a row are put together: one in a row."""
     rows, _, height, width = planes.values.shape
     ncols = 1 if rows > 1 else None
@@ -265,15 +267,21 @@ def prepare_all(
     """Prepare several layers before any of them is drawn, so that errors come first.
 
     A layout applies to the layers that have as many dimensions. An option that would change no
-    layer is refused. `step` is called twice for each layer that can be drawn and once for others.
+    layer is refused. A layer for which memory runs out has no picture. `step` is called twice for
+    each layer that can be drawn and once for others.
 
     Raises:
         FeatmagicError: As for `prepare`, or an option has an effect on none of the layers.
     """
-    layers = []
+    layers: list[Prepared | Undrawable] = []
     for activation in activations:
         own_view = fitting(activation, view, len(activations))
-        layers.append(prepare(activation, own_view, viewport, step))
+        layers.append(
+            unless_out_of_memory(
+                partial(prepare, activation, own_view, viewport, step),
+                partial(Undrawable, activation),
+            )
+        )
         step()
     if drawable := [layer for layer in layers if isinstance(layer, Prepared)]:
         _check_used(drawable, view)

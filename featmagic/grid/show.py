@@ -20,6 +20,7 @@ from featmagic.render.mime_bundle import Bundle, publish
 from featmagic.render.mosaic import Mosaic, first_rows
 from featmagic.render.target import Target
 from featmagic.render.text import MosaicLines, mosaic_lines
+from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.text import wrap
 
 # Lines of a terminal's screen for what comes below a grid: an empty line, and the next prompt.
@@ -34,7 +35,13 @@ def show(request: Request, view: View, target: Target) -> None:
     """
     with closing(draw_all(request.activations, view, target.viewport)) as drawings:
         for drawing in drawings:
-            show_drawing(drawing, target, view.rows)
+            unless_out_of_memory(
+                partial(show_drawing, drawing, target, view.rows), partial(_tell_unshown, target)
+            )
+
+
+def _tell_unshown(target: Target, reason: str) -> None:
+    target.tell(f"The picture can't be shown: {reason}.")
 
 
 def pictures(request: Request, view: View) -> list[tuple[str, bytes]]:

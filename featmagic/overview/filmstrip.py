@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -30,6 +31,7 @@ from featmagic.planes.planes import planes_of
 from featmagic.recording.records import Activation
 from featmagic.render.viewport import PAGE, Viewport
 from featmagic.support.errors import FeatmagicError
+from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.progress import Progress
 
 _PAGE_BAND = Band(side=28, gap=2)
@@ -148,7 +150,8 @@ def _read_layers(
     with suppress(KeyboardInterrupt):
         with Progress(len(activations), "Overview") as progress:
             for activation in activations:
-                layers.append(_read_layer(activation, view, band, draws=draws))
+                read = partial(_read_layer, activation, view, band, draws=draws)
+                layers.append(unless_out_of_memory(read, _Layer))
                 progress.step()
         interrupted = False
     if interrupted and not layers:

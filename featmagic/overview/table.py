@@ -9,6 +9,7 @@ from featmagic.overview.filmstrip import Filmstrip, FilmstripRow
 from featmagic.overview.health import SAMPLED, Health
 from featmagic.overview.thumbnails import is_centered, maps_of
 from featmagic.recording.records import call_of, shape_of
+from featmagic.support.memory import NOT_ENOUGH
 from featmagic.support.text import format_bytes, percent, printable, sparkline
 
 
@@ -34,7 +35,8 @@ def head(filmstrip: Filmstrip) -> list[str]:
     """Return lines about all layers together, and on how to read a row."""
     rows, nbytes = filmstrip.rows, sum(row.nbytes for row in filmstrip.rows)
     lines = [f"{_layers(len(rows))} · {format_bytes(nbytes)} of activations"]
-    if not alarms(filmstrip):
+    all_read = not any(row.reason.startswith(NOT_ENOUGH) for row in rows)
+    if all_read and not alarms(filmstrip):
         lines[0] += " · no NaN, no inf"
     dying = sum(1 for row in rows if row.health and row.health.dead)
     lines[0] += f" · dead channels (of one value throughout) in {dying}" if dying else ""

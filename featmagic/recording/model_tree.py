@@ -35,19 +35,26 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         ['.', '0']
     """
     yield ROOT, model
-    yield from _below(model, "", ())
-
-
-def _below(
-    module: nn.Module, prefix: str, above: tuple[nn.Module, ...]
-) -> Iterator[tuple[str, nn.Module]]:
-    inner = unwrap(module)[-1]
-    above = (*above, inner)
-    for name, child in inner._modules.items():
-        # A child that refers back to its parent would never end.
-        if child is not None and unwrap(child)[-1] not in above:
+    inner = unwrap(model)[-1]
+    above = {id(inner)}
+    # The modules whose children are being visited: a loop, since Python limits how deep calls nest.
+    open_modules = [("", inner, iter(inner._modules.items()))]
+    while open_modules:
+        prefix, module, children = open_modules[-1]
+        for name, child in children:
+            if child is None:
+                continue
+            inner = unwrap(child)[-1]
+            if id(inner) in above:  # a child that refers back to its parent would never end
+                continue
             yield prefix + name, child
-            yield from _below(child, f"{prefix}{name}.", above)
+            if inner._modules:
+                above.add(id(inner))
+                open_modules.append((f"{prefix}{name}.", inner, iter(inner._modules.items())))
+                break
+        else:
+            open_modules.pop()
+            above.discard(id(module))
 
 
 def unwrap(module: nn.Module) -> list[nn.Module]:
@@ -103,6 +110,23 @@ def ancestors(path: str) -> list[str]:
     """Return the paths above, the nearest first and the model itself last: `a.b`, `a`, `.`."""
     parts = path.split(".") if path != ROOT else []
     return [".".join(parts[:n]) or ROOT for n in range(len(parts) - 1, -1, -1)]
+
+
+def parents_of(tree: Mapping[str, nn.Module]) -> dict[str, str]:
+    """Return the path of the module around each one of a model's tree, but the model itself.
+
+    Example:
+        >>> parents_of(dict(walk(nn.Sequential(nn.Sequential(nn.ReLU())))))
+        {'0': '.', '0.0': '0'}
+    """
+    parents: dict[str, str] = {}
+    for path in tree:
+        above = path.rpartition(".")[0]
+        while above and above not in tree:  # the name of a module may have a dot in it
+            above = above.rpartition(".")[0]
+        if path != ROOT:
+            parents[path] = above or ROOT
+    return parents
 
 
 def has_own_forward(module: nn.Module) -> bool:

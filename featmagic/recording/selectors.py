@@ -19,7 +19,13 @@ from featmagic.recording.layer_syntax import (
     split_steps,
     with_dots,
 )
-from featmagic.recording.model_tree import has_own_forward, is_torchscript, unwrap, walk
+from featmagic.recording.model_tree import (
+    has_own_forward,
+    is_torchscript,
+    parents_of,
+    unwrap,
+    walk,
+)
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
 from featmagic.support.text import printable
@@ -79,10 +85,13 @@ def select(
     tree = dict(walk(model))
     calls = defaultdict[str, list[int | None]](list)
     parts = defaultdict[str, list[str | None]](list)
-    # Without patterns: the children; a list of modules has no forward, so its items replace it.
-    for pattern in patterns or _callable_below("", tree) or [ROOT]:
+    for pattern in patterns or _callable_children(tree) or [ROOT]:
         if not isinstance(pattern, str):
             raise FeatmagicError(f"A layer is named by text, as in '0', not {pattern!r}.")
+        if pattern in tree:  # no other reading goes before this one, which needs no parsing
+            calls[pattern].append(None)
+            parts[pattern].append(None)
+            continue
         selector = parse_selector(pattern, spelled)
         paths, reading = _resolve(selector, tree)
         if not paths:
@@ -190,15 +199,20 @@ def _once(paths: list[str], tree: Mapping[str, nn.Module]) -> list[str]:
 def leaves(model: nn.Module) -> list[str]:
     """Return the paths of the modules without children, each once; of the model if it has none."""
     tree = dict(walk(model))
-    paths = [path for path in tree if path != ROOT and has_own_forward(tree[path])]
-    return _once([path for path in paths if not _direct(tree, path + ".")], tree) or [ROOT]
+    composites = {ROOT, *parents_of(tree).values()}
+    paths = [path for path in tree if path not in composites and has_own_forward(tree[path])]
+    return _once(paths, tree) or [ROOT]
 
 
-def _callable_below(prefix: str, tree: Mapping[str, nn.Module]) -> list[str]:
-    paths: list[str] = []
-    for path in _direct(tree, prefix):
-        callable_ = has_own_forward(tree[path])
-        paths += [path] if callable_ else _callable_below(path + ".", tree)
+def _callable_children(tree: Mapping[str, nn.Module]) -> list[str]:
+    """Return the model's children; the items of one that only holds others stand in its place."""
+    parents, holders, paths = parents_of(tree), {ROOT}, []
+    for path, above in parents.items():
+        if above in holders:
+            if has_own_forward(tree[path]):
+                paths.append(path)
+            else:
+                holders.add(path)
     return paths
 
 
