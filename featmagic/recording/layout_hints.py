@@ -90,7 +90,7 @@ class _Reader:
         self._children: dict[str, list[str]] = {path: [] for path in tree}
         for path in tree:
             if path != ROOT:
-                self._children[path.rpartition(".")[0] or ROOT].append(path)
+                self._children[ancestors(path, tree)[0]].append(path)
         self._axes: dict[str, tuple[FeatureAxis, ...]] = {}
         self._with_images = self._ancestors_of(self._sees_pixels)
         self._with_text = self._ancestors_of(self._embeds_words)
@@ -103,7 +103,7 @@ class _Reader:
         attention, heads = self._attention(path)
         return LayoutHint(
             says=inside or self._axes_near(path),
-            around=() if is_enough else self._axes_in(ancestors(path)[0]),
+            around=() if is_enough else self._axes_in(ancestors(path, self._tree)[0]),
             own=len(_own_axes(module)) == 1 or _reshapes(module),
             order=order,
             sure=sure,
@@ -126,18 +126,21 @@ class _Reader:
         """Return what the nearest module before it tells, or else those around it."""
         if path == ROOT or _reshapes(self._tree[path]):
             return ()
-        parent = ancestors(path)[0]
+        parent = ancestors(path, self._tree)[0]
         siblings = self._children[parent]
         before = (self._axes_in(sibling) for sibling in reversed(siblings[: siblings.index(path)]))
         return next(filter(None, before), self._axes_in(parent) or self._axes_near(parent))
 
     def _order(self, path: str) -> tuple[str, bool]:
         """Return the order of a sequence's axes, and whether it is sure."""
-        for up in (path, *ancestors(path)):
+        for up in (path, *ancestors(path, self._tree)):
             if isinstance(self._tree[up], _SEQUENCE_MODULES):
                 return ("NLC" if _batch_first(self._tree[up]) else "LNC"), True
         inside = [m for m in self._tree[path].modules() if isinstance(m, _SEQUENCE_MODULES)]
-        beside = ([self._tree[child] for child in self._children[up]] for up in ancestors(path))
+        beside = (
+            [self._tree[child] for child in self._children[up]]
+            for up in ancestors(path, self._tree)
+        )
         near = ([m for m in modules if isinstance(m, _SEQUENCE_MODULES)] for modules in beside)
         sequences = inside or next(filter(None, near), [])
         if not sequences:
@@ -148,7 +151,7 @@ class _Reader:
         """Return how the module belongs to an attention, and the number of its heads."""
         if isinstance(module := self._tree[path], nn.MultiheadAttention):
             return "torch", module.num_heads
-        for role, up in zip(("self", "inside"), (path, *ancestors(path)), strict=False):
+        for role, up in zip(("self", "inside"), (path, *ancestors(path, self._tree)), strict=False):
             module = self._tree[up]
             if _is_attention(module):
                 heads = _heads_of(module)
@@ -158,13 +161,13 @@ class _Reader:
         return ("" if heads is None else "around"), heads
 
     def _is_text(self, path: str) -> bool:
-        for up in (path, *ancestors(path)):
+        for up in (path, *ancestors(path, self._tree)):
             if up in self._with_images or up in self._with_text:
                 return up not in self._with_images
         return False
 
     def _ancestors_of(self, is_wanted: Callable[[str], bool]) -> set[str]:
-        return {up for path in filter(is_wanted, self._tree) for up in ancestors(path)}
+        return {up for path in filter(is_wanted, self._tree) for up in ancestors(path, self._tree)}
 
     def _sees_pixels(self, path: str) -> bool:
         module = self._tree[path]
@@ -172,7 +175,7 @@ class _Reader:
 
     def _embeds_words(self, path: str) -> bool:
         """Return True for an embedding, except one of relative positions in an attention."""
-        parent = self._tree[(ancestors(path) or [path])[0]]
+        parent = self._tree[(ancestors(path, self._tree) or [path])[0]]
         return isinstance(self._tree[path], nn.Embedding) and not _is_attention(parent)
 
 
