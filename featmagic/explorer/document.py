@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from featmagic.recording.records import Activation, shape_of
 from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.render.png import encode_png
 from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import printable, readable
 
 # The schema: every key of the document that the front end reads
 
@@ -41,9 +43,13 @@ class LayerFiguresText(TypedDict):
 
 
 class LayerText(LayerFiguresText):
-    """A layer; `plates` holds its planes by sample, none where `reason` says why."""
+    """A layer; `plates` holds its planes by sample, none where `reason` says why.
+
+    The `key` is harmless to show, in any front end; `code` is how Python writes the real one.
+    """
 
     key: str
+    code: str
     path: str
     call: int
     calls: int
@@ -165,8 +171,8 @@ def document(
     sizes = [(0, 0, 0) if each is None else each.values.shape for each in planes]
     plan = shares(sizes, view.max_bytes - spent)
     words += limits(sizes, plan, view.max_bytes - spent, view.max_bytes)
-    layers = []
-    for parts in zip(activations, views, samples, planes, plan, strict=True):
+    layers, names = [], _harmless([activation.key for activation in activations])
+    for parts in zip(names, activations, views, samples, planes, plan, strict=True):
         layer, file = _layer_text(*parts)
         layers.append(layer)
         files |= file
@@ -187,8 +193,23 @@ def document(
         "images": images,
         "words": words,
     }
-    keys = [activation.key for activation in activations]
-    return Document(text, files, dict(zip(keys, plan, strict=True)))
+    return Document(text, files, dict(zip(names, plan, strict=True)))
+
+
+def _harmless(keys: Sequence[str]) -> list[str]:
+    """Return each key as people read it, so that no two are the same."""
+    names: dict[str, None] = {}
+    for key in keys:
+        name = readable(key)
+        while name != key and (name in keys or name in names):
+            name += "_"
+        names[name] = None
+    return list(names)
+
+
+def _quoted(key: str) -> str:
+    """Return the key as code: what is copied from an explorer holds nothing invisible."""
+    return json.dumps(key, ensure_ascii=False) if printable(key) == key else ascii(key)
 
 
 def first_sample(activation: Activation, view: View) -> int:
@@ -254,16 +275,22 @@ NO_FIGURES: LayerFiguresText = {
 
 
 def _layer_text(
-    activation: Activation, view: View, sample: int, planes: SamplePlanes | None, share: Share
+    name: str,
+    activation: Activation,
+    view: View,
+    sample: int,
+    planes: SamplePlanes | None,
+    share: Share,
 ) -> tuple[LayerText, dict[str, bytes]]:
     """Return the text of a layer, and the file of its planes if it has a picture."""
     tensor = activation.tensor
     text: LayerText = {
-        "key": activation.key,
-        "path": activation.path,
+        "key": name,
+        "code": _quoted(activation.key),
+        "path": printable(activation.path),
         "call": activation.call,
         "calls": activation.calls,
-        "kind": activation.kind,
+        "kind": readable(activation.kind),
         "shape": shape_of(tensor),
         "dtype": str(tensor.dtype).removeprefix("torch."),
         "device": str(tensor.device),
@@ -277,7 +304,7 @@ def _layer_text(
     }
     if planes is None:
         return text, {}
-    encoded, png = encode_planes(activation.key, sample, planes, share)
+    encoded, png = encode_planes(name, sample, planes, share)
     text = {
         **text,
         "plates": {str(sample): encoded},

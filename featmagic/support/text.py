@@ -64,6 +64,20 @@ def readable(name: str, most: int = LONGEST_NAME) -> str:
     return truncate(printable(truncate(name, most)), most)
 
 
+def member_name(key: str) -> str:
+    """Return a key as the name of a member of an archive: printable, and inside of its folder.
+
+    Whoever unpacks an archive writes where its members say, and lists them in a terminal.
+
+    Example:
+        >>> member_name("a/b"), member_name("/etc/passwd"), member_name("../a")
+        ('a/b', '_/etc/passwd', '_../a')
+    """
+    name = printable(key)
+    leaves = re.match(r"[/\\]|\w:", name) or ".." in re.split(r"[/\\]", name)
+    return f"_{name}" if leaves else name
+
+
 def say(text: str) -> None:
     """Print a line; letters that the output's encoding lacks become question marks."""
     _print(printable(text))
