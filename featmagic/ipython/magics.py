@@ -31,11 +31,12 @@ class FeatMagics(Magics):  # type: ignore[misc]
         self._settings = settings
         self.watches = Watches(shell.user_ns)
 
+    @no_var_expand  # type: ignore[untyped-decorator]
     @line_magic  # type: ignore[untyped-decorator]
     def hook(self, line: str) -> None:
         """Watch layers of a model: every later cell that runs it refreshes `feature_maps`."""
         with _in_one_line("%hook"):
-            asked = parse_hook(line, self._settings.into)
+            asked = parse_hook(self._expanded(line), self._settings.into)
             if asked.model is None:
                 say(self._watched())
             elif not asked.layers:
@@ -44,10 +45,11 @@ class FeatMagics(Magics):  # type: ignore[misc]
             else:
                 say(f"Watching {self.watches.add(asked.model, asked.layers, asked.into)}")
 
+    @no_var_expand  # type: ignore[untyped-decorator]
     @line_magic  # type: ignore[untyped-decorator]
     def unhook(self, line: str) -> None:
         """Stop watching."""
-        names = parse_names(line)
+        names = parse_names(self._expanded(line))
         named = [watch for name in names for watch in self.watches.named(name)]
         for watch in (removed := named if names else list(self.watches)):
             self.watches.remove(watch.name)
@@ -100,6 +102,8 @@ class FeatMagics(Magics):  # type: ignore[misc]
 
     def _expanded(self, line: str) -> str:
         """Fill in `{name}` and `$name`, as IPython does in the line of any other magic."""
+        if not set("{}$") & set(line):  # the formatter takes the square of a word's length
+            return line
         try:
             return str(DollarFormatter().vformat(line, (), self.shell.user_ns))
         except Exception:  # as in IPython, what can't be filled in stays as it is

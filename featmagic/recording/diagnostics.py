@@ -21,9 +21,10 @@ from featmagic.recording.recorder import Recorder
 from featmagic.recording.records import Pass
 from featmagic.recording.selectors import Selection
 from featmagic.support.errors import did_you_mean
-from featmagic.support.text import printable, readable
+from featmagic.support.text import readable
 
 _ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
+_LONGEST_REASON = 2000  # letters: the message of an error of the user's may be a whole tensor
 
 
 def missing_from(recorder: Recorder) -> dict[str, str]:
@@ -55,7 +56,7 @@ def reasons(selection: Selection, last: Pass) -> dict[str, str]:
             name = path if call == 1 else f"{path}:{call}"
             if last.calls[path] < call:
                 missing[name] = _why_not_called(path, module, tree, last.calls[path], last.failed)
-    missing |= {key: printable(reason) for key, reason in last.empty.items()}
+    missing |= {key: readable(reason, _LONGEST_REASON) for key, reason in last.empty.items()}
     return dict.fromkeys(missing, _ONE_PROGRAM) if _is_one_program(selection.model) else missing
 
 

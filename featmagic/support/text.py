@@ -10,6 +10,7 @@ from itertools import accumulate
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 LONGEST_NAME = 240  # letters of a name in a text for people
+_LONGEST_MEMBER = 16_000  # letters, of up to four bytes: a zip counts the bytes of a name in two
 
 # Unicode calls these invisible (Default_Ignorable_Code_Point), and Python printable.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
@@ -39,11 +40,16 @@ def printable(text: str) -> str:
     """
     if text.isascii() and text.isprintable():  # the usual case, in less time
         return text
+    return spelled_out(text, lambda letter: letter.encode("unicode_escape").decode())
+
+
+def spelled_out(text: str, spell: Callable[[str], str]) -> str:
+    """Return the text with what `spell` returns in place of all that isn't a visible letter."""
     marks = accumulate(map(_is_mark, text), lambda before, is_mark: (before + 1) * is_mark)
     return "".join(
         letter
         if letter.isprintable() and letter not in _INVISIBLE and count <= _MOST_MARKS
-        else letter.encode("unicode_escape").decode()
+        else spell(letter)
         for letter, count in zip(text, marks, strict=True)
     )
 
@@ -71,11 +77,10 @@ def member_name(key: str) -> str:
 
     Example:
         >>> member_name("a/b"), member_name("/etc/passwd"), member_name("../a")
-        ('a/b', '_/etc/passwd', '_../a')
+        ('a/b', '_/etc/passwd', '__/a')
     """
-    name = printable(key)
-    leaves = re.match(r"[/\\]|\w:", name) or ".." in re.split(r"[/\\]", name)
-    return f"_{name}" if leaves else name
+    name = re.sub(r"(?<![^/\\])\.\.(?![^/\\])", "__", readable(key, _LONGEST_MEMBER))
+    return f"_{name}" if re.match(r"[/\\]|\w:", name) else name
 
 
 def say(text: str) -> None:

@@ -32,6 +32,7 @@ from featmagic.ipython.completion.static_lookup import (
 from featmagic.ipython.tokenizer import words_of
 from featmagic.ipython.value_types import class_of, is_maps, is_module, is_tensor
 from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import printable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -169,7 +170,8 @@ def keys_of_maps(before: str, after: str, names: Mapping[str, Any]) -> Suggestio
     if match is None or not is_maps(maps):
         return None
     quote, typed = match["quote"], match["typed"]
-    plain = filter(str.isprintable, maps)  # any other key would have to be typed as an escape
+    # Any other key would have to be typed as an escape.
+    plain = [key for key in maps if printable(key) == key]
     escaped = (re.sub(rf"([\\{quote}])", r"\\\1", key) for key in plain)
     closing = "" if after.startswith(quote) else quote
     parts = segments(escaped, typed)
