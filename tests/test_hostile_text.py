@@ -80,9 +80,7 @@ def activations_of(text):
 def ip():
     shell = Shell()
     yield shell
-    shell.ip.run_line_magic("unload_ext", "featmagic")
-    shell.ip.builtin_trap.deactivate()
-    shell.ip.history_manager.end_session()
+    shell.close()
 
 
 @pytest.fixture

@@ -235,6 +235,8 @@ def matching_keys(name: str, activations: Iterable[Activation]) -> list[str]:
     for reading in selector.readings:
         if keys := _keys_of(reading, captured):
             return keys
+    if _counts_from_the_end(selector.text):
+        return []
     matches = glob(selector.text)  # a glob may match a call or a part, too
     return [a.key for a in captured if matches(a.key)]
 
@@ -252,10 +254,16 @@ def _keys_of(reading: Reading, captured: Sequence[Activation]) -> list[str]:
         whole = [a.key for a in called if a.path == path and not reading.part]
         if keys := whole or [a.key for a in captured if a.key == key]:
             return keys
-    if reading.is_path or reading.part:
+    if reading.is_path or reading.part or _counts_from_the_end(reading.spellings[0]):
         return []
-    for pattern in reversed(candidates):  # Python's [0] goes before a glob's set of characters
-        matches = glob(pattern)
-        if keys := [a.key for a in called if matches(a.path)]:
-            return keys
+    for text in reading.spellings:
+        for pattern in (with_dots(text), text):  # Python's [0] goes before a set of characters
+            matches = glob(pattern)
+            if keys := [a.key for a in called if matches(a.path)]:
+                return keys
     return [a.key for a in called if a.kind == reading.spellings[0]]
+
+
+def _counts_from_the_end(text: str) -> bool:
+    """Return True for `layer1[-1]`: what was captured doesn't tell how many there are."""
+    return any(step.is_index and step.text.startswith("-") for step in split_steps(text))

@@ -80,7 +80,8 @@ def member_name(key: str) -> str:
         ('a/b', '_/etc/passwd', '__/a')
     """
     name = re.sub(r"(?<![^/\\])\.\.(?![^/\\])", "__", readable(key, _LONGEST_MEMBER))
-    return f"_{name}" if re.match(r"[/\\]|\w:", name) else name
+    # A drive is a letter, as may be a layer that is called twice (`f:2`).
+    return f"_{name}" if re.match(r"[/\\]|[A-Za-z]:(?!\d+(?:\[|$))", name) else name
 
 
 def say(text: str) -> None:

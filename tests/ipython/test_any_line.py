@@ -71,9 +71,16 @@ class FailingModule(nn.Module):
 
 def odd_modules():
     """A model with names that only `_modules` takes, each of a module that can be reached."""
-    model = nn.Sequential(nn.ReLU())
-    for name in ("a.b", "a[0]", "a:2", "a b", "[", "a.b.c", 7, "", ".", "'", "-x", "#", "*"):
+    model = nn.Sequential()
+    for name in ("a.b", "a[0]", "a:2", "a b", "[", "a.b.c", "", ".", "'", "-x", "#", "*"):
         model._modules[name] = nn.Sequential(nn.Tanh())
+    return model
+
+
+def numbered():
+    """A model that torch itself can't walk through: a name is a number."""
+    model = nn.Sequential(nn.ReLU())
+    model._modules[7] = nn.Tanh()
     return model
 
 
@@ -83,6 +90,7 @@ def everything():
         "net": Block(),
         "x": torch.rand(1, 1, 28, 28),
         "odd": odd_modules(),
+        "numbered": numbered(),
         "mock": Mock(spec=nn.Module),
         "magic": MagicMock(spec=nn.Sequential(nn.ReLU())),
         "raising": Raising(),
@@ -107,11 +115,7 @@ def ip():
     shell = Shell()
     shell.names.update(everything())
     yield shell.ip
-    for name in [name for name in shell.names if type(name) is not str]:
-        del shell.names[name]
-    shell.ip.run_line_magic("unload_ext", "featmagic")
-    shell.ip.builtin_trap.deactivate()
-    shell.ip.history_manager.end_session()
+    shell.close()
 
 
 def run(ip, magic, line, cell=None):
@@ -177,6 +181,8 @@ LINES = [
     "odd",
     "odd a.b",
     "odd nosuch",
+    "numbered",
+    "numbered 7",
     "nosuch",
     "ReLU",
     "model [z-a]",
@@ -237,8 +243,7 @@ def test_an_object_of_the_users_under_the_name_of_the_maps_is_never_asked(ip):
 
 
 @pytest.mark.parametrize("name", [n for n in odd_modules()._modules if n != "."])
-def test_a_module_of_any_name_is_reached_by_its_name(name):
-    shell = Shell()
+def test_a_module_of_any_name_is_reached_by_its_name(shell, name):
     model = odd_modules()
     shell.names.update(model=model, x=torch.zeros(2))
     quote = '"' if name == "'" else "'"
@@ -246,16 +251,21 @@ def test_a_module_of_any_name_is_reached_by_its_name(name):
     said = shell.run(f"%%featuremaps model {line}\nmodel(x);")
     assert "Sequential" in said
     assert hooks_on(model) == []
-    shell.ip.builtin_trap.deactivate()
-    shell.ip.history_manager.end_session()
 
 
-words = """
+def test_a_module_whose_name_is_a_number_is_listed_and_watched(shell):
+    shell.names.update(model=numbered(), x=torch.zeros(2))
+    assert "7  Tanh" in shell.run("%hook model")
+    assert "7 (2,)" in shell.run("%hook model 7\ny = model(x)\nprint(feature_maps)")
+
+
+words = r"""
 model net odd mock raising models nosuch cnn1 layer1.0 . * ** conv* [0] ['a'] :2 [1][0] Conv2d
 --into --cmap --vmin --save --channels --explore --overview --as-is --inputs -- nan inf -1 0 1e999
-' " [ ] ( ) { } $ $x {x} # , = \\ \0 \ud800 \udc80 é \u202e \u2028 \t
-""".split(" ")
-parts = st.one_of(st.sampled_from([w for word in words for w in word.split("\n") if w]), st.text())
+' " [ ] ( ) { } $ $x {x} # , = \
+"""
+hidden = ["\0", "\ud800", "\udc80", "\u202e", "\u2028", "\t", "\x1b", " "]
+parts = st.one_of(st.sampled_from([*words.split(), *hidden]), st.text())
 typed = st.lists(parts, max_size=8).flatmap(
     lambda chosen: st.sampled_from(["", " "]).map(lambda between: between.join(chosen))
 )
