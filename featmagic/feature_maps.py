@@ -25,7 +25,7 @@ from featmagic.render.figure import mosaic_figure
 from featmagic.render.target import Target, current_target
 from featmagic.support.errors import FeatmagicError, MissingMap
 from featmagic.support.memory import unless_out_of_memory
-from featmagic.support.text import printable, say
+from featmagic.support.text import readable, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,7 +108,7 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     def shapes(self) -> str:
         """Return every key with its shape, in one line."""
-        shapes = (f"{printable(key)} {shape_of(maps)}" for key, maps in self.items())
+        shapes = (f"{readable(key)} {shape_of(maps)}" for key, maps in self.items())
         return ", ".join(shapes) or "nothing captured"
 
     def _ipython_key_completions_(self) -> list[str]:
@@ -241,7 +241,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         activations = self._pass.activations
         if isinstance(key, str) and key in activations:
             return activations[key]
-        raise MissingMap(printable(why_missing(str(key), activations, self.missing)))
+        raise MissingMap(why_missing(str(key), activations, self.missing))
 
 
 def show_view(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, P
 from featmagic.render.png import encode_png
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.memory import unless_out_of_memory
+from featmagic.support.text import printable, readable
 
 # The schema: every key of the document that the front end reads
 
@@ -43,9 +45,13 @@ class LayerFiguresText(TypedDict):
 
 
 class LayerText(LayerFiguresText):
-    """A layer; `plates` holds its planes by sample, none where `reason` says why."""
+    """A layer; `plates` holds its planes by sample, none where `reason` says why.
+
+    The `key` is harmless to show, in any front end; `code` is how Python writes the real one.
+    """
 
     key: str
+    code: str
     path: str
     call: int
     calls: int
@@ -164,9 +170,9 @@ def document(
     sizes = [(0, 0, 0) if isinstance(each, str) else each.values.shape for each in planes]
     plan = shares(sizes, view.max_bytes - spent)
     words += limits(sizes, plan, view.max_bytes - spent, view.max_bytes)
-    layers = []
+    layers, names = [], _harmless([activation.key for activation in activations])
     for of_layer, read, share in zip(
-        zip(activations, views, samples, strict=True), planes, plan, strict=True
+        zip(names, activations, views, samples, strict=True), planes, plan, strict=True
     ):
         write = partial(_layer_text, *of_layer, share=share)
         layer, file = unless_out_of_memory(partial(write, read), write)
@@ -189,8 +195,23 @@ def document(
         "images": images,
         "words": words,
     }
-    keys = [activation.key for activation in activations]
-    return Document(text, files, dict(zip(keys, plan, strict=True)))
+    return Document(text, files, dict(zip(names, plan, strict=True)))
+
+
+def _harmless(keys: Sequence[str]) -> list[str]:
+    """Return each key as people read it, so that no two are the same."""
+    names: dict[str, None] = {}
+    for key in keys:
+        name = readable(key)
+        while name != key and (name in keys or name in names):
+            name += "_"
+        names[name] = None
+    return list(names)
+
+
+def _quoted(key: str) -> str:
+    """Return the key as code: what is copied from an explorer holds nothing invisible."""
+    return json.dumps(key, ensure_ascii=False) if printable(key) == key else ascii(key)
 
 
 def first_sample(activation: Activation, view: View) -> int:
@@ -264,16 +285,23 @@ NO_FIGURES: LayerFiguresText = {
 
 
 def _layer_text(
-    activation: Activation, view: View, sample: int, planes: SamplePlanes | str, *, share: Share
+    name: str,
+    activation: Activation,
+    view: View,
+    sample: int,
+    planes: SamplePlanes | str,
+    *,
+    share: Share,
 ) -> tuple[LayerText, dict[str, bytes]]:
     """Return the text of a layer, and the file of its planes; or the reason why it has none."""
     tensor = activation.tensor
     text: LayerText = {
-        "key": activation.key,
-        "path": activation.path,
+        "key": name,
+        "code": _quoted(activation.key),
+        "path": printable(activation.path),
         "call": activation.call,
         "calls": activation.calls,
-        "kind": activation.kind,
+        "kind": readable(activation.kind),
         "shape": shape_of(tensor),
         "dtype": str(tensor.dtype).removeprefix("torch."),
         "device": str(tensor.device),
@@ -287,7 +315,7 @@ def _layer_text(
     }
     if isinstance(planes, str):
         return text, {}
-    encoded, png = encode_planes(activation.key, sample, planes, share)
+    encoded, png = encode_planes(name, sample, planes, share)
     text = {
         **text,
         "plates": {str(sample): encoded},

@@ -61,7 +61,8 @@ def _sessions_of(inputs: Rerun, first: Session, maps: str) -> Callable[[int], Se
 
     def rerun(number: int) -> Session:
         run = inputs.run(number)
-        activations = [run.activations[key] for key in first.activations if key in run.activations]
+        keys = [each.key for each in first.activations.values()]
+        activations = [run.activations[key] for key in keys if key in run.activations]
         if not activations:
             raise FeatmagicError(f"Input {number} gave none of the layers anything.")
         session = open_session(activations, first.view, maps, len(inputs))

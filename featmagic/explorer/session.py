@@ -17,7 +17,6 @@ from featmagic.planes.layout import fitting
 from featmagic.planes.statistics import plane_statistics
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
-from featmagic.support.text import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +48,7 @@ class Session:
             return self.layers[key]
         near = did_you_mean(key, self.layers) if isinstance(key, str) else ""
         listed = ", ".join([*self.layers][:20]) + ", ..." * (len(self.layers) > 20)
-        message = f"The explorer has no layer {key!r}.{near} There are: {listed}."
-        raise FeatmagicError(printable(message))
+        raise FeatmagicError(f"The explorer has no layer {key!r}.{near} There are: {listed}.")
 
     def plane(self, key: str, sample: int, channel: int) -> Tensor:
         """Return one channel of one sample, `(H, W)`, on the device of the activation.
@@ -124,7 +122,8 @@ def open_session(
 ) -> Session:
     """Open a session of some activations; the arguments and errors are those of `document`."""
     shown = document(activations, view, maps=maps, inputs=inputs)
-    return Session({each.key: each for each in activations}, view, shown)
+    names = [layer["key"] for layer in shown.text["layers"]]
+    return Session(dict(zip(names, activations, strict=True)), view, shown)
 
 
 def changes(old: Document, new: Document) -> tuple[dict[str, Any], dict[str, bytes]]:

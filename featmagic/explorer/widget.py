@@ -26,6 +26,7 @@ from featmagic.support.environment import (
     running_shell,
 )
 from featmagic.support.errors import FeatmagicError, one_line
+from featmagic.support.text import readable
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -212,7 +213,7 @@ class Explorer(KernelWidget):
     def __repr__(self) -> str:
         if self._session is None:
             return "<Explorer: closed>"
-        return f"<Explorer: {len(self._session.layers)} layers, at {self.layer}>"
+        return f"<Explorer: {len(self._session.layers)} layers, at {readable(self.layer)}>"
 
     @property
     def selection(self) -> Tensor:

@@ -18,7 +18,7 @@ from featmagic.files.paths import holds_arrays, report_unsaved, write_whole
 from featmagic.options.view import GROUPS, View, spelled
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError
-from featmagic.support.text import printable, say
+from featmagic.support.text import member_name, printable, say
 
 # What safetensors can store; what NumPy can store, it is asked.
 _SAFETENSORS_DTYPES = """
@@ -117,8 +117,8 @@ def stored_names(keys: Collection[str], suffix: str) -> dict[str, str]:
     r"""Return what each key is called in the file: itself, unless the format can't hold it.
 
     Example:
-        >>> stored_names(["a/b", "a\0b"], ".npz")
-        {'a/b': 'a/b', 'a\x00b': 'a\\x00b'}
+        >>> stored_names(["a/b", "/b", "a\0b"], ".npz")
+        {'a/b': 'a/b', '/b': '_/b', 'a\x00b': 'a\\x00b'}
     """
     names: dict[str, str] = {}
     for key in keys:
@@ -130,10 +130,9 @@ def stored_names(keys: Collection[str], suffix: str) -> dict[str, str]:
 
 
 def _storable_name(key: str, suffix: str) -> str:
-    name = key.encode(errors="backslashreplace").decode()
     if suffix == ".npz":
-        return name.replace("\0", "\\x00")  # a zip's names end there
-    return "__metadata___" if name == "__metadata__" else name
+        return member_name(key)
+    return "__metadata___" if key == "__metadata__" else printable(key)
 
 
 def _storable_tensors(

@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from featmagic.support.errors import FeatmagicError, did_you_mean
-from featmagic.support.text import printable, say
+from featmagic.support.text import printable, say, spelled_out
 
 ARRAYS = (".npz", ".safetensors")
 PAGE = ".html"
@@ -163,8 +163,8 @@ def _names(file: Path, keys: Sequence[str]) -> list[str]:
 
 
 def _safe(key: str) -> str:
-    """Return the key without letters that file systems refuse."""
-    letters = (c if c.isprintable() and c not in '<>:"/\\|?*' else "_" for c in key)
+    """Return the key without letters that can't be seen or that file systems refuse."""
+    letters = ("_" if c in '<>:"/\\|?*' else c for c in spelled_out(key, lambda _: "_"))
     return "".join(letters).strip(" .") or "_"
 
 

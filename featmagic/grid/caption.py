@@ -11,7 +11,7 @@ from featmagic.planes.statistics import Statistics
 from featmagic.recording.records import Activation, call_of, shape_of
 from featmagic.render.color import Range, clipped
 from featmagic.render.viewport import GridLayout
-from featmagic.support.text import percent, printable, sparkline
+from featmagic.support.text import percent, readable, sparkline
 
 
 def caption(prepared: Prepared, color_range: Range, grid_layout: GridLayout | None) -> str:
@@ -33,8 +33,9 @@ def _parts(activation: Activation, *parts: str) -> str:
     """Join the activation's name, class, shape, dtype, device and call with further parts."""
     tensor = activation.tensor
     dtype = str(tensor.dtype).removeprefix("torch.")
-    what = f"{activation.key}  {activation.kind}  {shape_of(tensor)} {dtype} {tensor.device}"
-    return " · ".join([printable(what), *filter(None, [call_of(activation), *parts])])
+    name, kind = readable(activation.key), readable(activation.kind)
+    what = f"{name}  {kind}  {shape_of(tensor)} {dtype} {tensor.device}"
+    return " · ".join([what, *filter(None, [call_of(activation), *parts])])
 
 
 def _describe_planes(planes: Planes, dims: str) -> str:

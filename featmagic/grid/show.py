@@ -142,7 +142,7 @@ def _show_text(text: MosaicLines, target: Target, rows: int, lines: int | None) 
     """Show so many rows of tiles, or those within the lines of a screen, and return how many."""
     if lines is not None and text.fitting(lines) < text.rows:  # the hint at the rest takes some
         rows = text.fitting(lines - _hint(text.rows - 1, target).count("\n"))
-    target.tell("\n".join(text.first(rows)) + "\n" * (rows == text.rows))
+    target.tell_drawn("\n".join(text.first(rows)) + "\n" * (rows == text.rows))
     return rows
 
 

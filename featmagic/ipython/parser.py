@@ -21,7 +21,7 @@ from featmagic.support.errors import FeatmagicError, did_you_mean
 DEFAULT_NAME = "feature_maps"
 
 _NO_DEFAULTS: Mapping[str, Any] = {}
-_AMOUNT = re.compile(r"\d+\.?\d*|\.\d+")
+_AMOUNT = re.compile(r"\d+(\.\d*)?|\.\d+")
 
 
 @dataclass(frozen=True)

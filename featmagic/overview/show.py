@@ -78,6 +78,6 @@ def show_filmstrip(strip: Filmstrip, target: Target) -> None:
         words = text.removeprefix(f"{summary}\n") if target.engine else text
         publish(*renderer.bundle(filmstrip_image(strip), strip.palette, words, summary))
     elif renderer.cells is not None and viewport is not None:
-        target.tell(filmstrip_lines(strip, renderer.cells, target.colors, viewport.width))
+        target.tell_drawn(filmstrip_lines(strip, renderer.cells, target.colors, viewport.width))
     else:
         target.tell(filmstrip_text(strip))

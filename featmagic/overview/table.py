@@ -10,7 +10,7 @@ from featmagic.overview.health import SAMPLED, Health
 from featmagic.overview.thumbnails import is_centered, maps_of
 from featmagic.recording.records import call_of, shape_of
 from featmagic.support.memory import NOT_ENOUGH
-from featmagic.support.text import format_bytes, percent, printable, sparkline
+from featmagic.support.text import format_bytes, percent, readable, sparkline
 
 
 def filmstrip_text(filmstrip: Filmstrip) -> str:
@@ -72,7 +72,7 @@ def alarms(filmstrip: Filmstrip) -> list[str]:
     for what in ("NaN", "inf"):
         affected = [row for row in filmstrip.rows if row.health and what in row.health.nonfinite]
         if affected:
-            key = printable(affected[0].activation.key)
+            key = name(affected[0])
             share = f"{len(affected)} of {len(filmstrip.rows)}"
             lines.append(f"first {what}: {key} ({share} layers have it)")
     return lines
@@ -93,12 +93,12 @@ def _cells(row: FilmstripRow) -> tuple[str, ...]:
 
 def name(row: FilmstripRow) -> str:
     """Return the activation's key."""
-    return printable(row.activation.key)
+    return readable(row.activation.key)
 
 
 def kind(row: FilmstripRow) -> str:
     """Return the class of the layer's module."""
-    return printable(row.activation.kind)
+    return readable(row.activation.kind)
 
 
 def shape(row: FilmstripRow) -> str:

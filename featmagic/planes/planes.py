@@ -12,7 +12,6 @@ from featmagic.options.view import View
 from featmagic.planes.dtypes import real_rows, to_real
 from featmagic.planes.layout import Layout
 from featmagic.support.errors import FeatmagicError
-from featmagic.support.text import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +106,7 @@ def _samples(tensor: Tensor, dims: str, view: View, key: str) -> tuple[int, ...]
     try:
         return tuple(picked(view.sample, count, "sample"))
     except FeatmagicError as error:
-        raise FeatmagicError(str(error).replace("there are", f"'{printable(key)}' has")) from None
+        raise FeatmagicError(str(error).replace("there are", f"'{key}' has")) from None
 
 
 def _joined(by_sample: list[Planes]) -> Planes:

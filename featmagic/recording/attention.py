@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from featmagic.recording.model_tree import unwrap
-from featmagic.support.text import printable
+from featmagic.support.errors import text_of
 
 _FORWARD = nn.MultiheadAttention.forward
 _SIGNATURE = inspect.signature(_FORWARD)
@@ -52,7 +52,7 @@ def with_attention_weights(module: nn.Module, args: tuple[Any, ...], *rest: Any)
     try:
         return CallOutput((output[0], attention_weights(inner, args, rest[0])), asked=True)
     except Exception as error:  # such as too little memory: the user's call needs none for weights
-        reason = printable(str(error).partition("\n")[0])
+        reason = text_of(error).partition("\n")[0]
         return CallOutput(output, empty={"[1]": f"its attention weights can't be had: {reason}"})
 
 

@@ -21,9 +21,10 @@ from featmagic.recording.recorder import Recorder
 from featmagic.recording.records import Pass
 from featmagic.recording.selectors import Selection
 from featmagic.support.errors import did_you_mean
-from featmagic.support.text import printable
+from featmagic.support.text import readable
 
 _ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
+_LONGEST_REASON = 2000  # letters: the message of an error of the user's may be a whole tensor
 
 
 def missing_from(recorder: Recorder) -> dict[str, str]:
@@ -71,7 +72,7 @@ def reasons(selection: Selection, last: Pass) -> dict[str, str]:
             name = path if call == 1 else f"{path}:{call}"
             if last.calls[path] < call:
                 missing[name] = _why_not_called(path, module, tree, last.calls[path], last.failed)
-    missing |= last.empty
+    missing |= {key: readable(reason, _LONGEST_REASON) for key, reason in last.empty.items()}
     return dict.fromkeys(missing, _ONE_PROGRAM) if _is_one_program(selection.model) else missing
 
 
@@ -79,7 +80,7 @@ def _why_not_called(
     path: str, module: nn.Module, tree: dict[str, nn.Module], calls: int, failed: bool
 ) -> str:
     kind = type(unwrap(module)[-1]).__name__
-    above = [tree[up] for up in ancestors(path)]
+    above = [tree[up] for up in ancestors(path, tree)]
     if calls:
         return f"it was called {calls} time{'s' * (calls > 1)} in the last pass"
     if any(is_torchscript(m) for m in (module, *above)):
@@ -116,7 +117,7 @@ def missing_lines(missing: Mapping[str, str]) -> list[str]:
     """Say which layers gave nothing, in a line for each reason."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in missing.items():
-        by_reason.setdefault(reason, []).append(printable(name))
+        by_reason.setdefault(reason, []).append(readable(name))
     lines = []
     for reason, names in by_reason.items():
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""
@@ -149,7 +150,7 @@ def failing_layer(model: nn.Module, traceback: TracebackType | None) -> str | No
         owner = traceback.tb_frame.f_locals.get("self")
         if path := paths.get(id(owner)):
             kind = type(owner).__name__
-            layer = printable(kind if path == ROOT else f"{path} ({kind})")
+            layer = readable(kind if path == ROOT else f"{path} ({kind})")
         traceback = traceback.tb_next
     return layer
 

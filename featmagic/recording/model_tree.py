@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -47,7 +47,8 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             inner = unwrap(child)[-1]
             if id(inner) in above:  # a child that refers back to its parent would never end
                 continue
-            yield prefix + name, child
+            if (path := f"{prefix}{name}") != ROOT:  # a child may be called so, too
+                yield path, child
             if inner._modules:
                 above.add(id(inner))
                 open_modules.append((f"{prefix}{name}.", inner, iter(inner._modules.items())))
@@ -66,12 +67,13 @@ def unwrap(module: nn.Module) -> list[nn.Module]:
         True
     """
     chain = [module]
-    while (attribute := _wrapped_in(chain[-1])) is not None:
+    while (attribute := wrapped_in(chain[-1])) is not None:
         chain.append(getattr(chain[-1], attribute))
     return chain
 
 
-def _wrapped_in(module: nn.Module) -> str | None:
+def wrapped_in(module: nn.Module) -> str | None:
+    """Return the attribute that holds the model that a wrapper wraps; None for other modules."""
     kind: Any = type(module)
     return _attribute_of(kind)
 
@@ -92,7 +94,7 @@ def is_torchscript(module: nn.Module) -> bool:
 def is_compiled(module: nn.Module) -> bool:
     """Return True if a call of the module runs compiled code: `torch.compile(m)`, `m.compile()`."""
     return any(
-        _wrapped_in(m) == "_orig_mod" or getattr(m, "_compiled_call_impl", None) is not None
+        wrapped_in(m) == "_orig_mod" or getattr(m, "_compiled_call_impl", None) is not None
         for m in unwrap(module)
     )
 
@@ -103,13 +105,17 @@ def runs_compiled(path: str, tree: Mapping[str, nn.Module]) -> bool:
     The wrapper that `torch.compile(m)` makes is itself outside of what it compiles.
     """
     itself = getattr(tree[path], "_compiled_call_impl", None) is not None
-    return itself or any(is_compiled(tree[above]) for above in ancestors(path))
+    return itself or any(is_compiled(tree[above]) for above in ancestors(path, tree))
 
 
-def ancestors(path: str) -> list[str]:
-    """Return the paths above, the nearest first and the model itself last: `a.b`, `a`, `.`."""
+def ancestors(path: str, tree: Container[str]) -> list[str]:
+    """Return the paths above, the nearest first and the model itself last: `a.b`, `a`, `.`.
+
+    A name of a module may have dots, in spite of torch: what stands before them is no module.
+    """
     parts = path.split(".") if path != ROOT else []
-    return [".".join(parts[:n]) or ROOT for n in range(len(parts) - 1, -1, -1)]
+    paths = [".".join(parts[:n]) or ROOT for n in range(len(parts) - 1, -1, -1)]
+    return [above for above in paths if above in tree]
 
 
 def parents_of(tree: Mapping[str, nn.Module]) -> dict[str, str]:

@@ -284,7 +284,7 @@ def _modules_to_hook(
     is outside of what it compiles.
     """
     layers, model = selection.modules, unwrap(selection.model)
-    above = {up for path in layers for up in ancestors(path) if up != ROOT}
+    above = {up for path in layers for up in ancestors(path, tree) if up != ROOT}
     closed = {path for path in {*layers, *above} if is_torchscript(tree[path])}
     if leaves_compiled:
         closed |= {path for path in {*layers, *above} if runs_compiled(path, tree)}

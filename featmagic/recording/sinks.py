@@ -10,7 +10,7 @@ from torch import Tensor
 
 from featmagic.recording.pytree import copied, tensors_in
 from featmagic.recording.records import Activation, LayerOutput, Pass, is_in
-from featmagic.support.text import printable
+from featmagic.support.errors import text_of
 
 
 class Sink(Protocol):
@@ -63,7 +63,7 @@ class KeepLastPass:
         try:
             tensors = list(tensors_in(value.output))
         except Exception as error:  # whatever a container of the user's raises when it is read
-            empty[value.name] = f"its output can't be read: {printable(str(error))}"
+            empty[value.name] = f"its output can't be read: {text_of(error)}"
             return
         for key, reason in _missing_parts(value, [suffix for suffix, _ in tensors]):
             empty.setdefault(key, reason)
@@ -81,7 +81,7 @@ class KeepLastPass:
                 forward_pass.calls,
             )  # fmt: skip
         except Exception as error:  # such as too little memory
-            forward_pass.empty[key] = f"its output can't be copied: {printable(str(error))}"
+            forward_pass.empty[key] = f"its output can't be copied: {text_of(error)}"
 
     def pass_ended(self, forward_pass: Pass) -> None:
         """Leave the pass as it is, complete or not."""
@@ -90,7 +90,7 @@ class KeepLastPass:
 def _missing_parts(value: LayerOutput, suffixes: list[str]) -> Iterator[tuple[str, str]]:
     """Yield what the output doesn't hold, each with the reason."""
     if not suffixes:
-        yield value.name, f"it returned no tensor ({printable(type(value.output).__name__)})"
+        yield value.name, f"it returned no tensor ({type(value.output).__name__})"
     there = ", ".join(value.name + suffix for suffix in suffixes) or "no tensor"
     for part in value.layer.parts:
         if not any(is_in(suffix, part) for suffix in suffixes):

@@ -150,7 +150,7 @@ def test_sparse_quantized_strided_and_conjugate_tensors_are_saved_by_value(tmp_p
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_any_text_is_a_key(tmp_path, suffix, capsys):
-    keys = ["file", "a/b", "args", "arr_0", "/up", "あ", "<&>", "a b", "Conv", "conv", "*"]
+    keys = ["file", "a/b", "args", "arr_0", "あ", "<&>", "a b", "Conv", "conv", "*"]
     net = nn.Sequential(OrderedDict((key, Gives(torch.tensor([n]))) for n, key in enumerate(keys)))
     # Numpy takes x.npy for the key x, should both be there.
     net.x = nn.Sequential(OrderedDict(npy=Gives(torch.tensor([98])), last=Gives(torch.ones(1))))
