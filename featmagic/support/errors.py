@@ -35,6 +35,8 @@ def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> str:
         ' Did you mean cnn1?'
     """
     folded = {known_word.casefold(): known_word for known_word in reversed(list(known))}
+    if len(word) > 3 * max(map(len, folded), default=0):  # too long to be like any of them
+        return ""
     similar = difflib.get_close_matches(word.casefold(), list(folded), n=limit, cutoff=0.6)
     words = " or ".join(folded[match] for match in similar)
     return f" Did you mean {words}?" if similar else ""
