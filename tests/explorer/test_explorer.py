@@ -878,6 +878,75 @@ def test_an_input_that_the_model_cannot_take_is_said_and_nothing_changes(front):
     assert front.printed("print(ex.input, len(hooks_on(model)))") == "0 0"
 
 
+# Interrupts
+
+INTERRUPTED = """\
+import sys
+from comm import get_comm_manager
+from featmagic.explorer import show
+from featmagic.options.view import View
+from featmagic.render.target import current_target
+PARTS = tuple(f"/{name}/" for name in ("featmagic/explorer", "ipywidgets", "anywidget", "comm"))
+OPENING = ("show.py", "open.py", "opening.py", "widget.py", "cell_runs.py")
+refs, left = [], []
+
+class Interrupted:
+    \"\"\"Raises KeyboardInterrupt at the n-th step of what the explorer and its libraries do.\"\"\"
+    def __init__(self, n):
+        self.n, self.steps, self.own = n, 0, {}
+    def __call__(self, frame, event, _):
+        name = frame.f_code.co_filename
+        if not any(part in name for part in PARTS) or event == "return":
+            return None if event == "call" else self
+        if PARTS[0] in name and name.endswith(OPENING):
+            self.own.setdefault((name, frame.f_lineno), self.steps)
+        self.steps += 1
+        if self.steps - 1 == self.n:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return self
+
+def attempt(does, n=None):
+    maps = looked("cnn1", "act1")
+    refs.extend(weakref.ref(it) for it in maps.values())
+    request, trace = maps._request(()), Interrupted(n)
+    before = {*_instances}, {*get_comm_manager().comms}
+    sys.settrace(trace)
+    try:
+        does(request)
+    except KeyboardInterrupt:
+        sys.settrace(None)
+        if ({*_instances}, {*get_comm_manager().comms}) != before:
+            left.append(n)
+    finally:
+        sys.settrace(None)
+    for widget in list(_instances.values()):
+        widget.close()
+    return trace
+
+def shown(request):
+    show.show(request, View(explore=True), current_target("auto"))
+
+def returned(request):
+    show.explore(request, View(explore=True))
+"""
+
+
+@pytest.mark.parametrize("does", ["shown", "returned"])
+def test_an_explorer_whose_opening_is_interrupted_leaves_nothing(front, does):
+    front.good(INTERRUPTED)
+    front.good(
+        f"trace = attempt({does})\n"
+        "places = {*trace.own.values(), *range(0, trace.steps, trace.steps // 50)}\n"
+        f"for n in places:\n    attempt({does}, n)\n"
+    )
+    assert int(front.printed("print(len(places))")) > 100
+    assert front.printed("print(left)") == "[]"
+    assert front.printed(
+        "feature_maps = None; gc.collect(); print(sum(it() is not None for it in refs))"
+    ) == "0"  # fmt: skip
+
+
 # Elsewhere
 
 
