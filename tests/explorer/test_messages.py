@@ -225,7 +225,7 @@ def bad_question(draw):
 def malformed(draw):
     """A message that the protocol doesn't allow, and its binary parts."""
     if draw.random() < 0.05:
-        return update(channel=0, buffer_paths=[["channel"]]), [b"\0"]
+        return update(channel=0) | {"buffer_paths": draw.choice([[], [["channel"]]])}, [b"\0"]
     make = draw.choice([bad_update, bad_update, bad_envelope, bad_question])
     return make(draw), []
 
