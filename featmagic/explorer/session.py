@@ -17,6 +17,9 @@ from featmagic.planes.layout import fitting
 from featmagic.planes.statistics import plane_statistics
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.support.text import printable, truncate
+
+_LONGEST_NAME = 200  # letters of a name in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +51,9 @@ class Session:
             return self.layers[key]
         near = did_you_mean(key, self.layers) if isinstance(key, str) else ""
         listed = ", ".join([*self.layers][:20]) + ", ..." * (len(self.layers) > 20)
-        raise FeatmagicError(f"The explorer has no layer {key!r}.{near} There are: {listed}.")
+        named = truncate(repr(key), _LONGEST_NAME)
+        message = f"The explorer has no layer {named}.{near} There are: {listed}."
+        raise FeatmagicError(printable(message))
 
     def plane(self, key: str, sample: int, channel: int) -> Tensor:
         """Return one channel of one sample, `(H, W)`, on the device of the activation.
