@@ -42,7 +42,9 @@ class Shows(Protocol):
     ) -> list[Path]:
         """Return the files that `save` would write."""
 
-    def save(self, request: Request, view: View, files: Sequence[Path], /) -> list[Path]:
+    def save(
+        self, request: Request, view: View, files: Sequence[Path], /, *, overwrite: bool
+    ) -> list[Path]:
         """Write these files, and return those that were written."""
 
 
@@ -271,8 +273,8 @@ def save_view(
     request = maps._request(layers)
     files = files_of(maps, path, layers, view, overwrite=overwrite)
     if holds_arrays(files[0]):
-        return save_arrays(files[0], request.activations, named=request.named)
-    return VIEWS[view.kind].save(request, view, files)
+        return save_arrays(files[0], request.activations, named=request.named, overwrite=overwrite)
+    return VIEWS[view.kind].save(request, view, files, overwrite=overwrite)
 
 
 def files_of(
@@ -294,7 +296,7 @@ def files_for(
     path: str | os.PathLike[str], keys: Sequence[str], view: View, *, overwrite: bool
 ) -> list[Path]:
     """Return the files that would hold these keys, captured or not, if they may be written."""
-    if holds_arrays(Path(path)):
+    if holds_arrays(path):
         return target_files(path, keys, overwrite=overwrite)
     return VIEWS[view.kind].targets(path, keys, overwrite=overwrite)
 
