@@ -96,7 +96,7 @@ def _add(written: Path, path: Path) -> None:
         written.rename(path)  # refuses there
         return
     try:
-        path.hardlink_to(written)
+        os.link(written, path)
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
@@ -122,9 +122,11 @@ def _claim_and_replace(written: Path, path: Path) -> None:
 
 def _to_disk(written: Path) -> None:
     """Wait until a file is on the disk."""
+    mode = stat.S_IMODE(written.stat().st_mode)
     written.chmod(0o600)  # so that it can be opened, whatever the umask
     with written.open("r+b") as file:
         os.fsync(file.fileno())
+    written.chmod(mode)
 
 
 def _keep_attributes(written: Path, path: Path, found: os.stat_result) -> None:

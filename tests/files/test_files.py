@@ -151,7 +151,7 @@ def test_sparse_quantized_strided_and_conjugate_tensors_are_saved_by_value(tmp_p
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_any_text_is_a_key(tmp_path, suffix, capsys):
-    keys = ["file", "a/b", "args", "arr_0", "/up", "あ", "<&>", "a b", "Conv", "conv", "*"]
+    keys = ["file", "a/b", "args", "arr_0", "a/b:2", "あ", "<&>", "a b", "Conv", "conv", "*"]
     net = nn.Sequential(OrderedDict((key, Gives(torch.tensor([n]))) for n, key in enumerate(keys)))
     # Numpy takes x.npy for the key x, should both be there.
     net.x = nn.Sequential(OrderedDict(npy=Gives(torch.tensor([98])), last=Gives(torch.ones(1))))
@@ -192,8 +192,9 @@ def test_a_key_that_a_file_cannot_hold_is_spelled_out_and_that_is_said(tmp_path,
     with np.load(tmp_path / "a.npz") as arrays:
         values = {key: arrays[key].item() for key in arrays}
     assert values == {"a_b": 3, "a_x00b": 6, "_": 1}
-    said = "In .npz" not in (out := capsys.readouterr().out) and out
-    assert said == ("Keys that .npz can't hold: a\\x00b as a_b, a\\x00b as a_x00b, \\ud800 as _.\n")
+    assert capsys.readouterr().out == (
+        "Keys that .npz can't hold: a\\x00b as a_b, a\\x00b as a_x00b, \\ud800 as _.\n"
+    )
 
 
 @pytest.mark.parametrize(
