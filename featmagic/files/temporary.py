@@ -29,6 +29,7 @@ def make_temporary(folder: Path) -> Path:
     name = f".featmagic-{_host()}-{os.getpid()}-{threading.get_ident()}-{uuid4().hex}"
     made = folder / name
     made.mkdir(mode=0o700)
+    made.chmod(0o700)  # whatever the umask
     return made
 
 

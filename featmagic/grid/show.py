@@ -15,7 +15,7 @@ from featmagic.grid.draw import Drawing, draw_all
 from featmagic.options.view import View
 from featmagic.planes.dtypes import Pixels
 from featmagic.recording.records import Request
-from featmagic.render.figure import write_figure
+from featmagic.render.figure import figure_bytes
 from featmagic.render.image import mosaic_png, page_image, rows_within
 from featmagic.render.mime_bundle import Bundle, publish
 from featmagic.render.mosaic import Mosaic, first_rows
@@ -154,7 +154,6 @@ def _hint(rows: int, target: Target) -> str:
 
 
 def _write(mosaic: Mosaic, caption: str, suffix: str, path: Path) -> None:
-    if suffix.lower() == ".png":
-        path.write_bytes(mosaic_png(mosaic))
-    else:
-        write_figure(mosaic, caption, path, suffix.lower().removeprefix("."))
+    kind = suffix.lower().removeprefix(".")
+    png = kind == "png"
+    path.write_bytes(mosaic_png(mosaic) if png else figure_bytes(mosaic, caption, kind))
