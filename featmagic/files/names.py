@@ -115,7 +115,7 @@ def _member(key: str) -> str:
     if key == ".":  # the model itself: "..npy"
         return key
     letters = "".join(c if c.isprintable() and c != "\\" else "_" for c in key)
-    if re.match("[A-Za-z]:", letters) and not re.fullmatch(r"[A-Za-z]:\d+(\[[^/]*)?", letters):
+    if re.match(".:", letters) and not re.fullmatch(r".:\d+(\[[^/]*)?", letters):  # a drive
         letters = letters.replace(":", "_", 1)
     # Windows takes ".. " for "..".
     parts = ("_" if re.fullmatch("[. ]*", part) else part for part in letters.split("/"))
