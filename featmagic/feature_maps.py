@@ -190,8 +190,12 @@ class FeatureMaps(Mapping[str, Tensor]):
 
         Pictures of several layers go to a file each, `maps-cnn1.png` for `maps.png`. A page holds
         all layers, with as many samples as `max_bytes` allows, and works in any browser, offline.
-        Whole tensors (.npz, .safetensors) go to one file, by key. Files are written completely or
-        not at all.
+        Whole tensors (.npz, .safetensors) go to one file, by key; a key that isn't a safe path in
+        an .npz, as `../a`, is renamed, and that is printed.
+
+        Files are written completely or not at all, several of them one after the other once all are
+        complete. A file that is replaced keeps its mode, extended attributes and, where possible,
+        its owner; a symbolic link to a file stays. A file with several hard links is refused.
 
         Args:
             path: The file; its suffix decides what is written.
@@ -205,7 +209,8 @@ class FeatureMaps(Mapping[str, Tensor]):
 
         Raises:
             FeatmagicError: There is no such layer, option or folder, the suffix is unknown, there
-                is nothing to draw, or a file exists already.
+                is nothing to draw, a file exists already, or it can't be written. If others have
+                been written before that one, the message names them.
         """
         if holds_page(path):
             file_view = _page_view(view)
