@@ -73,6 +73,19 @@ def test_any_umask_will_do(tmp_path, umask):
     assert mode(tmp_path / "old.npz") == 0o644
 
 
+def test_what_takes_the_place_of_a_file_that_is_gone_meanwhile_is_a_new_file(tmp_path):
+    file = tmp_path / "a.png"
+    file.touch(0o600)
+    (tmp_path / "usual").touch()
+
+    def and_gone(path):
+        path.write_bytes(b"new")
+        file.unlink()
+
+    write_whole({file: and_gone}, overwrite=True)
+    assert mode(file) == mode(tmp_path / "usual")
+
+
 def test_no_right_to_run_as_somebody_else_is_handed_on(tmp_path):
     file = tmp_path / "a.png"
     file.touch()

@@ -219,11 +219,13 @@ def refuse_links():
 def race(folder, suffix, rounds, without_links=False):
     """Two processes save under the same new name at the same moment, round after round.
 
+    They wait for each other before they save, and once more when both have found the name free.
     Returns for each round what both said: "saved", or the message of the error.
     """
     import multiprocessing
 
     from featmagic import FeatmagicError
+    from featmagic.files import transaction
 
     if without_links:
         refuse_links()
@@ -232,9 +234,19 @@ def race(folder, suffix, rounds, without_links=False):
     maps_of(0).save(Path(folder) / f"warm{suffix}")  # imports what takes time
 
     def save(number, said):
-        maps = maps_of(number)
+        maps, looked, look = maps_of(number), 0, transaction.place_of
+
+        def look_and_wait(*arguments, **options):
+            nonlocal looked
+            place = look(*arguments, **options)
+            looked += 1
+            if looked == 2:  # before it writes, and before it puts what it wrote in its place
+                barrier.wait()
+            return place
+
+        transaction.place_of = look_and_wait
         for each in range(rounds):
-            file = Path(folder) / f"{each}{suffix}"
+            file, looked = Path(folder) / f"{each}{suffix}", 0
             barrier.wait()
             try:
                 maps.save(file)
