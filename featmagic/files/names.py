@@ -116,7 +116,7 @@ def _member(key: str) -> str:
         return key
     letters = "".join(c if c.isprintable() and c != "\\" else "_" for c in key)
     if re.match(".:", letters) and not re.fullmatch(r".:\d+(\[[^/]*)?", letters):  # a drive
-        letters = letters.replace(":", "_", 1)
+        letters = f"{letters[0]}_{letters[2:]}"
     # Windows takes ".. " for "..".
     parts = ("_" if re.fullmatch("[. ]*", part) else part for part in letters.split("/"))
     return _cut("/".join(parts), _LONGEST_MEMBER)
