@@ -47,7 +47,9 @@ class Shows(Protocol):
     ) -> list[Path]:
         """Return the files that `save` would write."""
 
-    def save(self, request: Request, view: View, files: Sequence[Path], /) -> list[Path]:
+    def save(
+        self, request: Request, view: View, files: Sequence[Path], /, *, overwrite: bool
+    ) -> list[Path]:
         """Write these files, and return those that were written."""
 
 
@@ -195,8 +197,12 @@ class FeatureMaps(Mapping[str, Tensor]):
 
         Pictures of several layers go to a file each, `maps-cnn1.png` for `maps.png`. A page holds
         all layers, with as many samples as `max_bytes` allows, and works in any browser, offline.
-        Whole tensors (.npz, .safetensors) go to one file, by key. Files are written completely or
-        not at all.
+        Whole tensors (.npz, .safetensors) go to one file, by key; a key that isn't a safe path in
+        an .npz, as `../a`, is renamed, and that is printed.
+
+        Files are written completely or not at all, several of them one after the other once all are
+        complete. A file that is replaced keeps its mode, extended attributes and, where possible,
+        its owner; a symbolic link to a file stays. A file with several hard links is refused.
 
         Args:
             path: The file; its suffix decides what is written.
@@ -210,7 +216,8 @@ class FeatureMaps(Mapping[str, Tensor]):
 
         Raises:
             FeatmagicError: There is no such layer, option or folder, the suffix is unknown, there
-                is nothing to draw, or a file exists already.
+                is nothing to draw, a file exists already, or it can't be written. If others have
+                been written before that one, the message names them.
         """
         if holds_page(path):
             file_view = _page_view(view)
@@ -279,9 +286,11 @@ def save_view(
     request = maps._request(layers)
     files = files_of(maps, path, layers, view, overwrite=overwrite)
     if holds_arrays(files[0]):
-        save = partial(save_arrays, files[0], request.activations, named=request.named)
+        save = partial(
+            save_arrays, files[0], request.activations, named=request.named, overwrite=overwrite
+        )
     else:
-        save = partial(VIEWS[view.kind].save, request, view, files)
+        save = partial(VIEWS[view.kind].save, request, view, files, overwrite=overwrite)
     return _in_memory("save", save)
 
 
@@ -316,7 +325,7 @@ def files_for(
     path: str | os.PathLike[str], keys: Sequence[str], view: View, *, overwrite: bool
 ) -> list[Path]:
     """Return the files that would hold these keys, captured or not, if they may be written."""
-    if holds_arrays(Path(path)):
+    if holds_arrays(path):
         return target_files(path, keys, overwrite=overwrite)
     return VIEWS[view.kind].targets(path, keys, overwrite=overwrite)
 

@@ -81,13 +81,14 @@ def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: boo
     return target_files(path, keys, overwrite=overwrite)
 
 
-def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
+def save(request: Request, view: View, files: Sequence[Path], *, overwrite: bool) -> list[Path]:
     """Write the page to the file that `targets` returned.
 
     Raises:
         FeatmagicError: A layer can't be shown as the view says, or the file can't be written.
     """
-    return save_page(files[0], request.activations, view, maps=_variable(request))
+    maps = _variable(request)
+    return save_page(files[0], request.activations, view, maps=maps, overwrite=overwrite)
 
 
 def _explorer(request: Request, view: View, opening: Opening) -> Explorer:

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from textwrap import fill
 
-from featmagic.files.paths import report_unsaved, target_files, write_whole
+from featmagic.files.paths import report_unsaved, target_files
+from featmagic.files.transaction import write_whole
 from featmagic.grid.draw import Drawing, draw_all
 from featmagic.options.view import View
 from featmagic.planes.dtypes import Pixels
 from featmagic.recording.records import Request
-from featmagic.render.figure import write_figure
+from featmagic.render.figure import figure_bytes
 from featmagic.render.image import mosaic_png, page_image, rows_within
 from featmagic.render.mime_bundle import Bundle, publish
 from featmagic.render.mosaic import Mosaic, first_rows
@@ -65,13 +66,14 @@ def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: boo
     return target_files(path, keys, overwrite=overwrite)
 
 
-def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
+def save(request: Request, view: View, files: Sequence[Path], *, overwrite: bool) -> list[Path]:
     """Write a picture for each layer that can be drawn, and return the files that were written.
 
     Args:
         request: What to draw.
         view: How to draw it.
         files: One for each layer, by `targets`.
+        overwrite: Whether existing files may be replaced.
 
     Raises:
         FeatmagicError: A layer can't be drawn as the view says, no layer can be drawn at all, or a
@@ -85,7 +87,7 @@ def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
         else:
             writers[file] = partial(_write, drawing.mosaic, drawing.caption, file.suffix)
     report_unsaved("Nothing to draw", without, refuse=request.named or not writers)
-    return write_whole(writers)
+    return write_whole(writers, overwrite=overwrite)
 
 
 def _drawings(request: Request, view: View) -> list[Drawing]:
@@ -159,7 +161,6 @@ def _hint(rows: int, target: Target) -> str:
 
 
 def _write(mosaic: Mosaic, caption: str, suffix: str, path: Path) -> None:
-    if suffix.lower() == ".png":
-        path.write_bytes(mosaic_png(mosaic))
-    else:
-        write_figure(mosaic, caption, path, suffix.lower().removeprefix("."))
+    kind = suffix.lower().removeprefix(".")
+    png = kind == "png"
+    path.write_bytes(mosaic_png(mosaic) if png else figure_bytes(mosaic, caption, kind))

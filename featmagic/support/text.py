@@ -10,7 +10,6 @@ from itertools import accumulate
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 LONGEST_NAME = 240  # letters of a name in a text for people
-_LONGEST_MEMBER = 16_000  # letters, of up to four bytes: a zip counts the bytes of a name in two
 
 # Unicode calls these invisible (Default_Ignorable_Code_Point), and Python printable.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
@@ -68,20 +67,6 @@ def readable(name: str, most: int = LONGEST_NAME) -> str:
         ('layer1.0.conv1', 240)
     """
     return truncate(printable(truncate(name, most)), most)
-
-
-def member_name(key: str) -> str:
-    """Return a key as the name of a member of an archive: printable, and inside of its folder.
-
-    Whoever unpacks an archive writes where its members say, and lists them in a terminal.
-
-    Example:
-        >>> member_name("a/b"), member_name("/etc/passwd"), member_name("../a")
-        ('a/b', '_/etc/passwd', '__/a')
-    """
-    name = re.sub(r"(?<![^/\\])\.\.(?![^/\\])", "__", readable(key, _LONGEST_MEMBER))
-    # A drive is a letter, as may be a layer that is called twice (`f:2`).
-    return f"_{name}" if re.match(r"[/\\]|[A-Za-z]:(?!\d+(?:\[|$))", name) else name
 
 
 def say(text: str) -> None:

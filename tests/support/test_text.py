@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import PureWindowsPath
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from featmagic.support.errors import FeatmagicError, did_you_mean, one_line
-from featmagic.support.text import LONGEST_NAME, member_name, printable, readable
+from featmagic.support.text import LONGEST_NAME, printable, readable
 
 anything = st.text(st.characters())
 
@@ -40,22 +36,6 @@ def test_a_readable_name_is_no_longer_than_its_limit_and_keeps_both_ends(name):
     assert shown.isprintable()
     if len(printable(name)) <= LONGEST_NAME:
         assert shown == printable(name)
-
-
-@given(st.one_of(anything, st.text("./\\:aC", max_size=12)))
-def test_a_member_stays_in_the_folder_where_an_archive_is_unpacked(key):
-    name = member_name(key)
-    assert not name.startswith(("/", "\\"))
-    assert not PureWindowsPath(name).drive or re.match(r"[A-Za-z]:\d+(\[|$)", name)
-    assert ".." not in name.replace("\\", "/").split("/")
-    assert name.isprintable()
-
-
-@pytest.mark.parametrize(
-    "key", ["layer1.0.conv1", "relu:2", "f:2[0]", "0:2", "enc['hidden']", "a/b", "あ", "a..b"]
-)
-def test_a_usual_key_is_the_name_of_its_member(key):
-    assert member_name(key) == key
 
 
 def test_a_message_keeps_both_ends_however_long_a_word_of_it_is():
