@@ -76,7 +76,9 @@ def modules_in(paths: Sequence[str], skipped: Sequence[str]) -> list[str]:
     found = [
         path.relative_to(package).as_posix()
         for each in paths
-        for path in sorted([package / each] if each.endswith(".py") else (package / each).rglob("*.py"))
+        for path in sorted(
+            [package / each] if each.endswith(".py") else (package / each).rglob("*.py")
+        )
     ]
     return [module for module in found if not any(module.startswith(each) for each in skipped)]
 
@@ -164,7 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     preload()
     record(anew=options.record)
     executions = Executions()
-    chosen = sample(modules_in(options.paths, options.skip), options.seed, options.count, options.only)
+    chosen = sample(
+        modules_in(options.paths, options.skip), options.seed, options.count, options.only
+    )
     trials = [trial_of(executions, *each, options.budget) for each in chosen]
     folder = Path(tempfile.mkdtemp(prefix="mutants-"))
     survived, done = 0, 0

@@ -249,9 +249,7 @@ def _mentions(source: str) -> dict[str, tuple[set[int], set[str]]]:
             functions = (*functions, node)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)) and not functions:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            defined = tuple(
-                n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)
-            )
+            defined = tuple(n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name))
         name = getattr(node, "id", None) or getattr(node, "attr", None)
         name = name or (node.arg if isinstance(node, ast.keyword) else None)
         if name is not None:

@@ -109,8 +109,9 @@ class _Finder:
 
     def _names_of(self, node: ast.stmt) -> tuple[str, ...]:
         if isinstance(node, ast.Assign):
-            return tuple(n.id for target in node.targets for n in ast.walk(target)
-                         if isinstance(n, ast.Name))
+            return tuple(
+                n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)
+            )
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             return (node.target.id,)
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -146,8 +147,14 @@ class _Finder:
 
     def _of_statement(self, node: ast.stmt) -> Iterator[Mutant]:
         if isinstance(node, ast.Return) and node.value is not None:
-            empty = {ast.List: "[]", ast.ListComp: "[]", ast.Dict: "{}", ast.DictComp: "{}",
-                     ast.Tuple: "()", ast.JoinedStr: '""'}
+            empty = {
+                ast.List: "[]",
+                ast.ListComp: "[]",
+                ast.Dict: "{}",
+                ast.DictComp: "{}",
+                ast.Tuple: "()",
+                ast.JoinedStr: '""',
+            }
             yield self._replace(node.value, empty.get(type(node.value), "None"))
         if self._functions and self._is_removable(node):
             yield self._replace(node, "pass")
@@ -214,7 +221,11 @@ class _Finder:
             end = self._end(called)
             yield self._mutant(called, end - len(name), end, FUNCTIONS[name])
         args = node.args[:2]
-        if len(args) == 2 and name != "isinstance" and not any(isinstance(arg, ast.Starred) for arg in args):
+        if (
+            len(args) == 2
+            and name != "isinstance"
+            and not any(isinstance(arg, ast.Starred) for arg in args)
+        ):
             first, second = args
             between = self._code[self._end(first) : self._start(second)].decode()
             swapped = self._text(second) + between + self._text(first)

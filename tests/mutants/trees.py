@@ -46,9 +46,7 @@ def preload() -> None:
             continue
 
 
-def run_pytest(
-    tree: Path, args: Sequence[str], plugin: Any, log: Path, timeout: float
-) -> int:
+def run_pytest(tree: Path, args: Sequence[str], plugin: Any, log: Path, timeout: float) -> int:
     """Run pytest in a copy of the tree, in a forked process; return its status or `HUNG`."""
     process = os.fork()
     if process == 0:

@@ -611,3 +611,22 @@ def test_a_memory_is_gone_with_its_layer():
     assert len(_CACHES) == before + 1
     del layer
     assert len(_CACHES) == before
+
+
+def test_tokens_as_many_as_samples_are_said_to_be_assumed():
+    """Beside torch's encoder, which has the length first here, only sizes could tell the axes."""
+
+    class Encoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.embed = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 8)
+            self.attention = nn.MultiheadAttention(8, 2)
+
+        def forward(self, x):
+            tokens = self.embed(self.conv(x).flatten(2).permute(2, 0, 1))
+            return self.attention(tokens, tokens, tokens)[0]
+
+    doubt = ("LNC assumed, NLC would fit too",)
+    for samples, words in ((2, ()), (4, doubt)):  # of 4 tokens each
+        axes = axes_in(Encoder(), torch.rand(samples, 3, 8, 8))["embed"]
+        assert (axes.dims, axes.words) == ("LNC", words)

@@ -607,3 +607,41 @@ def test_buffers_without_a_version_are_looked_past():
 
 def test_a_model_that_sees_no_image_has_none():
     assert fields_of(nn.Sequential(nn.Linear(3, 3)), torch.rand(2, 3)) == {"0": None}
+
+
+@pytest.mark.parametrize(
+    ("size", "field"),
+    [
+        ((8, 8), ReceptiveField((4, 4), (4, 4))),
+        ((8, 7), None),
+        ((7, 8), None),
+        ((8, 6), ReceptiveField((4, 3), (4, 3))),
+    ],
+)
+def test_adaptive_pooling_has_a_field_where_its_windows_are_all_alike(size, field):
+    pooled = fields_of(nn.Sequential(nn.AdaptiveAvgPool2d(2)), torch.rand(1, 1, *size))["0"]
+    assert pooled == field
+
+
+def test_maps_of_one_place_can_be_joined_whatever_their_steps():
+    class Joined(nn.Module):
+        """Two branches that come down to a single place by different steps."""
+
+        def __init__(self):
+            super().__init__()
+            self.coarse, self.fine = nn.Conv2d(1, 2, 4, 4), nn.Conv2d(1, 2, 2, 2)
+            self.last, self.joined = nn.Conv2d(2, 2, 2, 2), nn.Identity()
+
+        def forward(self, x):
+            return self.joined(torch.cat([self.coarse(x), self.last(self.fine(x))], 1))
+
+    class Uneven(Joined):
+        def forward(self, x):
+            return self.joined(torch.cat([self.coarse(x), self.fine(x[..., :2, :2])], 1))
+
+    x = torch.rand(1, 1, 4, 4)
+    assert fields_of(Joined(), x, "joined")["joined"] == ReceptiveField((4, 4), (0, 0))
+    first, second = ReceptiveField((4, 4), (4, 4)), ReceptiveField((2, 2), (2, 2), (1, 0))
+    assert union([first, second], (1, 1)) == ReceptiveField((4, 4), (0, 0))
+    assert union([first, second], (1, 2)) is None
+    assert union([first, second], (2, 1)) is None

@@ -305,3 +305,13 @@ def test_the_models_own_spelling_means_the_model_even_if_a_layer_is_spelled_so()
     model.net = nn.ModuleList([nn.Tanh()])
     assert list(select(model, ["net[0]"], spelled="net[0]").modules) == ["."]
     assert list(select(model, ["net[0]"], spelled="model").modules) == ["net.0"]
+
+
+def test_a_glob_passes_over_what_cannot_be_called():
+    model = nn.Module()
+    model.blocks = nn.ModuleList([nn.Sequential(nn.ReLU()), nn.Tanh()])
+    model.heads = nn.ModuleDict({"a": nn.ReLU()})
+    assert paths(model, "blocks*") == ["blocks.0", "blocks.0.0", "blocks.1"]
+    assert paths(model, "*") == ["blocks.0", "blocks.0.0", "blocks.1", "heads.a"]
+    with pytest.raises(FeatmagicError, match="has no layer 'head.'"):
+        select(model, ["head?"])
