@@ -10,16 +10,15 @@ import difflib
 import multiprocessing
 import random
 import re
-import shutil
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mutants.executions import PACKAGE, Executions, Test, record
-from mutants.operators import Mutant, mutants_of
+from mutants.operators import Mutant, is_another_program, mutants_of
 from mutants.trees import HUNG, ROOT, copy_tree, preload, run_pytest
 
 FOLDERS = ("recording", "planes", "options", "grid", "render", "ipython")
@@ -58,17 +57,13 @@ class Chosen:
         items[:] = sorted((item for item in items if place(item) is not None), key=place)
 
 
-def sample(modules: Sequence[str], seed: int, count: int, spec: str | None) -> list:
+def sample(modules: Sequence[str], seed: int, count: int) -> list[tuple[str, Mutant]]:
     """Return so many mutants of the modules, chosen by the seed."""
-    every = [
-        (module, mutant)
-        for module in modules
-        for mutant in mutants_of((ROOT / PACKAGE / module).read_text("utf-8"))
-    ]
-    if spec is not None:
-        module, _, line = spec.partition(":")
-        return [each for each in every if each[0] == module and line in ("", str(each[1].line))]
-    return random.Random(seed).sample(every, min(count, len(every)))
+    sources = {module: (ROOT / PACKAGE / module).read_text("utf-8") for module in modules}
+    every = [(module, mutant) for module in modules for mutant in mutants_of(sources[module])]
+    random.Random(seed).shuffle(every)
+    others = (each for each in every if is_another_program(sources[each[0]], each[1]))
+    return list(islice(others, count))
 
 
 def modules_in(paths: Sequence[str], skipped: Sequence[str]) -> list[str]:
@@ -158,7 +153,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--budget", type=float, default=60, help="seconds of tests each (60)")
     parser.add_argument("--record", action="store_true", help="record anew what tests execute")
     parser.add_argument("--skip", nargs="*", default=[], help="modules that stay as they are")
-    parser.add_argument("--only", help="all mutants of MODULE or MODULE:LINE")
     parser.add_argument("--verbose", action="store_true", help="show what noticed each mutant")
     parser.add_argument("paths", nargs="*", default=FOLDERS, help="folders or modules to mutate")
     options = parser.parse_args(arguments)
@@ -166,26 +160,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     preload()
     record(anew=options.record)
     executions = Executions()
-    chosen = sample(
-        modules_in(options.paths, options.skip), options.seed, options.count, options.only
-    )
+    chosen = sample(modules_in(options.paths, options.skip), options.seed, options.count)
     trials = [trial_of(executions, *each, options.budget) for each in chosen]
-    folder = Path(tempfile.mkdtemp(prefix="mutants-"))
-    survived, done = 0, 0
-    try:
-        with multiprocessing.get_context("fork").Pool(options.jobs, _begin, (folder,)) as pool:
-            for done, outcome in enumerate(pool.imap_unordered(_try, trials), 1):
-                place = f"{PACKAGE}/{outcome.trial.module}:{outcome.trial.mutant.line}"
-                if not outcome.by:
-                    survived += 1
-                    print(f"survived {place} ({outcome.tried} tests)\n{diff_of(outcome.trial)}")
-                elif options.verbose:
-                    print(f"noticed {place} by {outcome.by}\n{diff_of(outcome.trial)}")
-                sys.stdout.flush()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if done:
-            print(f"{done - survived} of {done} mutants were noticed: {1 - survived / done:.0%}")
+    outcomes = []
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        pool = multiprocessing.get_context("fork").Pool(options.jobs, _begin, (Path(folder),))
+        with pool:
+            for outcome in pool.imap_unordered(_try, trials):
+                outcomes.append(outcome)
+                if options.verbose or not outcome.by:
+                    print(described(outcome), flush=True)
+    noticed = sum(bool(outcome.by) for outcome in outcomes)
+    print(f"{noticed} of {len(outcomes)} mutants were noticed: {noticed / len(outcomes):.0%}")
+
+
+def described(outcome: Outcome) -> str:
+    """Return where the mutant is, what noticed it, and the lines that it changes."""
+    trial = outcome.trial
+    place = f"{PACKAGE}/{trial.module}:{trial.mutant.line}"
+    end = f"noticed by {outcome.by}" if outcome.by else f"survived {outcome.tried} tests"
+    return f"{place}: {end}\n{diff_of(trial)}"
 
 
 if __name__ == "__main__":

@@ -71,17 +71,17 @@ class Mutant:
 
 
 def mutants_of(source: str) -> list[Mutant]:
-    """Return every mutant of a module that is another program, in the order of its lines."""
-    tree = ast.parse(source)
-    original, found = ast.dump(tree), {}
-    for mutant in _Finder(source).of(tree):
-        try:
-            mutated = ast.dump(ast.parse(mutant.apply(source)))
-        except SyntaxError:
-            continue
-        if mutated != original:
-            found.setdefault(mutated, mutant)
-    return sorted(found.values(), key=lambda mutant: (mutant.start, mutant.end, mutant.text))
+    """Return the mutants of a module, in the order of its lines."""
+    found = dict.fromkeys(_Finder(source).of(ast.parse(source)))
+    return sorted(found, key=lambda mutant: (mutant.start, mutant.end, mutant.text))
+
+
+def is_another_program(source: str, mutant: Mutant) -> bool:
+    """Return True if the mutated source is valid, and means something else."""
+    try:
+        return ast.dump(ast.parse(mutant.apply(source))) != ast.dump(ast.parse(source))
+    except SyntaxError:
+        return False
 
 
 class _Finder:

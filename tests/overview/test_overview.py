@@ -583,7 +583,8 @@ def test_recurrent_states_have_0_in_the_middle_even_if_all_have_one_sign():
     film = filmstrip([recurrent, other], View(overview=True, layout="NLC"))
     for row, start in zip(film.rows, (HALF, 0), strict=True):
         levels = row.tiles.astype(int) - start
-        assert (levels.min() >= 0) and (levels.max() < HALF)
+        assert levels.min() >= 0
+        assert levels.max() < HALF
     least = float(values.min() / values.max())
     assert film.rows[0].tiles.min() == pytest.approx(HALF + (1 + least) / 2 * HALF, abs=1)
     assert film.rows[1].tiles.min() == 0

@@ -1,4 +1,4 @@
-"""Half blocks: what a cell of two values, gaps and marks looks like, read as a terminal reads it."""
+"""Half blocks: what a cell of two values, gaps or marks looks like, as a terminal reads it."""
 
 from __future__ import annotations
 
