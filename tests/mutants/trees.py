@@ -1,4 +1,4 @@
-"""Copies of the working tree, and pytest in a process of its own there."""
+"""Copies of the working tree, and work in processes of its own there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,42 +46,47 @@ def preload() -> None:
             continue
 
 
-def run_pytest(tree: Path, args: Sequence[str], plugin: Any, log: Path, timeout: float) -> int:
-    """Run pytest in a copy of the tree, in a forked process; return its status or `HUNG`."""
+def run_apart(work: Callable[[], int], timeout: float) -> int:
+    """Do some work in a forked process of its own group; return its status or `HUNG`."""
     process = os.fork()
     if process == 0:
-        _become_pytest(tree, args, plugin, log)
+        status = 70
+        try:
+            os.setsid()
+            status = work()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         ended, status = os.waitpid(process, os.WNOHANG)
         if ended:
-            _kill(process)  # what the tests left running
+            _kill(process)  # what the work left running
             return os.waitstatus_to_exitcode(status)
-        time.sleep(0.05)
+        time.sleep(0.02)
     _kill(process)
     os.waitpid(process, 0)
     return HUNG
 
 
-def _become_pytest(tree: Path, args: Sequence[str], plugin: Any, log: Path) -> None:
-    status = 70
-    try:
-        os.setsid()
+def run_pytest(tree: Path, args: Sequence[str], plugin: Any, log: Path, timeout: float) -> int:
+    """Run pytest in a copy of the tree, in a forked process; return its status or `HUNG`."""
+
+    def work() -> int:
         with log.open("wb") as output:
             for stream in (1, 2):
                 os.dup2(output.fileno(), stream)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.chdir(tree)
         os.environ["PYTHONPATH"] = str(tree)
-        sys.path[:] = [str(tree), *(p for p in sys.path if p not in (str(ROOT), ""))]
+        sys.path[:] = [str(tree), *(path for path in sys.path if path not in (str(ROOT), ""))]
         import pytest
 
         options = ["-q", "-p", "no:cacheprovider", "--assert=plain", "--tb=line"]
-        status = int(pytest.main([*options, *args], plugins=[plugin]))
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        return int(pytest.main([*options, *args], plugins=[plugin]))
+
+    return run_apart(work, timeout)
 
 
 def _kill(group: int) -> None:

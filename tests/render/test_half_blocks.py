@@ -119,3 +119,49 @@ def test_of_256_colors_each_value_has_the_nearest():
     for index, code in enumerate(codes):
         distances = ((every - np.array(rgb(index))) ** 2).sum(1)
         assert distances[int(code) - 16] == distances.min()
+
+
+def test_each_pixel_of_an_rgb_tile_has_its_own_color():
+    pixels = torch.randint(0, 256, (1, 4, 3, 3)).byte()
+    mosaic = tile(pixels, ("",), palette("viridis"), GridLayout(1, 1, 1))
+    cells = HalfBlockCells(mosaic, TRUECOLOR)
+    rows = cells.pixels[0][:, 0].tolist()
+    for upper in (0, 2):
+        letters = read(cells.line([rows[upper]], [rows[upper + 1]]))
+        colors = [halves(*letter) for letter in letters]
+        above, below = (
+            [tuple(color) for color in pixels[0, row].tolist()] for row in (upper, upper + 1)
+        )
+        assert colors == list(zip(above, below, strict=True))
+
+
+def test_an_image_beside_the_tiles_has_colors_of_its_own():
+    cells = cells_of()
+    image = np.random.default_rng(0).integers(0, 256, (2, 5, 3), np.uint8)
+    indices = cells.picture(image)
+    assert indices.shape == (2, 5)
+    letters = read(cells.line([indices[0].tolist()], [indices[1].tolist()]))
+    above, below = ([tuple(color) for color in row] for row in image.tolist())
+    assert [halves(*each) for each in letters] == list(zip(above, below, strict=True))
+    again = cells.picture(image[:, :1])  # colors of the first stay as they are
+    assert read(cells.run([int(again[0, 0])]))[0][1] == tuple(image[0, 0].tolist())
+    assert halves(*read(cells.line([[int(indices[0, 0])]], [[3]]))[0]) == (
+        tuple(image[0, 0].tolist()),
+        rgb(3),
+    )
+
+
+def test_text_on_a_color_is_black_or_white_whichever_stands_out_more():
+    """By the contrast of WCAG, with its formula for the luminance of a color."""
+
+    def luminance(color):
+        parts = np.array(color) / 255
+        return (parts**2.2) @ np.array([0.2126, 0.7152, 0.0722])
+
+    cells = cells_of()
+    for other in range(0, 248):
+        ((_, color, ground),) = read(cells.line([[NAN]], [[other]]))
+        light = luminance(ground)
+        contrasts = {(255,) * 3: 1.05 / (light + 0.05), (0,) * 3: (light + 0.05) / 0.05}
+        best, worse = max(contrasts.values()), min(contrasts.values())
+        assert contrasts[color] == best or best / worse < 1.01
