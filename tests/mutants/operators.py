@@ -41,6 +41,8 @@ FUNCTIONS = {
     )
     for name, other in (pair, pair[::-1])
 }
+# Functions to which the order of two arguments means nothing, or that fail at once.
+SYMMETRIC = {"isinstance", "issubclass", "min", "max", "minimum", "maximum", "gcd", "isclose"}
 # Arguments that only guard against mistakes of ours, or that only cost time.
 IDLE_ARGUMENTS = {"strict", "maxsize", "frozen", "kw_only", "eq", "repr", "stacklevel"}
 
@@ -223,7 +225,7 @@ class _Finder:
         args = node.args[:2]
         if (
             len(args) == 2
-            and name != "isinstance"
+            and name not in SYMMETRIC
             and not any(isinstance(arg, ast.Starred) for arg in args)
         ):
             first, second = args
