@@ -8,6 +8,7 @@ import copy
 import gc
 import io
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -398,6 +399,35 @@ def test_tracing_while_watching_records_nothing_of_ours(model, x):
     with featmagic.capture(model, "cnn1"):
         traced = torch.jit.trace(model, x)
     assert "aten::clone" not in str(traced.inlined_graph)
+
+
+def steps_of(graph):
+    """Return what a traced graph does, node for node, and what each node is made of."""
+    made = [str(node).strip() for node in graph.nodes()]
+    return [re.sub(r"\.___torch_mangle_\d+", "", node) for node in made]  # counts traces
+
+
+@pytest.mark.parametrize(("layers", "as_is"), [(("cnn1",), True), (("act1", "fc2", "."), False)])
+def test_a_trace_made_inside_a_capture_is_that_made_without_one(model, x, layers, as_is):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    model.eval().requires_grad_(False)
+    makers = (
+        lambda: steps_of(torch.jit.trace(model, x).inlined_graph),
+        lambda: str(make_fx(model)(x).graph).splitlines(),
+        lambda: str(torch.fx.symbolic_trace(model).graph).splitlines(),
+    )
+    for make in makers:
+        plain = make()
+        assert len(plain) > 7
+        with featmagic.capture(model, *layers, as_is=as_is) as maps:
+            first = make()
+            y = model(x)
+            again = make()
+        assert first == again == plain
+        for key in layers:
+            assert maps[key].shape
+        assert torch.equal(maps["."] if "." in layers else model(x), y)
 
 
 def test_threads_that_run_the_model_do_not_mix_their_passes(model):

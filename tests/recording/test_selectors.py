@@ -381,3 +381,13 @@ def test_a_name_with_dots_is_reached_and_what_is_above_it_is_the_module_that_hol
         y = model(torch.ones(2))
     assert list(maps) == ["a.b.0", "a.b"]
     assert (maps["a.b.0"] == y).all()
+
+
+def test_a_glob_passes_over_what_cannot_be_called():
+    model = nn.Module()
+    model.blocks = nn.ModuleList([nn.Sequential(nn.ReLU()), nn.Tanh()])
+    model.heads = nn.ModuleDict({"a": nn.ReLU()})
+    assert paths(model, "blocks*") == ["blocks.0", "blocks.0.0", "blocks.1"]
+    assert paths(model, "*") == ["blocks.0", "blocks.0.0", "blocks.1", "heads.a"]
+    with pytest.raises(FeatmagicError, match=r"has no layer 'head\?'"):
+        select(model, ["head?"])
