@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import io
 import os
 import pickle
@@ -123,7 +124,7 @@ class World:
 
     def __init__(self, kind, *, dynamo):
         if dynamo:  # its stance and its callbacks are only touched where it is loaded
-            import torch._dynamo
+            importlib.import_module("torch._dynamo")
 
         self._kind = kind
         self._shell = Shell()

@@ -122,12 +122,11 @@ def places(program):
 
     _trace(program, call)
     once = set(first.values())
-    wanted = [
+    return [
         Place(*key, nth, silent[key])
         for key, nth in order
         if (nth in (1, seen[key]) if key[0].startswith(_LIFE) else key in once and nth == 1)
     ]
-    return wanted
 
 
 def interrupted(program, place, way):
