@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import queue
 import threading
+from functools import partial
 
 import pytest
 import torch
@@ -163,18 +164,19 @@ def test_tasks_that_are_cancelled_while_they_look_leave_nothing(end):
         with featmagic.capture(model, "0"):
             await asyncio.sleep(3600)
 
-    async def run(order):
-        models = Models()
+    async def run(order, models):
         tasks = [asyncio.create_task(task(model)) for model in models.of]
         await asyncio.sleep(0)
         if end == "left":
             for number in order:
                 tasks[number].cancel()
                 await asyncio.gather(tasks[number], return_exceptions=True)
-        return models  # asyncio.run cancels whatever is still there
+        # asyncio.run cancels whatever is still there
 
     for order in itertools.permutations(range(3)):
-        asyncio.run(run(order)).check_end(order)
+        models = Models()
+        asyncio.run(run(order, models))
+        models.check_end(order)
 
 
 class Worker:
@@ -213,7 +215,7 @@ def test_threads_that_look_may_begin_and_end_in_any_order():
             look = int(step[1])
             if step[0] == "+":
                 running[look] = look_at(models.of[look])
-                workers[look].do(lambda look=look: next(running[look]))
+                workers[look].do(partial(next, running[look]))
             else:
                 workers[look].do(running.pop(look).close)
             models.step(step)
