@@ -217,34 +217,6 @@ def test_layers_in_a_thread_that_lives_on_are_captured():
             assert torch.equal(maps["layer"], y)
 
 
-class Replica(nn.Module):
-    """The way in which DataParallel runs a model, without a GPU."""
-
-    def __init__(self, module):
-        super().__init__()
-        self.module = module
-
-    def forward(self, x):
-        parts = x.chunk(2)
-        replicas = [self.module, self.module]
-        outputs = nn.parallel.parallel_apply(replicas, [(part,) for part in parts], devices=None)
-        return torch.cat(outputs)
-
-
-def test_parts_of_a_batch_that_run_in_threads_are_all_captured():
-    inner = nn.Sequential(nn.Linear(4, 4), nn.Tanh())
-    model, before = Replica(inner), None
-    before = Before(model)
-    for x in inputs_of(1, 30):
-        with featmagic.capture(model, "module.0") as maps:
-            model(x)
-        assert list(maps) == ["module.0", "module.0:2"]
-        with torch.no_grad():
-            values = [inner[0](part).tolist() for part in x.chunk(2)]
-        assert sorted(value.tolist() for value in maps.values()) == sorted(values)
-    assert before.left() == {}
-
-
 def test_data_parallel_gives_the_values_of_its_own_input():
     inner = network()
     wrapped = nn.DataParallel(inner)
