@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-
 from torch import nn
 
 from featmagic.feature_maps import FeatureMaps
-from featmagic.recording.diagnostics import missing_from, moved_line
-from featmagic.recording.eval_mode import looking
+from featmagic.recording.diagnostics import missing_from, report_lines
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
 from featmagic.recording.sinks import KeepLastPass
+from featmagic.support.interrupts import Block
 from featmagic.support.text import say
 
 
-@contextmanager
-def capture(
-    model: nn.Module, *layers: str, as_is: bool = False, fields: bool = False
-) -> Iterator[FeatureMaps]:
+def capture(model: nn.Module, *layers: str, as_is: bool = False, fields: bool = False) -> Capture:
     """Record what layers return while the block runs; your model is left unchanged.
 
     The block runs with the model in eval mode and without gradients. After it, every submodule's
@@ -35,8 +29,9 @@ def capture(
         fields: Compute the receptive fields of the layers, for an explorer to show. A pass takes a
             little longer. Has no effect with `as_is`.
 
-    Yields:
-        `FeatureMaps`, which fill up as the model runs; only the last pass is kept.
+    Returns:
+        What `with` takes; it binds `FeatureMaps`, which fill up as the model runs. Only the last
+        pass is kept, of those that the thread or task of the block runs.
 
     Raises:
         FeatmagicError: There is no such layer, or the model isn't an `nn.Module`.
@@ -52,12 +47,27 @@ def capture(
     maps = FeatureMaps()
     sink = KeepLastPass(maps.begin)
     recorder = Recorder(select(model, layers), sink, as_is=as_is, follow=fields)
-    with nullcontext() if as_is else looking(model):
-        try:
-            with recorder:
-                yield maps
-        finally:
-            recorder.detach()  # an interrupt may have cut the first time short
-            maps.missing = missing_from(recorder)
-    if recorder.moved:
-        say(moved_line(recorder))
+    return Capture(recorder, maps)
+
+
+class Capture(Block[FeatureMaps]):
+    """The block of a `capture`: hooks and eval mode are on while it runs."""
+
+    def __init__(self, recorder: Recorder, maps: FeatureMaps) -> None:
+        self._recorder, self._maps = recorder, maps
+
+    def open(self) -> FeatureMaps:
+        """Put the hooks on."""
+        self._recorder.attach(self.end)
+        return self._maps
+
+    def close(self) -> None:
+        """Take the hooks off, and note what is missing."""
+        self._recorder.detach()
+        self._maps.missing = missing_from(self._recorder)
+
+    def report(self, error: BaseException | None) -> None:
+        """Say what was moved, and who else ran the model."""
+        if error is None:
+            for line in report_lines(self._recorder):
+                say(line)

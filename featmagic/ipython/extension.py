@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from featmagic.ipython import ipyparallel
@@ -18,18 +19,25 @@ from featmagic.ipython.config import settings_of
 from featmagic.ipython.magics import FeatMagics
 from featmagic.options.defaults import provide_defaults, withdraw_defaults
 from featmagic.support.environment import EXTENSION, is_engine
+from featmagic.support.interrupts import uninterrupted
 
 
 def load(shell: Any) -> None:
     """Add featmagic to an IPython shell."""
     unload(shell)
-    Extension(shell).load()
+    extension = Extension(shell)
+    try:
+        uninterrupted(extension.load)
+    except BaseException:
+        extension.unload()
+        raise
 
 
 def unload(shell: Any) -> None:
     """Remove featmagic from an IPython shell, if it is loaded there."""
-    if hasattr(shell, EXTENSION):
-        getattr(shell, EXTENSION).unload()
+    extension = vars(shell).get(EXTENSION)
+    if extension is not None:
+        uninterrupted(extension.unload)
 
 
 class Extension:
@@ -47,36 +55,39 @@ class Extension:
     def load(self) -> None:
         """Add magics, transformers, events, completion and settings."""
         shell = self._shell
+        setattr(shell, EXTENSION, self)  # first, so that `unload` finds what was added
         shell.register_magics(self._magics)
-        shell.configurables.append(self.settings)
-        shell.input_transformers_cleanup.extend(self._transformers)
-        shell.input_transformer_manager.token_transformers.append(MisplacedMagic)
-        shell.ast_transformers.append(self._wrap)
-        shell.events.register("pre_execute", self._magics.watches.begin_cell)
-        shell.events.register("post_execute", self._end_cell)
+        for items, item in self._entries():
+            items.append(item)
         if is_engine(shell):
             ipyparallel.begin()
-        self._completion.load()
         provide_defaults(self.settings.view)
-        setattr(shell, EXTENSION, self)
 
     def unload(self) -> None:
-        """Remove everything that `load` added, and every hook."""
+        """Remove everything that `load` added, and every hook; may be called in any state."""
         shell = self._shell
-        self._magics.watches.close_all()
-        self._completion.unload()
+        self._magics.watches.close()
         withdraw_defaults(self.settings.view)
-        shell.events.unregister("pre_execute", self._magics.watches.begin_cell)
-        shell.events.unregister("post_execute", self._end_cell)
-        for transformer in self._transformers:
-            shell.input_transformers_cleanup.remove(transformer)
-        shell.input_transformer_manager.token_transformers.remove(MisplacedMagic)
-        if self._wrap in shell.ast_transformers:  # IPython drops one that raised
-            shell.ast_transformers.remove(self._wrap)
+        for items, item in self._entries():
+            while item in items:  # IPython drops a transformer that raised, and users may, too
+                items.remove(item)
         self._unregister_magics()
         if is_engine(shell):
             ipyparallel.end()
-        delattr(shell, EXTENSION)
+        vars(shell).pop(EXTENSION, None)
+
+    def _entries(self) -> Iterator[tuple[list[Any], Any]]:
+        """Yield the lists of IPython's in which featmagic stands, each with what stands there."""
+        shell = self._shell
+        events, transformers = shell.events.callbacks, shell.input_transformers_cleanup
+        yield shell.configurables, self.settings
+        for transformer in self._transformers:
+            yield transformers, transformer
+        yield shell.input_transformer_manager.token_transformers, MisplacedMagic
+        yield shell.ast_transformers, self._wrap
+        yield events["pre_execute"], self._magics.watches.begin_cell
+        yield events["post_execute"], self._end_cell
+        yield self._completion.entry
 
     def _unregister_magics(self) -> None:
         shell = self._shell
@@ -84,9 +95,8 @@ class Extension:
             for name, magic in list(magics.items()):
                 if getattr(magic, "__self__", None) is self._magics:
                     del magics[name]
-        for configurable in (self._magics, self.settings):
-            if configurable in shell.configurables:
-                shell.configurables.remove(configurable)
+        if self._magics in shell.configurables:
+            shell.configurables.remove(self._magics)
         shell.magics_manager.registry.pop(FeatMagics.__name__, None)
 
     def _end_cell(self) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from featmagic.ipython.namespace import Binding, Namespace, find_inputs, find_mo
 from featmagic.ipython.parser import LookLine, Saving
 from featmagic.ipython.watch import Watches
 from featmagic.support.errors import FeatmagicError
+from featmagic.support.interrupts import Block
 from featmagic.support.text import say
 
 if TYPE_CHECKING:
@@ -23,17 +23,15 @@ if TYPE_CHECKING:
     from featmagic.feature_maps import FeatureMaps
 
 
-class Look:
+class Look(Block["FeatureMaps"]):
     """One look: hooks and eval mode are on while its block runs; pictures are shown at its end.
 
     Making one resolves and checks everything that the line names, before the cell runs; the model
-    isn't touched yet. The watches serve a line that names no model; they also remove the look's
-    hooks if an interrupt keeps its block from doing it.
+    isn't touched yet. The watches serve a line that names no model.
     """
 
     def __init__(self, line: LookLine, into: str, watches: Watches, namespace: Namespace) -> None:
         self._line, self._watches, self._namespace = line, watches, namespace
-        self._open = ExitStack()
         self._expression, layers, name = self._model_layers_name(into)
         model = find_model(self._expression, namespace)  # raises before torch is imported
 
@@ -51,32 +49,34 @@ class Look:
         paths = list(selection.modules)
         self._inputs = self._checked_inputs(model, paths)
         self._saving = _checked_saving(line.saving, paths)
-        self._had_dynamo = "torch._dynamo" in sys.modules
         self._maps = FeatureMaps()
         sink = KeepLastPass(self._maps.begin)
         explores = line.view.explore or (line.saving is not None and line.saving.view.explore)
         self._recorder = Recorder(selection, sink, as_is=line.as_is, follow=explores)
         self._binding = Binding(name, self._maps, namespace)
 
-    def __enter__(self) -> FeatureMaps:
-        from featmagic.recording.eval_mode import looking
-
+    def open(self) -> FeatureMaps:
+        """Bind the name and put the hooks on; if that fails, everything is as it was."""
         try:
             self._binding.bind()
-            self._watches.begin_look(self._open)
             self._watches.pause(self._binding.name)
-            if not self._line.as_is:
-                self._open.enter_context(looking(self._recorder.selection.model))
-            self._open.enter_context(self._recorder)
+            self._watches.begin_look(self)
+            self._recorder.attach(self.end)
         except BaseException:
-            self._watches.end_look(self._open)
-            self._binding.undo()
+            self.close()
             raise
         return self._maps
 
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+    def close(self) -> None:
+        """Take all hooks off, those of every watch too; without a pass, the name is unbound."""
+        self._recorder.detach()
+        self._watches.end_look(self)
+        if self._recorder.last is None:
+            self._binding.undo()
+
+    def report(self, error: BaseException | None) -> None:
+        """Show and save what the pass gave; an error leaves no value for the cell to display."""
         try:
-            self._watches.end_look(self._open)
             self._finish(error)
         except BaseException:
             self._namespace.pop(VALUE, None)  # nothing will show it
@@ -105,18 +105,17 @@ class Look:
 
     def _finish(self, error: BaseException | None) -> None:
         """Show and save what the pass gave, or say why there is nothing or not all of it."""
-        from featmagic.recording.diagnostics import failing_layer, missing_from, moved_line
+        from featmagic.recording.diagnostics import failing_layer, missing_from, report_lines
 
         recorder, maps = self._recorder, self._maps
         if recorder.last is None:
-            self._binding.undo()
             if error is None:
                 raise FeatmagicError(self._no_pass())
             return
         self._watches.remember(maps)
         maps.missing = missing_from(recorder)
-        if recorder.moved:
-            say(moved_line(recorder))
+        for line in report_lines(recorder):
+            say(line)
         if error is None:
             self._show()
         elif layer := failing_layer(recorder.selection.model, error.__traceback__):
@@ -125,13 +124,13 @@ class Look:
 
     def _no_pass(self) -> str:
         """Say that no forward pass ran, and why that may be."""
-        from featmagic.recording.diagnostics import missing_from
+        from featmagic.recording.diagnostics import missing_from, why_no_pass
 
+        text = f"No forward pass of {self._expression} ran in this cell."
+        if why := why_no_pass(self._recorder):
+            return f"{text} {why if why.startswith('torch.') else why[0].upper() + why[1:]}."
         reasons = missing_from(self._recorder).items()
-        why = [f" {path} gave nothing: {reason}." for path, reason in reasons][:1]
-        if not self._had_dynamo and "torch._dynamo" in sys.modules:
-            why = [" torch.compile was first used in it: run it again to see into compiled code."]
-        return f"No forward pass of {self._expression} ran in this cell.{''.join(why)}"
+        return text + "".join([f" {path} gave nothing: {why}." for path, why in reasons][:1])
 
     def _show(self) -> None:
         from featmagic.feature_maps import show_view

@@ -6,14 +6,14 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from featmagic.ipython.namespace import Namespace, check_free, find_model, may_bind
+from featmagic.recording.leftovers import end_leftovers
 from featmagic.support.errors import FeatmagicError, did_you_mean
 from featmagic.support.text import printable, say
 
@@ -31,8 +31,9 @@ class Watches:
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
         self._all: dict[str, Watch] = {}
-        self._looks: list[tuple[int, ExitStack]] = []
+        self._looks: dict[int, Closable] = {}
         self._thread: threading.Thread | None = None
+        self._cell: Cell | None = None
         self._last: Callable[[], FeatureMaps | None] = lambda: None
 
     def __iter__(self) -> Iterator[Watch]:
@@ -46,8 +47,10 @@ class Watches:
         find_model(expression, self._namespace)  # fails before torch is imported in vain
         check_free(name, self._namespace)
         watch = Watch(expression, layers, name, self._namespace)
+        if self._cell is None:
+            self._cell = Cell()  # magics can be called between cells, too
         try:
-            maps = watch.attach(self.remember)
+            maps = watch.attach(self.remember, weakref.ref(self._cell))
             self.remove(name)
             self._all[name] = watch
             self._namespace[name] = maps
@@ -90,24 +93,33 @@ class Watches:
         """Put the hooks on as a cell of the user's starts (IPython's `pre_execute`)."""
         if is_cell_running() or not self._is_ours():
             return  # inside another cell or beside one: the outermost cell decides
+        self._begin_anew(Cell())
         self._thread = threading.current_thread()
         for watch in self:
-            try:
-                watch.attach(self.remember)
-                watch.paused = None
-            except FeatmagicError as error:
-                if watch.paused != str(error):
-                    say(f"Not watching {watch}: {error}")
-                watch.paused = str(error)
+            self._attach(watch)
 
     def end_cell(self) -> None:
         """Take all hooks off as a cell ends, however it ends (IPython's `post_execute`)."""
         if is_cell_running() or not self._is_ours():
             return
         self._thread = None
-        self.close_all()
+        self._begin_anew(None)
         for watch in self:
             watch.end()
+
+    def _begin_anew(self, cell: Cell | None) -> None:
+        """Take off whatever hooks there are of the cell before, even if something kept them on."""
+        self._cell = cell
+        end_leftovers()
+
+    def _attach(self, watch: Watch) -> None:
+        try:
+            watch.attach(self.remember, weakref.ref(self._cell))
+            watch.paused = None
+        except FeatmagicError as error:
+            if watch.paused != str(error):
+                say(f"Not watching {watch}: {error}")
+            watch.paused = str(error)
 
     def _is_ours(self) -> bool:
         """Return True if no cell runs in another thread, as in a kernel's subshell."""
@@ -120,28 +132,25 @@ class Watches:
             watch.detach()
             watch.running = None
 
-    def begin_look(self, look: ExitStack) -> None:
-        """Have a look closed at the end of the cell if an interrupt leaves it open."""
-        self._looks.append((threading.get_ident(), look))
+    def begin_look(self, look: Closable) -> None:
+        """Know of a look whose hooks are on, to take them off when the extension is unloaded."""
+        self._looks[id(look)] = look
 
-    def end_look(self, look: ExitStack) -> None:
-        """Close a look, and take off the hooks of every watch too."""
-        look.close()
+    def end_look(self, look: Closable) -> None:
+        """Forget a look, and take off the hooks of every watch."""
         self.detach()
-        # Not `remove`: an unload in the body has already closed it.
-        self._looks = [(thread, other) for thread, other in self._looks if other is not look]
+        self._looks.pop(id(look), None)
 
     def detach(self) -> None:
         """Take off the hooks of every watch."""
         for watch in self:
             watch.detach()
 
-    def close_all(self) -> None:
-        """Take off the hooks of every watch and of every look of this thread."""
+    def close(self) -> None:
+        """Take off the hooks of every watch and look; may be called again."""
         self.detach()
-        for thread, look in list(self._looks):
-            if thread == threading.get_ident():
-                self.end_look(look)
+        for look in list(self._looks.values()):
+            look.close()
 
     def remember(self, maps: FeatureMaps) -> None:
         """Remember what was captured last, for as long as the user keeps it."""
@@ -159,6 +168,17 @@ class Watches:
                 "Nothing captured is there to show. %featuremaps MODEL ... -- STATEMENT looks."
             )
         return maps
+
+
+class Closable(Protocol):
+    """A look: it is closed when its block ends, or when the extension is unloaded."""
+
+    def close(self) -> None:
+        """Take all hooks off."""
+
+
+class Cell:
+    """Lives as long as a cell runs; the hooks of watches may stay on as long as it does."""
 
 
 @dataclass
@@ -182,10 +202,17 @@ class Watch:
     paused: str | None = None
     said: set[str] = field(default_factory=set)
 
-    def attach(self, remember: Callable[[FeatureMaps], None]) -> FeatureMaps:
+    def attach(
+        self, remember: Callable[[FeatureMaps], None], end: Callable[[], object]
+    ) -> FeatureMaps:
         """Hook the model that the expression refers to now.
 
-        When a pass begins, `remember` is called with the maps, and the name is bound to them.
+        Args:
+            remember: is called with the maps when a pass begins, and the name is bound to them.
+            end: a weak reference to the cell for which the hooks are on.
+
+        Returns:
+            The maps, which fill as the model runs.
         """
         from featmagic.feature_maps import FeatureMaps
         from featmagic.recording.diagnostics import missing_from
@@ -208,7 +235,7 @@ class Watch:
 
         self.detach()  # in case an older cell has not ended
         self.running = Running(Recorder(selection, KeepLastPass(begin), as_is=True), maps)
-        self.running.recorder.attach()
+        self.running.recorder.attach(end)
         self.say_missing(missing_from(self.running.recorder))
         return maps
 
@@ -231,6 +258,11 @@ class Watch:
         if recorder.last is None:
             if self._is_bound_anew(recorder.selection.model):
                 self.say_once(f"{self.expression} is a new model: watched from the next cell on.")
+            if recorder.passes_elsewhere:
+                self.say_once(
+                    f"Another thread ran {self.expression}: a watch keeps what the cell itself "
+                    "runs."
+                )
             if recorder.compiled:
                 self.say_once(
                     f"torch compiled code in this cell: a pass of {self.expression} in there isn't "

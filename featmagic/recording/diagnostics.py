@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 
 from torch import fx, nn
@@ -30,6 +30,8 @@ def missing_from(recorder: Recorder) -> dict[str, str]:
     """Return the layers that gave nothing, with reasons; before a pass, those that can't."""
     if recorder.last is not None:
         return reasons(recorder.selection, recorder.last)
+    if why := why_no_pass(recorder):
+        return dict.fromkeys(recorder.selection.modules, f"no pass of the model was seen: {why}")
     if not recorder.leaves_compiled:
         return {}
     tree = dict(walk(recorder.selection.model))
@@ -38,6 +40,20 @@ def missing_from(recorder: Recorder) -> dict[str, str]:
         for path, module in recorder.selection.modules.items()
         if runs_compiled(path, tree)
     }
+
+
+def why_no_pass(recorder: Recorder) -> str:
+    """Say why no pass of the model was seen; "" if nothing tells."""
+    if recorder.passes_elsewhere:
+        return (
+            "only another thread or task ran it, and what is kept is what the look's own thread "
+            "or task runs"
+        )
+    if recorder.was_copied:
+        return "it was copied meanwhile, and what a copy of a model runs isn't seen"
+    if recorder.compiled_first:
+        return "torch.compile was first used in it: run it again to see into compiled code"
+    return ""
 
 
 def reasons(selection: Selection, last: Pass) -> dict[str, str]:
@@ -138,7 +154,15 @@ def failing_layer(model: nn.Module, traceback: TracebackType | None) -> str | No
     return layer
 
 
-def moved_line(recorder: Recorder) -> str:
-    """Say how many inputs were moved to the model's device, and from where."""
-    counts = ", ".join(f"{n} from {source}" for source, n in recorder.moved.items())
-    return f"Inputs moved to {recorder.device}: {counts}."
+def report_lines(recorder: Recorder) -> Iterator[str]:
+    """Say how many inputs were moved to the model's device, and who else ran the model."""
+    if recorder.moved:
+        counts = ", ".join(f"{n} from {source}" for source, n in recorder.moved.items())
+        yield f"Inputs moved to {recorder.device}: {counts}."
+    times = recorder.passes_elsewhere
+    if not recorder.as_is and (times or recorder.is_in_use):
+        how_often = f" {times} time{'s' * (times > 1)}" if times else ""
+        yield (
+            f"Another thread or task ran the model{how_often} meanwhile, in the eval mode that "
+            "this look had set; --as-is (as_is=True) leaves the mode alone."
+        )

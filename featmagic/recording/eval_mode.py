@@ -1,95 +1,144 @@
-"""Eval mode: the state under which a look runs, and restoring what was there before."""
+"""Eval mode: the state under which looks run, and restoring what was there before them."""
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
 
+from featmagic.recording import torch_private
 from featmagic.recording.model_tree import CAN_RUN_EAGER
 
-
-@contextmanager
-def looking(model: nn.Module) -> Iterator[None]:
-    """Run a block in eval mode, without gradients and with nothing compiled, then restore all.
-
-    The `training` flag of every sub-module is restored for itself: a frozen batch norm in a model
-    that trains stays frozen. The flag is set directly, as an overridden `train()` may have effects
-    of its own. Where looks overlap, nested or in threads, the last one restores what they share.
-
-    Example:
-        >>> net = nn.Sequential(nn.Dropout())
-        >>> with looking(net):
-        ...     net[0].training
-        False
-        >>> net[0].training
-        True
-    """
-    look = object()
-    try:
-        _hold_flags(model, look)
-        _hold_stance(look)
-        with torch.no_grad():
-            yield
-    finally:
-        try:
-            _release(look)
-        finally:
-            _release(look)  # an interrupt may have cut the first one short
+# A state is held by looks that may overlap, nested or not, in threads, tasks and generators. The
+# first of them notes what was there before, always before it changes anything; the last one
+# restores that. Each step may be repeated, in case an interrupt has cut the work short.
 
 
-@dataclass
+@dataclass(eq=False)
 class _Held:
-    """A state that looks hold, and how to restore what was there before the first of them."""
+    """A state that looks hold: what it was before the first of them, and who they are."""
 
-    restore: Callable[[], object]
-    looks: set[object]
+    before: Any
+    looks: set[object] = field(default_factory=set)
 
 
-# What is held, by the id of a module or the name of the stance; looks may overlap in threads.
-_held: dict[int | str, _Held] = {}
+@dataclass(eq=False)
+class _HeldFlag(_Held):
+    module: nn.Module = field(default_factory=nn.Module)
+
+
+_flags: dict[int, _HeldFlag] = {}  # by the id of the module: modules may be equal to each other
+_grads: dict[int, _Held] = {}  # by the thread
+_stance: list[_Held] = []  # one, if it is held
 _lock = threading.RLock()
+_EAGER = "force_eager"
 
 
-def _hold_flags(model: nn.Module, look: object) -> None:
-    modules = list(model.modules())
+def hold_eval_mode(modules: Iterable[nn.Module], look: object) -> None:
+    """Switch modules to eval mode, gradients off in this thread, and compiled code to plain Python.
+
+    Args:
+        modules: All modules whose `training` flag is held. The flag is set directly, as an
+            overridden `train()` may have effects of its own.
+        look: Who holds it, until `release_eval_mode(look)`.
+    """
     with _lock:
-        # All flags are read before any is set: a wrapper's is that of what it wraps.
-        for module in modules:
-            restore = partial(setattr, module, "training", module.training)
-            _held.setdefault(id(module), _Held(restore, {look})).looks.add(look)
-        for module in modules:
-            module.training = False
+        _hold_flags(list(modules), look)
+        _hold_stance(look)
+        _hold_grad(look)
+
+
+def release_eval_mode(look: object) -> None:
+    """Restore what no other look holds; may be called again, and by another thread.
+
+    Gradients are restored only in the thread that called `hold_eval_mode`: if this is another
+    one, that happens when a look begins or ends there.
+    """
+    with _lock:
+        _release_grad(look)
+        _release_stance(look)
+        _release_flags(look)
+
+
+# The flag of each module for itself: a frozen batch norm in a model that trains stays frozen
+
+
+def _hold_flags(modules: list[nn.Module], look: object) -> None:
+    # All flags are read before any is set: a wrapper's is that of what it wraps.
+    for module in modules:
+        held = _flags.get(id(module))
+        if held is None:
+            _flags[id(module)] = _HeldFlag(module.training, {look}, module)
+        else:
+            held.looks.add(look)
+    for module in modules:
+        _set_training(module, False)
+
+
+def _release_flags(look: object) -> None:
+    for number, held in list(_flags.items()):
+        if held.looks == {look}:
+            _set_training(held.module, held.before)
+            del _flags[number]
+        else:
+            held.looks.discard(look)
+
+
+def _set_training(module: nn.Module, value: bool) -> None:
+    attributes = vars(module)
+    if "training" in attributes:  # past a `__setattr__` of the user's, which may refuse it
+        attributes["training"] = value
+    else:  # a wrapper passes it on, and TorchScript keeps it elsewhere
+        module.training = value
+
+
+# Gradients are on or off in each thread for itself
+
+
+def _hold_grad(look: object) -> None:
+    _release_grad(look)  # with what another thread couldn't restore here
+    held = _grads.get(threading.get_ident())
+    if held is None:
+        _grads[threading.get_ident()] = _Held(torch.is_grad_enabled(), {look})
+    else:
+        held.looks.add(look)
+    torch.set_grad_enabled(False)
+
+
+def _release_grad(look: object) -> None:
+    for thread, held in list(_grads.items()):
+        held.looks.discard(look)
+        if not held.looks and thread == threading.get_ident():
+            if not torch.is_grad_enabled():  # otherwise the user has switched them on since
+                torch.set_grad_enabled(held.before)
+            _grads.pop(thread, None)
+
+
+# Compiled code runs as plain Python, hooks included, where torch can do that
 
 
 def _hold_stance(look: object) -> None:
-    """Have compiled models run as plain Python, hooks included, where torch can do that.
-
-    Torch's stance is one for the whole process.
-    """
-    # Nothing can be compiled while dynamo isn't loaded, and loading it takes seconds.
+    # Torch's stance is one for the whole process. Nothing can be compiled while dynamo isn't
+    # loaded, and loading it takes seconds.
     if "torch._dynamo" not in sys.modules or not CAN_RUN_EAGER:
         return
-    with _lock:
-        if "stance" in _held:
-            _held["stance"].looks.add(look)
-        else:
-            stance = torch.compiler.set_stance("force_eager")
-            _held["stance"] = _Held(partial(stance.__exit__, None, None, None), {look})
-            stance.__enter__()
+    if _stance:
+        _stance[0].looks.add(look)
+    else:
+        _stance.append(_Held(torch_private.stance(), {look}))
+    torch.compiler.set_stance(_EAGER)
 
 
-def _release(look: object) -> None:
-    """Restore what no other look holds; may be called again."""
-    with _lock:
-        for name, held in list(_held.items()):
-            if held.looks == {look}:
-                held.restore()
-                del _held[name]
-            held.looks.discard(look)
+def _release_stance(look: object) -> None:
+    for held in list(_stance):
+        held.looks.discard(look)
+        if not held.looks:
+            now = torch_private.stance()
+            if now is None or now.stance == _EAGER:  # otherwise the user has changed it since
+                torch_private.put_stance_back(held.before)
+            _stance.clear()

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 from torch.fx import Proxy
+
+from featmagic.recording import torch_private
+from featmagic.recording.torch_private import CALL, forward_hooks, hook_tables
+
+
+class Owner(Protocol):
+    """What hooks belong to."""
+
+    is_attached: bool
+    was_copied: bool
 
 
 class Hook:
@@ -21,48 +32,68 @@ class Hook:
     does. So the copy also loads and runs where featmagic isn't installed.
     """
 
-    def __init__(self, owner: object, call: Callable[..., Any]) -> None:
+    def __init__(self, owner: Owner, call: Callable[..., Any]) -> None:
         self.owner = owner
         self._call = call
 
     def __call__(self, *args: Any) -> Any:
         """Run the hook, except while torch compiles or traces: nothing of ours must get in."""
-        if torch.compiler.is_compiling() or torch._C._is_tracing() or _makes_a_graph(args[-1]):
+        if torch.compiler.is_compiling() or torch_private.is_tracing() or _makes_a_graph(args[-1]):
             return None
-        return self._call(*args)
+        # Another thread may still be at it after the hook has been removed.
+        return self._call(*args) if self.owner.is_attached else None
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self.owner.was_copied = True
         return getattr, (contextlib.nullcontext(), "__exit__")
 
 
 def _makes_a_graph(output: object) -> bool:
     """Return True while `torch.fx` writes down what runs, as `make_fx` and `symbolic_trace` do."""
-    proxies = torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY)
-    return proxies is not None or isinstance(output, Proxy)
+    return torch_private.has_proxy_mode() or isinstance(output, Proxy)
 
 
-def remove(owner: object, modules: Iterable[nn.Module]) -> None:
+class KeepsLast(Hook):
+    """A forward pre-hook that has the forward hooks of ours run after those of the user's.
+
+    So they see the value that the next layer receives, also where the user has registered a hook
+    that changes it after ours.
+    """
+
+    def __init__(self, owner: Owner) -> None:
+        super().__init__(owner, keep_last)
+
+    def __call__(self, module: nn.Module, args: object) -> None:
+        """Look at the order of the hooks of a module that is about to run."""
+        if not torch.compiler.is_compiling():
+            self._call(module)
+
+
+def keep_last(module: nn.Module) -> None:
+    """Move the forward hooks of ours behind those of the user's, in the order that they have."""
+    hooks: Any = forward_hooks(module)
+    if len(hooks) < 2:
+        return
+    are_ours = [isinstance(hook, Hook) for hook in list(hooks.values())]
+    if are_ours == sorted(are_ours):
+        return
+    for number, hook in list(hooks.items()):
+        if isinstance(hook, Hook):
+            hooks.move_to_end(number)
+
+
+def remove(owner: Owner, modules: Iterable[nn.Module]) -> None:
     """Remove every hook of the owner from the modules; does no harm if there is none.
 
     The hooks are looked up on the modules, as an interrupt may come between the registration of a
-    hook and the moment its handle is kept.
+    hook and the moment its handle is kept. Modules are told apart by identity: they may be equal.
     """
-    for module in set(modules):
-        _remove_from(
-            owner,
-            module._forward_hooks,
-            module._forward_hooks_with_kwargs,
-            module._forward_hooks_always_called,
-        )
-        _remove_from(owner, module._forward_pre_hooks, module._forward_pre_hooks_with_kwargs)
-
-
-def _remove_from(owner: object, hooks: dict[int, Any], *flags: dict[int, Any]) -> None:
-    """Remove the owner's hooks from a table of hooks by number, and then their flags."""
-    for number, hook in list(hooks.items()):
-        if isinstance(hook, Hook) and hook.owner is owner:
-            for table in (hooks, *flags):
-                table.pop(number, None)
+    for module in {id(module): module for module in modules}.values():
+        for hooks, *flags in hook_tables(module):
+            for number, hook in list(hooks.items()):
+                if isinstance(hook, Hook) and hook.owner is owner:
+                    for table in (hooks, *flags):
+                        table.pop(number, None)
 
 
 class Compilations:
@@ -79,22 +110,18 @@ class Compilations:
 
     def switch_on(self) -> None:
         """Start to listen; nothing can be compiled while dynamo isn't loaded."""
-        if (handler := _handler()) and self._begin not in handler.start_callbacks:
+        handler = torch_private.compilation_callbacks()
+        if handler and self._begin not in handler.start_callbacks:
             handler.register_start_callback(self._begin)
             handler.register_end_callback(self._end)
 
     def switch_off(self) -> None:
         """Stop listening; may be called again."""
-        handler = _handler()
+        handler = torch_private.compilation_callbacks()
         if handler and self._begin in handler.start_callbacks:
             handler.remove_start_callback(self._begin)
         if handler and self._end in handler.end_callbacks:
             handler.remove_end_callback(self._end)
-
-
-def _handler() -> Any:
-    module = sys.modules.get("torch._dynamo.callback")
-    return module.callback_handler if module else None
 
 
 # While a hook runs
@@ -105,19 +132,17 @@ def is_replica(module: nn.Module) -> bool:
     return bool(getattr(module, "_is_replica", False))
 
 
-def in_backward() -> bool:
-    """Return True while autograd runs: what a checkpoint computes again then is not a call."""
-    return bool(torch._C._current_graph_task_id() != -1)
-
-
-def calls() -> Iterator[nn.Module]:
-    """Yield the modules whose calls are under way in this thread, the innermost first.
+def calls(frame: FrameType | None = None) -> Iterator[nn.Module]:
+    """Yield the modules whose calls are under way, the innermost first.
 
     The stack is certain, where a counter would stay too high after an error.
+
+    Args:
+        frame: the innermost frame of the thread that is asked about; by default, this thread's.
     """
-    frame: FrameType | None = sys._getframe()
+    frame = frame or sys._getframe()
     while frame is not None:
-        if frame.f_code is nn.Module._call_impl.__code__:
+        if frame.f_code is CALL:
             yield frame.f_locals["self"]
         frame = frame.f_back
 
@@ -127,7 +152,14 @@ def calls_of(module: nn.Module) -> int:
     return sum(called is module for called in calls())
 
 
-def outermost(modules: set[int]) -> nn.Module | None:
+def outermost(modules: Collection[int]) -> nn.Module | None:
     """Return the outermost of the modules, given by their ids, whose call is under way."""
     under_way = [called for called in calls() if id(called) in modules]
     return under_way[-1] if under_way else None
+
+
+def runs_elsewhere(modules: Collection[int]) -> bool:
+    """Return True if another thread is running one of the modules, given by their ids."""
+    here = threading.get_ident()
+    frames = [frame for thread, frame in sys._current_frames().items() if thread != here]
+    return any(id(called) in modules for frame in frames for called in calls(frame))

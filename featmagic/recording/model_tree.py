@@ -108,3 +108,18 @@ def ancestors(path: str) -> list[str]:
 def has_own_forward(module: nn.Module) -> bool:
     """Return True if the module can be called; a `ModuleList`, for instance, only holds others."""
     return type(module).forward is not nn.Module.forward or "forward" in vars(module)
+
+
+def modules_of(model: nn.Module) -> list[nn.Module]:
+    """Return the model and all modules in it, wrappers too, each once.
+
+    `model.modules()` leaves out modules that are equal to one before them.
+    """
+    modules: dict[int, nn.Module] = {}
+    waiting: list[nn.Module] = [model]
+    while waiting:
+        module = waiting.pop()
+        if id(module) not in modules:
+            modules[id(module)] = module
+            waiting += [child for child in reversed(module._modules.values()) if child is not None]
+    return list(modules.values())

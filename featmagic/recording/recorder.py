@@ -6,28 +6,34 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from torch import nn
 
+from featmagic.recording import threads_of_control
 from featmagic.recording.attention import gives_weights, with_attention_weights
+from featmagic.recording.eval_mode import hold_eval_mode, release_eval_mode
 from featmagic.recording.hooks import (
     Compilations,
     Hook,
+    KeepsLast,
+    calls,
     calls_of,
-    in_backward,
     is_replica,
     outermost,
     remove,
+    runs_elsewhere,
 )
 from featmagic.recording.inputs import device_of, image_in, move_to_device, pass_inputs
 from featmagic.recording.layer_syntax import ROOT
+from featmagic.recording.leftovers import end_leftovers, under_way
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
     ancestors,
     is_compiled,
     is_torchscript,
+    modules_of,
     runs_compiled,
     unwrap,
     walk,
@@ -36,20 +42,26 @@ from featmagic.recording.receptive_field.tracer import Constants, Trace, constan
 from featmagic.recording.records import LayerOutput, Pass, layers_of
 from featmagic.recording.selectors import Selection
 from featmagic.recording.sinks import KeepLastPass, Sink
+from featmagic.recording.torch_private import in_backward
+from featmagic.support.interrupts import Block, uninterrupted
 
 
-class Recorder:
+class Recorder(Block["Recorder"]):
     """Gives what the selected modules return to a sink, from `attach` to `detach`.
 
     A pass begins when the model is called. Its parts may also be called on their own
     (`model.forward(x)`, `model.features(x)`): then a pass begins when the part that came first
-    comes again.
+    comes again. What counts is run by the thread of control that attached the recorder: a thread,
+    or one of the tasks in it, with the threads in which a pass itself runs layers.
+
+    Meanwhile the model is in eval mode, gradients are off and what is compiled runs as plain
+    Python.
 
     Args:
         selection: the modules to record.
         sink: receives every pass and value; by default, copies of the last pass are kept in it.
-        as_is: leave the model's inputs where they are, and compiled code alone: a hook inside it
-            would never run, and have it compiled anew.
+        as_is: leave mode and gradients as they are, the model's inputs where they are, and compiled
+            code alone: a hook inside it would never run, and have it compiled anew.
         follow: trace what each tensor is computed from, for receptive fields; ignored with `as_is`.
 
     Attributes:
@@ -57,6 +69,11 @@ class Recorder:
         moved: how many inputs were moved, by the device they came from.
         compiled: whether torch compiled something meanwhile.
         leaves_compiled: whether compiled models run compiled, so that nothing in them is recorded.
+        as_is: as it was given.
+        is_attached: whether the hooks are on.
+        was_copied: whether the model, or a part with a hook, was copied or pickled meanwhile.
+        passes_elsewhere: how often another thread of control called the model meanwhile.
+        is_in_use: whether another thread was running the model when the hooks went on.
     """
 
     def __init__(
@@ -72,60 +89,97 @@ class Recorder:
         self.moved: Counter[str] = Counter()
         self.compiled = False
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
-        self._as_is = as_is
+        self.is_attached = self.was_copied = self.is_in_use = False
+        self.passes_elsewhere = 0
+        self._had_dynamo = "torch._dynamo" in sys.modules
+        self.as_is = as_is
         tree = dict(walk(selection.model))
         self._hooked = _modules_to_hook(selection, tree, leaves_compiled=self.leaves_compiled)
         self._layers = layers_of(tree, self._hooked.layers, selection.parts)
         self._sink = KeepLastPass() if sink is None else sink
         self._passes = _Passes(self._sink, selection)
         self._tracing = _Tracing()
-        modules = {*tree.values(), *unwrap(selection.model)}
+        modules = [*tree.values(), *unwrap(selection.model)]
         self._traced_modules = modules if follow and not as_is else None
         self._compilations: Compilations | None = None
+        self._control = threads_of_control.Member()
+        self._models = frozenset(id(module) for module in unwrap(selection.model))
 
     @property
     def last(self) -> Pass | None:
         """The pass that began last, or None."""
         return self._passes.last
 
+    @property
+    def compiled_first(self) -> bool:
+        """Whether torch's compiler was loaded meanwhile: what it made then isn't seen into."""
+        return not self._had_dynamo and "torch._dynamo" in sys.modules
+
     # Hooks on and off
 
-    def __enter__(self) -> Recorder:
-        self.attach()
+    def open(self) -> Recorder:
+        """Attach until the `with` block ends."""
+        self.attach(self.end)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Detach."""
         self.detach()
 
-    def attach(self) -> None:
-        """Register the hooks; if that fails half-way, none is left."""
-        if self._traced_modules is not None:
-            self._tracing.constants = constants_of(self._traced_modules)
+    def attach(self, end: Callable[[], object]) -> None:
+        """Register the hooks; if that fails half-way, none is left.
+
+        Args:
+            end: a weak reference to what lives as long as the hooks may stay on. Whatever keeps
+                `detach` from being called, `end_leftovers` does it afterwards.
+        """
+        uninterrupted(partial(self._attach, end))
+
+    def detach(self) -> None:
+        """Remove every hook of this recorder and end its passes; may be called again."""
+        uninterrupted(self._detach)
+
+    def _attach(self, end: Callable[[], object]) -> None:
+        end_leftovers()
+        under_way[self] = end
         try:
+            self._had_dynamo = "torch._dynamo" in sys.modules
+            if self._traced_modules is not None:
+                self._tracing.constants = constants_of(self._traced_modules)
+            if not self.as_is:
+                modules = modules_of(self.selection.model)
+                self.is_in_use = runs_elsewhere({id(module) for module in modules})
+                hold_eval_mode(modules, self)
+            self._control.enter()
+            self.is_attached = True
             self._register()
             if self.leaves_compiled:
                 self._compilations = Compilations(self._compiling, self._register)
                 self._compilations.switch_on()
         except BaseException:
-            self.detach()
+            self._detach()
             raise
 
-    def detach(self) -> None:
-        """Remove every hook of this recorder and end its passes; may be called again."""
+    def _detach(self) -> None:
+        self.is_attached = False
         self._tracing.stop()  # an interrupted pass doesn't do it
         if self._compilations is not None:
             self._compilations.switch_off()
             self._compilations = None  # it holds the recorder, and so what was recorded
         self._remove()
+        self._control.leave()
+        release_eval_mode(self)
+        under_way.pop(self, None)
         self._passes.end_all()
 
     def _register(self) -> None:
         self._remove()
         for path, module in self._hooked.layers.items():
-            asks = not self._as_is and gives_weights(module)
+            asks = not self.as_is and gives_weights(module)
+            module.register_forward_pre_hook(KeepsLast(self))
             module.register_forward_hook(Hook(self, self._layer_hook(path)), with_kwargs=asks)
         for module in self._hooked.above:
-            module.register_forward_hook(Hook(self, self._passes.part_returned))
+            module.register_forward_hook(Hook(self, self._part_returned))
         for module in self._hooked.model:
             begin, end = Hook(self, self._model_called), Hook(self, self._model_returned)
             module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
@@ -146,13 +200,16 @@ class Recorder:
     def _model_called(self, module: nn.Module, args: Any, kwargs: Any = None) -> Any:
         if is_replica(module) or in_backward() or kwargs is None:
             return None  # kwargs is missing only while another thread is removing this hook
+        if not self._control.is_here():
+            self.passes_elsewhere += 1
+            return None
         forward_pass = self._passes.model_called(module)
         if forward_pass is None:
             return None
         call = args, kwargs
         if self.device is not None:
             call = move_to_device(self.device, call, self.moved)
-        forward_pass.inputs = pass_inputs(self.selection.model, *call, copy=not self._as_is)
+        forward_pass.inputs = pass_inputs(self.selection.model, *call, copy=not self.as_is)
         if (constants := self._tracing.constants) is not None:
             self._tracing.stop()  # an interrupt may have kept the last one from ending
             if (image := image_in(self.selection.model, *call)) is not None:
@@ -160,8 +217,12 @@ class Recorder:
         return None if self.device is None else call
 
     def _model_returned(self, module: nn.Module, args: object, output: object) -> None:
-        if not is_replica(module) and not in_backward():
+        if not is_replica(module) and not in_backward() and self._control.is_here():
             self._passes.model_returned()
+
+    def _part_returned(self, module: nn.Module, args: object, output: object) -> None:
+        if self._control.is_here():
+            self._passes.part_returned(module)
 
     def _model_ended(self, module: nn.Module, args: object, output: object) -> None:
         """Stop tracing when the call that began the pass is over, even by an error."""
@@ -173,7 +234,7 @@ class Recorder:
         layer, wanted = self._layers[path], self.selection.calls.get(path, frozenset())
 
         def layer_returned(module: nn.Module, args: Any, *rest: Any) -> None:
-            if in_backward():
+            if in_backward() or not self._is_ours():
                 return
             forward_pass, call = self._passes.next_call(path, module)
             if not wanted or call in wanted:
@@ -182,6 +243,22 @@ class Recorder:
                 self._sink.layer_returned(forward_pass, value)
 
         return layer_returned
+
+    def _is_ours(self) -> bool:
+        """Return True if what runs in this thread belongs to this recorder.
+
+        Another thread may run layers of a pass under way here, as those of DataParallel do. It
+        doesn't if it calls the model itself, or has called layers while there was no such pass.
+        """
+        if self._control.is_here():
+            return True
+        if not self._passes.is_model_running():
+            self._control.exclude_thread()
+            return False
+        if self._control.excludes_thread():
+            return False
+        own = (module for module in calls() if id(module) in self._models)
+        return next(own, None) is None
 
 
 class _Hooked(NamedTuple):
@@ -248,6 +325,10 @@ class _Passes:
             forward_pass.calls[path] += 1
             return forward_pass, forward_pass.calls[path]
 
+    def is_model_running(self) -> bool:
+        """Return True if a pass of the whole model is under way in any thread."""
+        return any(list(self._under_way.values()))
+
     def _of_layer(self, module: nn.Module) -> Pass:
         here = self._here
         if here.called is not None and not calls_of(here.called):
@@ -263,7 +344,7 @@ class _Passes:
         here.is_inside = outer is not module
         return here.of_parts
 
-    def part_returned(self, module: nn.Module, args: object, output: object) -> None:
+    def part_returned(self, module: nn.Module) -> None:
         """A module above a layer returns: if it is the outermost, its next call is another."""
         if self._here.is_inside and outermost(self._parts) is module:
             self._here.is_inside = False

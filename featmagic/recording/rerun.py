@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from featmagic.recording.eval_mode import looking
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.records import Pass
 from featmagic.recording.selectors import select
@@ -56,13 +55,8 @@ class Rerun:
             >>> inputs.run(1).activations["0"].tensor
             tensor([[0., 1., 0.]])
         """
-        recorder = Recorder(select(self.model, self.paths), follow=self.fields)
-        with looking(self.model):
-            try:
-                with recorder:
-                    self._call(number)
-            finally:
-                recorder.detach()  # an interrupt may have cut the first time short
+        with Recorder(select(self.model, self.paths), follow=self.fields) as recorder:
+            self._call(number)
         if recorder.last is None:
             raise FeatmagicError("The model has no forward pass that could be seen.")
         return recorder.last

@@ -178,7 +178,7 @@ def test_no_pass_is_an_error_and_leaves_the_name_as_it_was(shell):
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [("recorder.Recorder", "attach"), ("eval_mode", "looking")],
+    [("recorder.Recorder", "attach"), ("recorder", "hold_eval_mode")],
     ids=["hooks", "eval mode"],
 )
 def test_an_interrupt_while_a_look_begins_leaves_name_and_model_as_they_were(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import copy
 import gc
 import pickle
@@ -570,7 +571,7 @@ def test_a_model_run_in_another_thread_has_no_field_and_leaves_nothing_there(mod
         left.append(_get_current_function_mode_stack())
 
     with featmagic.capture(model, "cnn1", fields=True) as maps:
-        thread = threading.Thread(target=run)
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(run,))
         thread.start()
         thread.join()
     assert left == [[]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import copy
 import gc
 import io
@@ -408,7 +409,11 @@ def test_threads_that_run_the_model_do_not_mix_their_passes(model):
             model(images(seed + 1, seed))
 
     with featmagic.capture(model, "cnn1", "fc2") as maps:
-        threads = [threading.Thread(target=run, args=(seed,)) for seed in range(4)]
+        contexts = [contextvars.copy_context() for _ in range(4)]
+        threads = [
+            threading.Thread(target=context.run, args=(run, seed))
+            for seed, context in enumerate(contexts)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -695,9 +700,10 @@ def test_overlapping_captures_put_the_mode_back_when_the_last_one_ends(model, x)
     second.__enter__()
     first.__exit__(None, None, None)
     assert flags_of(model) == [False] * len(flags)
+    assert not torch.is_grad_enabled()
     second.__exit__(None, None, None)
-    torch.set_grad_enabled(True)  # closed in the wrong order, which no_grad can't know
     assert flags_of(model) == flags
+    assert torch.is_grad_enabled()
 
     def look(_):
         with featmagic.capture(model, "cnn1"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections import Counter
 
@@ -159,7 +160,8 @@ def test_a_pass_of_a_thread_that_is_gone_ends_when_another_begins(whole):
 
     with record(model, sink, "0"):
         for _ in range(2):
-            thread = threading.Thread(target=work)
+            context = contextvars.copy_context()  # as a thread of the block's own has
+            thread = threading.Thread(target=context.run, args=(work,))
             thread.start()
             thread.join()
         assert sink.events == ["began", "0", "failed" if whole else "ended", "began", "0"]

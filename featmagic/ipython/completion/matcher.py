@@ -35,14 +35,10 @@ class Completion:
             self._matcher = _magic_argument_matcher(shell, self._suggestions)
             self._matchers = shell.Completer.magic_arg_matchers
 
-    def load(self) -> None:
-        """Add the matcher to IPython's."""
-        self._matchers.append(self._matcher)
-
-    def unload(self) -> None:
-        """Remove the matcher from IPython's."""
-        if self._matcher in self._matchers:
-            self._matchers.remove(self._matcher)
+    @property
+    def entry(self) -> tuple[list[Any], Any]:
+        """The list of IPython's in which the matcher stands while it is called, and the matcher."""
+        return self._matchers, self._matcher
 
     def _suggestions(self, line: str, cursor: int) -> Suggestions | None:
         """Return suggestions, or None if anything goes wrong: an error would disturb the typing."""

@@ -15,15 +15,13 @@ from featmagic.recording.model_tree import CAN_RUN_EAGER, is_compiled
 from featmagic.recording.receptive_field.field import NO_FIELD, ReceptiveField
 from featmagic.recording.receptive_field.graph import TracedTensor, traced_tensors_in
 from featmagic.recording.receptive_field.rules import rule_of
+from featmagic.recording.torch_private import CAN_TRACE, is_wrapped, mode_stack, unseen
 
 # While any mode is on, these leave their fast path, which changes the last bits of their results.
 _FAST_PATHS = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 
 _any: Any = Tensor
-_stack: Any = overrides
-_is_wrapped: Any = torch._C._functorch.is_functorch_wrapped_tensor
-# Keeps modes of the user's, and of looks around this one, from seeing the work done here.
-_unseen: Any = torch._C.DisableTorchFunction
+_functions: Any = TorchFunctionMode
 
 # Functions that return no tensor and are called often.
 _QUIET = frozenset({Tensor.dim, Tensor.size, _any.shape.__get__})
@@ -52,7 +50,7 @@ class Trace(TorchFunctionMode):
         self._constants = constants
         self._known: dict[int, tuple[Callable[[], Tensor | None], int, TracedTensor]] = {}
         self._is_on = False
-        with _unseen():
+        with unseen():
             self._learn(image, TracedTensor(image.shape, ReceptiveField()))
 
     def __torch_function__(
@@ -63,11 +61,11 @@ class Trace(TorchFunctionMode):
         if torch.compiler.is_compiling() or func in _QUIET:
             return func(*args, **kwargs)
         before = None
-        with _unseen(), suppress(Exception):  # whatever a container of the user's raises
+        with unseen(), suppress(Exception):  # whatever a container of the user's raises
             before = self._traced_arguments(func, args, kwargs)
         output = func(*args, **kwargs)
         if before is not None and isinstance(output, (Tensor, tuple, list)):
-            with _unseen(), suppress(Exception):
+            with unseen(), suppress(Exception):
                 self._follow(func, output, *before)
         return output
 
@@ -118,33 +116,43 @@ class Trace(TorchFunctionMode):
 
     def _learn(self, tensor: Tensor, traced: TracedTensor) -> None:
         # The version of these doesn't tell of all changes.
-        if not tensor.is_inference() and not _is_wrapped(tensor):
+        if not tensor.is_inference() and not is_wrapped(tensor):
             self._known[id(tensor)] = weakref.ref(tensor), tensor._version, traced
 
     def traced_of(self, tensor: Tensor) -> TracedTensor | None:
         """Return what is known of the tensor as it is now, or None."""
-        with _unseen():
+        with unseen():
             traced: TracedTensor = self._stand_in(tensor)
         return None if traced is _UNKNOWN else traced
 
     def switch_on(self) -> None:
         """Trace what this thread computes from now on."""
-        _stack._push_mode(self)
         self._is_on = True
+        _push(self)
 
     def switch_off(self) -> None:
         """Stop, in the thread that was traced; may be called again."""
-        stack = _stack._get_current_function_mode_stack()
+        stack = mode_stack()
         if self in stack:
-            above = [_stack._pop_mode() for _ in stack[stack.index(self) + 1 :]]
-            _stack._pop_mode()
-            for mode in reversed(above):
-                _stack._push_mode(mode)
+            above = stack[stack.index(self) + 1 :]
+            for _ in (self, *above):
+                _pop(self)
+            for mode in above:
+                _push(mode)
         elif self._is_on and stack:
             # After an interrupt, a mode of the user's has removed this one in place of itself.
-            _stack._pop_mode()
+            _pop(self)
         self._is_on = False
         self._known = {}
+
+
+def _push(mode: TorchFunctionMode) -> None:
+    _functions.__enter__(mode)
+
+
+def _pop(mode: TorchFunctionMode) -> None:
+    """Remove the innermost mode, whichever that is."""
+    _functions.__exit__(mode, None, None, None)
 
 
 class Constants:
@@ -168,7 +176,7 @@ class Constants:
 
 def constants_of(modules: Collection[nn.Module]) -> Constants | None:
     """Return the constants; None if tracing would change the last bits of what modules compute."""
-    if any(isinstance(module, _FAST_PATHS) for module in modules):
+    if not CAN_TRACE or any(isinstance(module, _FAST_PATHS) for module in modules):
         return None
     if not CAN_RUN_EAGER and any(map(is_compiled, modules)):
         return None  # it would be compiled anew

@@ -1,0 +1,160 @@
+"""Interrupts: sections that Ctrl-C doesn't cut in two, and blocks whose end is certain."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+Handler = Callable[[int, "FrameType | None"], Any]
+
+
+def uninterrupted(work: Callable[[], T]) -> T:
+    """Run a short piece of work; an interrupt that comes meanwhile is delivered after it.
+
+    Python delivers interrupts in the main thread only, so elsewhere there is nothing to hold back.
+
+    Args:
+        work: Is called once, without arguments.
+
+    Returns:
+        What `work` returns.
+
+    Raises:
+        KeyboardInterrupt: An interrupt came while `work` ran. A handler of the user's own for
+            interrupts is called instead, and may raise anything.
+        BaseException: Whatever `work` raises.
+
+    Example:
+        >>> uninterrupted(lambda: 1 + 1)
+        2
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    restore_handler(sys._getframe(1))
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):  # interrupts are ignored, or aren't Python's to handle
+        return work()
+    hold = _Hold(before)
+    try:
+        signal.signal(signal.SIGINT, hold)
+        return work()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        hold.deliver()
+
+
+class _Hold:
+    """A handler that keeps an interrupt until it is asked to deliver it."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+        self._came = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if _is_held_back(frame):
+            self._came = True
+        else:  # an error at the worst place has kept this handler from being replaced
+            signal.signal(signal.SIGINT, self.handler)
+            self.handler(number, frame)
+
+    def deliver(self) -> None:
+        """Hand on the interrupt that came, if one did, to the handler that was there before."""
+        came, self._came = self._came, False
+        if came:
+            self.handler(signal.SIGINT, None)
+
+
+def _is_held_back(frame: FrameType | None) -> bool:
+    """Return True if `uninterrupted` is running, by the frames on the stack."""
+    while frame is not None and frame.f_code is not uninterrupted.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
+def restore_handler(frame: FrameType | None) -> None:
+    """Put the user's handler of interrupts back, if an error kept `uninterrupted` from doing it.
+
+    Args:
+        frame: the innermost frame of the caller.
+    """
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGINT)
+        if isinstance(handler, _Hold) and not _is_held_back(frame):
+            signal.signal(signal.SIGINT, handler.handler)
+
+
+class Block(Generic[T]):
+    """A `with` block that is closed however it ends, by an interrupt at any instruction too.
+
+    An interrupt may come after `with` has entered a block and before the first instruction of its
+    `__exit__`, or inside of that. But a `with` statement holds what it will call at the end for as
+    long as its block lasts. So each block gets an `__exit__` of its own that nothing else refers
+    to: when it is gone, the block is over, and is closed then if it isn't closed yet.
+
+    Example:
+        >>> class Door(Block[str]):
+        ...     def open(self):
+        ...         return "open"
+        ...
+        ...     def close(self):
+        ...         print("closed")
+        >>> door = Door()
+        >>> held = door.__exit__  # as `with` does
+        >>> door.__enter__()
+        'open'
+        >>> del held  # as an interrupt does, if it comes before the call
+        closed
+    """
+
+    # Refers to what lives as long as the block lasts. Whoever must know whether the block is over
+    # holds this reference, and never the block itself.
+    end: Callable[[], object] = staticmethod(lambda: None)
+    _is_entered = False
+
+    def open(self) -> T:
+        """Begin; what it returns is what `with` binds."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End; may be called before the beginning, again, and from another thread."""
+        raise NotImplementedError
+
+    def report(self, error: BaseException | None) -> None:
+        """Do what is to be done once the block is closed, unless its `__exit__` never ran."""
+
+    def __enter__(self) -> T:
+        if self.end() is None:  # entered by an ExitStack or by hand, without `with`
+            self.end = weakref.ref(self)
+        self._is_entered = True
+        return self.open()
+
+    class _Exit:
+        def __get__(self, block: Block[Any] | None, owner: object = None) -> Callable[..., None]:
+            if block is None:  # an ExitStack takes it from the class
+                return _leave
+            leave = partial(_leave, block)
+            if not block._is_entered:
+                block.end = weakref.ref(leave, block._abandoned)
+            return leave
+
+    __exit__ = _Exit()
+
+    def _abandoned(self, _: object) -> None:
+        self._is_entered = False
+        self.close()
+
+
+def _leave(
+    block: Block[Any], kind: object = None, error: BaseException | None = None, trace: object = None
+) -> None:
+    block._is_entered = False
+    uninterrupted(block.close)
+    block.end = Block.end  # nothing is left to close
+    block.report(error)
