@@ -11,8 +11,10 @@ import contextlib
 import io
 import json
 import os
+import select
 import signal
 import sys
+import time
 
 import torch
 
@@ -65,23 +67,23 @@ def main(kind, handling):
         with contextlib.redirect_stdout(io.StringIO()):
             look()
     while True:
-        seen, calls, printed, errors, answered = 0, 0, io.StringIO(), io.StringIO(), False
+        seen, calls, printed, errors = 0, 0, io.StringIO(), io.StringIO()
         stdout, stderr = sys.stdout, sys.stderr
         try:
             sys.stdout, sys.stderr = printed, errors
             out.write(b"r")
             look()
-            answered = talk.read(1)
+            # Only read outside of this block: an interrupt could lose the byte.
+            select.select([talk], [], [])
+            time.sleep(0.001)
         except KeyboardInterrupt:
             seen += 1
-        while not answered:
-            answered = talk.read(1)
+        answer = talk.read(1)
         sys.stdout, sys.stderr = stdout, stderr
-        if answered == b"q":
+        if answer != b"k":
             return
         text = printed.getvalue() + errors.getvalue()
-        seen += sum(line.startswith("KeyboardInterrupt") for line in text.splitlines())
-        seen += text.count("Interrupted.")
+        seen += text.count("KeyboardInterrupt") + text.count("Interrupted.")
         after = before.left()
         with contextlib.redirect_stdout(io.StringIO()):
             if CELLS[kind]:
