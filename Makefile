@@ -6,7 +6,7 @@ VERSIONED := ipython/completion/ $(addsuffix .py, \
   $(addprefix explorer/test_,encoding explorer page) files/test_files grid/test_drawing \
   $(addprefix recording/test_,attention compiled) $(addprefix render/test_,figure terminal))
 
-.PHONY: demo gallery test test-browser mutants bench matrix matrix-fast clean
+.PHONY: demo gallery test test-browser test-faults mutants bench matrix matrix-fast clean
 
 # Train the example, show its feature maps in the terminal, write the notebooks as pages.
 demo: .venv/examples
@@ -33,6 +33,10 @@ test-browser: .venv/browser
 	    chromium fonts-dejavu-core; \
 	} || { echo "There is no Chromium here; \`apt-get install chromium\` as root installs it." >&2; exit 1; }
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/browser
+
+# Interrupts at every place and long series of random cells, with a table of what was left behind.
+test-faults: .venv/dev
+	$(BIN)/python -m pytest --numprocesses auto -m faults tests/faults
 
 # Change lines of the package one at a time, and see whether a test notices: SEED, COUNT and JOBS.
 mutants: .venv/dev

@@ -49,3 +49,31 @@ class Shell:
         result, _ = self.attempt(cell)
         assert result.error_in_exec is not None
         return result.error_in_exec
+
+
+def added_to(ip):
+    """Return what featmagic has added to a shell, each thing as text; a thing twice is two."""
+
+    def ours(thing):
+        owner = getattr(thing, "__self__", thing)
+        return "featmagic" in str(getattr(owner, "__module__", None) or type(owner).__module__)
+
+    completer = ip.Completer
+    lists = {
+        "cleanup": ip.input_transformers_cleanup,
+        "post": ip.input_transformers_post,
+        "tokens": ip.input_transformer_manager.token_transformers,
+        "ast": ip.ast_transformers,
+        "configurables": ip.configurables,
+        "matchers": getattr(completer, "custom_matchers", completer.magic_arg_matchers),
+        **ip.events.callbacks,
+        **{f"{kind} magics": found.values() for kind, found in ip.magics_manager.magics.items()},
+        "registry": ip.magics_manager.registry.values(),
+    }
+    names = [f"attribute {name}" for name in vars(ip) if "feat" in name]
+    return names + [
+        f"{place}: {getattr(thing, '__qualname__', type(thing).__name__)}"
+        for place, things in lists.items()
+        for thing in things
+        if ours(thing)
+    ]
