@@ -139,6 +139,9 @@ def failing_layer(model: nn.Module, traceback: TracebackType | None) -> str | No
 
 
 def moved_line(recorder: Recorder) -> str:
-    """Say how many inputs were moved to the model's device, and from where."""
-    counts = ", ".join(f"{n} from {source}" for source, n in recorder.moved.items())
-    return f"Inputs moved to {recorder.device}: {counts}."
+    """Say how many inputs were moved to the model's device, from where, and what was left."""
+    moved = recorder.moved
+    counts = ", ".join(f"{n} from {source}" for source, n in moved.tensors.items()) or "none"
+    left = [*moved.left]
+    more = f"; and {len(left) - 3} more stay" if len(left) > 3 else ""
+    return f"Inputs moved to {recorder.device}: {'; '.join([counts, *left[:3]])}{more}."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from featmagic.recording.hooks import (
     outermost,
     remove,
 )
-from featmagic.recording.inputs import device_of, image_in, move_to_device, pass_inputs
+from featmagic.recording.inputs import image_in, pass_inputs
 from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
@@ -32,6 +31,7 @@ from featmagic.recording.model_tree import (
     unwrap,
     walk,
 )
+from featmagic.recording.placement import MovedInputs, device_of, move_to_device
 from featmagic.recording.receptive_field.tracer import Constants, Trace, constants_of, hide_frames
 from featmagic.recording.records import LayerOutput, Pass, layers_of
 from featmagic.recording.selectors import Selection
@@ -54,7 +54,7 @@ class Recorder:
 
     Attributes:
         device: the device to which inputs are moved; None if they are left where they are.
-        moved: how many inputs were moved, by the device they came from.
+        moved: which inputs were moved there, and which weren't.
         compiled: whether torch compiled something meanwhile.
         leaves_compiled: whether compiled models run compiled, so that nothing in them is recorded.
     """
@@ -69,7 +69,7 @@ class Recorder:
     ) -> None:
         self.selection = selection
         self.device = None if as_is else device_of(selection.model)
-        self.moved: Counter[str] = Counter()
+        self.moved = MovedInputs()
         self.compiled = False
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
         self._as_is = as_is
@@ -151,7 +151,7 @@ class Recorder:
             return None
         call = args, kwargs
         if self.device is not None:
-            call = move_to_device(self.device, call, self.moved)
+            call = move_to_device(self.device, self.selection.model, args, kwargs, self.moved)
         forward_pass.inputs = pass_inputs(self.selection.model, *call, copy=not self._as_is)
         if (constants := self._tracing.constants) is not None:
             self._tracing.stop()  # an interrupt may have kept the last one from ending

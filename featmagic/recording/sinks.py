@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from featmagic.recording.pytree import copied, tensors_in
+from featmagic.recording.pytree import Reading, copied, tensors_in
 from featmagic.recording.records import Activation, LayerOutput, Pass, is_in
 from featmagic.support.text import printable
 
@@ -60,11 +60,11 @@ class KeepLastPass:
         """Keep a copy of every tensor that is wanted; whatever the output is, the model runs on."""
         empty = forward_pass.empty
         empty |= {value.name + suffix: reason for suffix, reason in value.empty.items()}
-        try:
-            tensors = list(tensors_in(value.output))
-        except Exception as error:  # whatever a container of the user's raises when it is read
-            empty[value.name] = f"its output can't be read: {printable(str(error))}"
-            return
+        reading = Reading()
+        tensors = list(tensors_in(value.output, reading=reading))
+        for suffix, reason in reading.unread.items():
+            if value.layer.wants(suffix) or not suffix:
+                empty[value.name + suffix] = reason
         for key, reason in _missing_parts(value, [suffix for suffix, _ in tensors]):
             empty.setdefault(key, reason)
         for suffix, tensor in tensors:
