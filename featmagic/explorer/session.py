@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor, strided
 
 from featmagic.explorer.document import Document, LayerText, document
@@ -55,16 +56,22 @@ class Session:
     def plane(self, key: str, sample: int, channel: int) -> Tensor:
         """Return one channel of one sample, `(H, W)`, on the device of the activation.
 
-        It is a view of the tensor, without a copy, unless a value is made of several.
+        It is a view of the tensor, without a copy, if the tensor lies in memory without gaps and no
+        value is made of several.
         """
         tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel)
         place = planes.channels.index(channel)
         if planes.place_index is None or planes.padding or tensor.layout != strided:
             return planes.values[place]
-        start, step, *strides = planes.place_index.steps
-        own = tensor.detach().contiguous()
-        offset = int(own.storage_offset()) + start + channel * step
-        return own.as_strided(planes.values.shape[1:], strides, offset)
+        start, step, down, across = planes.place_index.steps
+        start, (height, width) = start + channel * step, planes.values.shape[1:]
+        own = tensor.detach()
+        if own.is_contiguous():
+            offset = int(own.storage_offset()) + start
+            return own.as_strided((height, width), (down, across), offset)
+        rows, columns = (torch.arange(n, device=own.device) for n in (height, width))
+        places = start + rows[:, None] * down + columns * across
+        return own[torch.unravel_index(places, own.shape)]
 
     def value(self, key: str, sample: int, channel: int, y: int, x: int) -> float:
         """Return the value at a position, as exactly as the tensor has it.

@@ -169,7 +169,9 @@ def _storable(tensor: Tensor, suffix: str) -> tuple[Tensor, list[str]]:
             raise TypeError(".npz files do.")
         tensor = tensor.to(wider)
         words.append(f"{dtype} as {_name_of(wider)}")
-    return tensor.resolve_conj().resolve_neg().contiguous(), words
+    tensor = tensor.resolve_conj().resolve_neg()
+    # NumPy writes an expanded tensor, or any other view, bit by bit; safetensors takes none.
+    return tensor if suffix == ".npz" else tensor.contiguous(), words
 
 
 def _name_of(dtype: torch.dtype) -> str:

@@ -18,7 +18,7 @@ from featmagic.recording.model_tree import (
     walk,
 )
 from featmagic.recording.recorder import Recorder
-from featmagic.recording.records import Pass
+from featmagic.recording.records import Activation, Pass, is_in
 from featmagic.recording.selectors import Selection
 from featmagic.support.errors import did_you_mean
 from featmagic.support.text import printable
@@ -108,10 +108,11 @@ def missing_lines(missing: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def why_missing(key: str, captured: Mapping[str, object], missing: Mapping[str, str]) -> str:
+def why_missing(key: str, captured: Mapping[str, Activation], missing: Mapping[str, str]) -> str:
     """Say why a key wasn't captured, and which keys were."""
     keys = list(captured)
-    parts = [k for k in keys if k.startswith(f"{key}[")]
+    # Behind a dot stands an attribute of what the layer returned, unless it is a layer in it.
+    parts = [k for k in keys if is_in(k, key) and len(captured[k].path) <= len(key)]
     if parts:
         return f"'{key}' gave several tensors: {', '.join(parts)}."
     if key in missing:

@@ -79,8 +79,11 @@ def tensors_in(
         return
     reading = Reading() if reading is None else reading
     reading.containers += 1
-    if reading.containers > MOST_CONTAINERS or len(above) >= MOST_LEVELS:
-        reading.unread[suffix] = "it is nested too deep, or in too many containers, to be read"
+    if reading.containers > MOST_CONTAINERS:
+        reading.unread[""] = f"only {MOST_CONTAINERS} of its containers were read"
+        return
+    if len(above) >= MOST_LEVELS:
+        reading.unread[suffix] = "it is nested too deep to be read"
         return
     try:
         parts = parts_of(value)
@@ -112,8 +115,9 @@ def parts_of(value: object) -> dict[Any, Any] | None:
         return {key: mapping[key] for key in islice(iter(mapping), _MOST_ITEMS)}
     if is_a(value, list) or is_a(value, tuple):
         return {n: item for n, item in enumerate(_items(value)) if type(item) not in _PLAIN}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {part.name: getattr(value, part.name, None) for part in fields(value)}
+    kind: Any = type(value)
+    if is_dataclass(kind):
+        return {part.name: getattr(value, part.name, None) for part in fields(kind)}
     return None
 
 
@@ -134,7 +138,8 @@ def _tensors_of_object(
             others.append(attribute)
     for name, tensor in found.items():
         yield f"{suffix}.{name}", tensor
-    others = others or list(_held(value))
+    if type(value) in (set, frozenset, deque):
+        others = list(_held(value))
     if others and (count := _count_tensors(others)):
         kind = printable(type(value).__name__)
         more = "further " if found else ""
@@ -152,7 +157,7 @@ def attributes_of(value: object) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind in type(value).__mro__:
         for name, slot in vars(kind).items():
-            if type(slot) is MemberDescriptorType:
+            if type(slot) is MemberDescriptorType and name != "__dict__":
                 with suppress(AttributeError):  # it isn't set
                     found[name] = slot.__get__(value, kind)
     with suppress(Exception):  # it has none

@@ -47,6 +47,7 @@ def test_a_page_of_such_a_pass_has_its_input_image(model, x, tmp_path, as_is):
         (page,) = maps.save(tmp_path / f"{number}.html")
         pages.append(page.read_bytes())
     assert pages[0] == pages[1]
+    assert b"image/0" in pages[0]
 
 
 def test_what_is_kept_may_be_changed_and_used_for_gradients(model, x):
