@@ -34,6 +34,7 @@ from featmagic.recording.model_tree import (
 from featmagic.recording.placement import MovedInputs, device_of, move_to_device
 from featmagic.recording.receptive_field.tracer import Constants, Trace, constants_of, hide_frames
 from featmagic.recording.records import LayerOutput, Pass, layers_of
+from featmagic.recording.scripting import hide_hooks_of, hide_no_more
 from featmagic.recording.selectors import Selection
 from featmagic.recording.sinks import KeepLastPass, Sink
 
@@ -102,6 +103,7 @@ class Recorder:
         if self._traced_modules is not None:
             self._tracing.constants = constants_of(self._traced_modules)
         try:
+            hide_hooks_of(self)
             self._register()
             if self.leaves_compiled:
                 self._compilations = Compilations(self._compiling, self._register)
@@ -117,6 +119,7 @@ class Recorder:
             self._compilations.switch_off()
             self._compilations = None  # it holds the recorder, and so what was recorded
         self._remove()
+        hide_no_more(self)
         self._passes.end_all()
 
     def _register(self) -> None:
