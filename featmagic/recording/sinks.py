@@ -74,9 +74,12 @@ class KeepLastPass:
     def _keep(self, forward_pass: Pass, value: LayerOutput, suffix: str, tensor: Tensor) -> None:
         layer, key = value.layer, value.name + suffix
         hint = replace(layer.hint, asked=True) if value.asked else layer.hint
+        # Nobody else has the weights that were asked for.
+        is_ours = value.asked and suffix == "[1]" and not tensor.is_inference()
         try:
+            kept = tensor if is_ours else copied(tensor)
             forward_pass.activations[key] = Activation(
-                key, layer.path, value.kind, value.call, copied(tensor), hint, forward_pass.inputs,
+                key, layer.path, value.kind, value.call, kept, hint, forward_pass.inputs,
                 layer.cache, None if value.trace is None else value.trace.traced_of(tensor),
                 forward_pass.calls,
             )  # fmt: skip
