@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from torch import nn
 
 from featmagic.feature_maps import FeatureMaps
-from featmagic.recording.diagnostics import missing_from, moved_line
+from featmagic.recording.diagnostics import missing_from, remarks
 from featmagic.recording.eval_mode import looking
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
@@ -59,5 +59,5 @@ def capture(
         finally:
             recorder.detach()  # an interrupt may have cut the first time short
             maps.missing = missing_from(recorder)
-    if recorder.moved:
-        say(moved_line(recorder))
+    for line in remarks(recorder):
+        say(line)

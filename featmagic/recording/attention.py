@@ -54,8 +54,8 @@ def with_attention_weights(module: nn.Module, args: tuple[Any, ...], *rest: Any)
     if inner.training and (inner.dropout > 0 or parametrize.is_parametrized(inner)):
         return CallOutput(output, empty={"[1]": "asking for attention weights is for eval mode"})
     try:
-        if reason := _too_large(inner, args, rest[0]):
-            return CallOutput(output, empty={"[1]": reason})
+        if (too_large := _too_large(inner, args, rest[0])) is not None:
+            return CallOutput(output, empty={"[1]": too_large})
         return CallOutput((output[0], attention_weights(inner, args, rest[0])), asked=True)
     except Exception as error:  # such as too little memory: the user's call needs none for weights
         reason = printable(str(error).partition("\n")[0])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import TracebackType
 
+import torch
 from torch import fx, nn
 
+from featmagic.recording.hooks import Hook
 from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
@@ -23,6 +25,28 @@ from featmagic.recording.selectors import Selection
 from featmagic.support.errors import did_you_mean
 from featmagic.support.text import printable
 
+# Torch's own modules that return a single tensor, by file, and those among them that needn't.
+_SINGLE = frozenset(
+    [
+        "activation",
+        "batchnorm",
+        "channelshuffle",
+        "conv",
+        "dropout",
+        "flatten",
+        "fold",
+        "instancenorm",
+        "linear",
+        "normalization",
+        "padding",
+        "pixelshuffle",
+        "pooling",
+        "sparse",
+        "upsampling",
+    ]
+)
+_SEVERAL = (nn.MultiheadAttention, nn.Identity)
+
 _ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
 
 
@@ -30,14 +54,35 @@ def missing_from(recorder: Recorder) -> dict[str, str]:
     """Return the layers that gave nothing, with reasons; before a pass, those that can't."""
     if recorder.last is not None:
         return reasons(recorder.selection, recorder.last)
+    missing = _never_given(recorder.selection)
     if not recorder.leaves_compiled:
-        return {}
+        return missing
     tree = dict(walk(recorder.selection.model))
-    return {
+    return missing | {
         path: _why_not_called(path, module, tree, 0, failed=False)
         for path, module in recorder.selection.modules.items()
         if runs_compiled(path, tree)
     }
+
+
+def _never_given(selection: Selection) -> dict[str, str]:
+    """Return the parts that were asked for of layers that return a single tensor."""
+    single = {
+        path: f"a {type(unwrap(module)[-1]).__name__} returns a single tensor"
+        for path, module in selection.modules.items()
+        if selection.parts.get(path) and _returns_one_tensor(module)
+    }
+    return {path + part: why for path, why in single.items() for part in selection.parts[path]}
+
+
+def _returns_one_tensor(module: nn.Module) -> bool:
+    """Return True if the class and its settings leave no doubt; hooks may return anything."""
+    inner = unwrap(module)[-1]
+    others = [hook for hook in inner._forward_hooks.values() if not isinstance(hook, Hook)]
+    package, _, name = type(inner).__module__.rpartition(".")
+    is_plain = package == "torch.nn.modules" and name in _SINGLE and "forward" not in vars(inner)
+    several = getattr(inner, "return_indices", False) or isinstance(inner, _SEVERAL)
+    return is_plain and not several and not others
 
 
 def reasons(selection: Selection, last: Pass) -> dict[str, str]:
@@ -139,10 +184,61 @@ def failing_layer(model: nn.Module, traceback: TracebackType | None) -> str | No
     return layer
 
 
-def moved_line(recorder: Recorder) -> str:
+def remarks(recorder: Recorder) -> list[str]:
+    """Return lines on how the passes ran otherwise than without a look."""
+    lines = [_moved_line(recorder)] if recorder.moved else []
+    return lines + ([_unfused_line(recorder)] if _unfused(recorder) else [])
+
+
+def _moved_line(recorder: Recorder) -> str:
     """Say how many inputs were moved to the model's device, from where, and what was left."""
     moved = recorder.moved
     counts = ", ".join(f"{n} from {source}" for source, n in moved.tensors.items()) or "none"
     left = [*moved.left]
     more = f"; and {len(left) - 3} more stay" if len(left) > 3 else ""
     return f"Inputs moved to {recorder.device}: {'; '.join([counts, *left[:3]])}{more}."
+
+
+def _unfused_line(recorder: Recorder) -> str:
+    layers = _unfused(recorder)
+    more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
+    return printable(
+        f"{', '.join(layers[:3])}{more} ran step by step, for the hooks in there: without them "
+        "torch runs such a layer as one fused kernel, which may differ in the last digits."
+    )
+
+
+def _unfused(recorder: Recorder) -> list[str]:
+    """Return the layers that torch would run as one kernel (its fast path) if we had no hooks."""
+    if recorder.last is None or not recorder.looks:
+        return []
+    tree = dict(walk(recorder.selection.model))
+    called = [path for path, count in recorder.last.calls.items() if count]
+    around = dict.fromkeys(up for path in called for up in (path, *ancestors(path)))
+    return [path for path in around if path in tree and _has_fast_path(unwrap(tree[path])[-1])]
+
+
+def _has_fast_path(module: nn.Module) -> bool:
+    """Return True for an encoder layer whose settings are those of torch's fast path."""
+    if not isinstance(module, nn.TransformerEncoderLayer):
+        return False
+    attention = module.self_attn
+    return bool(
+        attention.batch_first
+        and attention.in_proj_bias is not None
+        and attention._qkv_same_embed_dim
+        and attention.num_heads % 2 == 0
+        and module.activation_relu_or_gelu
+        and module.norm1.eps == module.norm2.eps
+        and torch.backends.mha.get_fastpath_enabled()
+        and not any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())
+    )
+
+
+def gradient_hint(error: BaseException) -> str | None:
+    """Return a hint for an error that gradients were missing in a look, or None."""
+    if not isinstance(error, RuntimeError) or "does not require grad" not in str(error):
+        return None
+    return (
+        "A look runs without gradients; --as-is leaves gradients and the model's mode as they are."
+    )

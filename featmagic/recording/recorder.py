@@ -57,6 +57,7 @@ class Recorder:
         device: the device to which inputs are moved; None if they are left where they are.
         moved: which inputs were moved there, and which weren't.
         compiled: whether torch compiled something meanwhile.
+        looks: whether the model may run otherwise than the user's code alone would have it.
         leaves_compiled: whether compiled models run compiled, so that nothing in them is recorded.
     """
 
@@ -72,6 +73,7 @@ class Recorder:
         self.device = None if as_is else device_of(selection.model)
         self.moved = MovedInputs()
         self.compiled = False
+        self.looks = not as_is
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
         self._as_is = as_is
         tree = dict(walk(selection.model))

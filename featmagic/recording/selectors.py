@@ -83,7 +83,7 @@ def select(
     for pattern in patterns or _callable_below("", tree) or [ROOT]:
         if not isinstance(pattern, str):
             raise FeatmagicError(f"A layer is named by text, as in '0', not {pattern!r}.")
-        selector = parse_selector(pattern, spelled)
+        selector = parse_selector(pattern or ROOT, spelled)  # "" is torch's name for the model
         paths, reading = _resolve(selector, tree)
         if not paths:
             raise FeatmagicError(_no_such_layer(tree, selector.layer, listed_by))
@@ -232,7 +232,7 @@ def matching_keys(name: str, activations: Iterable[Activation]) -> list[str]:
     name of the model may stand in front, as in `model.conv1`.
     """
     captured = list(activations)
-    for text in _keys_meant(parse_selector(name)):
+    for text in _keys_meant(parse_selector(name or ROOT)):
         keys = (
             [a.key for a in captured if text == a.path]
             or [a.key for a in captured if text == a.key]

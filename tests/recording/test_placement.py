@@ -237,7 +237,7 @@ def test_the_line_that_says_what_was_moved_says_what_stays():
         def forward(self, x, lengths):
             return self.rnn(pack_padded_sequence(x, lengths, batch_first=True))[1]
 
-    from featmagic.recording.diagnostics import moved_line
+    from featmagic.recording.diagnostics import remarks
     from featmagic.recording.recorder import Recorder
     from featmagic.recording.selectors import select
 
@@ -245,9 +245,9 @@ def test_the_line_that_says_what_was_moved_says_what_stays():
     recorder.device = ELSEWHERE
     args = SEQUENCES, torch.tensor([5, 2])
     move_to_device(ELSEWHERE, recorder.selection.model, args, {}, recorder.moved)
-    assert moved_line(recorder) == (
+    assert remarks(recorder) == [
         "Inputs moved to meta: 1 from cpu; lengths stays on cpu, where packing a sequence needs it."
-    )
+    ]
 
 
 def test_a_container_that_holds_itself_is_one_object_for_the_forward():
