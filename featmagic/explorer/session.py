@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, strided
+from torch import Tensor
 
 from featmagic.explorer.document import Document, LayerText, document
 from featmagic.explorer.encoding import PlanesText, encode_planes
 from featmagic.explorer.planes import SamplePlanes, sample_planes
 from featmagic.options.view import View
+from featmagic.planes.dtypes import sliceable
 from featmagic.planes.layout import fitting
 from featmagic.planes.statistics import plane_statistics
 from featmagic.recording.records import Activation
@@ -61,7 +62,8 @@ class Session:
         """
         tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel)
         place = planes.channels.index(channel)
-        if planes.place_index is None or planes.padding or tensor.layout != strided:
+        is_plain = tensor.layout is torch.strided and not tensor.is_quantized
+        if planes.place_index is None or planes.padding or not is_plain:
             return planes.values[place]
         start, step, down, across = planes.place_index.steps
         start, (height, width) = start + channel * step, planes.values.shape[1:]
@@ -84,7 +86,7 @@ class Session:
         check_inside(y, x, height, width)
         if planes.place_index is None or tensor.is_complex():
             return float(planes.values[planes.channels.index(channel), y, x].item())
-        return float(tensor[planes.place_index.index(channel, y, x)].item())
+        return float(sliceable(tensor)[planes.place_index.index(channel, y, x)].item())
 
     def figures(self, key: str, sample: int, channel: int) -> dict[str, float]:
         """Return the range, mean, deviation and share of zeros of all values of one channel."""

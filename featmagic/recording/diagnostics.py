@@ -193,10 +193,11 @@ def remarks(recorder: Recorder) -> list[str]:
 def _moved_line(recorder: Recorder) -> str:
     """Say how many inputs were moved to the model's device, from where, and what was left."""
     moved = recorder.moved
-    counts = ", ".join(f"{n} from {source}" for source, n in moved.tensors.items()) or "none"
+    counts = ", ".join(f"{n} from {source}" for source, n in moved.tensors.items())
     left = [*moved.left]
     more = f"; and {len(left) - 3} more stay" if len(left) > 3 else ""
-    return f"Inputs moved to {recorder.device}: {'; '.join([counts, *left[:3]])}{more}."
+    words = "; ".join([*filter(None, [counts]), *left[:3]])
+    return f"Inputs {'' if counts else 'not '}moved to {recorder.device}: {words}{more}."
 
 
 def _unfused_line(recorder: Recorder) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from featmagic.recording.pytree import copied, tensors_in
+from featmagic.recording.pytree import computes_itself, copied, tensors_in
 from featmagic.support.errors import FeatmagicError
 
 Grid = tuple[int, int]
+
+_PIXEL_DTYPES = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,15 +69,19 @@ def image_of(inputs: PassInputs) -> Tensor | None:
 def image_in(model: nn.Module, args: Any, kwargs: Any) -> Tensor | None:
     """Return the first image in the arguments of a call of the model, not a copy; or None."""
     for name, tensor in tensors_in((args, kwargs)):
-        if "mask" not in name and _has_pixels(tensor) and _is_image(tensor, model):
-            return tensor
+        # Whatever a tensor of a class of its own raises when it is asked for its shape.
+        with suppress(Exception):
+            if "mask" not in name and _has_pixels(tensor) and _is_image(tensor, model):
+                return tensor
     return None
 
 
 def _has_pixels(tensor: Tensor) -> bool:
     return (
-        (tensor.is_floating_point() or tensor.dtype == torch.uint8)
+        not computes_itself(tensor)
+        and tensor.dtype in _PIXEL_DTYPES
         and tensor.layout is torch.strided
+        and not tensor.is_meta
         and tensor.dim() in (3, 4)
         and tensor.shape[-3] in (1, 3, 4)
         and min(tensor.shape[-2:]) > 1

@@ -71,14 +71,22 @@ def move_to_device(
     Nothing is raised, whatever the arguments are.
     """
     tensors = [tensor for _, tensor in tensors_in((args, kwargs))]
-    devices = {tensor.device for tensor in tensors}
-    if not devices - {device} or device in devices:
+    devices = {_device_of(tensor) for tensor in tensors}
+    if device in devices or not devices - {None}:
         return args, kwargs
     mover = _Mover(device, model, moved, tensors)
     names = _parameter_names(model, args)
     placed = [mover.move(arg, name) for arg, name in zip(args, names, strict=True)]
     named = {name: mover.move(arg, name) for name, arg in kwargs.items()}
     return tuple(placed), named
+
+
+def _device_of(tensor: Tensor) -> torch.device | None:
+    """Return the device of a tensor; None if it doesn't tell, being of a class of its own."""
+    try:
+        return tensor.device
+    except Exception:
+        return None
 
 
 def _parameter_names(model: nn.Module, args: Any) -> list[str]:
@@ -117,8 +125,8 @@ class _Mover:
         return result
 
     def _move_tensor(self, value: Any, name: str) -> Any:
-        source = value.device if is_a(value, Tensor) else value.data.device
-        if source == self._device:
+        source = _device_of(value if is_a(value, Tensor) else value.data)
+        if source in (self._device, None):
             return value
         if is_a(value, Tensor) and self._is_lengths(value, name):
             self._leave(f"{name or 'lengths'} stays on {source}, where packing a sequence needs it")
@@ -165,8 +173,8 @@ class _Mover:
         return result
 
     def _leave_object(self, value: Any, kind: str) -> None:
-        tensors = [tensor for _, tensor in tensors_in(value)]
-        if any(tensor.device != self._device for tensor in tensors):
+        devices = {_device_of(tensor) for _, tensor in tensors_in(value)}
+        if devices - {self._device, None}:
             self._leave(f"a {kind} stays as it is: only containers of Python's own kinds are moved")
 
     def _leave(self, words: str) -> None:
@@ -212,7 +220,9 @@ class _Mover:
         The name decides, or else whether the numbers fit the two first dimensions of another
         tensor, as lengths of its sequences.
         """
-        if tensor.dim() != 1 or tensor.dtype != torch.int64 or tensor.device.type != "cpu":
+        if type(tensor) is not Tensor or tensor.is_nested or tensor.device.type != "cpu":
+            return False
+        if tensor.dim() != 1 or tensor.dtype != torch.int64:
             return False
         if not any(isinstance(module, nn.RNNBase) for module in self._model.modules()):
             return False
@@ -222,12 +232,17 @@ class _Mover:
         if not len(tensor) or name == "y" or any(word in name for word in _NOT_LENGTHS):
             return False
         least, most = int(tensor.min()), int(tensor.max())
-        pairs = [tuple(other.shape[:2]) for other in self._tensors if other.dim() >= 2]
+        pairs = [tuple(each.shape[:2]) for each in self._tensors if _is_plain(each)]
         fits = [{(n, steps), (steps, n)} for n, steps in pairs]
         count = len(tensor)
         return least >= 1 and any(
             n == count and most <= steps for sides in fits for n, steps in sides
         )
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Return True for a tensor of two dimensions or more that has a shape to compare with."""
+    return type(tensor) is Tensor and not tensor.is_nested and tensor.dim() >= 2
 
 
 def _holds(result: Any, value: Any, parts: dict[Any, Any]) -> bool:

@@ -211,6 +211,14 @@ def _line(error: Exception) -> str:
     return printable(text.partition("\n")[0]) or type(error).__name__
 
 
+def computes_itself(tensor: Tensor) -> bool:
+    """Return True for a tensor that holds others and computes with them in a way of its own.
+
+    A DTensor's values lie in several processes; those of a MaskedTensor are partly undefined.
+    """
+    return type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__
+
+
 def copied(tensor: Tensor) -> Tensor:
     """Copy a tensor, detached: the next layer may work in place and overwrite the original.
 
