@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from featmagic.feature_maps import FeatureMaps
-from featmagic.recording.diagnostics import missing_from, report_lines
+from featmagic.recording.diagnostics import missing_from, remarks
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
 from featmagic.recording.sinks import KeepLastPass
@@ -67,7 +67,7 @@ class Capture(Block[FeatureMaps]):
         self._maps.missing = missing_from(self._recorder)
 
     def report(self, error: BaseException | None) -> None:
-        """Say what was moved, and who else ran the model."""
+        """Say what ran otherwise than without the block."""
         if error is None:
-            for line in report_lines(self._recorder):
+            for line in remarks(self._recorder):
                 say(line)

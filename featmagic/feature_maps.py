@@ -19,6 +19,7 @@ from featmagic.options.defaults import session_defaults
 from featmagic.options.view import SCREEN, View, options_in, view_of, view_with_defaults
 from featmagic.overview import show as overview
 from featmagic.recording.diagnostics import missing_lines, why_missing
+from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.records import Activation, Pass, Request, shape_of
 from featmagic.recording.selectors import matching_keys
 from featmagic.render.figure import mosaic_figure
@@ -246,6 +247,7 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     def _activation(self, key: str) -> Activation:
         activations = self._pass.activations
+        key = ROOT if isinstance(key, str) and not key else key  # "" is torch's name for the model
         if isinstance(key, str) and key in activations:
             return activations[key]
         raise MissingMap(why_missing(str(key), activations, self.missing))

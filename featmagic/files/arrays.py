@@ -19,6 +19,8 @@ from featmagic.files.names import members, stored_names
 from featmagic.files.paths import holds_arrays, report_unsaved
 from featmagic.files.transaction import write_whole
 from featmagic.options.view import GROUPS, View, spelled
+from featmagic.planes.dtypes import is_number
+from featmagic.recording.pytree import computes_itself
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable, say
@@ -97,7 +99,11 @@ def valueless(tensor: Tensor) -> str | None:
         return "no values on the meta device"
     if tensor.is_nested:
         return "a nested tensor is no array"
-    return "two values to a byte" if "float4" in str(tensor.dtype) else None
+    if computes_itself(tensor):
+        return f"a {printable(type(tensor).__name__)} is no array"
+    if "float4" in str(tensor.dtype):
+        return "two values to a byte"
+    return None if is_number(tensor.dtype) else f"{_name_of(tensor.dtype)} values are no numbers"
 
 
 def write_arrays(path: Path, tensors: Mapping[str, Tensor], suffix: str) -> list[str]:
@@ -159,7 +165,9 @@ def _storable(tensor: Tensor, suffix: str) -> tuple[Tensor, list[str]]:
             raise TypeError(".npz files do.")
         tensor = tensor.to(wider)
         words.append(f"{dtype} as {_name_of(wider)}")
-    return tensor.resolve_conj().resolve_neg().contiguous(), words
+    tensor = tensor.resolve_conj().resolve_neg()
+    # NumPy writes an expanded tensor, or any other view, bit by bit; safetensors takes none.
+    return tensor if suffix == ".npz" else tensor.contiguous(), words
 
 
 def _name_of(dtype: torch.dtype) -> str:

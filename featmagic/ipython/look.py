@@ -105,7 +105,12 @@ class Look(Block["FeatureMaps"]):
 
     def _finish(self, error: BaseException | None) -> None:
         """Show and save what the pass gave, or say why there is nothing or not all of it."""
-        from featmagic.recording.diagnostics import failing_layer, missing_from, report_lines
+        from featmagic.recording.diagnostics import (
+            failing_layer,
+            gradient_hint,
+            missing_from,
+            remarks,
+        )
 
         recorder, maps = self._recorder, self._maps
         if recorder.last is None:
@@ -114,11 +119,14 @@ class Look(Block["FeatureMaps"]):
             return
         self._watches.remember(maps)
         maps.missing = missing_from(recorder)
-        for line in report_lines(recorder):
-            say(line)
+        for remark in remarks(recorder):
+            say(remark)
         if error is None:
             self._show()
-        elif layer := failing_layer(recorder.selection.model, error.__traceback__):
+            return
+        if not self._line.as_is and (hint := gradient_hint(error)):
+            _hint(error, hint)
+        if layer := failing_layer(recorder.selection.model, error.__traceback__):
             name = self._binding.name
             _hint(error, f"{layer} failed. {name} holds what ran before: {maps.shapes()}.")
 

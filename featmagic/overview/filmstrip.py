@@ -9,7 +9,6 @@ from functools import partial
 from math import prod
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from featmagic.options.indexing import picked
@@ -24,7 +23,7 @@ from featmagic.overview.thumbnails import (
     thumbnail_planes,
     two_maps,
 )
-from featmagic.planes.dtypes import Pixels, to_real, undrawable
+from featmagic.planes.dtypes import Pixels, sliceable, to_real, undrawable
 from featmagic.planes.layout import Layout, LayoutMismatch, layout_of
 from featmagic.planes.measurements import to_host
 from featmagic.planes.planes import planes_of
@@ -166,7 +165,7 @@ def _read_layer(activation: Activation, view: View, band: Band, *, draws: bool) 
     reason = undrawable(tensor[None] if tensor.dim() == 0 else tensor)
     if reason and (tensor.dim() <= 5 or tensor.numel() == 0):
         return _Layer(reason)
-    tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
+    tensor = sliceable(tensor)
     if reason or tensor.dim() == 0:
         return _Layer(reason or "", read_values(tensor, "?" * tensor.dim()))
     layout = _layout(activation, view)

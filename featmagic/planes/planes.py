@@ -9,7 +9,7 @@ from torch import Tensor
 
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
-from featmagic.planes.dtypes import real_rows, to_real
+from featmagic.planes.dtypes import real_rows, sliceable, to_real
 from featmagic.planes.layout import Layout
 from featmagic.support.errors import FeatmagicError
 
@@ -74,8 +74,7 @@ def planes_of(tensor: Tensor, layout: Layout, view: View, key: str = "the activa
         >>> planes_of(torch.zeros(2, 5, 8, 6), Layout("NCHW"), View(channels="1:3")).values.shape
         torch.Size([1, 2, 8, 6])
     """
-    tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
-    tensor, dims = _squeeze_pooled(tensor, layout.dims)
+    tensor, dims = _squeeze_pooled(sliceable(tensor), layout.dims)
     samples = _samples(tensor, dims, view, key)
     if "N" in dims:
         place = dims.index("N")

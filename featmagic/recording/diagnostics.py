@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 
+import torch
 from torch import fx, nn
 
+from featmagic.recording.hooks import Hook
 from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
     ancestors,
     has_own_forward,
     is_torchscript,
+    modules_of,
     runs_compiled,
     unwrap,
     walk,
 )
 from featmagic.recording.recorder import Recorder
-from featmagic.recording.records import Pass
+from featmagic.recording.records import Activation, Pass, is_in
 from featmagic.recording.selectors import Selection
+from featmagic.recording.torch_private import forward_hooks, hook_tables
 from featmagic.support.errors import did_you_mean
 from featmagic.support.text import readable
+
+# Torch's own modules that return a single tensor, by file, and those among them that needn't.
+_SINGLE = frozenset(
+    [
+        "activation",
+        "batchnorm",
+        "channelshuffle",
+        "conv",
+        "dropout",
+        "flatten",
+        "fold",
+        "instancenorm",
+        "linear",
+        "normalization",
+        "padding",
+        "pixelshuffle",
+        "pooling",
+        "sparse",
+        "upsampling",
+    ]
+)
+_SEVERAL = (nn.MultiheadAttention, nn.Identity)
 
 _ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
 _LONGEST_REASON = 2000  # letters: the message of an error of the user's may be a whole tensor
@@ -33,10 +59,11 @@ def missing_from(recorder: Recorder) -> dict[str, str]:
         return reasons(recorder.selection, recorder.last)
     if why := why_no_pass(recorder):
         return dict.fromkeys(recorder.selection.modules, f"no pass of the model was seen: {why}")
+    missing = _never_given(recorder.selection)
     if not recorder.leaves_compiled:
-        return {}
+        return missing
     tree = dict(walk(recorder.selection.model))
-    return {
+    return missing | {
         path: _why_not_called(path, module, tree, 0, failed=False)
         for path, module in recorder.selection.modules.items()
         if runs_compiled(path, tree)
@@ -55,6 +82,26 @@ def why_no_pass(recorder: Recorder) -> str:
     if recorder.compiled_first:
         return "torch.compile was first used in it: run it again to see into compiled code"
     return ""
+
+
+def _never_given(selection: Selection) -> dict[str, str]:
+    """Return the parts that were asked for of layers that return a single tensor."""
+    single = {
+        path: f"a {type(unwrap(module)[-1]).__name__} returns a single tensor"
+        for path, module in selection.modules.items()
+        if selection.parts.get(path) and _returns_one_tensor(module)
+    }
+    return {path + part: why for path, why in single.items() for part in selection.parts[path]}
+
+
+def _returns_one_tensor(module: nn.Module) -> bool:
+    """Return True if the class and its settings leave no doubt; hooks may return anything."""
+    inner = unwrap(module)[-1]
+    others = [hook for hook in forward_hooks(inner).values() if not isinstance(hook, Hook)]
+    package, _, name = type(inner).__module__.rpartition(".")
+    is_plain = package == "torch.nn.modules" and name in _SINGLE and "forward" not in vars(inner)
+    several = getattr(inner, "return_indices", False) or isinstance(inner, _SEVERAL)
+    return is_plain and not several and not others
 
 
 def reasons(selection: Selection, last: Pass) -> dict[str, str]:
@@ -125,10 +172,11 @@ def missing_lines(missing: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def why_missing(key: str, captured: Mapping[str, object], missing: Mapping[str, str]) -> str:
+def why_missing(key: str, captured: Mapping[str, Activation], missing: Mapping[str, str]) -> str:
     """Say why a key wasn't captured, and which keys were."""
     keys = list(captured)
-    parts = [k for k in keys if k.startswith(f"{key}[")]
+    # Behind a dot stands an attribute of what the layer returned, unless it is a layer in it.
+    parts = [k for k in keys if is_in(k, key) and len(captured[k].path) <= len(key)]
     if parts:
         return f"'{key}' gave several tensors: {', '.join(parts)}."
     if key in missing:
@@ -155,15 +203,75 @@ def failing_layer(model: nn.Module, traceback: TracebackType | None) -> str | No
     return layer
 
 
-def report_lines(recorder: Recorder) -> Iterator[str]:
-    """Say how many inputs were moved to the model's device, and who else ran the model."""
-    if recorder.moved:
-        counts = ", ".join(f"{n} from {source}" for source, n in recorder.moved.items())
-        yield f"Inputs moved to {recorder.device}: {counts}."
+def remarks(recorder: Recorder) -> list[str]:
+    """Return lines on how the passes ran otherwise than without a look."""
+    if recorder.as_is:
+        return []
+    lines = [_moved_line(recorder)] if recorder.moved else []
+    lines += [_unfused_line(recorder)] if _unfused(recorder) else []
+    runs_elsewhere = recorder.passes_elsewhere or recorder.is_in_use
+    return lines + ([_elsewhere_line(recorder)] if runs_elsewhere else [])
+
+
+def _moved_line(recorder: Recorder) -> str:
+    """Say how many inputs were moved to the model's device, from where, and what was left."""
+    moved = recorder.moved
+    counts = ", ".join(f"{n} from {source}" for source, n in moved.tensors.items())
+    left = [*moved.left]
+    more = f"; and {len(left) - 3} more stay" if len(left) > 3 else ""
+    words = "; ".join([*filter(None, [counts]), *left[:3]])
+    return f"Inputs {'' if counts else 'not '}moved to {recorder.device}: {words}{more}."
+
+
+def _elsewhere_line(recorder: Recorder) -> str:
     times = recorder.passes_elsewhere
-    if not recorder.as_is and (times or recorder.is_in_use):
-        how_often = f" {times} time{'s' * (times > 1)}" if times else ""
-        yield (
-            f"Another thread or task ran the model{how_often} meanwhile, in the eval mode that "
-            "this look had set; --as-is (as_is=True) leaves the mode alone."
-        )
+    how_often = f" {times} time{'s' * (times > 1)}" if times else ""
+    return (
+        f"Another thread or task ran the model{how_often} meanwhile, in the eval mode that this "
+        "look had set; --as-is (as_is=True) leaves the mode alone."
+    )
+
+
+def _unfused_line(recorder: Recorder) -> str:
+    layers = _unfused(recorder)
+    more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
+    return (
+        f"{', '.join(map(readable, layers[:3]))}{more} ran step by step, for the hooks in there: without them "
+        "torch runs such a layer as one fused kernel, which may differ in the last digits."
+    )
+
+
+def _unfused(recorder: Recorder) -> list[str]:
+    """Return the layers that torch would run as one kernel (its fast path) if we had no hooks."""
+    if recorder.last is None:
+        return []
+    tree = dict(walk(recorder.selection.model))
+    called = [path for path, count in recorder.last.calls.items() if count]
+    around = dict.fromkeys(up for path in called for up in (path, *ancestors(path, tree)))
+    return [path for path in around if path in tree and _has_fast_path(unwrap(tree[path])[-1])]
+
+
+def _has_fast_path(module: nn.Module) -> bool:
+    """Return True for an encoder layer whose settings are those of torch's fast path."""
+    if not isinstance(module, nn.TransformerEncoderLayer):
+        return False
+    attention = module.self_attn
+    return bool(
+        attention.batch_first
+        and attention.in_proj_bias is not None
+        and attention._qkv_same_embed_dim
+        and attention.num_heads % 2 == 0
+        and module.activation_relu_or_gelu
+        and module.norm1.eps == module.norm2.eps
+        and torch.backends.mha.get_fastpath_enabled()
+        and not any(any(hooks) for m in modules_of(module) for hooks in hook_tables(m))
+    )
+
+
+def gradient_hint(error: BaseException) -> str | None:
+    """Return a hint for an error that gradients were missing in a look, or None."""
+    if not isinstance(error, RuntimeError) or "does not require grad" not in str(error):
+        return None
+    return (
+        "A look runs without gradients; --as-is leaves gradients and the model's mode as they are."
+    )

@@ -88,7 +88,7 @@ def _attribute_of(kind: type[object]) -> str | None:
 
 def is_torchscript(module: nn.Module) -> bool:
     """Return True if `torch.jit` made the module: hooks can't observe what is in it."""
-    return any(cls.__module__.startswith("torch.jit") for cls in type(module).__mro__)
+    return isinstance(module, torch.jit.ScriptModule)
 
 
 def is_compiled(module: nn.Module) -> bool:
@@ -137,6 +137,8 @@ def parents_of(tree: Mapping[str, nn.Module]) -> dict[str, str]:
 
 def has_own_forward(module: nn.Module) -> bool:
     """Return True if the module can be called; a `ModuleList`, for instance, only holds others."""
+    if is_torchscript(module):  # its class has a forward in any case
+        return hasattr(module, "forward")
     return type(module).forward is not nn.Module.forward or "forward" in vars(module)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ from featmagic.recording.hooks import (
     remove,
     runs_elsewhere,
 )
-from featmagic.recording.inputs import device_of, image_in, move_to_device, pass_inputs
+from featmagic.recording.inputs import image_in, pass_inputs
 from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.leftovers import end_leftovers, under_way
 from featmagic.recording.model_tree import (
@@ -38,8 +37,10 @@ from featmagic.recording.model_tree import (
     unwrap,
     walk,
 )
+from featmagic.recording.placement import MovedInputs, device_of, move_to_device
 from featmagic.recording.receptive_field.tracer import Constants, Trace, constants_of, hide_frames
 from featmagic.recording.records import LayerOutput, Pass, layers_of
+from featmagic.recording.scripting import hide_hooks_of, hide_no_more
 from featmagic.recording.selectors import Selection
 from featmagic.recording.sinks import KeepLastPass, Sink
 from featmagic.recording.threads_of_control import Member, busy_threads
@@ -67,7 +68,7 @@ class Recorder(Block["Recorder"]):
 
     Attributes:
         device: the device to which inputs are moved; None if they are left where they are.
-        moved: how many inputs were moved, by the device they came from.
+        moved: which inputs were moved there, and which weren't.
         compiled: whether torch compiled something meanwhile.
         leaves_compiled: whether compiled models run compiled, so that nothing in them is recorded.
         as_is: as it was given.
@@ -87,7 +88,7 @@ class Recorder(Block["Recorder"]):
     ) -> None:
         self.selection = selection
         self.device = None if as_is else device_of(selection.model)
-        self.moved: Counter[str] = Counter()
+        self.moved = MovedInputs()
         self.compiled = False
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
         self.is_attached = self.was_copied = self.is_in_use = False
@@ -155,6 +156,7 @@ class Recorder(Block["Recorder"]):
                 hold_eval_mode(modules, self)
             self._control.enter()
             self.is_attached = True
+            hide_hooks_of(self)
             self._register()
             if self.leaves_compiled:
                 self._compilations = Compilations(self._compiling, self._register)
@@ -170,6 +172,7 @@ class Recorder(Block["Recorder"]):
             self._compilations.switch_off()
             self._compilations = None  # it holds the recorder, and so what was recorded
         self._remove()
+        hide_no_more(self)
         self._control.leave()
         release_eval_mode(self)
         under_way.pop(self, None)
@@ -217,7 +220,7 @@ class Recorder(Block["Recorder"]):
         self._busy_threads = busy_threads()
         call = args, kwargs
         if self.device is not None:
-            call = move_to_device(self.device, call, self.moved)
+            call = move_to_device(self.device, self.selection.model, args, kwargs, self.moved)
         forward_pass.inputs = pass_inputs(self.selection.model, *call, copy=not self.as_is)
         if (constants := self._tracing.constants) is not None:
             self._tracing.stop()  # an interrupt may have kept the last one from ending

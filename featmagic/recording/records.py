@@ -36,7 +36,7 @@ class Layer:
 
 def is_in(suffix: str, part: str) -> bool:
     """Return True if a tensor lies in a part of an output, as `[1][0]` does in `[1]`."""
-    return suffix == part or suffix.startswith(part + "[")
+    return suffix == part or suffix.startswith((part + "[", part + "."))
 
 
 def layers_of(

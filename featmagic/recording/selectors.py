@@ -91,7 +91,7 @@ def select(
             calls[pattern].append(None)
             parts[pattern].append(None)
             continue
-        selector = parse_selector(pattern, spelled)
+        selector = parse_selector(pattern or ROOT, spelled)  # "" is torch's name for the model
         paths, reading = _resolve(selector, tree)
         if not paths:
             raise FeatmagicError(_no_such_layer(tree, selector.layer, listed_by))
@@ -245,7 +245,7 @@ def matching_keys(name: str, activations: Iterable[Activation]) -> list[str]:
     and parts, `relu:2` for one call; `layer1[0].conv1` is a path, `*.conv1` a glob, `Conv2d` a
     class name, and any name of the model may stand in front, as in `model.conv1`.
     """
-    captured, selector = list(activations), parse_selector(name)
+    captured, selector = list(activations), parse_selector(name or ROOT)
     for reading in selector.readings:
         if keys := _keys_of(reading, captured):
             return keys

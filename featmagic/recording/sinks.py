@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from featmagic.recording.pytree import copied, tensors_in
+from featmagic.recording.pytree import Reading, copied, tensors_in
 from featmagic.recording.records import Activation, LayerOutput, Pass, is_in
 from featmagic.support.errors import text_of
 
@@ -60,11 +60,11 @@ class KeepLastPass:
         """Keep a copy of every tensor that is wanted; whatever the output is, the model runs on."""
         empty = forward_pass.empty
         empty |= {value.name + suffix: reason for suffix, reason in value.empty.items()}
-        try:
-            tensors = list(tensors_in(value.output))
-        except Exception as error:  # whatever a container of the user's raises when it is read
-            empty[value.name] = f"its output can't be read: {text_of(error)}"
-            return
+        reading = Reading()
+        tensors = list(tensors_in(value.output, reading=reading))
+        for suffix, reason in reading.unread.items():
+            if value.layer.wants(suffix) or not suffix:
+                empty[value.name + suffix] = reason
         for key, reason in _missing_parts(value, [suffix for suffix, _ in tensors]):
             empty.setdefault(key, reason)
         for suffix, tensor in tensors:
@@ -74,9 +74,12 @@ class KeepLastPass:
     def _keep(self, forward_pass: Pass, value: LayerOutput, suffix: str, tensor: Tensor) -> None:
         layer, key = value.layer, value.name + suffix
         hint = replace(layer.hint, asked=True) if value.asked else layer.hint
+        # Nobody else has the weights that were asked for.
+        is_ours = value.asked and suffix == "[1]" and not tensor.is_inference()
         try:
+            kept = tensor if is_ours else copied(tensor)
             forward_pass.activations[key] = Activation(
-                key, layer.path, value.kind, value.call, copied(tensor), hint, forward_pass.inputs,
+                key, layer.path, value.kind, value.call, kept, hint, forward_pass.inputs,
                 layer.cache, None if value.trace is None else value.trace.traced_of(tensor),
                 forward_pass.calls,
             )  # fmt: skip

@@ -88,6 +88,18 @@ def in_backward() -> bool:
 CALL: CodeType = getattr(nn.Module, "_call_impl", nn.Module.__call__).__code__
 
 
+# TorchScript
+
+
+def script_compiler() -> Any:
+    """Return the module of torch in which `torch.jit.script` begins with each module.
+
+    None where torch has none, or has it elsewhere: scripting a model fails then while hooks are on.
+    """
+    compiler = _found("jit._recursive", None)
+    return compiler if hasattr(compiler, "create_script_module") else None
+
+
 # Compilation
 
 _CALLBACKS = ("torch._dynamo.callback", "callback_handler")
