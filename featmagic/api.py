@@ -8,17 +8,22 @@ from contextlib import contextmanager, nullcontext
 from torch import nn
 
 from featmagic.feature_maps import FeatureMaps
+from featmagic.options.validators import pass_choice
 from featmagic.recording.diagnostics import missing_from, moved_line
 from featmagic.recording.eval_mode import looking
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
-from featmagic.recording.sinks import KeepLastPass
+from featmagic.recording.sinks import KeepPasses
 from featmagic.support.text import say
 
 
 @contextmanager
 def capture(
-    model: nn.Module, *layers: str, as_is: bool = False, fields: bool = False
+    model: nn.Module,
+    *layers: str,
+    as_is: bool = False,
+    fields: bool = False,
+    passes: int | str = "last",
 ) -> Iterator[FeatureMaps]:
     """Record what layers return while the block runs; your model is left unchanged.
 
@@ -34,12 +39,16 @@ def capture(
         as_is: Leave the mode, gradients and inputs as they are.
         fields: Compute the receptive fields of the layers, for an explorer to show. A pass takes a
             little longer. Has no effect with `as_is`.
+        passes: What is kept if the model runs several times: by default ("last") of each layer what
+            the latest pass that ran it gave; with a number from 1, or from the end as -1, that pass
+            alone; with "all" each, as `FeatureMaps.passes`.
 
     Yields:
-        `FeatureMaps`, which fill up as the model runs; only the last pass is kept.
+        `FeatureMaps`, which fill up as the model runs.
 
     Raises:
-        FeatmagicError: There is no such layer, or the model isn't an `nn.Module`.
+        FeatmagicError: There is no such layer, `passes` is none of these, or the model isn't an
+            `nn.Module`.
 
     Example:
         >>> import torch
@@ -49,8 +58,8 @@ def capture(
         >>> feature_maps["0"].shape
         torch.Size([1, 5, 24, 24])
     """
-    maps = FeatureMaps()
-    sink = KeepLastPass(maps.begin)
+    maps = FeatureMaps(pass_choice("passes", passes))
+    sink = KeepPasses(maps.kept)
     recorder = Recorder(select(model, layers), sink, as_is=as_is, follow=fields)
     with nullcontext() if as_is else looking(model):
         try:
@@ -58,6 +67,6 @@ def capture(
                 yield maps
         finally:
             recorder.detach()  # an interrupt may have cut the first time short
-            maps.missing = missing_from(recorder)
+            maps.missing = missing_from(recorder, maps.kept)
     if recorder.moved:
         say(moved_line(recorder))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from featmagic.files.paths import holds_arrays, report_unsaved, write_whole
 from featmagic.options.view import GROUPS, View, spelled
-from featmagic.recording.records import Activation
+from featmagic.recording.records import Activation, names_apart
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable, say
 
@@ -35,7 +35,7 @@ def check_whole(path: str | os.PathLike[str], view: View) -> None:
     """
     if not holds_arrays(Path(path)):
         return
-    asked = [spelled(name) for name in view.changed(*GROUPS)]
+    asked = [spelled(name) for name in view.changed(*GROUPS - {"passes"})]
     if asked:
         have = "have" if len(asked) > 1 else "has"
         suffix = Path(path).suffix
@@ -45,15 +45,20 @@ def check_whole(path: str | os.PathLike[str], view: View) -> None:
 def save_arrays(file: Path, activations: Sequence[Activation], *, named: bool) -> list[Path]:
     """Write every tensor that has values into one file, by its key; print what was changed.
 
+    Where there are tensors of several passes, a key says from which: `cnn1@pass2`.
+
     Returns:
         The file that was written.
 
     Raises:
         FeatmagicError: a tensor has no values, or the format can't store it.
     """
-    reasons = {activation.key: valueless(activation.tensor) for activation in activations}
-    without = [f"{printable(key)}: {reason}" for key, reason in reasons.items() if reason]
-    tensors = {a.key: a.tensor for a in activations if not reasons[a.key]}
+    tensors = {
+        name: each.tensor for name, each in zip(names_apart(activations), activations, strict=True)
+    }
+    reasons = {name: valueless(tensor) for name, tensor in tensors.items()}
+    without = [f"{printable(name)}: {reason}" for name, reason in reasons.items() if reason]
+    tensors = {name: tensor for name, tensor in tensors.items() if not reasons[name]}
     report_unsaved("No array to save", without, refuse=named or not tensors)
     changes: list[str] = []
     suffix = file.suffix.lower()

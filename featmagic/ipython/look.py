@@ -40,7 +40,7 @@ class Look:
         from featmagic.feature_maps import FeatureMaps
         from featmagic.recording.recorder import Recorder
         from featmagic.recording.selectors import leaves, select
-        from featmagic.recording.sinks import KeepLastPass
+        from featmagic.recording.sinks import KeepPasses
         from featmagic.render.target import current_target
 
         current_target(line.view.renderer)  # raises if nothing can be shown
@@ -52,8 +52,8 @@ class Look:
         self._inputs = self._checked_inputs(model, paths)
         self._saving = _checked_saving(line.saving, paths)
         self._had_dynamo = "torch._dynamo" in sys.modules
-        self._maps = FeatureMaps()
-        sink = KeepLastPass(self._maps.begin)
+        self._maps = FeatureMaps("last" if line.view.passes is None else line.view.passes)
+        sink = KeepPasses(self._maps.kept)
         explores = line.view.explore or (line.saving is not None and line.saving.view.explore)
         self._recorder = Recorder(selection, sink, as_is=line.as_is, follow=explores)
         self._binding = Binding(name, self._maps, namespace)
@@ -114,7 +114,7 @@ class Look:
                 raise FeatmagicError(self._no_pass())
             return
         self._watches.remember(maps)
-        maps.missing = missing_from(recorder)
+        maps.missing = missing_from(recorder, maps.kept)
         if recorder.moved:
             say(moved_line(recorder))
         if error is None:
@@ -127,7 +127,7 @@ class Look:
         """Say that no forward pass ran, and why that may be."""
         from featmagic.recording.diagnostics import missing_from
 
-        reasons = missing_from(self._recorder).items()
+        reasons = missing_from(self._recorder, self._maps.kept).items()
         why = [f" {path} gave nothing: {reason}." for path, reason in reasons][:1]
         if not self._had_dynamo and "torch._dynamo" in sys.modules:
             why = [" torch.compile was first used in it: run it again to see into compiled code."]
