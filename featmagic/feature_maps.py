@@ -200,8 +200,10 @@ class FeatureMaps(Mapping[str, Tensor]):
         picture_view = _picture_view(view)
         if picture_view.overview:
             raise FeatmagicError("An overview is a PNG: save('overview.png', overview=True).")
-        self._activation(layer)  # raises if it is no key
-        drawing, *more = draw_all(self._request((layer,), picture_view).activations, picture_view)
+        activations = self._request((layer,), picture_view).activations
+        if activations[0].key != layer:
+            raise self._missing_map(layer)  # a pattern may mean several
+        drawing, *more = draw_all(activations, picture_view)
         if more:
             raise FeatmagicError(
                 f"'{printable(layer)}' has other shapes in other passes: choose one, passes=-1."

@@ -8,6 +8,8 @@ from featmagic.recording.pass_number import PassCounts
 from featmagic.recording.records import Activation, Pass
 from featmagic.support.errors import FeatmagicError
 
+_ALL = 'passes="all" (--pass all) keeps each.'
+
 PassChoice = int | str  # a number from 1, or from the end as -1; "last" or "all"
 
 
@@ -125,7 +127,7 @@ class KeptPasses:
             FeatmagicError: They weren't kept.
         """
         if self.choice != "all":
-            raise FeatmagicError(f'{self._what_is_kept()}: passes="all" (--pass all) keeps each.')
+            raise FeatmagicError(f"{self._what_is_kept()}: {_ALL}")
         return [_only(run) for run in self._passes if run.number.is_numbered]
 
     @property
@@ -173,7 +175,7 @@ class KeptPasses:
 
     def _each_activation(self) -> list[Activation]:
         if self.choice != "all" and self.counts.total > 1:
-            raise FeatmagicError(f'{self._what_is_kept()}: passes="all" (--pass all) keeps each.')
+            raise FeatmagicError(f"{self._what_is_kept()}: {_ALL}")
         runs = self._chosen()
         return [
             run.activations[key]
@@ -188,10 +190,14 @@ class KeptPasses:
             raise FeatmagicError(f"There {_no_such_pass(number, total).removeprefix('there ')}.")
         for run in self._chosen():
             if run.number.is_numbered and run.number.number == wanted:
+                if len(run.activations) < len(run.order):
+                    raise FeatmagicError(
+                        f"Parts of the model ran again after pass {wanted}: {_ALL}"
+                    )
                 return run
         if wanted == total and self.choice == "last":
             return Pass()  # it gave nothing
-        raise FeatmagicError(f'{self._what_is_kept()}: passes="all" (--pass all) keeps each.')
+        raise FeatmagicError(f"{self._what_is_kept()}: {_ALL}")
 
     def _check_number(self) -> None:
         if self.without:
@@ -199,9 +205,11 @@ class KeptPasses:
 
     def _what_is_kept(self) -> str:
         total = self.counts.total
-        if isinstance(self.choice, int) and not self.without:
-            return f"Only pass {_from_start(self.choice, total)} of {total} was kept"
-        return f"Only the last of {total} passes was kept"
+        of_several = f" of {total} passes" if total > 1 else " pass"
+        if not isinstance(self.choice, int):
+            return f"Only the last{of_several} was kept"
+        kept = self._chosen()
+        return f"Only pass {kept[0].number.number} of {total} was kept" if kept else "None was kept"
 
 
 def _only(run: Pass) -> KeptPasses:
@@ -220,10 +228,11 @@ def _no_such_pass(number: int, total: int) -> str:
 
 
 def _merged_order(runs: Sequence[Pass]) -> list[str]:
-    """Return the keys of several passes, the earliest pass first, in one order."""
+    """Return the keys of the passes that hold any, the earliest pass first, in one order."""
     order: list[str] = []
     for run in runs:
-        order = _merge(order, list(run.order))
+        if run.activations:
+            order = _merge(order, list(run.order))
     return order
 
 
