@@ -237,7 +237,7 @@ def _input_images(
             return None, replace(planes, spatial=False, words=(*planes.words, words))
     image, *others = images
     if others:
-        by_pass = [each[samples or (0,)] for each in images if each is not None]
+        by_pass = [each[list(samples or (0,))] for each in images if each is not None]
         if len({each.shape for each in by_pass}) > 1:
             words = "not on the input: its size differs from pass to pass"
             return None, replace(planes, spatial=False, words=(*planes.words, words))

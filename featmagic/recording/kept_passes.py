@@ -43,15 +43,16 @@ class KeptPasses:
 
     def takes(self, run: Pass, path: str) -> bool:
         """Return True if what the pass gives a layer is kept; what it replaces is released."""
+        latest = self._latest.get(path)
+        if latest is run:
+            return True
         if isinstance(self.choice, int):
             return self._may_be_chosen(run)
-        latest = self._latest.get(path)
         if latest is not None and latest.number.began > run.number.began:
             return self._is_kept_apart(run)  # passes may overlap in several threads
-        if latest is not run:
-            self._latest[path] = run
-            if latest is not None and not self._is_kept_apart(latest):
-                latest.release(path)
+        self._latest[path] = run
+        if latest is not None and not self._is_kept_apart(latest):
+            latest.release(path)
         return True
 
     def _stays(self, run: Pass) -> bool:
@@ -187,21 +188,20 @@ class KeptPasses:
     def _pass(self, number: int) -> Pass:
         total, wanted = self.counts.total, _from_start(number, self.counts.total)
         if total and not 1 <= wanted <= total:
-            raise FeatmagicError(f"There {_no_such_pass(number, total).removeprefix('there ')}.")
-        for run in self._chosen():
-            if run.number.is_numbered and run.number.number == wanted:
-                if len(run.activations) < len(run.order):
-                    raise FeatmagicError(
-                        f"Parts of the model ran again after pass {wanted}: {_ALL}"
-                    )
-                return run
-        if wanted == total and self.choice == "last":
+            raise FeatmagicError(f"{_no_such_pass(number, total).capitalize()}.")
+        found = [run for run in self._chosen() if run.number.is_numbered]
+        run = next((each for each in found if each.number.number == wanted), None)
+        if run is None and wanted == total and self.choice == "last":
             return Pass()  # it gave nothing
-        raise FeatmagicError(f"{self._what_is_kept()}: {_ALL}")
+        if run is None or (len(run.activations) < len(run.order) and wanted < total):
+            raise FeatmagicError(f"{self._what_is_kept()}: {_ALL}")
+        if len(run.activations) < len(run.order):
+            raise FeatmagicError(f"Parts of the model ran again after pass {wanted}: {_ALL}")
+        return run
 
     def _check_number(self) -> None:
         if self.without:
-            raise FeatmagicError(f"There {self.without.removeprefix('there ')}.")
+            raise FeatmagicError(f"{self.without.capitalize()}.")
 
     def _what_is_kept(self) -> str:
         total = self.counts.total

@@ -67,8 +67,9 @@ class KeepPasses:
 
     def layer_returned(self, forward_pass: Pass, value: LayerOutput) -> None:
         """Keep a copy of every tensor that is wanted; whatever the output is, the model runs on."""
-        if not self._takes(forward_pass, value):
-            return
+        with self._lock:
+            if not self._kept.takes(forward_pass, value.layer.path):
+                return
         for suffix, reason in value.empty.items():
             self._lack(forward_pass, value, value.name + suffix, reason)
         try:
@@ -83,10 +84,6 @@ class KeepPasses:
             if value.layer.wants(suffix):
                 self._keep(forward_pass, value, suffix, tensor)
 
-    def _takes(self, forward_pass: Pass, value: LayerOutput) -> bool:
-        with self._lock:
-            return self._kept.takes(forward_pass, value.layer.path)
-
     def _keep(self, forward_pass: Pass, value: LayerOutput, suffix: str, tensor: Tensor) -> None:
         layer, key = value.layer, value.name + suffix
         hint = replace(layer.hint, asked=True) if value.asked else layer.hint
@@ -100,14 +97,12 @@ class KeepPasses:
             reason = f"its output can't be copied: {printable(str(error))}"
             self._lack(forward_pass, value, key, reason)
             return
-        with self._lock:  # a later pass may have given the layer meanwhile
-            if self._kept.takes(forward_pass, layer.path):
-                forward_pass.keep(activation)
+        if self._kept.takes(forward_pass, layer.path):  # or a later pass has given it meanwhile
+            forward_pass.keep(activation)
 
     def _lack(self, forward_pass: Pass, value: LayerOutput, key: str, reason: str) -> None:
-        with self._lock:
-            if self._kept.takes(forward_pass, value.layer.path):
-                forward_pass.lack(value.layer.path, key, reason)
+        if self._kept.takes(forward_pass, value.layer.path):
+            forward_pass.lack(value.layer.path, key, reason)
 
     def pass_ended(self, forward_pass: Pass) -> None:
         """Leave the pass as it is, complete or not; one that holds nothing can go."""
