@@ -52,11 +52,13 @@ def words_of_passes(rows: Sequence[Activation]) -> str:
 
 def _may_be_rows(one: Activation, other: Activation, view: View) -> bool:
     """Return True if two activations are the same layer in two passes, drawn in the same way."""
-    tensors = one.tensor, other.tensor
+    first, second, tensors = one.of_pass, other.of_pass, (one.tensor, other.tensor)
     return (
         one.key == other.key
-        and one.of_pass.is_numbered
-        and other.of_pass.is_numbered
+        and first.counts is second.counts
+        and first.number < second.number
+        and first.is_numbered
+        and second.is_numbered
         and view.sample.lstrip("-").isdigit()
         and view.slice != "montage"
         and not any(undrawable(tensor) for tensor in tensors)

@@ -120,6 +120,13 @@ def test_what_can_not_be_drawn_is_said_for_each_pass():
     ]
 
 
+def test_layers_of_one_name_from_two_models_are_grids_of_their_own():
+    ones = [captured(DNN(), images(1), images(1), layers=["cnn1"]) for _ in range(2)]
+    activations = [each for one in ones for each in one._request((), View()).activations]
+    drawings = list(draw_all(activations, View()))
+    assert [len(drawing.mosaic.indices) for drawing in drawings] == [2, 2]
+
+
 def test_calls_of_a_layer_are_grids_of_their_own():
     class Twice(nn.Module):
         def __init__(self):

@@ -609,6 +609,17 @@ def test_every_replicas_part_of_the_batch_is_kept():
     assert hooks_on(wrapped) == []
 
 
+def test_what_replicas_give_in_a_further_pass_replaces_all_of_the_pass_before():
+    wrapped = OnTwoReplicas(DNN())
+    with featmagic.capture(wrapped, "cnn1", "fc2", passes="all") as maps:
+        wrapped(images(4))
+        y = wrapped(images(2, seed=1))
+    assert [len(each) for each in maps.passes] == [4, 4]
+    assert [len(maps[key]) for key in sorted(maps)] == [1, 1, 1, 1]
+    rows = {tuple(row.tolist()) for row in y}
+    assert {tuple(maps[key][0].tolist()) for key in ("fc2", "fc2:2")} == rows
+
+
 class Lazy(Mapping):
     """An output whose items are computed when they are read, by another layer."""
 
