@@ -55,6 +55,8 @@ class Still(Shows, Protocol):
         """Return captions and PNGs."""
 
 
+_NOT_THEN = "it gave nothing in that pass"
+
 STILLS: Mapping[str, Still] = {"grid": grid, "overview": overview}
 VIEWS: Mapping[str, Shows] = {**STILLS, "explorer": explorer}
 
@@ -278,8 +280,10 @@ class FeatureMaps(Mapping[str, Tensor]):
         return found
 
     def _missing_map(self, key: object) -> MissingMap:
-        reason = why_missing(str(key), self.kept.activations, self.missing)
-        return MissingMap(printable(reason))
+        captured = self.kept.activations
+        if key in captured:
+            return MissingMap(printable(f"'{key}': {_NOT_THEN}."))
+        return MissingMap(printable(why_missing(str(key), captured, self.missing)))
 
 
 def _maps_of(kept: KeptPasses) -> FeatureMaps:
@@ -302,11 +306,13 @@ def show_view(
 
     In an explorer, `inputs` can be picked, on which `model` runs again.
     """
-    target = current_target(view.renderer)
-    VIEWS[view.kind].show(maps._request(layers, view, model, inputs), view, target)
+    target, request = current_target(view.renderer), maps._request(layers, view, model, inputs)
+    VIEWS[view.kind].show(request, view, target)
     if layers:
         return
-    for line in missing_lines(maps.missing):
+    shown = {activation.key for activation in request.activations}
+    elsewhere = [key for key in maps.kept.activations if key not in shown]
+    for line in missing_lines({**maps.missing, **dict.fromkeys(elsewhere, _NOT_THEN)}):
         say(line)
     if not maps and not maps.missing:
         say("Nothing to show: no pass of the model has run yet.")

@@ -82,6 +82,21 @@ def test_what_was_kept_can_be_shown_again_pass_by_pass(shell, xs):
     assert captions(shell.run("%featuremaps cnn1 --pass 3")) == [("cnn1", ["pass 3 of 3"])]
 
 
+def test_a_layer_that_did_not_run_in_the_pass_shown_is_said(shell):
+    shell.run("%%featuremaps model cnn1 act1 --pass all\nmodel(x)\nmodel.act1(x);")
+    printed = shell.run("%featuremaps --pass 1")
+    assert [key for key, _ in captions(printed)] == ["cnn1", "act1"]
+    shell.run(
+        "%%featuremaps model cnn1 act1 --pass all\nmodel.act1(x)\nmodel.act1(x), model.cnn1(x);"
+    )
+    printed = shell.run("%featuremaps --pass 1")
+    assert captions(printed) == [("act1", ["pass 1 of 2"])]
+    assert "cnn1: nothing to show: it gave nothing in that pass." in printed
+    assert str(shell.error("%featuremaps cnn1 --pass 1")) == (
+        "'cnn1': it gave nothing in that pass."
+    )
+
+
 def test_views_of_one_pass_say_so_before_the_cell_runs(shell, tmp_path):
     for options, message in (
         ("--overview", "--pass all has no use in an overview, which shows a pass at a time."),

@@ -16,7 +16,11 @@ from torch import nn
 
 import featmagic
 from featmagic import FeatmagicError
+from featmagic.recording.kept_passes import KeptPasses
 from featmagic.recording.pytree import copied
+from featmagic.recording.recorder import Recorder
+from featmagic.recording.selectors import select
+from featmagic.recording.sinks import KeepPasses
 
 
 class Steps(nn.Module):
@@ -130,6 +134,14 @@ def test_where_only_parts_run_those_passes_are_numbered(model, x):
         for _ in range(3):
             model.forward(x)
     assert passes_of(maps) == {"cnn1": "pass 3 of 3", "act1": "pass 3 of 3"}
+
+
+def test_a_pass_of_parts_can_be_chosen_where_there_are_no_others(model):
+    with featmagic.capture(model, "cnn1", passes=2) as maps:
+        for n in (1, 2, 3):
+            model.forward(images(n))
+    assert len(maps["cnn1"]) == 2
+    assert passes_of(maps) == {"cnn1": "pass 2 of 3"}
 
 
 def test_a_part_called_after_a_further_pass_begins_a_pass_of_its_own(model, x):
@@ -327,6 +339,35 @@ def test_no_more_is_copied_and_held_than_may_be_chosen(choice, held, copied, cop
             model(torch.zeros(3))
             counts.append(alive(copies))
     assert (max(counts), len(copies)) == (held, copied)
+
+
+def test_passes_that_hold_nothing_any_more_are_let_go():
+    model, kept, refs = nn.Sequential(nn.Identity()), KeptPasses(), []
+    sink = KeepPasses(kept, lambda run: refs.append(weakref.ref(run)))
+    with Recorder(select(model, ["0"]), sink):
+        for _ in range(20):
+            model(torch.zeros(3))
+    assert len(refs) == 20
+    assert sum(ref() is not None for ref in refs) <= 2
+    assert list(kept.activations) == ["0"]
+
+
+def test_a_value_that_a_later_pass_gave_while_it_was_copied_is_not_kept(monkeypatch):
+    model, made = Steps("ab"), []
+
+    def slow(tensor):
+        made.append(copied(tensor))
+        if len(made) == 1:  # while the first pass copies, another thread runs a whole pass
+            thread = threading.Thread(target=model, args=("ab",))
+            thread.start()
+            thread.join()
+        return made[int(tensor.item()) - 1]
+
+    monkeypatch.setattr("featmagic.recording.sinks.copied", slow)
+    with featmagic.capture(model, "a", "b") as maps:
+        model("a")
+    assert values(maps) == {"a": 2, "b": 3}
+    assert sum(len(run.activations) for run in maps.kept._passes) == 2
 
 
 # One pass, or each
