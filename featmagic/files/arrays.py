@@ -21,7 +21,7 @@ from featmagic.files.transaction import write_whole
 from featmagic.options.view import GROUPS, View, spelled
 from featmagic.planes.dtypes import is_number
 from featmagic.recording.pytree import computes_itself
-from featmagic.recording.records import Activation
+from featmagic.recording.records import Activation, names_apart
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable, say
 
@@ -40,7 +40,7 @@ def check_whole(path: str | os.PathLike[str], view: View) -> None:
     """
     if not holds_arrays(path):
         return
-    asked = [spelled(name) for name in view.changed(*GROUPS)]
+    asked = [spelled(name) for name in view.changed(*GROUPS - {"passes"})]
     if asked:
         have = "have" if len(asked) > 1 else "has"
         suffix = Path(path).suffix
@@ -54,7 +54,8 @@ def save_arrays(
 
     Args:
         file: where to write.
-        activations: what to write.
+        activations: what to write. Where there are tensors of several passes, a key says from
+            which: `cnn1@pass2`.
         named: whether they were asked for by name: each has to be written then.
         overwrite: whether a file that exists may be replaced.
 
@@ -65,9 +66,12 @@ def save_arrays(
         FeatmagicError: a tensor has no values, the format can't store it, or the file can't be
             written.
     """
-    reasons = {activation.key: valueless(activation.tensor) for activation in activations}
-    without = [f"{printable(key)}: {reason}" for key, reason in reasons.items() if reason]
-    tensors = {a.key: a.tensor for a in activations if not reasons[a.key]}
+    tensors = {
+        name: each.tensor for name, each in zip(names_apart(activations), activations, strict=True)
+    }
+    reasons = {name: valueless(tensor) for name, tensor in tensors.items()}
+    without = [f"{printable(name)}: {reason}" for name, reason in reasons.items() if reason]
+    tensors = {name: tensor for name, tensor in tensors.items() if not reasons[name]}
     report_unsaved("No array to save", without, refuse=named or not tensors)
     changes: list[str] = []
     suffix = file.suffix.lower()

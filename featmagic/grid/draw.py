@@ -10,6 +10,7 @@ from featmagic.grid.arrange import arrange
 from featmagic.grid.caption import caption, caption_of_undrawable
 from featmagic.grid.compose import color_range_of, compose
 from featmagic.grid.outline import check_sizes
+from featmagic.grid.pass_rows import pass_rows
 from featmagic.grid.prepare import Prepared, Undrawable, prepare_all
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
@@ -62,7 +63,8 @@ def draw_all(
     """Draw several activations: all are prepared before the first is drawn, so errors come first.
 
     Args:
-        activations: As they were captured.
+        activations: As they were captured. One layer in several passes may become a single grid,
+            with a row for each pass.
         view: How to draw them.
         viewport: The space to draw in; None where no picture is wanted.
 
@@ -73,7 +75,7 @@ def draw_all(
         FeatmagicError: An activation can't be drawn as the view says.
     """
     check_sizes(activations, view, viewport)
-    with Progress(3 * len(activations), "Drawing") as progress:
+    with Progress(3 * len(pass_rows(activations, view)), "Drawing") as progress:
         layers = prepare_all(activations, view, viewport, progress.step)
         drawable = [layer for layer in layers if isinstance(layer, Prepared)]
         arranged = [(layer, arrange(layer)) for layer in layers]

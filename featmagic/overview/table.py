@@ -40,6 +40,9 @@ def head(filmstrip: Filmstrip) -> list[str]:
         lines[0] += " · no NaN, no inf"
     dying = sum(1 for row in rows if row.health and row.health.dead)
     lines[0] += f" · dead channels (of one value throughout) in {dying}" if dying else ""
+    usual, *others = _passes(filmstrip)
+    lines[0] += f" · {usual}" if usual else ""
+    lines += others
     if filmstrip.left_out:
         lines.append(f"Interrupted: {_layers(filmstrip.left_out)} more left out")
     if any(row.tiles is not None for row in rows):
@@ -50,6 +53,23 @@ def head(filmstrip: Filmstrip) -> list[str]:
             "all else: by all values"
         )
     return lines
+
+
+def _passes(filmstrip: Filmstrip) -> list[str]:
+    """Return which pass most layers are from, "" if there was one; then a line for each other."""
+    names: dict[str, list[str]] = {"": []}
+    for row in filmstrip.rows:
+        names.setdefault(str(row.activation.of_pass), []).append(name(row))
+    usual = max(names, key=lambda words: len(names[words]))
+    others = [(words, keys) for words, keys in names.items() if keys and words != usual]
+    return [
+        usual,
+        *(
+            f"{words or 'in the pass'}: {', '.join(keys[:8])}"
+            + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
+            for words, keys in others
+        ),
+    ]
 
 
 def _layers(count: int) -> str:

@@ -20,7 +20,7 @@ class Planes:
 
     Attributes:
         values: `(R, P, H, W)`, float32 or float64, in the model's own units: `P` planes of each of
-            `R` rows, which are samples, or channels where `montage` lays out their slices.
+            `R` rows, which are samples, passes, or channels where `montage` lays out their slices.
         indices: of each of the `P` planes, among the `total`.
         total: how many planes the activation has.
         noun: what a plane is, in the plural.
@@ -29,6 +29,8 @@ class Planes:
         words: what was done to the values and what was left out, for the caption.
         read: how to read a heat map: what runs down and what across.
         rows: the names of the rows, if there are several.
+        down: the names of what runs down a heat map, where these are samples or passes.
+        is_montage: whether the rows are channels, whose slices lie side by side.
         samples: which samples are shown; empty if no dimension holds them.
         prefix: `(R, P, T)`, the values of the prefix tokens in each plane.
         names: of the prefix tokens.
@@ -46,6 +48,8 @@ class Planes:
     words: tuple[str, ...] = ()
     read: str = ""
     rows: tuple[str, ...] = ()
+    down: tuple[str, ...] = ()
+    is_montage: bool = False
     samples: tuple[int, ...] = ()
     prefix: Tensor | None = None
     names: tuple[str, ...] = ()
@@ -136,14 +140,21 @@ def _with_samples(planes: Planes, samples: tuple[int, ...], view: View) -> Plane
         )
     listed = f"samples {', '.join(map(str, samples[:8]))}{', …' * (len(samples) > 8)}"
     words = (listed, *planes.words)
-    if planes.form == "fold":  # a heat map: a row for each sample, a column for each value
-        values = planes.values[:, :, 0].permute(2, 1, 0)[..., None]
-        read = "samples down, values across"
-        return replace(
-            planes, values=values, form="columns", words=words, read=read, samples=samples
-        )
-    rows = tuple(f"s{sample}" for sample in samples)
-    return replace(planes, words=words, rows=rows, samples=samples)
+    names = tuple(f"s{sample}" for sample in samples)
+    return _with_rows(replace(planes, words=words, samples=samples), names, "samples")
+
+
+def in_rows(parts: list[Planes], names: tuple[str, ...], noun: str) -> Planes:
+    """Join planes of equal sizes, which have one row each: a row for each, with its name."""
+    return _with_rows(_joined(parts), names, noun)
+
+
+def _with_rows(planes: Planes, names: tuple[str, ...], noun: str) -> Planes:
+    """Name the rows; single values become one heat map: a row each, a column for each value."""
+    if planes.form != "fold":
+        return replace(planes, rows=names)
+    values, read = planes.values[:, :, 0].permute(2, 1, 0)[..., None], f"{noun} down, values across"
+    return replace(planes, values=values, form="columns", read=read, down=names)
 
 
 def _sample_planes(part: Tensor, dims: str, layout: Layout, view: View) -> Planes:
@@ -225,7 +236,7 @@ def _montage(part: Tensor, view: View, noun: str) -> Planes:
     rows = tuple(map(str, indices))
     slices = tuple(range(values.shape[1]))
     words = (f"{len(indices)} of {len(part)} {noun} down", *words)
-    return Planes(values, slices, len(slices), "slices", "tiles", words, rows=rows)
+    return Planes(values, slices, len(slices), "slices", "tiles", words, rows=rows, is_montage=True)
 
 
 def _patches(part: Tensor, view: View, noun: str, layout: Layout) -> Planes:

@@ -49,7 +49,7 @@ def rank(
     """
     if not view.sorts:
         return planes, None
-    if planes.rows and not planes.samples[1:]:
+    if planes.is_montage:
         raise FeatmagicError("A montage has its slices in order: --sort and --topk have no place.")
     by = "absmean" if view.sort == "index" else view.sort
     words = f"by {by}"

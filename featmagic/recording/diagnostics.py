@@ -9,6 +9,7 @@ import torch
 from torch import fx, nn
 
 from featmagic.recording.hooks import Hook
+from featmagic.recording.kept_passes import KeptPasses
 from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
@@ -21,7 +22,7 @@ from featmagic.recording.model_tree import (
     walk,
 )
 from featmagic.recording.recorder import Recorder
-from featmagic.recording.records import Activation, Pass, is_in
+from featmagic.recording.records import Activation, is_in
 from featmagic.recording.selectors import Selection
 from featmagic.recording.torch_private import forward_hooks, hook_tables
 from featmagic.support.errors import did_you_mean
@@ -53,10 +54,10 @@ _ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
 _LONGEST_REASON = 2000  # letters: the message of an error of the user's may be a whole tensor
 
 
-def missing_from(recorder: Recorder) -> dict[str, str]:
+def missing_from(recorder: Recorder, kept: KeptPasses) -> dict[str, str]:
     """Return the layers that gave nothing, with reasons; before a pass, those that can't."""
     if recorder.last is not None:
-        return reasons(recorder.selection, recorder.last)
+        return reasons(recorder.selection, kept)
     if why := why_no_pass(recorder):
         return dict.fromkeys(recorder.selection.modules, f"no pass of the model was seen: {why}")
     missing = _never_given(recorder.selection)
@@ -64,7 +65,7 @@ def missing_from(recorder: Recorder) -> dict[str, str]:
         return missing
     tree = dict(walk(recorder.selection.model))
     return missing | {
-        path: _why_not_called(path, module, tree, 0, failed=False)
+        path: _why_not_called(path, module, tree, 0, kept)
         for path, module in recorder.selection.modules.items()
         if runs_compiled(path, tree)
     }
@@ -104,32 +105,33 @@ def _returns_one_tensor(module: nn.Module) -> bool:
     return is_plain and not several and not others
 
 
-def reasons(selection: Selection, last: Pass) -> dict[str, str]:
-    """Return the layers that were asked for and gave nothing in the pass, each with the reason.
+def reasons(selection: Selection, kept: KeptPasses) -> dict[str, str]:
+    """Return the layers that were asked for and gave nothing in any pass kept, with the reasons.
 
     Example:
         >>> from featmagic.recording.selectors import select
-        >>> reasons(select(nn.Sequential(nn.ModuleList()), ["0"]), Pass())
+        >>> reasons(select(nn.Sequential(nn.ModuleList()), ["0"]), KeptPasses())
         {'0': 'a ModuleList only holds other modules and has no forward of its own'}
     """
-    tree = dict(walk(selection.model))
+    tree, given = dict(walk(selection.model)), kept.given
     missing: dict[str, str] = {}
     for path, module in selection.modules.items():
+        calls = kept.calls(path)
         for call in sorted(selection.calls.get(path, frozenset({1}))):
             name = path if call == 1 else f"{path}:{call}"
-            if last.calls[path] < call:
-                missing[name] = _why_not_called(path, module, tree, last.calls[path], last.failed)
-    missing |= {key: readable(reason, _LONGEST_REASON) for key, reason in last.empty.items()}
+            if calls < call and (path, call) not in given:
+                missing[name] = kept.without or _why_not_called(path, module, tree, calls, kept)
+    missing |= {key: readable(reason, _LONGEST_REASON) for key, reason in kept.empty.items()}
     return dict.fromkeys(missing, _ONE_PROGRAM) if _is_one_program(selection.model) else missing
 
 
 def _why_not_called(
-    path: str, module: nn.Module, tree: dict[str, nn.Module], calls: int, failed: bool
+    path: str, module: nn.Module, tree: dict[str, nn.Module], calls: int, kept: KeptPasses
 ) -> str:
     kind = type(unwrap(module)[-1]).__name__
     above = [tree[up] for up in ancestors(path, tree)]
     if calls:
-        return f"it was called {calls} time{'s' * (calls > 1)} in the last pass"
+        return f"it was called {calls} time{'s' * (calls > 1)} in {_where(kept, ran_it=True)}"
     if any(is_torchscript(m) for m in (module, *above)):
         return "it is inside TorchScript, which runs as one program"
     if any(_is_one_program(m) for m in above):
@@ -142,14 +144,23 @@ def _why_not_called(
             if CAN_RUN_EAGER
             else "torch 2.6 and newer can look into it"
         )
-    if failed:
+    if kept.failed:
         return "the pass failed before it returned"
     if above and isinstance(unwrap(above[0])[-1], nn.MultiheadAttention):
         return "its parent, a MultiheadAttention, uses its weights without calling it"
     return (
-        "it was not called in the last pass (a call of its .forward(), or its parent's use of its "
-        "weights, isn't seen)"
+        f"it was not called in {_where(kept)} (a call of its .forward(), or its parent's use of "
+        "its weights, isn't seen)"
     )
+
+
+def _where(kept: KeptPasses, *, ran_it: bool = False) -> str:
+    """Say which pass, or which passes, a reason is about."""
+    if kept.counts.whole + kept.counts.of_parts <= 1:
+        return "the last pass"
+    if isinstance(kept.choice, int):
+        return "the pass that was kept"
+    return "the last pass that ran it" if ran_it else "any pass"
 
 
 def _is_one_program(module: nn.Module) -> bool:
@@ -235,8 +246,9 @@ def _elsewhere_line(recorder: Recorder) -> str:
 def _unfused_line(recorder: Recorder) -> str:
     layers = _unfused(recorder)
     more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
+    names = ", ".join(map(readable, layers[:3]))
     return (
-        f"{', '.join(map(readable, layers[:3]))}{more} ran step by step, for the hooks in there: without them "
+        f"{names}{more} ran step by step, for the hooks in there: without them "
         "torch runs such a layer as one fused kernel, which may differ in the last digits."
     )
 

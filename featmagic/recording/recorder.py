@@ -37,12 +37,13 @@ from featmagic.recording.model_tree import (
     unwrap,
     walk,
 )
+from featmagic.recording.pass_number import PassCounts
 from featmagic.recording.placement import MovedInputs, device_of, move_to_device
 from featmagic.recording.receptive_field.tracer import Constants, Trace, constants_of, hide_frames
 from featmagic.recording.records import LayerOutput, Pass, layers_of
 from featmagic.recording.scripting import hide_hooks_of, hide_no_more
 from featmagic.recording.selectors import Selection
-from featmagic.recording.sinks import KeepLastPass, Sink
+from featmagic.recording.sinks import KeepPasses, Sink
 from featmagic.recording.threads_of_control import Member, busy_threads
 from featmagic.recording.torch_private import in_backward
 from featmagic.support.interrupts import Block, uninterrupted
@@ -61,7 +62,7 @@ class Recorder(Block["Recorder"]):
 
     Args:
         selection: the modules to record.
-        sink: receives every pass and value; by default, copies of the last pass are kept in it.
+        sink: receives every pass and value; by default, copies are kept in the passes.
         as_is: leave mode and gradients as they are, the model's inputs where they are, and compiled
             code alone: a hook inside it would never run, and have it compiled anew.
         follow: trace what each tensor is computed from, for receptive fields; ignored with `as_is`.
@@ -98,7 +99,7 @@ class Recorder(Block["Recorder"]):
         tree = dict(walk(selection.model))
         self._hooked = _modules_to_hook(selection, tree, leaves_compiled=self.leaves_compiled)
         self._layers = layers_of(tree, self._hooked.layers, selection.parts)
-        self._sink = KeepLastPass() if sink is None else sink
+        self._sink = KeepPasses() if sink is None else sink
         self._passes = _Passes(self._sink, selection)
         self._tracing = _Tracing()
         modules = [*tree.values(), *unwrap(selection.model)]
@@ -303,7 +304,7 @@ class _Passes:
     def __init__(self, sink: Sink, selection: Selection) -> None:
         self.last: Pass | None = None
         self._sink, self._selection = sink, selection
-        self._here = _ThreadState()
+        self._here, self._counts = _ThreadState(), PassCounts()
         # The passes that have not ended, in order; whether each is one of the whole model.
         self._under_way: dict[Pass, bool] = {}
         self._lock = threading.RLock()
@@ -316,6 +317,7 @@ class _Passes:
             return None
         self._end_here()  # an error may have kept the last one from ending
         here.depth, here.called, here.of_parts, here.is_inside = 1, module, None, False
+        here.of_parts = None  # it ends here: a part that comes later begins another
         here.of_model = self._begin(is_whole=True)
         return here.of_model
 
@@ -332,7 +334,8 @@ class _Passes:
         with self._lock:
             forward_pass = self._of_layer(module)
             forward_pass.calls[path] += 1
-            return forward_pass, forward_pass.calls[path]
+            self._counts.calls[path] = call = forward_pass.calls[path]
+            return forward_pass, call
 
     def is_model_running(self) -> bool:
         """Return True if a pass of the whole model is under way in any thread."""
@@ -365,7 +368,10 @@ class _Passes:
 
     def _begin(self, *, is_whole: bool) -> Pass:
         self._end_leftovers()
-        self.last = forward_pass = Pass(failed=is_whole)  # a whole one until the model returns
+        with self._lock:
+            number = self._counts.begin(is_whole=is_whole)
+        # A whole pass has failed until the model returns.
+        self.last = forward_pass = Pass(number, failed=is_whole)
         self._under_way[forward_pass] = is_whole
         self._sink.pass_began(forward_pass)
         return forward_pass

@@ -32,7 +32,7 @@ def activations():
     torch.manual_seed(0)
     with featmagic.capture(net, as_is=True) as maps:
         net(torch.randn(1, 12, 6, 6))
-    return list(maps._pass.activations.values())
+    return list(maps.kept.activations.values())
 
 
 def test_a_document_holds_every_setting_as_the_view_asks_for_it():

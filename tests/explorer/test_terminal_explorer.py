@@ -42,7 +42,7 @@ def look(model, given, *layers, **view):
     explore(maps, **view)
 
 def explore(maps, **view):
-    wanted = list(maps._pass.activations.values())
+    wanted = list(maps.kept.activations.values())
     browse(wanted, View(**view), current_target(view.get("renderer", "auto")))
 
 class Odd(torch.nn.Module):

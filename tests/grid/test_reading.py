@@ -472,7 +472,7 @@ def test_layers_that_share_a_range_share_its_middle():
             weight.fill_(0.3)  # all its outputs are above 0
     with capture(net, "lstm[0]", "relu") as maps:
         net["lstm"](net["relu"](torch.ones(5, 1, 4)))
-    drawings = list(draw_all(list(maps._pass.activations.values()), View(scale="all")))
+    drawings = list(draw_all(list(maps.kept.activations.values()), View(scale="all")))
     assert len(drawings) == 2
     assert drawings[0].mosaic.ends == drawings[1].mosaic.ends
     assert drawings[0].mosaic.palette == drawings[1].mosaic.palette
@@ -588,7 +588,7 @@ def test_a_watch_keeps_no_copy_of_the_input_but_knows_when_it_has_changed():
     x = torch.rand(1, 3, 8, 8)
     with capture(net, "0", as_is=True) as maps:
         net(x)
-    image = maps._pass.inputs.image
+    image = maps.kept.activations["0"].inputs.image
     assert image.data_ptr() == x.data_ptr()
     maps.pictures(input=True)
     x.zero_()
@@ -597,7 +597,7 @@ def test_a_watch_keeps_no_copy_of_the_input_but_knows_when_it_has_changed():
     with capture(net, "0") as maps:
         net(x)
     x.fill_(1)
-    assert maps._pass.inputs.image.sum() == 0
+    assert maps.kept.activations["0"].inputs.image.sum() == 0
 
 
 def test_a_kept_order_is_said_to_be_one():

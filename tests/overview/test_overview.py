@@ -60,7 +60,7 @@ def leaves(model, *inputs):
     names = [name for name, module in model.named_modules() if not list(module.children())]
     with featmagic.capture(model.eval(), *names) as maps, torch.no_grad():
         model(*inputs)
-    return list(maps._pass.activations.values())
+    return list(maps.kept.activations.values())
 
 
 def decoded(film):

@@ -31,7 +31,7 @@ def fields_of(model, x, *layers, **kwargs):
     """The field of each activation of a look, by key."""
     with featmagic.capture(model, *layers, **kwargs, fields=True) as maps:
         model(x)
-    return {key: one.field for key, one in maps._pass.activations.items()}
+    return {key: one.field for key, one in maps.kept.activations.items()}
 
 
 def linear(model):
@@ -382,7 +382,7 @@ def test_a_transformers_fast_path_stays_the_one_it_takes():
         alone = net(x)
     with featmagic.capture(net, "0", fields=True) as maps:
         assert torch.equal(net(x), alone)
-    assert maps._pass.activations["0"].field is None
+    assert maps.kept.activations["0"].field is None
 
 
 class Swap(nn.Module):
@@ -410,7 +410,7 @@ def test_a_pass_that_fails_leaves_nothing_on(error):
         net(torch.rand(1, 1, 9, 9))
     assert _get_current_function_mode_stack() == []
     assert hooks_on(net) == []
-    assert maps._pass.activations["0"].field == ReceptiveField((3, 3))
+    assert maps.kept.activations["0"].field == ReceptiveField((3, 3))
 
 
 def test_a_cell_may_go_on_after_a_failed_pass():
@@ -484,7 +484,7 @@ def test_nothing_of_a_pass_is_kept_alive():
         net(torch.rand(1, 1, 9, 9))
         gc.collect()
         assert net[1].kept() is None
-    assert maps._pass.activations["2"].field == ReceptiveField((3, 3))
+    assert maps.kept.activations["2"].field == ReceptiveField((3, 3))
 
 
 class Keeping(nn.Module):
@@ -501,7 +501,7 @@ def test_fields_outlive_the_model_and_are_pickled():
     gc.collect()
     again = pickle.loads(pickle.dumps(maps))
     for one in again, maps:
-        assert one._pass.activations["1"].field == ReceptiveField((3, 3))
+        assert one.kept.activations["1"].field == ReceptiveField((3, 3))
 
 
 def test_a_copy_of_the_model_made_inside_a_look_runs_without_us():
@@ -551,7 +551,7 @@ with warnings.catch_warnings(record=True) as said:
 assert not [one for one in said if "featmagic" in str(one.message)], said
 with torch.no_grad():
     assert torch.equal(net(x), looked)
-assert maps._pass.activations["conv"].field is not None
+assert maps.kept.activations["conv"].field is not None
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -575,7 +575,7 @@ def test_a_model_run_in_another_thread_has_no_field_and_leaves_nothing_there(mod
         thread.start()
         thread.join()
     assert left == [[]]
-    assert maps._pass.activations["cnn1"].field is None
+    assert maps.kept.activations["cnn1"].field is None
 
 
 def test_looks_in_each_other_both_have_fields():
@@ -586,7 +586,7 @@ def test_looks_in_each_other_both_have_fields():
     ):
         net(x)
     for maps in outer, inner:
-        assert maps._pass.activations["pool1"].field == ReceptiveField((6, 6), (2, 2))
+        assert maps.kept.activations["pool1"].field == ReceptiveField((6, 6), (2, 2))
 
 
 def test_under_inference_mode_there_is_none():

@@ -1,4 +1,4 @@
-"""Values are true, every call is kept, only the last pass counts, nothing is left behind."""
+"""Values are true, every call is kept, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -112,17 +112,6 @@ def test_the_order_is_that_in_which_the_layers_ran(model, x):
     assert list(maps) == ["cnn1", "pool1", "fc2"]
 
 
-def test_only_the_last_pass_counts(model):
-    first, last = images(1, seed=1), images(2, seed=2)
-    with featmagic.capture(model, "cnn1", "act1") as maps:
-        model(first)
-        model(last)
-        truth = model.cnn1(last)
-    # The call of cnn1 on its own began a pass of its own.
-    assert list(maps) == ["cnn1"]
-    assert torch.equal(maps["cnn1"], truth)
-
-
 def test_a_loop_over_a_data_set_keeps_one_pass(model):
     with featmagic.capture(model) as maps:
         for seed in range(20):
@@ -138,22 +127,6 @@ def test_a_loop_over_the_models_parts_keeps_one_pass(model, x):
         for _ in range(5):
             model.forward(x)
     assert list(maps) == ["cnn1", "act1"]
-
-
-def test_a_model_that_calls_itself_makes_one_pass():
-    class Recursive(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.step = nn.Linear(3, 3)
-
-        def forward(self, x, depth=3):
-            x = self.step(x)
-            return self(x, depth - 1) if depth > 1 else x
-
-    model = Recursive()
-    with featmagic.capture(model, "step") as maps:
-        model(torch.ones(1, 3))
-    assert list(maps) == ["step", "step:2", "step:3"]
 
 
 def test_a_pass_cut_short_by_an_interrupt_does_not_swallow_the_next():
@@ -669,6 +642,17 @@ def test_every_replicas_part_of_the_batch_is_kept():
     halves = {tuple(half.flatten().tolist()) for half in y.chunk(2)}
     assert {tuple(maps[key].flatten().tolist()) for key in ("fc2", "fc2:2")} == halves
     assert hooks_on(wrapped) == []
+
+
+def test_what_replicas_give_in_a_further_pass_replaces_all_of_the_pass_before():
+    wrapped = OnTwoReplicas(DNN())
+    with featmagic.capture(wrapped, "cnn1", "fc2", passes="all") as maps:
+        wrapped(images(4))
+        y = wrapped(images(2, seed=1))
+    assert [len(each) for each in maps.passes] == [4, 4]
+    assert [len(maps[key]) for key in sorted(maps)] == [1, 1, 1, 1]
+    rows = {tuple(row.tolist()) for row in y}
+    assert {tuple(maps[key][0].tolist()) for key in ("fc2", "fc2:2")} == rows
 
 
 class Lazy(Mapping):

@@ -296,7 +296,7 @@ def test_a_glob_may_go_on_right_behind_an_index():
     model = nn.Sequential(nn.Sequential(*[nn.ReLU() for _ in range(12)]))
     with capture(model, "0.*") as maps:
         model(torch.ones(1))
-    activations = list(maps._pass.activations.values())
+    activations = list(maps.kept.activations.values())
     assert matching_keys("[0][1]*", activations) == ["0.1", "0.10", "0.11"]
     assert matching_keys("model[0][3]*", activations) == ["0.3"]
 
