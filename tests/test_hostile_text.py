@@ -73,7 +73,7 @@ def maps_of(text):
 
 
 def activations_of(text):
-    return list(maps_of(text)._pass.activations.values())
+    return list(maps_of(text).kept.activations.values())
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ class Opened:
         with featmagic.capture(self.model) as maps:
             self.model(inputs[:2])
         self.explorer = open_explorer(
-            list(maps._pass.activations.values()),
+            list(maps.kept.activations.values()),
             View(explore=True, **view),
             "feature_maps",
             self.model,

@@ -14,12 +14,12 @@ from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
 from featmagic.recording.inputs import (
-    device_of,
     image_in,
     image_of,
     move_to_device,
     pass_inputs,
 )
+from featmagic.recording.placement import device_of
 from featmagic.support.errors import FeatmagicError
 
 CONV = nn.Sequential(nn.Conv2d(3, 4, 2, 2))

@@ -760,7 +760,7 @@ def test_functions_keep_widen_or_lose_a_field_as_they_move_values(name):
     net = Runs(lambda _, x: work(x))
     with featmagic.capture(net, "last", fields=True) as maps:
         net(torch.rand(1, 1, 8, 8))
-    assert maps._pass.activations["last"].traced.field == expected
+    assert maps.kept.activations["last"].traced.field == expected
 
 
 @pytest.mark.parametrize("name", [name for name, (_, field) in FIELDS.items() if field])

@@ -364,7 +364,7 @@ def test_a_look_and_what_it_captured_take_a_pattern_for_the_same_layers(written)
     with capture(model, *everything) as maps:
         model(torch.zeros(2))
     taken = select(model, [written], spelled="net").modules
-    shown = matching_keys(written, maps._pass.activations.values())
+    shown = matching_keys(written, maps.kept.activations.values())
     assert sorted(shown) == sorted(taken)
 
 

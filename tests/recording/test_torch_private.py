@@ -50,7 +50,7 @@ def check(path):
     with featmagic.capture(net, "0", "1", fields=True) as maps:
         net(x)
     assert torch.equal(maps["0"], truth), path
-    assert maps._pass.activations["0"].field is None or can_be_traced(path), path
+    assert maps.kept.activations["0"].field is None or can_be_traced(path), path
     with featmagic.capture(net, "0", as_is=True) as maps:
         net(x).sum().backward()
     assert torch.equal(maps["0"], truth), path
