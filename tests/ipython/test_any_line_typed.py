@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
 from unittest.mock import MagicMock, Mock
 
 import pytest
@@ -84,6 +86,13 @@ def numbered():
     return model
 
 
+@cache
+def scripted():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch deprecates it
+        return torch.jit.script(nn.Sequential(nn.ReLU()))
+
+
 def everything():
     return {
         "model": DNN(),
@@ -98,7 +107,7 @@ def everything():
         "uninitialized": Uninitialized(),
         "holds_uninitialized": nn.Sequential(Uninitialized()),
         "no_modules": FailingModule(),
-        "script": torch.jit.script(nn.Sequential(nn.ReLU())),
+        "script": scripted(),
         "models": {"a": DNN(), 3: DNN(), (1, 2): DNN(), "raising": Raising()},
         "nan": float("nan"),
         "feature_maps_2": Raising(),

@@ -324,6 +324,7 @@ def captured(*keys):
         ("net.layer1[1]", ["layer1.1"]),
         ("layer1[12]", ["layer11", "layer12"]),
         ("layer1[-1]", []),
+        ("layer1[1]*", ["layer1.1"]),
         ("layer1.*", ["layer1.1"]),
         ("net.lstm[1][0]", ["lstm[1][0]"]),
         ("lstm[1][0]", ["lstm[1][0]"]),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featmagic.support.errors import FeatmagicError, did_you_mean, one_line
-from featmagic.support.text import LONGEST_NAME, printable, readable
+from featmagic.support.text import LONGEST_NAME, printable, readable, say, say_lines
 
 anything = st.text(st.characters())
 
@@ -56,3 +56,13 @@ def test_an_error_that_cannot_tell_its_message_is_told_by_its_class():
 def test_a_very_long_word_is_compared_with_nothing():
     assert did_you_mean("w" * 10_000, ["w" * 9_999, "cnn1"]) == ""
     assert did_you_mean("con1", ["cnn1", "w" * 10_000]) == " Did you mean cnn1?"
+
+
+def test_a_line_that_is_said_is_one_line_without_control_codes(capsys):
+    say("a\x1b[2J\nb")
+    assert capsys.readouterr().out == "a\\x1b[2J\\nb\n"
+
+
+def test_lines_that_are_said_are_those_lines_without_control_codes(capsys):
+    say_lines("a\x1b[2J\n  b\r")
+    assert capsys.readouterr().out == "a\\x1b[2J\n  b\\r\n"
