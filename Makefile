@@ -6,7 +6,7 @@ VERSIONED := ipython/completion/ $(addsuffix .py, \
   $(addprefix explorer/test_,encoding explorer page) files/test_files grid/test_drawing \
   $(addprefix recording/test_,attention compiled) $(addprefix render/test_,figure terminal))
 
-.PHONY: demo gallery test test-browser test-faults bench matrix matrix-fast clean
+.PHONY: demo gallery test test-browser test-faults mutants bench matrix matrix-fast clean
 
 # Train the example, show its feature maps in the terminal, write the notebooks as pages.
 demo: .venv/examples
@@ -37,6 +37,11 @@ test-browser: .venv/browser
 # Interrupts at every place and long series of random cells, with a table of what was left behind.
 test-faults: .venv/dev
 	$(BIN)/python -m pytest --numprocesses auto -m faults tests/faults
+
+# Change lines of the package one at a time, and see whether a test notices: SEED, COUNT and JOBS.
+mutants: .venv/dev
+	PYTHONPATH=tests $(BIN)/python -m mutants $(addprefix --seed ,$(SEED)) \
+	  $(addprefix --count ,$(COUNT)) $(addprefix --jobs ,$(JOBS))
 
 # Ratios against the bare forward pass, matplotlib and torchvision.
 bench: .venv/examples

@@ -64,7 +64,7 @@ def _until_painted(what: str, maps: FeatureMaps, most: float, browser: Any) -> R
         document(activations, View(explore=True))
         maps.pictures(activations[0].key)
 
-    activations = list(maps._pass.activations.values())
+    activations = list(maps.kept.activations.values())
     prepare()
     in_python = median(timed(prepare) for _ in range(5))
     if browser is None:

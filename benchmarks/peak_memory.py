@@ -21,7 +21,11 @@ from featmagic.render.image import mosaic_png
 
 def peak(shape: tuple[int, ...]) -> dict[str, int]:
     """Return the most memory that drawing an activation adds, and the bytes of its values."""
-    _draw(torch.randn(1, 8, 16, 16))
+    # What libraries keep after a first use isn't the drawing's: BLAS keeps megabytes.
+    matrix = torch.randn(256, 512)
+    matrix @ matrix.T
+    for side in (16, 64):
+        _draw(torch.randn(1, 8, side, side))
     # Smooth, but with enough detail for a file as large as an activation's.
     coarse = torch.randn(*shape[:2], *(side // 4 for side in shape[2:]))
     tensor = torch.nn.functional.interpolate(coarse, shape[2:], mode="bilinear")

@@ -5,15 +5,22 @@ from __future__ import annotations
 from torch import nn
 
 from featmagic.feature_maps import FeatureMaps
-from featmagic.recording.diagnostics import missing_from, report_lines
+from featmagic.options.validators import pass_choice
+from featmagic.recording.diagnostics import missing_from, remarks
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
-from featmagic.recording.sinks import KeepLastPass
+from featmagic.recording.sinks import KeepPasses
 from featmagic.support.interrupts import Block
 from featmagic.support.text import say
 
 
-def capture(model: nn.Module, *layers: str, as_is: bool = False, fields: bool = False) -> Capture:
+def capture(
+    model: nn.Module,
+    *layers: str,
+    as_is: bool = False,
+    fields: bool = False,
+    passes: int | str = "last",
+) -> Capture:
     """Record what layers return while the block runs; your model is left unchanged.
 
     The block runs with the model in eval mode and without gradients. After it, every submodule's
@@ -28,13 +35,17 @@ def capture(model: nn.Module, *layers: str, as_is: bool = False, fields: bool = 
         as_is: Leave the mode, gradients and inputs as they are.
         fields: Compute the receptive fields of the layers, for an explorer to show. A pass takes a
             little longer. Has no effect with `as_is`.
+        passes: What is kept if the model runs several times: by default ("last") of each layer what
+            the latest pass that ran it gave; with a number from 1, or from the end as -1, that pass
+            alone; with "all" each, as `FeatureMaps.passes`.
 
     Returns:
-        What `with` takes; it binds `FeatureMaps`, which fill up as the model runs. Only the last
-        pass is kept, of those that the thread or task of the block runs.
+        What `with` takes; it binds `FeatureMaps`, which fill up as the model runs. Passes count
+        that the thread or task of the block runs.
 
     Raises:
-        FeatmagicError: There is no such layer, or the model isn't an `nn.Module`.
+        FeatmagicError: There is no such layer, `passes` is none of these, or the model isn't an
+            `nn.Module`.
 
     Example:
         >>> import torch
@@ -44,8 +55,8 @@ def capture(model: nn.Module, *layers: str, as_is: bool = False, fields: bool = 
         >>> feature_maps["0"].shape
         torch.Size([1, 5, 24, 24])
     """
-    maps = FeatureMaps()
-    sink = KeepLastPass(maps.begin)
+    maps = FeatureMaps(pass_choice("passes", passes))
+    sink = KeepPasses(maps.kept)
     recorder = Recorder(select(model, layers), sink, as_is=as_is, follow=fields)
     return Capture(recorder, maps)
 
@@ -64,10 +75,10 @@ class Capture(Block[FeatureMaps]):
     def close(self) -> None:
         """Take the hooks off, and note what is missing."""
         self._recorder.detach()
-        self._maps.missing = missing_from(self._recorder)
+        self._maps.missing = missing_from(self._recorder, self._maps.kept)
 
     def report(self, error: BaseException | None) -> None:
-        """Say what was moved, and who else ran the model."""
+        """Say what ran otherwise than without the block."""
         if error is None:
-            for line in report_lines(self._recorder):
+            for line in remarks(self._recorder):
                 say(line)

@@ -1,11 +1,12 @@
-"""`FeatureMaps`: the activations of a pass as a mapping, and the views that show them."""
+"""`FeatureMaps`: what layers returned as a mapping, and the views that show it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -13,22 +14,29 @@ from featmagic.explorer import show as explorer
 from featmagic.files.arrays import check_whole, save_arrays
 from featmagic.files.paths import holds_arrays, holds_page, target_files
 from featmagic.grid import show as grid
-from featmagic.grid.draw import draw
+from featmagic.grid.draw import draw_all
+from featmagic.grid.pass_rows import drawn_names
 from featmagic.options.defaults import session_defaults
 from featmagic.options.view import SCREEN, View, options_in, view_of, view_with_defaults
 from featmagic.overview import show as overview
 from featmagic.recording.diagnostics import missing_lines, why_missing
-from featmagic.recording.records import Activation, Pass, Request, shape_of
+from featmagic.recording.kept_passes import KeptPasses, PassChoice
+from featmagic.recording.layer_syntax import ROOT
+from featmagic.recording.records import Activation, Request, shape_of
 from featmagic.recording.selectors import matching_keys
 from featmagic.render.figure import mosaic_figure
 from featmagic.render.target import Target, current_target
 from featmagic.support.errors import FeatmagicError, MissingMap
-from featmagic.support.text import printable, say
+from featmagic.support.memory import unless_out_of_memory
+from featmagic.support.text import readable, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from featmagic.explorer.widget import Explorer
+
+
+T = TypeVar("T")
 
 
 class Shows(Protocol):
@@ -42,7 +50,9 @@ class Shows(Protocol):
     ) -> list[Path]:
         """Return the files that `save` would write."""
 
-    def save(self, request: Request, view: View, files: Sequence[Path], /) -> list[Path]:
+    def save(
+        self, request: Request, view: View, files: Sequence[Path], /, *, overwrite: bool
+    ) -> list[Path]:
         """Write these files, and return those that were written."""
 
 
@@ -53,19 +63,26 @@ class Still(Shows, Protocol):
         """Return captions and PNGs."""
 
 
+_NOT_THEN = "it gave nothing in that pass"
+
 STILLS: Mapping[str, Still] = {"grid": grid, "overview": overview}
 VIEWS: Mapping[str, Shows] = {**STILLS, "explorer": explorer}
 
 
 class FeatureMaps(Mapping[str, Tensor]):
-    """The activations of the last pass, by key, in the order in which the layers ran.
+    """What the layers of a model returned, by key.
 
     A key is a layer's path, with `:2` appended for its second call in the pass and so on, and with
     the Python expression that reaches a tensor in a nested return value: `lstm[1][0]`,
     `enc['hidden']`. A value is a detached copy on the model's device, in the shape in which the
     layer returned it.
 
+    If the model ran several times, each layer has what the latest pass that ran it gave, all of it
+    from that pass. The order is that in which the layers ran: those of the latest pass in its
+    order, and a layer that only an earlier pass ran behind the one that it followed there.
+
     Attributes:
+        kept: The passes behind it, as far as they were kept.
         missing: The layers that were asked for and gave nothing, each with the reason.
 
     Raises:
@@ -81,18 +98,32 @@ class FeatureMaps(Mapping[str, Tensor]):
         0 (1, 5, 24, 24)
     """
 
-    def __init__(self) -> None:
-        self._pass = Pass()
+    def __init__(self, passes: PassChoice = "last") -> None:
+        self._hold(KeptPasses(passes))
+
+    def _hold(self, kept: KeptPasses) -> None:
+        self.kept = kept
         self.missing: Mapping[str, str] = {}
+
+    @property
+    def passes(self) -> tuple[FeatureMaps, ...]:
+        """Every pass for itself, if each was kept (`passes="all"`): `passes[0]` is the first.
+
+        These are the calls of the whole model; or, if there was none, those of its parts.
+
+        Raises:
+            FeatmagicError: Only one pass was kept.
+        """
+        return tuple(_maps_of(kept) for kept in self.kept.each())
 
     def __getitem__(self, key: str) -> Tensor:
         return self._activation(key).tensor
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._pass.activations))
+        return iter(self.kept.activations)
 
     def __len__(self) -> int:
-        return len(self._pass.activations)
+        return len(self.kept.activations)
 
     # Mappings compare by value, but comparing tensors gives no single truth value.
     __eq__ = object.__eq__
@@ -103,7 +134,8 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     def shapes(self) -> str:
         """Return every key with its shape, in one line."""
-        shapes = (f"{printable(key)} {shape_of(maps)}" for key, maps in self.items())
+        kept = self.kept.activations.items()
+        shapes = (f"{readable(key)} {shape_of(each.tensor)}" for key, each in kept)
         return ", ".join(shapes) or "nothing captured"
 
     def _ipython_key_completions_(self) -> list[str]:
@@ -144,7 +176,8 @@ class FeatureMaps(Mapping[str, Tensor]):
                 is neither a notebook nor IPython to show it.
         """
         explorer_view = view_with_defaults({**view, "explore": True}, session_defaults())
-        return explorer.explore(self._request(layers, model, inputs), explorer_view)
+        request = self._request(layers, explorer_view, model, inputs)
+        return _in_memory("show", partial(explorer.explore, request, explorer_view))
 
     def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
         """Return what `show` shows as captions and PNGs, for a page of your own.
@@ -155,13 +188,15 @@ class FeatureMaps(Mapping[str, Tensor]):
 
         Returns:
             A caption and a PNG for each layer, or for all of them with `overview=True`; no bytes
-            where there is no picture.
+            where there is no picture. Passes of different shapes have one each.
 
         Raises:
             FeatmagicError: As for `show`.
         """
-        request, picture_view = self._request(layers), _picture_view(view)
-        return STILLS[picture_view.kind].pictures(request, picture_view)
+        picture_view = _picture_view(view)
+        request = self._request(layers, picture_view)
+        make = partial(STILLS[picture_view.kind].pictures, request, picture_view)
+        return _in_memory("draw", make)
 
     def figure(self, layer: str, **view: Any) -> Figure:
         """Return the grid of one layer as a matplotlib `Figure`.
@@ -176,10 +211,17 @@ class FeatureMaps(Mapping[str, Tensor]):
         picture_view = _picture_view(view)
         if picture_view.overview:
             raise FeatmagicError("An overview is a PNG: save('overview.png', overview=True).")
-        drawing = draw(self._activation(layer), picture_view)
+        activations = self._request((layer,), picture_view).activations
+        if activations[0].key != layer:
+            raise self._missing_map(layer)  # a pattern may mean several
+        drawing, *more = draw_all(activations, picture_view)
+        if more:
+            raise FeatmagicError(
+                f"'{readable(layer)}' has other shapes in other passes: choose one, passes=-1."
+            )
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
-        return mosaic_figure(drawing.mosaic, drawing.caption)
+        return _in_memory("draw", partial(mosaic_figure, drawing.mosaic, drawing.caption))
 
     def save(
         self, path: str | os.PathLike[str], *layers: str, overwrite: bool = False, **view: Any
@@ -188,22 +230,27 @@ class FeatureMaps(Mapping[str, Tensor]):
 
         Pictures of several layers go to a file each, `maps-cnn1.png` for `maps.png`. A page holds
         all layers, with as many samples as `max_bytes` allows, and works in any browser, offline.
-        Whole tensors (.npz, .safetensors) go to one file, by key. Files are written completely or
-        not at all.
+        Whole tensors (.npz, .safetensors) go to one file, by key, or as `cnn1@pass2` if each pass
+        was kept; a key that isn't a safe path in an .npz, as `../a`, is renamed, and that is said.
+
+        Files are written completely or not at all, several of them one after the other once all are
+        complete. A file that is replaced keeps its mode, extended attributes and, where possible,
+        its owner; a symbolic link to a file stays. A file with several hard links is refused.
 
         Args:
             path: The file; its suffix decides what is written.
             layers: Keys, or layers as a magic takes them; all layers if none is given.
             overwrite: Whether existing files may be replaced.
             **view: Fields of `View`: those of a grid for pictures, those of an explorer for a page,
-                none for tensors.
+                `passes` for tensors.
 
         Returns:
             The files that were written.
 
         Raises:
             FeatmagicError: There is no such layer, option or folder, the suffix is unknown, there
-                is nothing to draw, or a file exists already.
+                is nothing to draw, a file exists already, or it can't be written. If others have
+                been written before that one, the message names them.
         """
         if holds_page(path):
             file_view = _page_view(view)
@@ -212,29 +259,54 @@ class FeatureMaps(Mapping[str, Tensor]):
             file_view = _picture_view(view)
         return save_view(self, path, layers, file_view, overwrite=overwrite)
 
-    def begin(self, run: Pass) -> None:
-        """Hold this pass in place of the last one; it goes on filling as the model runs."""
-        self._pass = run
-        self.missing = {}
-
     def _request(
-        self, layers: tuple[str, ...], model: nn.Module | None = None, inputs: Any = None
+        self,
+        layers: tuple[str, ...],
+        view: View,
+        model: nn.Module | None = None,
+        inputs: Any = None,
     ) -> Request:
-        """Return the activations of these layers, each once; all, if no layer is given."""
+        """Return the activations of these layers, each once; all, if no layer is given.
+
+        Where several passes are shown, those of a layer follow each other.
+        """
         for name in layers:
             if not isinstance(name, str):
                 raise FeatmagicError(f"A layer is named by text, as in '0', not {name!r}.")
-        activations = list(self._pass.activations.values())
+        # A grid shows all that was kept; the other views show a pass at a time.
+        every = view.passes is None and self.kept.choice == "all" and view.kind == "grid"
+        activations = self.kept.select("all" if every else view.passes)
         if layers:
+            by_key: dict[str, list[Activation]] = {}
+            for each in activations:
+                by_key.setdefault(each.key, []).append(each)
             keys = [key for name in layers for key in matching_keys(name, activations) or [name]]
-            activations = [self._activation(key) for key in dict.fromkeys(keys)]
+            for key in keys:
+                if key not in by_key:
+                    raise self._missing_map(key)
+            activations = [each for key in dict.fromkeys(keys) for each in by_key[key]]
         return Request(activations, bool(layers), self, model, inputs)
 
     def _activation(self, key: str) -> Activation:
-        activations = self._pass.activations
-        if isinstance(key, str) and key in activations:
-            return activations[key]
-        raise MissingMap(printable(why_missing(str(key), activations, self.missing)))
+        key = ROOT if isinstance(key, str) and not key else key  # "" is torch's name for the model
+        found = self.kept.find(key) if isinstance(key, str) else None
+        if found is None:
+            raise self._missing_map(key)
+        return found
+
+    def _missing_map(self, key: object) -> MissingMap:
+        captured = self.kept.activations
+        if key in captured:
+            return MissingMap(f"'{key}': {_NOT_THEN}.")
+        return MissingMap(why_missing(str(key), captured, self.missing))
+
+
+def _maps_of(kept: KeptPasses) -> FeatureMaps:
+    """Return feature maps of passes that are over."""
+    maps = FeatureMaps()
+    maps._hold(kept)
+    maps.missing = kept.empty
+    return maps
 
 
 def show_view(
@@ -249,11 +321,13 @@ def show_view(
 
     In an explorer, `inputs` can be picked, on which `model` runs again.
     """
-    target = current_target(view.renderer)
-    VIEWS[view.kind].show(maps._request(layers, model, inputs), view, target)
+    target, request = current_target(view.renderer), maps._request(layers, view, model, inputs)
+    _in_memory("show", partial(VIEWS[view.kind].show, request, view, target))
     if layers:
         return
-    for line in missing_lines(maps.missing):
+    shown = {activation.key for activation in request.activations}
+    elsewhere = [key for key in maps.kept.activations if key not in shown]
+    for line in missing_lines({**maps.missing, **dict.fromkeys(elsewhere, _NOT_THEN)}):
         say(line)
     if not maps and not maps.missing:
         say("Nothing to show: no pass of the model has run yet.")
@@ -268,11 +342,27 @@ def save_view(
     overwrite: bool,
 ) -> list[Path]:
     """Write these layers, or all of them, as tensors or as the view that is asked for."""
-    request = maps._request(layers)
+    request = maps._request(layers, view)
     files = files_of(maps, path, layers, view, overwrite=overwrite)
     if holds_arrays(files[0]):
-        return save_arrays(files[0], request.activations, named=request.named)
-    return VIEWS[view.kind].save(request, view, files)
+        save = partial(
+            save_arrays, files[0], request.activations, named=request.named, overwrite=overwrite
+        )
+    else:
+        save = partial(VIEWS[view.kind].save, request, view, files, overwrite=overwrite)
+    return _in_memory("save", save)
+
+
+def _in_memory(what: str, action: Callable[[], T]) -> T:
+    """Do what was asked for; if memory runs out, say so in a line that says what is left."""
+
+    def refuse(reason: str) -> NoReturn:
+        raise FeatmagicError(
+            f"Can't {what} this, {reason}. The feature maps are kept: name fewer layers, or "
+            "--channels."
+        )
+
+    return unless_out_of_memory(action, refuse)
 
 
 def files_of(
@@ -284,17 +374,18 @@ def files_of(
     overwrite: bool,
 ) -> list[Path]:
     """Return the files that `save_view` would write, if it may."""
-    keys = [activation.key for activation in maps._request(layers).activations]
-    if not keys:
-        raise FeatmagicError("Nothing to save: no pass of the model has run yet.")
-    return files_for(path, keys, view, overwrite=overwrite)
+    activations = maps._request(layers, view).activations
+    if not activations:
+        why = next(iter(missing_lines(maps.missing)), "no pass of the model has run yet.")
+        raise FeatmagicError(f"Nothing to save: {why}")
+    return files_for(path, drawn_names(activations, view), view, overwrite=overwrite)
 
 
 def files_for(
     path: str | os.PathLike[str], keys: Sequence[str], view: View, *, overwrite: bool
 ) -> list[Path]:
     """Return the files that would hold these keys, captured or not, if they may be written."""
-    if holds_arrays(Path(path)):
+    if holds_arrays(path):
         return target_files(path, keys, overwrite=overwrite)
     return VIEWS[view.kind].targets(path, keys, overwrite=overwrite)
 

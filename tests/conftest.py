@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import atexit
 import os
 
 import pytest
@@ -45,8 +44,4 @@ def shell(model, x):
     shell = Shell()
     shell.names.update(model=model, x=x, torch=torch)
     yield shell
-    shell.ip.run_line_magic("unload_ext", "featmagic")
-    shell.ip.builtin_trap.deactivate()
-    shell.ip.history_manager.end_session()
-    # Hundreds of shells would each collect garbage as the process ends, which takes minutes.
-    atexit.unregister(shell.ip.atexit_operations)
+    shell.close()

@@ -161,7 +161,7 @@ def test_pictures_are_what_a_page_needs(maps):
     (caption, data), *others = maps.pictures(cmap="gray", max=2)
     assert caption.startswith("cnn1  Conv2d")
     assert len(others) == 2
-    mosaic = draw(maps._pass.activations["cnn1"], View(cmap="gray", max=2)).mosaic
+    mosaic = draw(maps.kept.activations["cnn1"], View(cmap="gray", max=2)).mosaic
     assert (np.asarray(Image.open(io.BytesIO(data))) == page_image(mosaic)).all()
 
 
@@ -190,7 +190,7 @@ def test_every_view_that_options_can_ask_for_is_in_the_table():
 def test_every_view_writes_just_the_files_that_it_names_before(kind, maps, tmp_path):
     view, path = View(**SWITCHES[kind]), tmp_path / f"look{SUFFIXES[kind]}"
     files = VIEWS[kind].targets(path, list(maps), overwrite=False)
-    request = Request(list(maps._pass.activations.values()))
+    request = Request(list(maps.kept.activations.values()))
     assert VIEWS[kind].save(request, view, files) == files
     assert sorted(tmp_path.iterdir()) == sorted(files)
     with pytest.raises(FeatmagicError, match="is there already"):
@@ -200,7 +200,7 @@ def test_every_view_writes_just_the_files_that_it_names_before(kind, maps, tmp_p
 
 @pytest.mark.parametrize("kind", SWITCHES)
 def test_every_view_shows_the_layers_as_text_where_there_is_nothing_else(kind, maps, capsys):
-    request = Request(list(maps._pass.activations.values()))
+    request = Request(list(maps.kept.activations.values()))
     VIEWS[kind].show(request, View(**SWITCHES[kind]), Target(RENDERERS["none"], 100))
     shown = capsys.readouterr().out
     assert all(key in shown for key in maps)
@@ -208,7 +208,7 @@ def test_every_view_shows_the_layers_as_text_where_there_is_nothing_else(kind, m
 
 @pytest.mark.parametrize("kind", STILLS)
 def test_a_still_view_gives_captions_and_pngs(kind, maps):
-    request = Request(list(maps._pass.activations.values()))
+    request = Request(list(maps.kept.activations.values()))
     pictures = STILLS[kind].pictures(request, View(**SWITCHES[kind]))
     assert len(pictures) == (3 if kind == "grid" else 1)
     assert pictures == maps.pictures(**SWITCHES[kind])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypedDict
 
 import numpy as np
@@ -24,6 +26,8 @@ from featmagic.recording.records import Activation, shape_of
 from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.render.png import encode_png
 from featmagic.support.errors import FeatmagicError
+from featmagic.support.memory import unless_out_of_memory
+from featmagic.support.text import printable, readable
 
 # The schema: every key of the document that the front end reads
 
@@ -41,9 +45,13 @@ class LayerFiguresText(TypedDict):
 
 
 class LayerText(LayerFiguresText):
-    """A layer; `plates` holds its planes by sample, none where `reason` says why."""
+    """A layer; `plates` holds its planes by sample, none where `reason` says why.
+
+    The `key` is harmless to show, in any front end; `code` is how Python writes the real one.
+    """
 
     key: str
+    code: str
     path: str
     call: int
     calls: int
@@ -155,19 +163,19 @@ def document(
         raise FeatmagicError("Nothing to explore: no pass of the model has run yet.")
     views = [fitting(each, view, len(activations)) for each in activations]
     samples = [first_sample(each, own) for each, own in zip(activations, views, strict=True)]
-    planes = [
-        None if undrawable(each.tensor) else sample_planes(each, own, sample)
-        for each, own, sample in zip(activations, views, samples, strict=True)
-    ]
+    planes = list(map(_planes_or_reason, activations, views, samples))
     _check_used(planes, views, view)
     images, files, words = image_text(activations[0], max(samples), view)
     spent = sum(map(len, files.values())) + _BYTES_OF_DOCUMENT + _BYTES_OF_LAYER * len(planes)
-    sizes = [(0, 0, 0) if each is None else each.values.shape for each in planes]
+    sizes = [(0, 0, 0) if isinstance(each, str) else each.values.shape for each in planes]
     plan = shares(sizes, view.max_bytes - spent)
     words += limits(sizes, plan, view.max_bytes - spent, view.max_bytes)
-    layers = []
-    for parts in zip(activations, views, samples, planes, plan, strict=True):
-        layer, file = _layer_text(*parts)
+    layers, names = [], _harmless([activation.key for activation in activations])
+    for of_layer, read, share in zip(
+        zip(names, activations, views, samples, strict=True), planes, plan, strict=True
+    ):
+        write = partial(_layer_text, *of_layer, share=share)
+        layer, file = unless_out_of_memory(partial(write, read), write)
         layers.append(layer)
         files |= file
     cmaps = list(dict.fromkeys([*COLORMAPS, *filter(None, [view.cmap])]))
@@ -187,8 +195,23 @@ def document(
         "images": images,
         "words": words,
     }
-    keys = [activation.key for activation in activations]
-    return Document(text, files, dict(zip(keys, plan, strict=True)))
+    return Document(text, files, dict(zip(names, plan, strict=True)))
+
+
+def _harmless(keys: Sequence[str]) -> list[str]:
+    """Return each key as people read it, so that no two are the same."""
+    names: dict[str, None] = {}
+    for key in keys:
+        name = readable(key)
+        while name != key and (name in keys or name in names):
+            name += "_"
+        names[name] = None
+    return list(names)
+
+
+def _quoted(key: str) -> str:
+    """Return the key as code: what is copied from an explorer holds nothing invisible."""
+    return json.dumps(key, ensure_ascii=False) if printable(key) == key else ascii(key)
 
 
 def first_sample(activation: Activation, view: View) -> int:
@@ -208,6 +231,14 @@ def grid_view(activation: Activation, view: View, layers: int) -> View:
     return view.without(*AXES - {"layout"} - used)
 
 
+def _planes_or_reason(activation: Activation, view: View, sample: int) -> SamplePlanes | str:
+    """Return the planes of a sample, or why there are none."""
+    if reason := undrawable(activation.tensor):
+        return reason
+    read: Callable[[], SamplePlanes | str] = partial(sample_planes, activation, view, sample)
+    return unless_out_of_memory(read, str)
+
+
 def image_text(
     activation: Activation, sample: int, view: View
 ) -> tuple[dict[str, ImageText], dict[str, bytes], list[str]]:
@@ -225,9 +256,9 @@ def image_text(
     return {str(sample): image}, {image["id"]: encode_png(pixels, b"")}, []
 
 
-def _check_used(planes: Iterable[SamplePlanes | None], views: Iterable[View], view: View) -> None:
+def _check_used(planes: Iterable[SamplePlanes | str], views: Iterable[View], view: View) -> None:
     """Refuse an option that makes no difference to any layer."""
-    drawable = [each for each in planes if each is not None]
+    drawable = [each for each in planes if not isinstance(each, str)]
     used = {option for each in drawable for option in each.used}
     used |= {"layout"} if any(each.layout for each in views) else set()
     if drawable:
@@ -254,20 +285,27 @@ NO_FIGURES: LayerFiguresText = {
 
 
 def _layer_text(
-    activation: Activation, view: View, sample: int, planes: SamplePlanes | None, share: Share
+    name: str,
+    activation: Activation,
+    view: View,
+    sample: int,
+    planes: SamplePlanes | str,
+    *,
+    share: Share,
 ) -> tuple[LayerText, dict[str, bytes]]:
-    """Return the text of a layer, and the file of its planes if it has a picture."""
+    """Return the text of a layer, and the file of its planes; or the reason why it has none."""
     tensor = activation.tensor
     text: LayerText = {
-        "key": activation.key,
-        "path": activation.path,
+        "key": name,
+        "code": _quoted(activation.key),
+        "path": printable(activation.path),
         "call": activation.call,
         "calls": activation.calls,
-        "kind": activation.kind,
+        "kind": readable(activation.kind),
         "shape": shape_of(tensor),
         "dtype": str(tensor.dtype).removeprefix("torch."),
         "device": str(tensor.device),
-        "reason": undrawable(tensor),
+        "reason": planes if isinstance(planes, str) else None,
         "plates": {},
         "words": [],
         "noun": "",
@@ -275,9 +313,9 @@ def _layer_text(
         "samples": 1,
         **NO_FIGURES,
     }
-    if planes is None:
+    if isinstance(planes, str):
         return text, {}
-    encoded, png = encode_planes(activation.key, sample, planes, share)
+    encoded, png = encode_planes(name, sample, planes, share)
     text = {
         **text,
         "plates": {str(sample): encoded},

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from featmagic.explorer.document import NO_FIGURES, DocumentText, LayerText, grid_view
+from featmagic.explorer.opening import Opening
 from featmagic.explorer.session import Session, open_session
 from featmagic.explorer.widget import Explorer
 from featmagic.grid.draw import draw
@@ -25,6 +26,7 @@ def open_explorer(
     maps: str = "feature_maps",
     model: Any = None,
     items: Any = None,
+    opening: Opening | None = None,
 ) -> Explorer:
     """Open an explorer of some activations; it is shown where it is displayed.
 
@@ -34,6 +36,7 @@ def open_explorer(
         maps: The name of the user's variable, for code that is copied.
         model: The model, which runs again when the user picks an input.
         items: The inputs.
+        opening: What closes it if an interrupt keeps the caller from learning of it.
 
     Returns:
         A widget that Python can read and steer.
@@ -53,7 +56,7 @@ def open_explorer(
     drawing = draw(start, grid_view(start, view, len(activations)))
     picture = small_png(drawing.mosaic, drawing.caption) if drawing.mosaic else (b"", {})
     rerun = _sessions_of(inputs, session, maps) if inputs else None
-    return Explorer(session, rerun, picture, spoken(drawing.caption))
+    return Explorer(session, rerun, picture, spoken(drawing.caption), opening)
 
 
 def _sessions_of(inputs: Rerun, first: Session, maps: str) -> Callable[[int], Session]:
@@ -61,7 +64,8 @@ def _sessions_of(inputs: Rerun, first: Session, maps: str) -> Callable[[int], Se
 
     def rerun(number: int) -> Session:
         run = inputs.run(number)
-        activations = [run.activations[key] for key in first.activations if key in run.activations]
+        keys = [each.key for each in first.activations.values()]
+        activations = [run.activations[key] for key in keys if key in run.activations]
         if not activations:
             raise FeatmagicError(f"Input {number} gave none of the layers anything.")
         session = open_session(activations, first.view, maps, len(inputs))

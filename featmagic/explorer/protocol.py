@@ -1,8 +1,13 @@
-"""What the front end may ask the kernel for, and what it may choose, checked."""
+"""The protocol: what the front end may send, and what the user may choose, checked.
+
+What has no row in `CHOICES` or `QUESTIONS` is refused, and so is a message of which any part isn't
+valid: nothing changes then. Python's own choices pass the same checks, but for the types of JSON.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -10,7 +15,7 @@ from traitlets import TraitError
 
 from featmagic.explorer.document import LayerText, image_text
 from featmagic.explorer.session import Session, check_inside
-from featmagic.explorer.settings import SETTINGS
+from featmagic.explorer.settings import SETTINGS, is_whole
 from featmagic.options.validators import whole
 from featmagic.support.errors import FeatmagicError, did_you_mean
 
@@ -19,78 +24,116 @@ class NoSuchChoice(FeatmagicError, TraitError):
     """A value that a trait can't have; a `TraitError`, at which traitlets undoes the change."""
 
 
-def answer(
-    session: Session, question: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Answer a question of the front end: for planes, an exact value, or exact figures.
+@dataclass(frozen=True)
+class Place:
+    """What decides which choices there are.
 
-    Args:
+    Attributes:
         session: What the explorer shows.
-        question: `ask` names what is wanted; `layer`, `sample`, `channel` and `position` say where.
-
-    Returns:
-        JSON, in which a text or None stands for a value that isn't finite, and files by id.
-
-    Raises:
-        FeatmagicError: If the question, layer, sample, channel or position doesn't exist.
-    """
-    kind = question.get("ask")
-    if kind not in ("plate", "value", "channel"):
-        raise FeatmagicError(f"The kernel can't be asked for {kind!r}.")
-    layer, sample = question["layer"], int(question["sample"])
-    if kind == "plate":
-        planes, png = session.encoded_planes(layer, sample)
-        images, files, _ = image_text(session.activations[layer], sample, session.view)
-        text = {"layer": layer, "sample": sample, "plate": planes, "image": images.get(str(sample))}
-        return text, {planes["id"]: png, **files}
-    if kind == "value":
-        y, x = question["position"]
-        value = session.value(layer, sample, int(question["channel"]), y, x)
-        return {"value": value if isfinite(value) else str(value)}, {}
-    figures = session.figures(layer, sample, int(question["channel"]))
-    return {name: value if isfinite(value) else None for name, value in figures.items()}, {}
-
-
-def check_choice(
-    session: Session, layer: str, settings: Mapping[str, Any] | None, name: str, value: Any
-) -> Any:
-    """Return a value that is chosen, as a trait has it.
-
-    Args:
-        session: What the explorer shows.
-        layer: The layer that is chosen now.
+        layer: The layer that is chosen, or that is going to be.
         settings: The settings as they are now.
-        name: The trait: `layer`, `channel`, `sample`, `position`, `input` or `settings`.
-        value: What is chosen.
+    """
+
+    session: Session
+    layer: Any
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something that the user can choose: a trait that the front end may set.
+
+    Attributes:
+        start: The value of the trait before there is a session.
+        travels_as: Returns True if a value that came as JSON is of the type of this choice.
+        check: Returns the value that the trait has, or raises a FeatmagicError.
+    """
+
+    start: Any
+    travels_as: Callable[[object], bool]
+    check: Callable[[Place, Any], Any]
+
+
+def check_choice(place: Place, name: str, value: Any) -> Any:
+    """Return a value that is chosen, as the trait of that name has it.
 
     Raises:
         FeatmagicError: If the value isn't valid.
     """
-    match name:
-        case "layer":
-            return session.layer(value)["key"]
-        case "channel":
-            return _check_number(name, value, channels_of(session.layer(layer)), f" in {layer}")
-        case "sample":
-            count = max(layer["samples"] for layer in session.layers.values())
-            return _check_number(name, value, range(count))
-        case "position":
-            return _check_position(value, session.layer(layer))
-        case "input":
-            count = session.shown.text["inputs"]
-            if not count:
-                raise FeatmagicError(
-                    "There are no inputs: explore(model=model, inputs=xs) brings some."
-                )
-            return _check_number(name, value, range(count))
-    text = session.shown.text
-    return change_settings(value, text["settings"] | dict(settings or {}), [*text["cmaps"]])
+    return CHOICES[name].check(place, value)
+
+
+def check_state(place: Place, state: object) -> None:
+    """Raise an error unless the front end may set all of a state at once.
+
+    Args:
+        place: What is chosen now.
+        state: New values by trait, as they came.
+
+    Raises:
+        FeatmagicError: If a name has no row in `CHOICES`, or a value isn't valid.
+    """
+    if not isinstance(state, dict) or not _has_types(state):
+        raise FeatmagicError("A front end may only set what the protocol names, as it says.")
+    place = Place(place.session, state.get("layer", place.layer), place.settings)
+    for name in CHOICES:  # the layer first, which decides about the others
+        if name in state:
+            check_choice(place, name, state[name])
+
+
+def _has_types(values: Mapping[Any, object]) -> bool:
+    """Return True if all names have a row in `CHOICES`, and the values are of their types."""
+    return all(name in CHOICES and CHOICES[name].travels_as(values[name]) for name in values)
+
+
+# The choices
 
 
 def channels_of(layer: LayerText) -> Sequence[int]:
     """Return the channels that can be chosen."""
     planes = next(iter(layer["plates"].values()), None)
     return planes["channels"] if planes else [0]
+
+
+def _check_layer(place: Place, value: Any) -> str:
+    return place.session.layer(value)["key"]
+
+
+def _check_channel(place: Place, value: Any) -> int:
+    channels = channels_of(place.session.layer(place.layer))
+    return _check_number("channel", value, channels, f" in {place.layer}")
+
+
+def _check_sample(place: Place, value: Any) -> int:
+    count = max(layer["samples"] for layer in place.session.layers.values())
+    return _check_number("sample", value, range(count))
+
+
+def _check_position(place: Place, value: Any) -> tuple[int, int] | None:
+    """Return the value if it is a position (y, x) in a plane of the layer, or None."""
+    if value is None:
+        return None
+    if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != 2:
+        raise FeatmagicError(f"position is None or (y, x), not {value!r}.")
+    y, x = (whole()("position", part) for part in value)
+    planes = next(iter(place.session.layer(place.layer)["plates"].values()), None)
+    check_inside(y, x, *(planes["full"] if planes else (0, 0)))
+    return y, x
+
+
+def _check_input(place: Place, value: Any) -> int | None:
+    if value is None:
+        return None
+    count = place.session.shown.text["inputs"]
+    if not count:
+        raise FeatmagicError("There are no inputs: explore(model=model, inputs=xs) brings some.")
+    return _check_number("input", value, range(count))
+
+
+def _check_settings(place: Place, value: Any) -> dict[str, Any]:
+    text = place.session.shown.text
+    start = text["settings"]
+    return change_settings(value, start | dict(place.settings), start, [*text["cmaps"]])
 
 
 def _check_number(name: str, value: Any, numbers: Collection[int], where: str = "") -> int:
@@ -104,24 +147,15 @@ def _check_number(name: str, value: Any, numbers: Collection[int], where: str = 
     raise FeatmagicError(f"No {name} {number}{where}: there is {listed}.")
 
 
-def _check_position(value: Any, layer: LayerText) -> tuple[int, int] | None:
-    """Return the value if it is a position (y, x) in a plane of the layer, or None."""
-    if value is None:
-        return None
-    if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != 2:
-        raise FeatmagicError(f"position is None or (y, x), not {value!r}.")
-    y, x = (whole()("position", part) for part in value)
-    planes = next(iter(layer["plates"].values()), None)
-    check_inside(y, x, *(planes["full"] if planes else (0, 0)))
-    return y, x
-
-
-def change_settings(changes: Any, now: Mapping[str, Any], cmaps: Collection[str]) -> dict[str, Any]:
+def change_settings(
+    changes: Any, now: Mapping[str, Any], start: Mapping[str, Any], cmaps: Collection[str]
+) -> dict[str, Any]:
     """Return the settings with some of them changed.
 
     Args:
         changes: New values by name; settings that it doesn't name stay.
         now: All settings as they are.
+        start: All settings as the view asked for them, which may go beyond what a control offers.
         cmaps: The colormaps that the document holds.
 
     Raises:
@@ -131,15 +165,117 @@ def change_settings(changes: Any, now: Mapping[str, Any], cmaps: Collection[str]
         raise FeatmagicError(f"settings is a mapping, not {changes!r}.")
     new = dict(now)
     for name, value in changes.items():
-        if name not in now:
-            near = did_you_mean(name, now, limit=1) if isinstance(name, str) else ""
-            raise FeatmagicError(f"No setting {name!r}.{near} There are: {', '.join(now)}.")
-        check = SETTINGS[name].check
-        new[name] = value if check is None else check(name, value)
-    cmap = new.get("cmap")
-    if cmap not in ("auto", *cmaps, None):
-        raise FeatmagicError(
-            f"The explorer holds no colormap {cmap!r}, but {', '.join(cmaps)}: "
-            f"explore(cmap={cmap!r}) brings it."
-        )
+        if name not in SETTINGS:
+            near = did_you_mean(name, SETTINGS, limit=1) if isinstance(name, str) else ""
+            raise FeatmagicError(f"No setting {name!r}.{near} There are: {', '.join(SETTINGS)}.")
+        if type(value) is type(start[name]) and value == start[name]:
+            new[name] = value
+        elif name == "cmap":
+            new[name] = _check_colormap(value, cmaps)
+        else:
+            new[name] = SETTINGS[name].check(value)
     return new
+
+
+def _check_colormap(value: Any, cmaps: Collection[str]) -> str:
+    if isinstance(value, str) and value in ("auto", *cmaps):
+        return value
+    raise FeatmagicError(
+        f"The explorer holds no colormap {value!r}, but {', '.join(cmaps)}: "
+        f"explore(cmap={value!r}) brings it."
+    )
+
+
+def _is_position(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(is_whole, value))
+
+
+def _are_settings(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        name in SETTINGS and SETTINGS[name].travels_as(value[name]) for name in value
+    )
+
+
+CHOICES: Mapping[str, Choice] = {
+    "layer": Choice("", lambda value: isinstance(value, str), _check_layer),
+    "channel": Choice(0, is_whole, _check_channel),
+    "sample": Choice(0, is_whole, _check_sample),
+    "position": Choice(None, lambda value: value is None or _is_position(value), _check_position),
+    "input": Choice(None, lambda value: value is None or is_whole(value), _check_input),
+    "settings": Choice({}, _are_settings, _check_settings),
+}
+
+
+# Questions, and messages as a whole
+
+# What the front end may ask for, and the choices that say where.
+QUESTIONS: Mapping[str, tuple[str, ...]] = {
+    "here": (),  # what hasn't traveled yet: the script has started
+    "plate": ("layer", "sample"),
+    "value": ("layer", "sample", "channel", "position"),
+    "channel": ("layer", "sample", "channel"),
+}
+
+# The messages of widgets, and the types of their parts.
+_METHODS: Mapping[str, Mapping[str, type]] = {
+    "update": {"state": dict, "buffer_paths": list},
+    "request_state": {},
+    "custom": {"content": dict},
+}
+
+
+def is_message(message: Mapping[str, Any]) -> bool:
+    """Return True if a front end's message to a widget has a known form, and no binary parts."""
+    data = message["content"].get("data")
+    method = data.get("method") if isinstance(data, dict) else None
+    if not isinstance(method, str) or method not in _METHODS:
+        return False
+    parts = {"method": str, **_METHODS[method]}
+    has_types = all(name in parts and isinstance(data[name], parts[name]) for name in data)
+    return has_types and not data.get("buffer_paths") and not message.get("buffers")
+
+
+def is_question(content: object) -> bool:
+    """Return True if it can be answered, even if only by saying what is wrong with it."""
+    if not isinstance(content, dict) or not isinstance(content.get("ask"), str):
+        return False
+    return content.get("id") is None or is_whole(content["id"])
+
+
+def answer(
+    session: Session, question: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Answer a question of the front end: for planes, an exact value, or exact figures.
+
+    Args:
+        session: What the explorer shows.
+        question: `ask` names what is wanted; the choices that `QUESTIONS` names say where.
+
+    Returns:
+        JSON, in which a text or None stands for a value that isn't finite, and files by id.
+
+    Raises:
+        FeatmagicError: If the question, layer, sample, channel or position doesn't exist.
+    """
+    kind = question["ask"]
+    given = {name: value for name, value in question.items() if name not in ("ask", "id")}
+    if kind == "here" or kind not in QUESTIONS:
+        raise FeatmagicError(f"The kernel can't be asked for {kind!r}.")
+    if set(given) != set(QUESTIONS[kind]) or not _has_types(given):
+        raise FeatmagicError(f"To ask for a {kind} takes {', '.join(QUESTIONS[kind])}.")
+    place = Place(session, given["layer"], {})
+    chosen: dict[str, Any] = {each: check_choice(place, each, given[each]) for each in given}
+    layer, sample = chosen["layer"], chosen["sample"]
+    if kind == "plate":
+        planes, png = session.encoded_planes(layer, sample)
+        images, files, _ = image_text(session.activations[layer], sample, session.view)
+        text = {"layer": layer, "sample": sample, "plate": planes, "image": images.get(str(sample))}
+        return text, {planes["id"]: png, **files}
+    channel = chosen["channel"]
+    if kind == "value":
+        if chosen["position"] is None:
+            raise FeatmagicError("To ask for a value takes a position.")
+        value = session.value(layer, sample, channel, *chosen["position"])
+        return {"value": value if isfinite(value) else str(value)}, {}
+    figures = session.figures(layer, sample, channel)
+    return {name: value if isfinite(value) else None for name, value in figures.items()}, {}

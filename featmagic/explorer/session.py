@@ -7,17 +7,21 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from torch import Tensor, strided
+import torch
+from torch import Tensor
 
 from featmagic.explorer.document import Document, LayerText, document
 from featmagic.explorer.encoding import PlanesText, encode_planes
 from featmagic.explorer.planes import SamplePlanes, sample_planes
 from featmagic.options.view import View
+from featmagic.planes.dtypes import sliceable
 from featmagic.planes.layout import fitting
 from featmagic.planes.statistics import plane_statistics
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
-from featmagic.support.text import printable
+from featmagic.support.text import printable, truncate
+
+_LONGEST_NAME = 200  # letters of a name in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,22 +53,30 @@ class Session:
             return self.layers[key]
         near = did_you_mean(key, self.layers) if isinstance(key, str) else ""
         listed = ", ".join([*self.layers][:20]) + ", ..." * (len(self.layers) > 20)
-        message = f"The explorer has no layer {key!r}.{near} There are: {listed}."
+        named = truncate(repr(key), _LONGEST_NAME)
+        message = f"The explorer has no layer {named}.{near} There are: {listed}."
         raise FeatmagicError(printable(message))
 
     def plane(self, key: str, sample: int, channel: int) -> Tensor:
         """Return one channel of one sample, `(H, W)`, on the device of the activation.
 
-        It is a view of the tensor, without a copy, unless a value is made of several.
+        It is a view of the tensor, without a copy, if the tensor lies in memory without gaps and no
+        value is made of several.
         """
         tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel)
         place = planes.channels.index(channel)
-        if planes.place_index is None or planes.padding or tensor.layout != strided:
+        is_plain = tensor.layout is torch.strided and not tensor.is_quantized
+        if planes.place_index is None or planes.padding or not is_plain:
             return planes.values[place]
-        start, step, *strides = planes.place_index.steps
-        own = tensor.detach().contiguous()
-        offset = int(own.storage_offset()) + start + channel * step
-        return own.as_strided(planes.values.shape[1:], strides, offset)
+        start, step, down, across = planes.place_index.steps
+        start, (height, width) = start + channel * step, planes.values.shape[1:]
+        own = tensor.detach()
+        if own.is_contiguous():
+            offset = int(own.storage_offset()) + start
+            return own.as_strided((height, width), (down, across), offset)
+        rows, columns = (torch.arange(n, device=own.device) for n in (height, width))
+        places = start + rows[:, None] * down + columns * across
+        return own[torch.unravel_index(places, own.shape)]
 
     def value(self, key: str, sample: int, channel: int, y: int, x: int) -> float:
         """Return the value at a position, as exactly as the tensor has it.
@@ -77,7 +89,7 @@ class Session:
         check_inside(y, x, height, width)
         if planes.place_index is None or tensor.is_complex():
             return float(planes.values[planes.channels.index(channel), y, x].item())
-        return float(tensor[planes.place_index.index(channel, y, x)].item())
+        return float(sliceable(tensor)[planes.place_index.index(channel, y, x)].item())
 
     def figures(self, key: str, sample: int, channel: int) -> dict[str, float]:
         """Return the range, mean, deviation and share of zeros of all values of one channel."""
@@ -124,7 +136,8 @@ def open_session(
 ) -> Session:
     """Open a session of some activations; the arguments and errors are those of `document`."""
     shown = document(activations, view, maps=maps, inputs=inputs)
-    return Session({each.key: each for each in activations}, view, shown)
+    names = [layer["key"] for layer in shown.text["layers"]]
+    return Session(dict(zip(names, activations, strict=True)), view, shown)
 
 
 def changes(old: Document, new: Document) -> tuple[dict[str, Any], dict[str, bytes]]:

@@ -7,13 +7,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL
-from featmagic.options.validators import Check, choice, number, whole, words_taken
+from featmagic.options.validators import choice, number, whole, words_taken
 from featmagic.options.view import View
+from featmagic.support.errors import FeatmagicError
 
 # The colormaps to choose from; a document also holds the one that the user names.
 COLORMAPS = (SEQUENTIAL, "magma", "cividis", "gray", DIVERGING, "coolwarm", "PuOr_r")
 
-_check_sort: Check = View.__dataclass_fields__["sort"].metadata["check"]
+_ORDERS = words_taken(View.__dataclass_fields__["sort"].metadata["check"])
+
+
+_LARGEST = 2**53  # above it, JavaScript's whole numbers aren't exact
+
+
+def is_whole(value: object) -> bool:
+    """Return True if a value that came as JSON is a whole number."""
+    return type(value) is int and abs(value) <= _LARGEST
+
+
+def is_number(value: object) -> bool:
+    """Return True if a value that came as JSON is a finite number."""
+    return is_whole(value) or (type(value) is float and abs(value) <= _LARGEST)
 
 
 @dataclass(frozen=True)
@@ -35,14 +49,16 @@ class Cycle:
 class Setting:
     """A display setting that the user can change in the explorer.
 
+    What its control offers is what Python and the browser may set.
+
     Attributes:
         name: Its name in the document, in `Explorer.settings` and, where it is an option, in
             `View`.
         label: The label of its control.
         start: Returns the value that a view asks for.
-        check: Validates a value; None for the colormap, which has to be one of the document's.
         choices: The values that a select control offers; those of the colormap are the document's.
-        limits: The lowest and highest number that a number control offers, and its step.
+        limits: The lowest and highest number that a number control offers, and its step: whole
+            numbers, if it is 1.
         placeholder: What a number control shows in place of 0.
         cycle: Its key in a terminal, if it has one.
     """
@@ -50,11 +66,32 @@ class Setting:
     name: str
     label: str
     start: Callable[[View], Any]
-    check: Check | None = None
     choices: tuple[str, ...] = ()
     limits: tuple[float, float, float] | None = None
     placeholder: str = ""
     cycle: Cycle | None = None
+
+    def check(self, value: Any) -> Any:
+        """Return a value that its control offers, by the table; it doesn't know the colormaps.
+
+        Raises:
+            FeatmagicError: If the control doesn't offer the value.
+        """
+        if self.limits is None:
+            return choice(*self.choices)(self.name, value)
+        low, high, step = self.limits
+        if step != 1:
+            return number(low, high)(self.name, value)
+        count: int = whole()(self.name, value)
+        if not low <= count <= high:
+            raise FeatmagicError(f"{self.name} is from {low:g} to {high:g}, not {count}.")
+        return count
+
+    def travels_as(self, value: object) -> bool:
+        """Return True if a value that came as JSON is of the type of this setting."""
+        if self.limits is None:
+            return isinstance(value, str)
+        return is_whole(value) if self.limits[2] == 1 else is_number(value)
 
 
 _ROWS = (
@@ -68,32 +105,21 @@ _ROWS = (
         "scale",
         "Scale",
         lambda view: view.scale or "channel",
-        choice("channel", "layer"),
         choices=("channel", "layer", "all"),
         cycle=Cycle("l", "a range for each channel, or one for the layer", ("channel", "layer")),
     ),
-    Setting("robust", "Robust", lambda view: view.robust or 0, number(0, 49), limits=(0, 49, 0.5)),
-    Setting("gamma", "Gamma", lambda _: 1, number(0.01, 100), limits=(0.1, 5, 0.1)),
+    Setting("robust", "Robust", lambda view: view.robust or 0, limits=(0, 49, 0.5)),
+    Setting("gamma", "Gamma", lambda _: 1, limits=(0.1, 5, 0.1)),
     Setting(
         "sort",
         "Sort",
         lambda view: "absmean" if view.topk and view.sort == "index" else view.sort,
-        _check_sort,
-        choices=words_taken(_check_sort),
-        cycle=Cycle("s", "sort: the next order of the channels", words_taken(_check_sort)),
+        choices=_ORDERS,
+        cycle=Cycle("s", "sort: the next order of the channels", _ORDERS),
     ),
-    Setting(
-        "topk",
-        "Top",
-        lambda view: view.topk or 0,
-        whole(0),
-        limits=(0, 10**6, 1),
-        placeholder="all",
-    ),
-    Setting("alpha", "Opacity", lambda view: view.alpha, number(0, 1), limits=(0, 1, 0.05)),
-    Setting(
-        "zoom", "Zoom", lambda view: view.zoom or 0, whole(0), limits=(0, 64, 1), placeholder="auto"
-    ),
+    Setting("topk", "Top", lambda view: view.topk or 0, limits=(0, 10**6, 1), placeholder="all"),
+    Setting("alpha", "Opacity", lambda view: view.alpha, limits=(0, 1, 0.05)),
+    Setting("zoom", "Zoom", lambda view: view.zoom or 0, limits=(0, 64, 1), placeholder="auto"),
 )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featmagic.explorer.html.save import save_page
+from featmagic.explorer.opening import Opening
 from featmagic.explorer.terminal.open import browse
 from featmagic.files.paths import target_files
 from featmagic.grid import show as grid
@@ -30,7 +31,12 @@ def explore(request: Request, view: View) -> Explorer | None:
             there is neither a notebook nor IPython.
     """
     if runs_widgets():
-        return _explorer(request, view)
+        opening = Opening()
+        try:
+            return _explorer(request, view, opening)
+        except BaseException:
+            opening.undo()
+            raise
     if running_shell() is None:
         raise FeatmagicError(
             "An explorer needs a notebook or IPython; feature_maps.save('look.html') writes "
@@ -58,7 +64,12 @@ def show(request: Request, view: View, target: Target) -> None:
     else:
         from featmagic.explorer.open import show_explorer  # anywidget takes its time
 
-        show_explorer(_explorer(request, view))
+        opening = Opening()
+        try:
+            show_explorer(_explorer(request, view, opening))
+        except BaseException:
+            opening.undo()
+            raise
 
 
 def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: bool) -> list[Path]:
@@ -70,20 +81,23 @@ def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: boo
     return target_files(path, keys, overwrite=overwrite)
 
 
-def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
+def save(request: Request, view: View, files: Sequence[Path], *, overwrite: bool) -> list[Path]:
     """Write the page to the file that `targets` returned.
 
     Raises:
         FeatmagicError: A layer can't be shown as the view says, or the file can't be written.
     """
-    return save_page(files[0], request.activations, view, maps=_variable(request))
+    maps = _variable(request)
+    return save_page(files[0], request.activations, view, maps=maps, overwrite=overwrite)
 
 
-def _explorer(request: Request, view: View) -> Explorer:
+def _explorer(request: Request, view: View, opening: Opening) -> Explorer:
     from featmagic.explorer.open import open_explorer
 
     variable = _variable(request)
-    return open_explorer(request.activations, view, variable, request.model, request.inputs)
+    return open_explorer(
+        request.activations, view, variable, request.model, request.inputs, opening
+    )
 
 
 def _variable(request: Request) -> str:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
-from weakref import WeakSet
 
 import anywidget
 import traitlets
+from ipywidgets import Layout
 from torch import Tensor
 
-from featmagic.explorer.protocol import NoSuchChoice, answer, channels_of, check_choice
+from featmagic.explorer.cell_runs import note_run, note_use
+from featmagic.explorer.opening import Opening
+from featmagic.explorer.picture_mark import mark_png, tail
+from featmagic.explorer.protocol import (
+    CHOICES,
+    NoSuchChoice,
+    Place,
+    answer,
+    channels_of,
+    check_choice,
+    check_state,
+    is_message,
+    is_question,
+)
 from featmagic.explorer.session import Session, changes
 from featmagic.explorer.settings import SETTINGS
 from featmagic.support.environment import (
     is_jupyterlab,
     is_run_by_a_program,
     run_in_main_thread,
-    running_shell,
 )
 from featmagic.support.errors import FeatmagicError, one_line
+from featmagic.support.text import readable, truncate
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -34,12 +44,26 @@ _STATIC = Path(__file__).parent / "static"
 # Bytes in a message: small enough that what the user clicks on needn't wait for all the rest.
 _PARCEL = 2 * 10**6
 
+_LONGEST_ERROR = 500  # letters that are sent of an error, which may quote what was asked
+
+_RETIRED = (
+    "newer explorers were opened, and this one holds its tensors no longer: run its cell again for "
+    "exact values and other samples"
+)
+
 
 def _script() -> str:
     """Return the script of the explorer, and after it what a notebook needs besides."""
     explorer = (_STATIC / "explorer.js").read_text("utf-8")
     notebook = (_STATIC / "notebook.js").read_text("utf-8")
     return explorer.replace("\nexport default {", "\nconst live = {", 1) + notebook
+
+
+class _NotedLayout(Layout):  # type: ignore[misc]
+    """A layout that is noted before it opens."""
+
+    def __init__(self, opening: Opening) -> None:
+        super().__init__(model_id=opening.note(self))
 
 
 class KernelWidget(anywidget.AnyWidget):
@@ -58,39 +82,59 @@ class KernelWidget(anywidget.AnyWidget):
     _bytes = traitlets.Any().tag(sync=True, to_json=lambda _, widget: widget._files_to_send())
     _alive = traitlets.Bool(True).tag(sync=True)
 
-    def __init__(self, session: Session, **traits: Any) -> None:
+    def __init__(self, session: Session, opening: Opening, **traits: Any) -> None:
+        name = opening.note(self)
         self._session: Session | None = session
         self._first_session: Session | None = session
         self._has_no_reader = is_run_by_a_program()
         self._sent = set() if self._has_no_reader else _seen_first(session)
         self._is_opening = True
-        super().__init__(**{"model_id": uuid4().hex, **traits})
+        super().__init__(model_id=name, layout=_NotedLayout(opening), **traits)
         self._is_opening = False
         self.on_msg(KernelWidget._hear)
         if self.comm is not None and hasattr(self.comm, "on_close"):
             self.comm.on_close(lambda _: self.close())
 
     def close(self) -> None:
-        """Release the session, and close the widget in the browser."""
+        """Release every tensor, and close the widget; a notebook shows the grid in its place."""
         layout = self.layout if getattr(self, "comm", None) is not None else None
         if getattr(self, "_session", None) is not None:
+            self._release()
             self._alive = False
-        self._session = self._first_session = None
         super().close()
         if layout is not None:
             layout.close()
 
+    def retire(self) -> None:
+        """Release the session; the browser keeps what it was sent, and says so."""
+        if self._session is not None:
+            self._release()
+            self._alive = False
+            self._tell({"busy": False, "error": _RETIRED}, {})
+
+    def _release(self) -> None:
+        self._session = self._first_session = None
+
+    def _handle_msg(self, msg: dict[str, Any]) -> None:
+        """Take a message of the front end; one that isn't of the protocol changes nothing.
+
+        ipywidgets would put binary parts anywhere in a state, and print a traceback if it can't.
+        """
+        note_use(self)
+        if is_message(msg):
+            super()._handle_msg(msg)
+
     def _hear(self, question: Any, _: Any) -> None:
         """Answer a question of the script; the answer to an invalid one says what is wrong."""
-        if not isinstance(question, dict) or self._session is None:
+        if not is_question(question) or self._session is None:
             return
-        if question.get("ask") == "here":
+        if question["ask"] == "here":
             self._send_rest(self._session)
             return
         try:
             text, files = answer(self._session, question)
         except Exception as error:
-            text, files = {"error": one_line(error)}, {}
+            text, files = {"error": truncate(one_line(error), _LONGEST_ERROR)}, {}
         self._tell({"answer": question.get("id"), **text}, files)
 
     def _show(self, session: Session) -> None:
@@ -149,9 +193,12 @@ def _parcels(files: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
         yield parcel
 
 
-def _choice(default: Any) -> Any:
-    """Make a synced trait that `Explorer` validates; `traitlets.Any` doesn't validate None."""
-    return traitlets.TraitType(default).tag(sync=True)
+def _choice(name: str) -> Any:
+    """Make the trait of a choice, which `Explorer` checks; `traitlets.Any` doesn't check None."""
+    return traitlets.TraitType(CHOICES[name].start).tag(sync=True)
+
+
+_NONE = object()  # no input waits to be picked
 
 
 class Explorer(KernelWidget):
@@ -177,12 +224,12 @@ class Explorer(KernelWidget):
         FeatmagicError: If a trait is set to an invalid value, or anything is used after `close()`.
     """
 
-    layer = _choice("")
-    channel = _choice(0)
-    sample = _choice(0)
-    position = _choice(None)
-    input = _choice(None)
-    settings = _choice({})
+    layer = _choice("layer")
+    channel = _choice("channel")
+    sample = _choice("sample")
+    position = _choice("position")
+    input = _choice("input")
+    settings = _choice("settings")
     _picture = traitlets.Unicode().tag(sync=True)  # the end of the picture that it replaces
 
     def __init__(
@@ -191,6 +238,7 @@ class Explorer(KernelWidget):
         rerun: Callable[[int], Session] | None = None,
         picture: tuple[bytes, dict[str, Any]] = (b"", {}),
         words: str = "",
+        opening: Opening | None = None,
     ) -> None:
         """Open an explorer.
 
@@ -199,20 +247,23 @@ class Explorer(KernelWidget):
             rerun: Returns a session of the input with a number; None if there are no inputs.
             picture: The grid, as a PNG with its metadata for front ends.
             words: The grid in words.
+            opening: What closes it if an interrupt keeps the caller from learning of it.
         """
         self._rerun = rerun
         self._picked: int | None = None
-        name, text = uuid4().hex, session.shown.text
-        self._png = mark_png(picture[0], name) if picture[0] else b""
+        self._wanted: Any = _NONE
+        text = session.shown.text
+        self._png = mark_png(picture[0], uuid4().hex) if picture[0] else b""
         self._metadata, self._words = picture[1], words
+        self._last_settings: Mapping[str, Any] = text["settings"]
         chosen = {**text["start"], "settings": text["settings"], "_picture": tail(self._png)}
-        super().__init__(session, model_id=name, **chosen)
-        close_earlier_runs(self)
+        super().__init__(session, opening or Opening(), **chosen)
+        note_run(self)
 
     def __repr__(self) -> str:
         if self._session is None:
             return "<Explorer: closed>"
-        return f"<Explorer: {len(self._session.layers)} layers, at {self.layer}>"
+        return f"<Explorer: {len(self._session.layers)} layers, at {readable(self.layer)}>"
 
     @property
     def selection(self) -> Tensor:
@@ -225,54 +276,71 @@ class Explorer(KernelWidget):
         sample = min(self.sample, session.layer(self.layer)["samples"] - 1)
         return session.plane(self.layer, sample, self.channel)
 
-    def close(self) -> None:
-        """Release every tensor; a notebook shows the grid in its place."""
-        super().close()
+    def _release(self) -> None:
+        super()._release()
         self._rerun = None
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what the user chose in the browser; an invalid choice is undone there."""
+        """Take what the user chose in the browser, all of it or nothing.
+
+        What isn't valid is undone there.
+        """
         if self._session is None:
             return
-        chosen = dict(sync_data)
-        picks_input = "input" in chosen
-        number = chosen.pop("input", None)
         try:
-            super().set_state(chosen)
+            check_state(self._place(), sync_data)
         except FeatmagicError:
-            self.send_state([name for name in chosen if name in self.keys])
-        if picks_input:
-            run_in_main_thread(partial(self._pick, number))
+            self.send_state([*CHOICES])
+            return
+        chosen = dict(sync_data)
+        number = chosen.pop("input", _NONE)
+        super().set_state(chosen)
+        if number is _NONE:
+            return
+        waits, self._wanted = self._wanted is not _NONE, number
+        if not waits:  # else the last one that was picked is shown once the cell is done
+            run_in_main_thread(self._pick)
 
-    def _pick(self, number: Any) -> None:
+    def _pick(self) -> None:
         """Take the input that the user picked in the browser, and report an error there."""
+        number, self._wanted = self._wanted, _NONE
         try:
             self.input = number
         except (Exception, KeyboardInterrupt) as error:
             self.send_state("input")
-            self.send({"busy": False, "error": one_line(error)})
+            self.send({"busy": False, "error": truncate(one_line(error), _LONGEST_ERROR)})
 
     def _open_session(self) -> Session:
         if self._session is None:
             raise FeatmagicError("This explorer is closed: feature_maps.explore() opens another.")
         return self._session
 
-    @traitlets.validate("layer", "channel", "sample", "position", "settings")
+    def _place(self) -> Place:
+        return Place(self._open_session(), self.layer, self._last_settings)
+
+    @traitlets.validate(*[name for name in CHOICES if name != "input"])
     def _check(self, proposal: Any) -> Any:
+        """Check what is chosen; any error is one at which traitlets undoes the change."""
         name, value = proposal["trait"].name, proposal["value"]
         try:
-            return check_choice(self._open_session(), self.layer, self.settings, name, value)
+            return check_choice(self._place(), name, value)
         except FeatmagicError as error:
             raise NoSuchChoice(str(error)) from None
+        except Exception as error:  # of an object that can't be read
+            raise NoSuchChoice(f"{name} can't be read: {one_line(error)}") from error
+
+    @traitlets.observe("settings")
+    def _keep_settings(self, change: Any) -> None:
+        self._last_settings = change["new"]
 
     @traitlets.observe("layer", "input")
     def _choose_what_exists(self, _: Any) -> None:
         """Choose anew where the layer or input doesn't have what was chosen before."""
-        session = self._open_session()
-        channels = channels_of(session.layer(self.layer))
+        place = self._place()
+        channels = channels_of(place.session.layer(self.layer))
         for name, other in (("channel", channels[0]), ("sample", 0), ("position", None)):
             try:
-                check_choice(session, self.layer, self.settings, name, getattr(self, name))
+                check_choice(place, name, getattr(self, name))
             except FeatmagicError:
                 setattr(self, name, other)
 
@@ -314,43 +382,3 @@ class Explorer(KernelWidget):
 
 if Explorer.__doc__:  # python -OO has none
     Explorer.__doc__ = Explorer.__doc__.format(settings=", ".join(SETTINGS))
-
-
-# The mark in a PNG by which the script finds the picture of a widget among others
-
-_TAIL = 128  # characters of base64: they hold the mark
-
-
-def mark_png(png: bytes, name: str) -> bytes:
-    """Return the PNG with a name in it, which makes it different from others of the same pixels."""
-    body, end = png[:-12], png[-12:]
-    text = b"tEXt" + b"widget\0" + name.encode()
-    size, checksum = struct.pack(">I", len(text) - 4), struct.pack(">I", zlib.crc32(text))
-    return body + size + text + checksum + end
-
-
-def tail(png: bytes) -> str:
-    """Return the end of a PNG as base64 text, in which a marked one has its name."""
-    return b64encode(png).decode()[-_TAIL:]
-
-
-# A cell that runs again closes what its earlier run opened
-
-_widgets_of_cells: dict[str, tuple[str, WeakSet[Any]]] = {}  # by cell: its last run, and widgets
-
-
-def close_earlier_runs(widget: KernelWidget) -> None:
-    """Note that the running cell made a widget, and close those of its earlier runs."""
-    kernel = getattr(running_shell(), "kernel", None)
-    parent = (kernel.get_parent() if kernel is not None else None) or {}
-    cell = (parent.get("metadata") or {}).get("cellId")
-    if cell is None:
-        return
-    run = parent["header"]["msg_id"]
-    last_run, widgets = _widgets_of_cells.get(cell, (run, WeakSet()))
-    if last_run != run:
-        for old in list(widgets):
-            old.close()
-        widgets = WeakSet()
-    widgets.add(widget)
-    _widgets_of_cells[cell] = run, widgets

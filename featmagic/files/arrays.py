@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featmagic.files.paths import holds_arrays, report_unsaved, write_whole
+from featmagic.files.names import members, stored_names
+from featmagic.files.paths import holds_arrays, report_unsaved
+from featmagic.files.transaction import write_whole
 from featmagic.options.view import GROUPS, View, spelled
-from featmagic.recording.records import Activation
+from featmagic.planes.dtypes import is_number
+from featmagic.recording.pytree import computes_itself
+from featmagic.recording.records import Activation, names_apart
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable, say
 
@@ -33,31 +38,45 @@ def check_whole(path: str | os.PathLike[str], view: View) -> None:
     Raises:
         FeatmagicError: an option isn't at its default, and the path is that of an array file.
     """
-    if not holds_arrays(Path(path)):
+    if not holds_arrays(path):
         return
-    asked = [spelled(name) for name in view.changed(*GROUPS)]
+    asked = [spelled(name) for name in view.changed(*GROUPS - {"passes"})]
     if asked:
         have = "have" if len(asked) > 1 else "has"
         suffix = Path(path).suffix
         raise FeatmagicError(f"{suffix} holds whole tensors: {', '.join(asked)} {have} no place.")
 
 
-def save_arrays(file: Path, activations: Sequence[Activation], *, named: bool) -> list[Path]:
+def save_arrays(
+    file: Path, activations: Sequence[Activation], *, named: bool, overwrite: bool
+) -> list[Path]:
     """Write every tensor that has values into one file, by its key; print what was changed.
+
+    Args:
+        file: where to write.
+        activations: what to write. Where there are tensors of several passes, a key says from
+            which: `cnn1@pass2`.
+        named: whether they were asked for by name: each has to be written then.
+        overwrite: whether a file that exists may be replaced.
 
     Returns:
         The file that was written.
 
     Raises:
-        FeatmagicError: a tensor has no values, or the format can't store it.
+        FeatmagicError: a tensor has no values, the format can't store it, or the file can't be
+            written.
     """
-    reasons = {activation.key: valueless(activation.tensor) for activation in activations}
-    without = [f"{printable(key)}: {reason}" for key, reason in reasons.items() if reason]
-    tensors = {a.key: a.tensor for a in activations if not reasons[a.key]}
+    tensors = {
+        name: each.tensor for name, each in zip(names_apart(activations), activations, strict=True)
+    }
+    reasons = {name: valueless(tensor) for name, tensor in tensors.items()}
+    without = [f"{printable(name)}: {reason}" for name, reason in reasons.items() if reason]
+    tensors = {name: tensor for name, tensor in tensors.items() if not reasons[name]}
     report_unsaved("No array to save", without, refuse=named or not tensors)
     changes: list[str] = []
     suffix = file.suffix.lower()
-    written = write_whole({file: lambda path: changes.extend(write_arrays(path, tensors, suffix))})
+    write = {file: lambda path: changes.extend(write_arrays(path, tensors, suffix))}
+    written = write_whole(write, overwrite=overwrite)
     for line in changes:
         say(line)
     return written
@@ -84,7 +103,11 @@ def valueless(tensor: Tensor) -> str | None:
         return "no values on the meta device"
     if tensor.is_nested:
         return "a nested tensor is no array"
-    return "two values to a byte" if "float4" in str(tensor.dtype) else None
+    if computes_itself(tensor):
+        return f"a {printable(type(tensor).__name__)} is no array"
+    if "float4" in str(tensor.dtype):
+        return "two values to a byte"
+    return None if is_number(tensor.dtype) else f"{_name_of(tensor.dtype)} values are no numbers"
 
 
 def write_arrays(path: Path, tensors: Mapping[str, Tensor], suffix: str) -> list[str]:
@@ -107,33 +130,10 @@ def write_arrays(path: Path, tensors: Mapping[str, Tensor], suffix: str) -> list
     if suffix == ".npz":
         _write_npz(path, names, storable)
     else:
-        _write_safetensors(path, {names[key]: tensor for key, tensor in storable})
+        _write_safetensors(path, {names[key]: tensor for key, tensor in _apart(storable)})
     lines = [f"In {suffix}: {what}: {', '.join(keys)}." for what, keys in changes.items()]
     others = [f"{printable(key)} as {name}" for key, name in names.items() if name != key]
     return lines + ([f"Keys that {suffix} can't hold: {', '.join(others)}."] if others else [])
-
-
-def stored_names(keys: Collection[str], suffix: str) -> dict[str, str]:
-    r"""Return what each key is called in the file: itself, unless the format can't hold it.
-
-    Example:
-        >>> stored_names(["a/b", "a\0b"], ".npz")
-        {'a/b': 'a/b', 'a\x00b': 'a\\x00b'}
-    """
-    names: dict[str, str] = {}
-    for key in keys:
-        name = _storable_name(key, suffix)
-        while name != key and (name in keys or name in names.values()):
-            name += "_"
-        names[key] = name
-    return names
-
-
-def _storable_name(key: str, suffix: str) -> str:
-    name = key.encode(errors="backslashreplace").decode()
-    if suffix == ".npz":
-        return name.replace("\0", "\\x00")  # a zip's names end there
-    return "__metadata___" if name == "__metadata__" else name
 
 
 def _storable_tensors(
@@ -169,7 +169,9 @@ def _storable(tensor: Tensor, suffix: str) -> tuple[Tensor, list[str]]:
             raise TypeError(".npz files do.")
         tensor = tensor.to(wider)
         words.append(f"{dtype} as {_name_of(wider)}")
-    return tensor.resolve_conj().resolve_neg().contiguous(), words
+    tensor = tensor.resolve_conj().resolve_neg()
+    # NumPy writes an expanded tensor, or any other view, bit by bit; safetensors takes none.
+    return tensor if suffix == ".npz" else tensor.contiguous(), words
 
 
 def _name_of(dtype: torch.dtype) -> str:
@@ -190,23 +192,36 @@ def _has_dtype(suffix: str, dtype: torch.dtype) -> bool:
 
 def _write_npz(path: Path, names: Mapping[str, str], tensors: Iterator[tuple[str, Tensor]]) -> None:
     """Write as `numpy.savez` does, which can't take a key that is called like its argument."""
+    member = members(names)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for key, tensor in tensors:
-            # numpy.load takes "x.npy" for the member of that name before it takes it for a key.
-            member = f"{names[key]}.npy"
-            member = names[key] if member in names.values() else member
-            with archive.open(member, "w", force_zip64=True) as file:
+            with archive.open(member[key], "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, tensor.numpy(), allow_pickle=False)
 
 
-def _write_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def _write_safetensors(path: Path, tensors: dict[str, Tensor]) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path.touch()
     mode = path.stat().st_mode
     try:
-        save_file(dict(tensors), path)
+        save_file(tensors, path)
     except SafetensorError as error:  # raised for a full disk, too
-        raise OSError(str(error)) from error
+        raise _system_error(str(error)) from error
     path.chmod(mode)  # safetensors lets nobody else read the file
+
+
+def _system_error(message: str) -> OSError:
+    """Return an error of safetensors, in which the system's own is words and a number."""
+    number = re.search(r"\(os error (\d+)\)", message)
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(message)
+
+
+def _apart(tensors: Iterator[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors, copied if they share memory, which safetensors refuses."""
+    seen = set()
+    for key, tensor in tensors:
+        memory = tensor.untyped_storage().data_ptr()
+        yield key, tensor.clone() if memory in seen else tensor
+        seen.add(memory)

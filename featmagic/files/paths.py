@@ -1,16 +1,14 @@
-"""The names of files that are saved, and writing them whole or not at all."""
+"""The files that are saved: formats, the paths of layers, and what is said about them."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import chain, count
+from collections.abc import Sequence
 from pathlib import Path
-from uuid import uuid4
 
+from featmagic.files.names import file_names
+from featmagic.files.place import Place, explained, place_of, shown
 from featmagic.support.errors import FeatmagicError, did_you_mean
 from featmagic.support.text import printable, say
 
@@ -18,7 +16,6 @@ ARRAYS = (".npz", ".safetensors")
 PAGE = ".html"
 SUFFIXES = (".png", ".svg", ".pdf", PAGE, *ARRAYS)
 
-_LONGEST_NAME = 250  # bytes: file systems take 255
 _MOST_SAID = 8  # files
 
 
@@ -36,8 +33,8 @@ def target_files(
         overwrite: whether files that exist may be replaced.
 
     Raises:
-        FeatmagicError: the suffix is unknown, the folder doesn't exist, there is a folder in the
-            file's place, or the file exists and `overwrite` is False.
+        FeatmagicError: the suffix is unknown, the folder doesn't exist or can't be written to, or
+            there is something in the file's place that may not be replaced (`place_of`).
 
     Example:
         >>> [file.name for file in target_files("maps.png", ["cnn1", "relu:2"])]
@@ -45,46 +42,43 @@ def target_files(
     """
     file = _checked_path(path)
     alone = holds_arrays(file) or holds_page(file) or len(keys) == 1
-    files = [file] if alone else [file.with_name(name) for name in _names(file, keys)]
-    for file in files:
-        _check_free(file, overwrite=overwrite)
+    files = [file] if alone else [file.with_name(name) for name in file_names(file, keys)]
+    _check_distinct(files, [place_of(file, overwrite=overwrite) for file in files])
     return files
 
 
-def holds_arrays(file: Path) -> bool:
+def holds_arrays(path: str | os.PathLike[str]) -> bool:
     """Return True if a file of that name holds whole tensors."""
-    return file.suffix.lower() in ARRAYS
+    return as_path(path).suffix.lower() in ARRAYS
 
 
-def holds_page(file: str | os.PathLike[str]) -> bool:
+def holds_page(path: str | os.PathLike[str]) -> bool:
     """Return True if a file of that name is a page that holds an explorer."""
-    return Path(file).suffix.lower() == PAGE
+    return as_path(path).suffix.lower() == PAGE
 
 
-def write_whole(writers: Mapping[Path, Callable[[Path], object]]) -> list[Path]:
-    """Write all files or none: each under another name beside its place, then all are renamed.
-
-    Args:
-        writers: for each file a function that writes it, given the path to write to.
-
-    Returns:
-        The files.
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path with `~` filled in.
 
     Raises:
-        FeatmagicError: a file can't be written.
+        FeatmagicError: it is no text, no file can be called so, or there is no such user.
     """
-    beside = {file: _resolved(file).with_name(f".featmagic-{uuid4().hex}") for file in writers}
     try:
-        for file, write in writers.items():
-            with _explained(file):
-                write(beside[file])
-        for file, written in beside.items():
-            with _explained(file):
-                written.replace(_resolved(file))
-    finally:
-        for left in beside.values():
-            left.unlink(missing_ok=True)
-    return list(writers)
+        if b"\0" in os.fsencode(file := Path(path)):
+            raise FeatmagicError(
+                f"No file can be called '{shown(file)}': it holds a NUL character."
+            )
+        return file.expanduser()
+    except TypeError:
+        raise FeatmagicError(
+            f"A file is named by text or a Path, not by a value of type {type(path).__name__}."
+        ) from None
+    except UnicodeEncodeError:
+        raise FeatmagicError(
+            f"No file can be called '{shown(path)}': it holds characters that can't be encoded."
+        ) from None
+    except RuntimeError as error:  # no such user
+        raise FeatmagicError(f"{shown(path)}: {error}") from error
 
 
 def report_unsaved(what: str, reasons: Sequence[str], *, refuse: bool) -> None:
@@ -109,22 +103,21 @@ def saved_line(files: Sequence[Path]) -> str:
     names = [printable(file.name) for file in files]
     if len(names) > _MOST_SAID:
         names = [*names[: _MOST_SAID - 1], f"… {len(names) - _MOST_SAID + 1} more"]
-    return f"Saved {', '.join(names)} in {_shown(files[0].parent)}."
+    return f"Saved {', '.join(names)} in {shown(files[0].parent)}."
 
 
 def _checked_path(path: str | os.PathLike[str]) -> Path:
     """Return the path with `~` filled in, having checked that a file can be there."""
-    try:
-        file = Path(path).expanduser()
-    except RuntimeError as error:
-        raise FeatmagicError(f"{_shown(path)}: {error}") from error
-    with _explained(file):
-        _check_free(file, overwrite=True)
-        if "\0" in file.name or file.suffix.lower() not in SUFFIXES:
+    file = as_path(path)
+    with explained(file):
+        file.absolute()  # raises if the working directory was removed
+        if file.is_dir():
+            place_of(file, overwrite=True)  # says what to do
+        if file.suffix.lower() not in SUFFIXES:
             raise FeatmagicError(_unknown_suffix(file))
         if not file.parent.is_dir():
             raise FeatmagicError(
-                f"There is no folder {_shown(file.parent)} to save {printable(file.name)} in."
+                f"There is no folder {shown(file.parent)} to save {printable(file.name)} in."
             )
     if file.suffix.lower() == ".safetensors" and not importlib.util.find_spec("safetensors"):
         raise FeatmagicError(
@@ -133,72 +126,20 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
     return file
 
 
-def _check_free(file: Path, *, overwrite: bool) -> None:
-    """Refuse a folder in the file's place, and a file that exists unless it may be replaced."""
-    with _explained(file):
-        if file.is_dir():
-            name = _shown(file)
-            raise FeatmagicError(f"{name} is a folder: name a file in it, as {name}/maps.png.")
-        if file.exists() and not overwrite:
-            raise FeatmagicError(
-                f"{_shown(file)} is there already. overwrite=True (--overwrite) replaces it."
-            )
+def _check_distinct(files: Sequence[Path], places: Sequence[Place]) -> None:
+    """Refuse links that lead to one file: it would hold only what is written last."""
+    taken: dict[tuple[int, int], Path] = {}
+    for file, place in zip(files, places, strict=True):
+        if place.found:
+            other = taken.setdefault((place.found.st_dev, place.found.st_ino), file)
+            if other is not file:
+                raise FeatmagicError(
+                    f"{shown(other)} and {shown(file)} lead to the same file: save under another "
+                    "name."
+                )
 
 
 def _unknown_suffix(file: Path) -> str:
     name, suffix = printable(file.name), file.suffix.lower()
     near = did_you_mean(suffix, SUFFIXES, limit=1) if suffix else f" Did you mean {name}.png?"
     return f"save writes {', '.join(SUFFIXES[:-1])} and {SUFFIXES[-1]} files, not '{name}'.{near}"
-
-
-def _shown(path: str | os.PathLike[str]) -> str:
-    return printable(str(path))
-
-
-def _names(file: Path, keys: Sequence[str]) -> list[str]:
-    """Return a file name for each key."""
-    room = max(1, _LONGEST_NAME - len(os.fsencode(f"{file.stem}-{file.suffix}")))
-    safe = [_safe(key).encode()[:room].decode(errors="ignore") for key in keys]
-    return [f"{file.stem}-{name}{file.suffix}" for name in distinct(safe)]
-
-
-def _safe(key: str) -> str:
-    """Return the key without letters that file systems refuse."""
-    letters = (c if c.isprintable() and c not in '<>:"/\\|?*' else "_" for c in key)
-    return "".join(letters).strip(" .") or "_"
-
-
-def distinct(names: Iterable[str]) -> list[str]:
-    """Return the names, numbered if two would be one on a case-insensitive file system.
-
-    Example:
-        >>> distinct(["relu_2", "ReLU_2", "fc"])
-        ['relu_2', 'ReLU_2_2', 'fc']
-    """
-    taken: set[str] = set()
-    unique = []
-    for name in names:
-        candidates = chain([name], (f"{name}_{number}" for number in count(2)))
-        free = next(candidate for candidate in candidates if _folded(candidate) not in taken)
-        taken.add(_folded(free))
-        unique.append(free)
-    return unique
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-def _resolved(file: Path) -> Path:
-    """Return where a symbolic link leads, so that it stays a link; or else the file."""
-    return file.resolve() if file.is_symlink() else file
-
-
-@contextmanager
-def _explained(file: Path) -> Iterator[None]:
-    """Raise an OSError as a FeatmagicError that names the file and the reason."""
-    try:
-        yield
-    except OSError as error:
-        reason = printable(error.strerror or str(error))
-        raise FeatmagicError(f"{_shown(file)} can't be written: {reason}.") from error

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil, log2, sqrt
 
-from featmagic.grid.prepare import Prepared, Undrawable
+from featmagic.grid.prepare import Prepared, Tiling, Undrawable
 from featmagic.options.view import View
 from featmagic.render.viewport import GridLayout, Viewport, tiles_that_fit
 from featmagic.support.errors import FeatmagicError
 
-_LARGEST_ZOOM = 32  # a value needs no more pixels, however few values there are
 _FLAT = 8  # a tile that is so many times wider than tall is flat
-_MOST_PIXELS = 10**8
+MOST_PIXELS = 10**8  # of a picture
+LARGEST_ZOOM = 32  # a value needs no more pixels, however few values there are
+_LONGEST_SIDE = 10**12  # that is written in full
 
 
 def arrange(prepared: Prepared | Undrawable) -> GridLayout | None:
@@ -29,12 +30,16 @@ def arrange(prepared: Prepared | Undrawable) -> GridLayout | None:
 
 def _viewport_of_tiles(prepared: Prepared, viewport: Viewport) -> Viewport:
     """Return the space that an input image and the names on the left leave for the tiles."""
-    tiling = prepared.tiling
     if prepared.images and prepared.view.input:
         viewport = viewport.with_input()
-    viewport = replace(viewport, width=viewport.width - tiling.margin * viewport.letter)
     if prepared.overlays:
         viewport = replace(viewport, smallest=viewport.on_image)
+    return viewport_of(prepared.tiling, viewport)
+
+
+def viewport_of(tiling: Tiling, viewport: Viewport) -> Viewport:
+    """Return the space that the names on the left leave for the tiles."""
+    viewport = replace(viewport, width=viewport.width - tiling.margin * viewport.letter)
     if tiling.count > 1:
         return viewport
     # A single tile may be larger, and a wide heat map may take all of the width.
@@ -62,7 +67,7 @@ def lay_out_tiles(
     if columns and not viewport.strict:  # a row may be wider than the viewport
         shrink = min(shrink, ceil(max(size) / viewport.narrowest))
     height, width = (ceil(side / shrink) for side in size)
-    largest = max(1, min(_LARGEST_ZOOM, viewport.largest // max(height, width)))
+    largest = max(1, min(LARGEST_ZOOM, viewport.largest // max(height, width)))
     ncols = columns or _ncols(count, (height, width), is_line, largest, view, viewport)
     ncols = min(count, ncols)
     zoom = _zoom(ncols, (height, width), largest, view, viewport)
@@ -112,8 +117,12 @@ def _tall(height: int, zoom: int, viewport: Viewport) -> int:
 
 
 def _check_size(height: int, width: int) -> None:
-    if height * width > _MOST_PIXELS:
+    if height * width > MOST_PIXELS:
+        # A side may have hundreds of digits, if the zoom has.
+        sides = (
+            f"{min(side, _LONGEST_SIDE)}{'…' * (side > _LONGEST_SIDE)}" for side in (width, height)
+        )
         raise FeatmagicError(
-            f"A picture of {width} × {height} pixels is too large: "
-            f"{_MOST_PIXELS // 10**6} million are the most. A smaller zoom or fewer channels help."
+            f"A picture of {' × '.join(sides)} pixels is too large: "
+            f"{MOST_PIXELS // 10**6} million are the most. A smaller zoom or fewer channels help."
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from featmagic.grid.pass_rows import words_of_passes
 from featmagic.grid.prepare import Prepared, Undrawable
 from featmagic.planes.planes import Planes
 from featmagic.planes.reduction import PCAImage
@@ -11,13 +14,13 @@ from featmagic.planes.statistics import Statistics
 from featmagic.recording.records import Activation, call_of, shape_of
 from featmagic.render.color import Range, clipped
 from featmagic.render.viewport import GridLayout
-from featmagic.support.text import percent, printable, sparkline
+from featmagic.support.text import percent, readable, sparkline
 
 
 def caption(prepared: Prepared, color_range: Range, grid_layout: GridLayout | None) -> str:
     """Return what is shown: the activation, its planes, their values and their colors."""
     return _parts(
-        prepared.activation,
+        prepared.rows,
         _describe_planes(prepared.planes, prepared.dims),
         describe_values(prepared.measured, prepared.planes),
         _describe_drawing(prepared, color_range, grid_layout),
@@ -26,15 +29,18 @@ def caption(prepared: Prepared, color_range: Range, grid_layout: GridLayout | No
 
 def caption_of_undrawable(undrawable: Undrawable) -> str:
     """Return what the activation is, and why it can't be drawn."""
-    return _parts(undrawable.activation, undrawable.reason)
+    return _parts([undrawable.activation], undrawable.reason)
 
 
-def _parts(activation: Activation, *parts: str) -> str:
-    """Join the activation's name, class, shape, dtype, device and call with further parts."""
+def _parts(rows: Sequence[Activation], *parts: str) -> str:
+    """Join the activation's name, class, shape, dtype, device, call and pass with further parts."""
+    activation = rows[0]
     tensor = activation.tensor
     dtype = str(tensor.dtype).removeprefix("torch.")
-    what = f"{activation.key}  {activation.kind}  {shape_of(tensor)} {dtype} {tensor.device}"
-    return " · ".join([printable(what), *filter(None, [call_of(activation), *parts])])
+    name, kind = readable(activation.key), readable(activation.kind)
+    what = f"{name}  {kind}  {shape_of(tensor)} {dtype} {tensor.device}"
+    which = call_of(activation), words_of_passes(rows)
+    return " · ".join([what, *filter(None, [*which, *parts])])
 
 
 def _describe_planes(planes: Planes, dims: str) -> str:
@@ -142,6 +148,8 @@ def _describe_components(rgb: PCAImage) -> str:
         return "no principal component: all positions alike, or none finite"
     colors = ", ".join(("red", "green", "blue")[: rgb.count])
     words = f"{rgb.count} principal component{'s' * (rgb.count > 1)} as {colors}"
+    if rgb.approximate:
+        words += ", approximate: too many channels and positions for an exact search"
     if not rgb.kept:
         return words
     clipped = f", {rgb.clipped} clipped" if rgb.clipped else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from featmagic.planes.dtypes import Pixels
 from featmagic.planes.heat_map import assemble, block_average
 from featmagic.planes.input_image import InputImages, fit, resize
 from featmagic.planes.reduction import PCAImage
+from featmagic.planes.statistics import Statistics
 from featmagic.render.color import (
     Range,
     apply_norm,
@@ -26,6 +28,8 @@ from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, tile, with
 from featmagic.render.non_finite_marks import mark_letters
 from featmagic.render.palette import GAP, LEVELS, NAN, palette
 from featmagic.render.viewport import GridLayout, step_of_labels
+
+_AT_ONCE = 2**17  # values to color at once
 
 
 def color_range_of(prepared: Prepared, shown: Sequence[Prepared] = ()) -> Range:
@@ -55,20 +59,42 @@ def compose(prepared: Prepared, color_range: Range, grid_layout: GridLayout) -> 
 def _color_tiles(prepared: Prepared, color_range: Range, grid_layout: GridLayout) -> Mosaic:
     """Return the tiles as palette indices."""
     tiling, planes = prepared.tiling, prepared.planes.values.flatten(0, 1)
-    values, padding = assemble(levels(*apply_norm(planes, color_range)), tiling.form, tiling.count)
-    values, padding = block_average(values, grid_layout.shrink, padding)
-    hatch = tiling.form == "tiles" and values.shape[1:].numel() > 1
-    indices = palette_indices(
-        values,
-        nonfinite=prepared.measured.has_nonfinite,
-        constant=prepared.measured.constant if hatch else None,
-        own_range=color_range.own_range,
-    )
-    if padding:
-        indices.flatten(1)[:, -padding:] = GAP
+    if tiling.form == "tiles":
+        indices = _colored_planes(planes, prepared.measured, color_range, grid_layout.shrink)
+    else:
+        values = levels(*apply_norm(planes, color_range))
+        values, padding = assemble(values, tiling.form, tiling.count)
+        values, padding = block_average(values, grid_layout.shrink, padding)
+        indices = palette_indices(values, nonfinite=prepared.measured.has_nonfinite)
+        if padding:
+            indices.flatten(1)[:, -padding:] = GAP
     if grid_layout.tall > 1:
         indices = indices.repeat_interleave(grid_layout.tall, 1)
     return tile(indices, tiling.labels, palette(color_range.cmap), grid_layout)
+
+
+def _colored_planes(
+    planes: Tensor, measured: Statistics, color_range: Range, shrink: int
+) -> Tensor:
+    """Return planes `(P, H, W)` as palette indices, a tile each.
+
+    On the CPU only some planes at a time are copied as numbers.
+    """
+    count, height, width = planes.shape
+    at_once = max(1, _AT_ONCE // (height * width)) if planes.device.type == "cpu" else count
+    size = tuple(ceil(side / min(shrink, side)) for side in (height, width))
+    indices = planes.new_empty((count, *size), dtype=uint8)
+    for first in range(0, count, at_once):
+        some = slice(first, first + at_once)
+        own_range = replace(color_range, low=color_range.low[some], high=color_range.high[some])
+        values, _ = block_average(levels(*apply_norm(planes[some], own_range)), shrink)
+        indices[some] = palette_indices(
+            values,
+            nonfinite=measured.has_nonfinite,
+            constant=measured.constant[some] if values.shape[1:].numel() > 1 else None,
+            own_range=color_range.own_range,
+        )
+    return indices
 
 
 def _pca_tiles(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from featmagic.grid.arrange import arrange
 from featmagic.grid.caption import caption, caption_of_undrawable
 from featmagic.grid.compose import color_range_of, compose
+from featmagic.grid.outline import check_sizes
+from featmagic.grid.pass_rows import pass_rows
 from featmagic.grid.prepare import Prepared, Undrawable, prepare_all
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
 from featmagic.render.mosaic import Mosaic
 from featmagic.render.viewport import PAGE, GridLayout, Viewport
+from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.progress import Progress
 
 
@@ -59,7 +63,8 @@ def draw_all(
     """Draw several activations: all are prepared before the first is drawn, so errors come first.
 
     Args:
-        activations: As they were captured.
+        activations: As they were captured. One layer in several passes may become a single grid,
+            with a row for each pass.
         view: How to draw them.
         viewport: The space to draw in; None where no picture is wanted.
 
@@ -69,12 +74,15 @@ def draw_all(
     Raises:
         FeatmagicError: An activation can't be drawn as the view says.
     """
-    with Progress(3 * len(activations), "Drawing") as progress:
+    check_sizes(activations, view, viewport)
+    with Progress(3 * len(pass_rows(activations, view)), "Drawing") as progress:
         layers = prepare_all(activations, view, viewport, progress.step)
         drawable = [layer for layer in layers if isinstance(layer, Prepared)]
         arranged = [(layer, arrange(layer)) for layer in layers]
         for layer, grid_layout in arranged:
-            drawing = _drawing(layer, grid_layout, drawable)
+            drawing = unless_out_of_memory(
+                partial(_drawing, layer, grid_layout, drawable), partial(_without_picture, layer)
+            )
             progress.step()
             progress.clear()
             yield drawing
@@ -95,3 +103,7 @@ def _drawing(
     text = caption(layer, color_range, grid_layout)
     mosaic = compose(layer, color_range, grid_layout) if grid_layout else None
     return Drawing(text, mosaic)
+
+
+def _without_picture(layer: Prepared | Undrawable, reason: str) -> Drawing:
+    return Drawing(caption_of_undrawable(Undrawable(layer.activation, reason)), None)

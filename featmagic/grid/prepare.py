@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-from torch import Tensor, empty
+from torch import Tensor, cat, empty
 
+from featmagic.grid.pass_rows import pass_rows
 from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.heat_map import assemble, folded_width, form_of
 from featmagic.planes.input_image import InputImages, input_images
-from featmagic.planes.layout import check_used, fitting, layout_of
-from featmagic.planes.planes import Planes, planes_of
+from featmagic.planes.layout import Layout, check_used, fitting, layout_of
+from featmagic.planes.planes import Planes, in_rows, planes_of
 from featmagic.planes.ranking import rank
 from featmagic.planes.reduction import PCAImage, pca_image, reduce
 from featmagic.planes.statistics import Statistics, StatisticsRequest, measure
@@ -21,6 +23,7 @@ from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
 from featmagic.render.color import NORMS, check_norm, scale_of
 from featmagic.render.viewport import Viewport, most_columns
+from featmagic.support.memory import unless_out_of_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,7 @@ class Prepared:
         scale: What shares a color range: `channel`, `layer` or `all`.
         images: The input images, if they are shown.
         rgb: The principal components as an image, if they are shown in place of the planes.
+        other_passes: The same layer in further passes, whose rows come below.
     """
 
     activation: Activation
@@ -88,6 +92,12 @@ class Prepared:
     scale: str
     images: InputImages | None = None
     rgb: PCAImage | None = None
+    other_passes: tuple[Activation, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Activation, ...]:
+        """The activation of each pass that is shown."""
+        return self.activation, *self.other_passes
 
     @property
     def overlays(self) -> bool:
@@ -100,10 +110,12 @@ def prepare(
     view: View,
     viewport: Viewport | None,
     step: Callable[[], None] = lambda: None,
+    other_passes: tuple[Activation, ...] = (),
 ) -> Prepared | Undrawable:
     """Choose and measure the planes that the view shows of an activation.
 
     Where there is no viewport, no picture is wanted. `step` is called once halfway, for progress.
+    `other_passes` has the same layer in further passes, equal in shape.
 
     Raises:
         FeatmagicError: The view asks for a sample, channel, layout, patch grid or norm that the
@@ -113,8 +125,9 @@ def prepare(
         return Undrawable(activation, reason)
     layout = layout_of(activation, view)
     key, cache = activation.key, activation.cache
-    planes, order = rank(planes_of(activation.tensor, layout, view, key), view, key, cache)
-    planes, order = _first_in_a_row(planes, order, view, viewport)
+    rows = (activation, *other_passes)
+    planes, order = rank(_planes_of_rows(rows, layout, view), view, key, cache)
+    planes, order = first_in_a_row(planes, order, view, viewport)
     step()
     rgb = pca_image(planes, key, cache, view.pca_basis) if view.reduce == "pca" else None
     if view.reduce:
@@ -129,22 +142,32 @@ def prepare(
     measured = _with_ranges_by_channel(measured, planes)
     if measured.order:
         planes = replace(planes, indices=tuple(planes.indices[place] for place in measured.order))
-    images, planes = _input_images(activation, planes, layout.dims, view)
+    images, planes = _input_images(rows, planes, layout.dims, view)
     return Prepared(
         activation=activation,
         view=view,
         viewport=viewport,
         dims=view.layout or layout.dims,
         planes=planes,
-        tiling=tiling_of(planes) if rgb is None else _tiling_of_images(planes),
+        tiling=tiling_of(planes) if rgb is None else tiling_of_images(planes),
         measured=measured,
         scale=scale,
         images=images,
         rgb=rgb,
+        other_passes=other_passes,
     )
 
 
-def _first_in_a_row(
+def _planes_of_rows(rows: Sequence[Activation], layout: Layout, view: View) -> Planes:
+    """Return the planes of an activation, or of several passes with a row for each."""
+    by_pass = [planes_of(each.tensor, layout, view, each.key) for each in rows]
+    if len(by_pass) == 1:
+        return by_pass[0]
+    names = tuple(f"pass {each.of_pass.number}" for each in rows)
+    return in_rows(by_pass, names, "passes")
+
+
+def first_in_a_row(
     planes: Planes, order: Tensor | None, view: View, viewport: Viewport | None
 ) -> tuple[Planes, Tensor | None]:
     """Drop the planes, and their places in `order`, that don't fit in the row of a sample.
@@ -192,7 +215,7 @@ def _with_ranges_by_channel(measured: Statistics, planes: Planes) -> Statistics:
     rows, count = planes.values.shape[:2]
     if rows == 1 or len(measured.low) == 1:
         return measured
-    axis, shape = 0 if planes.samples[1:] else 1, (rows, count)
+    axis, shape = 1 if planes.is_montage else 0, (rows, count)
     low = measured.inner_low.reshape(shape).min(axis, keepdims=True)
     high = measured.inner_high.reshape(shape).max(axis, keepdims=True)
     low, high = (np.broadcast_to(ends, shape).reshape(-1) for ends in (low, high))
@@ -200,7 +223,7 @@ def _with_ranges_by_channel(measured: Statistics, planes: Planes) -> Statistics:
 
 
 def _input_images(
-    activation: Activation, planes: Planes, dims: str, view: View
+    rows: Sequence[Activation], planes: Planes, dims: str, view: View
 ) -> tuple[InputImages | None, Planes]:
     """Return the input images, and the planes, which say so if no image belongs to them.
 
@@ -208,12 +231,21 @@ def _input_images(
     """
     if not (view.input or (view.overlay and planes.spatial)):
         return None, planes
-    image = image_of(activation.inputs)
-    count = activation.tensor.shape[dims.index("N")] if "N" in dims else None
-    if image is not None and count not in (None, len(image)):
-        words = (*planes.words, f"not on the input: {count} samples of {len(image)} inputs")
-        return None, replace(planes, spatial=False, words=words)
-    return input_images(image, planes.samples, view), planes
+    images, samples = [image_of(each.inputs) for each in rows], planes.samples
+    count = rows[0].tensor.shape[dims.index("N")] if "N" in dims else None
+    for image in images:
+        if image is not None and count not in (None, len(image)):
+            words = f"not on the input: {count} samples of {len(image)} inputs"
+            return None, replace(planes, spatial=False, words=(*planes.words, words))
+    image, *others = images
+    if others:
+        by_pass = [each[list(samples or (0,))] for each in images if each is not None]
+        if len({each.shape for each in by_pass}) > 1:
+            words = "not on the input: its size differs from pass to pass"
+            return None, replace(planes, spatial=False, words=(*planes.words, words))
+        image = cat(by_pass) if len(by_pass) == len(images) else None
+        samples = tuple(range(len(images)))
+    return input_images(image, samples, view), planes
 
 
 def tiling_of(planes: Planes) -> Tiling:
@@ -238,7 +270,7 @@ def tiling_of(planes: Planes) -> Tiling:
     )
 
 
-def _tiling_of_images(planes: Planes) -> Tiling:
+def tiling_of_images(planes: Planes) -> Tiling:
     """Return how the images that stand for all planes of a row are put together: one in a row."""
     rows, _, height, width = planes.values.shape
     ncols = 1 if rows > 1 else None
@@ -250,8 +282,8 @@ def _value_row_names(planes: Planes, form: str) -> tuple[str, ...]:
     if form == "rows":
         return tuple(map(str, planes.indices))
     if form == "columns":
-        if len(planes.samples) > 1:
-            return tuple(f"s{sample}" for sample in planes.samples)
+        if planes.down:
+            return planes.down
         return tuple(map(str, range(planes.values.shape[2])))
     return tuple(map(str, planes.indices[:: folded_width(len(planes.indices))]))
 
@@ -264,16 +296,24 @@ def prepare_all(
 ) -> list[Prepared | Undrawable]:
     """Prepare several layers before any of them is drawn, so that errors come first.
 
+    A layer in several passes may be one of them, as `pass_rows` puts them together.
     A layout applies to the layers that have as many dimensions. An option that would change no
-    layer is refused. `step` is called twice for each layer that can be drawn and once for others.
+    layer is refused. A layer for which memory runs out has no picture. `step` is called twice for
+    each layer that can be drawn and once for others.
 
     Raises:
         FeatmagicError: As for `prepare`, or an option has an effect on none of the layers.
     """
-    layers = []
-    for activation in activations:
-        own_view = fitting(activation, view, len(activations))
-        layers.append(prepare(activation, own_view, viewport, step))
+    layers: list[Prepared | Undrawable] = []
+    grids = pass_rows(activations, view)
+    for activation, *others in grids:
+        own_view = fitting(activation, view, len(grids))
+        layers.append(
+            unless_out_of_memory(
+                partial(prepare, activation, own_view, viewport, step, tuple(others)),
+                partial(Undrawable, activation),
+            )
+        )
         step()
     if drawable := [layer for layer in layers if isinstance(layer, Prepared)]:
         _check_used(drawable, view)

@@ -9,17 +9,19 @@ from functools import partial
 from pathlib import Path
 from textwrap import fill
 
-from featmagic.files.paths import report_unsaved, target_files, write_whole
+from featmagic.files.paths import report_unsaved, target_files
+from featmagic.files.transaction import write_whole
 from featmagic.grid.draw import Drawing, draw_all
 from featmagic.options.view import View
 from featmagic.planes.dtypes import Pixels
 from featmagic.recording.records import Request
-from featmagic.render.figure import write_figure
+from featmagic.render.figure import figure_bytes
 from featmagic.render.image import mosaic_png, page_image, rows_within
 from featmagic.render.mime_bundle import Bundle, publish
 from featmagic.render.mosaic import Mosaic, first_rows
 from featmagic.render.target import Target
 from featmagic.render.text import MosaicLines, mosaic_lines
+from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.text import wrap
 
 # Lines of a terminal's screen for what comes below a grid: an empty line, and the next prompt.
@@ -34,7 +36,13 @@ def show(request: Request, view: View, target: Target) -> None:
     """
     with closing(draw_all(request.activations, view, target.viewport)) as drawings:
         for drawing in drawings:
-            show_drawing(drawing, target, view.rows)
+            unless_out_of_memory(
+                partial(show_drawing, drawing, target, view.rows), partial(_tell_unshown, target)
+            )
+
+
+def _tell_unshown(target: Target, reason: str) -> None:
+    target.tell(f"The picture can't be shown: {reason}.")
 
 
 def pictures(request: Request, view: View) -> list[tuple[str, bytes]]:
@@ -58,13 +66,14 @@ def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: boo
     return target_files(path, keys, overwrite=overwrite)
 
 
-def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
+def save(request: Request, view: View, files: Sequence[Path], *, overwrite: bool) -> list[Path]:
     """Write a picture for each layer that can be drawn, and return the files that were written.
 
     Args:
         request: What to draw.
         view: How to draw it.
         files: One for each layer, by `targets`.
+        overwrite: Whether existing files may be replaced.
 
     Raises:
         FeatmagicError: A layer can't be drawn as the view says, no layer can be drawn at all, or a
@@ -78,7 +87,7 @@ def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
         else:
             writers[file] = partial(_write, drawing.mosaic, drawing.caption, file.suffix)
     report_unsaved("Nothing to draw", without, refuse=request.named or not writers)
-    return write_whole(writers)
+    return write_whole(writers, overwrite=overwrite)
 
 
 def _drawings(request: Request, view: View) -> list[Drawing]:
@@ -135,7 +144,7 @@ def _show_text(text: MosaicLines, target: Target, rows: int, lines: int | None) 
     """Show so many rows of tiles, or those within the lines of a screen, and return how many."""
     if lines is not None and text.fitting(lines) < text.rows:  # the hint at the rest takes some
         rows = text.fitting(lines - _hint(text.rows - 1, target).count("\n"))
-    target.tell("\n".join(text.first(rows)) + "\n" * (rows == text.rows))
+    target.tell_drawn("\n".join(text.first(rows)) + "\n" * (rows == text.rows))
     return rows
 
 
@@ -152,7 +161,6 @@ def _hint(rows: int, target: Target) -> str:
 
 
 def _write(mosaic: Mosaic, caption: str, suffix: str, path: Path) -> None:
-    if suffix.lower() == ".png":
-        path.write_bytes(mosaic_png(mosaic))
-    else:
-        write_figure(mosaic, caption, path, suffix.lower().removeprefix("."))
+    kind = suffix.lower().removeprefix(".")
+    png = kind == "png"
+    path.write_bytes(mosaic_png(mosaic) if png else figure_bytes(mosaic, caption, kind))

@@ -24,7 +24,7 @@ from typing import Any
 from IPython.core.inputtransformer2 import TokenTransformBase, cell_magic
 
 from featmagic.support.environment import EXTENSION
-from featmagic.support.errors import FeatmagicError
+from featmagic.support.errors import FeatmagicError, one_line
 
 VALUE = "featmagic value"  # holds the cell's value; the space keeps it out of the user's names
 
@@ -80,7 +80,7 @@ class WrapMarkedCell(ast.NodeTransformer):
         assert isinstance(look, ast.With)
         look.body = body or look.body
         node.body = [*future, look, *tail]
-        return ast.fix_missing_locations(node)
+        return node
 
 
 def run_body(shell: Any, source: str, look: Callable[[], AbstractContextManager[object]]) -> Any:
@@ -90,7 +90,16 @@ def run_body(shell: Any, source: str, look: Callable[[], AbstractContextManager[
     The value of the last expression is returned, unless a semicolon ends it.
     """
     __tracebackhide__ = True
-    codes, shows = _compiled(shell, source)
+    try:
+        codes, shows = _compiled(shell, source)
+    except SyntaxError:  # which IPython shows as it does in any cell
+        raise
+    except (
+        ValueError,
+        MemoryError,
+        RecursionError,
+    ) as error:  # half of a letter, too many brackets
+        raise FeatmagicError(f"The statement can't be compiled: {one_line(error)}") from error
     with look():
         value = None
         for code in codes:
@@ -122,7 +131,7 @@ class MisplacedMagic(TokenTransformBase):  # type: ignore[misc]
     def transform(self, lines: list[str]) -> list[str]:
         """Return the lines with the explaining call in place of the misplaced magic."""
         line: Any = lines[self.start_line]
-        name = re.match(r"%%(\w+)", line[self.start_col :])
+        name = re.match(r"%\s*%\s*(\w+)", line[self.start_col :])
         call = line[: self.start_col] + _explaining_call(name[1] if name else "featuremaps")
         return [*lines[: self.start_line], call, *lines[self.start_line + 1 :]]
 
@@ -152,7 +161,8 @@ def _keep_value(body: list[ast.stmt], interactivity: str) -> list[ast.stmt]:
     """Make the body store the value that the cell displays; return the statement that shows it."""
     last = body[-1] if body else None
     if isinstance(last, ast.Expr) and interactivity != "none":
-        body[-1] = ast.copy_location(ast.Assign([ast.Name(VALUE, ast.Store())], last.value), last)
+        kept = ast.copy_location(ast.Name(VALUE, ast.Store()), last)
+        body[-1] = ast.copy_location(ast.Assign([kept], last.value), last)
         return _parsed_at(last, f"get_ipython().user_ns.pop({VALUE!r})")
     if isinstance(last, ast.Assign) and interactivity == "last_expr_or_assign":
         target = last.targets[-1]

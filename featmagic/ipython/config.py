@@ -11,7 +11,6 @@ from traitlets.config import Configurable
 
 from featmagic.ipython.parser import DEFAULT_NAME, variable
 from featmagic.options.view import View, spelled, view_of
-from featmagic.support.environment import running_shell, takes_png
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import say
 
@@ -89,6 +88,13 @@ class FeatMagic(Configurable):
             view_of(**options)
         except FeatmagicError as error:
             raise FeatmagicError(f"%config FeatMagic: {error}") from None
-        if options["renderer"] == "png" and not takes_png(running_shell()):
+        if options["renderer"] != "auto" and _is_refused(options["renderer"]):
             options["renderer"] = "auto"  # one configuration serves notebooks and terminals
         return {name: value for name, value in options.items() if value != _OPTIONS[name].default}
+
+
+def _is_refused(renderer: str) -> bool:
+    """Return True if the renderer would refuse to draw in this environment."""
+    from featmagic.render.target import RENDERERS  # keeps loading the extension fast
+
+    return bool(RENDERERS[renderer].refusal) and not RENDERERS[renderer].is_supported()

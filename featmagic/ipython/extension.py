@@ -21,6 +21,10 @@ from featmagic.options.defaults import provide_defaults, withdraw_defaults
 from featmagic.support.environment import EXTENSION, is_engine
 from featmagic.support.interrupts import uninterrupted
 
+# What IPython calls the extension. It keeps the names of what is loaded, for %load_ext and the
+# like, and an interrupt may come between our work and its own.
+_NAME = "featmagic"
+
 
 def load(shell: Any) -> None:
     """Add featmagic to an IPython shell."""
@@ -62,6 +66,7 @@ class Extension:
         if is_engine(shell):
             ipyparallel.begin()
         provide_defaults(self.settings.view)
+        shell.extension_manager.loaded.add(_NAME)
 
     def unload(self) -> None:
         """Remove everything that `load` added, and every hook; may be called in any state."""
@@ -75,6 +80,7 @@ class Extension:
         if is_engine(shell):
             ipyparallel.end()
         vars(shell).pop(EXTENSION, None)
+        shell.extension_manager.loaded.discard(_NAME)
 
     def _entries(self) -> Iterator[tuple[list[Any], Any]]:
         """Yield the lists of IPython's in which featmagic stands, each with what stands there."""

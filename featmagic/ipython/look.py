@@ -38,7 +38,7 @@ class Look(Block["FeatureMaps"]):
         from featmagic.feature_maps import FeatureMaps
         from featmagic.recording.recorder import Recorder
         from featmagic.recording.selectors import leaves, select
-        from featmagic.recording.sinks import KeepLastPass
+        from featmagic.recording.sinks import KeepPasses
         from featmagic.render.target import current_target
 
         current_target(line.view.renderer)  # raises if nothing can be shown
@@ -49,8 +49,8 @@ class Look(Block["FeatureMaps"]):
         paths = list(selection.modules)
         self._inputs = self._checked_inputs(model, paths)
         self._saving = _checked_saving(line.saving, paths)
-        self._maps = FeatureMaps()
-        sink = KeepLastPass(self._maps.begin)
+        self._maps = FeatureMaps("last" if line.view.passes is None else line.view.passes)
+        sink = KeepPasses(self._maps.kept)
         explores = line.view.explore or (line.saving is not None and line.saving.view.explore)
         self._recorder = Recorder(selection, sink, as_is=line.as_is, follow=explores)
         self._binding = Binding(name, self._maps, namespace)
@@ -105,7 +105,12 @@ class Look(Block["FeatureMaps"]):
 
     def _finish(self, error: BaseException | None) -> None:
         """Show and save what the pass gave, or say why there is nothing or not all of it."""
-        from featmagic.recording.diagnostics import failing_layer, missing_from, report_lines
+        from featmagic.recording.diagnostics import (
+            failing_layer,
+            gradient_hint,
+            missing_from,
+            remarks,
+        )
 
         recorder, maps = self._recorder, self._maps
         if recorder.last is None:
@@ -113,12 +118,15 @@ class Look(Block["FeatureMaps"]):
                 raise FeatmagicError(self._no_pass())
             return
         self._watches.remember(maps)
-        maps.missing = missing_from(recorder)
-        for line in report_lines(recorder):
-            say(line)
+        maps.missing = missing_from(recorder, maps.kept)
+        for remark in remarks(recorder):
+            say(remark)
         if error is None:
             self._show()
-        elif layer := failing_layer(recorder.selection.model, error.__traceback__):
+            return
+        if not self._line.as_is and (hint := gradient_hint(error)):
+            _hint(error, hint)
+        if layer := failing_layer(recorder.selection.model, error.__traceback__):
             name = self._binding.name
             _hint(error, f"{layer} failed. {name} holds what ran before: {maps.shapes()}.")
 
@@ -129,7 +137,7 @@ class Look(Block["FeatureMaps"]):
         text = f"No forward pass of {self._expression} ran in this cell."
         if why := why_no_pass(self._recorder):
             return f"{text} {why if why.startswith('torch.') else why[0].upper() + why[1:]}."
-        reasons = missing_from(self._recorder).items()
+        reasons = missing_from(self._recorder, self._maps.kept).items()
         return text + "".join([f" {path} gave nothing: {why}." for path, why in reasons][:1])
 
     def _show(self) -> None:

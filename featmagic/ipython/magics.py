@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
@@ -15,9 +16,10 @@ from featmagic.ipython.look import Look, save
 from featmagic.ipython.namespace import find_model, modules_in
 from featmagic.ipython.parser import parse_again, parse_hook, parse_look, parse_names
 from featmagic.ipython.tokenizer import split_statement
+from featmagic.ipython.value_types import class_of
 from featmagic.ipython.watch import Watch, Watches
-from featmagic.support.errors import FeatmagicError
-from featmagic.support.text import printable, say
+from featmagic.support.errors import FeatmagicError, one_line
+from featmagic.support.text import readable, say
 
 
 @magics_class
@@ -29,22 +31,25 @@ class FeatMagics(Magics):  # type: ignore[misc]
         self._settings = settings
         self.watches = Watches(shell.user_ns)
 
+    @no_var_expand  # type: ignore[untyped-decorator]
     @line_magic  # type: ignore[untyped-decorator]
     def hook(self, line: str) -> None:
         """Watch layers of a model: every later cell that runs it refreshes `feature_maps`."""
-        asked = parse_hook(line, self._settings.into)
-        if asked.model is None:
-            say(self._watched())
-        elif not asked.layers:
-            for row in _layer_table(find_model(asked.model, self.shell.user_ns)):
-                say(row)
-        else:
-            say(f"Watching {self.watches.add(asked.model, asked.layers, asked.into)}")
+        with _in_one_line("%hook"):
+            asked = parse_hook(self._expanded(line), self._settings.into)
+            if asked.model is None:
+                say(self._watched())
+            elif not asked.layers:
+                for row in _layer_table(find_model(asked.model, self.shell.user_ns)):
+                    say(row)
+            else:
+                say(f"Watching {self.watches.add(asked.model, asked.layers, asked.into)}")
 
+    @no_var_expand  # type: ignore[untyped-decorator]
     @line_magic  # type: ignore[untyped-decorator]
     def unhook(self, line: str) -> None:
         """Stop watching."""
-        names = parse_names(line)
+        names = parse_names(self._expanded(line))
         named = [watch for name in names for watch in self.watches.named(name)]
         for watch in (removed := named if names else list(self.watches)):
             self.watches.remove(watch.name)
@@ -60,15 +65,17 @@ class FeatMagics(Magics):  # type: ignore[misc]
             return run_body(self.shell, cell, lambda: self.look(line))
         head, statement = split_statement(line)
         if statement is None:
-            return self._show_again(head)
+            with _in_one_line("%featuremaps"):
+                return self._show_again(head)
         if not statement:
             raise FeatmagicError("Nothing stands behind --: %featuremaps MODEL ... -- STATEMENT.")
         return run_body(self.shell, statement, lambda: self.look(head, "%featuremaps"))
 
     def look(self, line: str, magic: str = "%%featuremaps") -> Look:
         """Return the look that the magic's line describes."""
-        asked = parse_look(self._expanded(line), magic, self._settings.view())
-        return Look(asked, self._settings.into, self.watches, self.shell.user_ns)
+        with _in_one_line(magic):
+            asked = parse_look(self._expanded(line), magic, self._settings.view())
+            return Look(asked, self._settings.into, self.watches, self.shell.user_ns)
 
     def _show_again(self, line: str) -> None:
         """Show what was captured last, drawn another way."""
@@ -95,6 +102,8 @@ class FeatMagics(Magics):  # type: ignore[misc]
 
     def _expanded(self, line: str) -> str:
         """Fill in `{name}` and `$name`, as IPython does in the line of any other magic."""
+        if not set("{}$") & set(line):  # the formatter takes the square of a word's length
+            return line
         try:
             return str(DollarFormatter().vformat(line, (), self.shell.user_ns))
         except Exception:  # as in IPython, what can't be filled in stays as it is
@@ -114,6 +123,21 @@ FeatMagics.unhook.__doc__ = manual.UNHOOK
 FeatMagics.featuremaps.__doc__ = manual.FEATUREMAPS
 
 
+@contextmanager
+def _in_one_line(magic: str) -> Iterator[None]:
+    """Raise whatever fails while a line is read, before any code of its cell runs, as our error.
+
+    Almost all is checked and said better before; this is for values that fail in their own ways
+    when they are looked at. The error itself stays its cause.
+    """
+    try:
+        yield
+    except FeatmagicError:
+        raise
+    except Exception as error:
+        raise FeatmagicError(f"{magic} failed: {one_line(error)}") from error
+
+
 def _listed(watches: Iterable[Watch]) -> str:
     return "; ".join(map(str, watches))
 
@@ -124,12 +148,12 @@ def _layer_table(model: Any) -> Iterator[str]:
     from featmagic.recording.model_tree import unwrap, walk
 
     rows = [
-        (printable(path), type(unwrap(module)[-1]).__name__, _parameter_count(module))
+        (readable(path), readable(class_of(unwrap(module)[-1])), _parameter_count(module))
         for path, module in walk(model)
         if path != ROOT
     ]
     if not rows:
-        yield f"{type(unwrap(model)[-1]).__name__} has no layers below it; it is a layer itself."
+        yield f"{class_of(unwrap(model)[-1])} has no layers below it; it is a layer itself."
         return
     first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
     for path, kind, count in rows:

@@ -125,7 +125,8 @@ cmap, max, scale, zoom, renderer and into. A line's own options come first.
 The model runs in eval mode, without gradients, with its inputs moved to its device;
 afterwards every training flag is as before and no hook is left. `feature_maps` is a
 mapping from layer to tensor; it is there as the cell begins, and keeps what ran
-before a forward pass failed.
+before a forward pass failed. If the model runs several times, each layer has what the
+latest pass that ran it gave, and its caption says which one that was.
 
 Examples
     %%featuremaps model cnn1 act1 pool1 --cmap gray --ncols 5
@@ -134,6 +135,8 @@ Examples
     %featuremaps model layer1.*.conv1 --channels 0:16,40 -- model(x)
 
     %featuremaps cnn1 --scale layer --save "figures/cnn 1.pdf"
+
+    %featuremaps model lm_head --pass all -- model.generate(ids)
 
     %%featuremaps model --explore --inputs images --save look.html
     model(images[:1])

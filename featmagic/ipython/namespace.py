@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import sys
+import warnings
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
-from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.ipython.value_types import class_of, is_maps, is_module
+from featmagic.support.errors import FeatmagicError, did_you_mean, text_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
 
 Namespace = MutableMapping[str, Any]
 
+# What parsing an expression may raise besides a SyntaxError: for a null byte, for half of a letter,
+# for an item by a list, for brackets in brackets in brackets.
+_UNPARSABLE = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)
+
 
 def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
     """Return the model that an expression such as `model` or `models["a"]` refers to now.
@@ -25,13 +32,18 @@ def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
     If there is none, the error lists the models in the namespace.
     """
     value = _ModelExpression(expression, namespace).value()
-    if _is_module(value):
+    if _has_children(value):
         return value
+    if is_module(value):
+        raise FeatmagicError(
+            f"{expression} is {_with_article(class_of(value))} that was never initialized: "
+            "its __init__ has to call super().__init__() first."
+        )
     hint = ""
-    if isinstance(value, str) and value in modules_in(namespace):
+    if type(value) is str and value in modules_in(namespace):
         hint = f" Write {value} without the variable that holds its name."
     raise FeatmagicError(
-        f"{expression} is {_with_article(type(value).__name__)}, not a torch.nn.Module."
+        f"{expression} is {_with_article(class_of(value))}, not a torch.nn.Module."
         f"{hint} {_list_of_models(namespace)}"
     )
 
@@ -44,12 +56,25 @@ def find_inputs(expression: str, namespace: Mapping[str, Any]) -> Any:
 def modules_in(namespace: Mapping[str, Any]) -> dict[str, nn.Module]:
     """Return the user's variables that are models."""
     named = list(namespace.items())
-    return {name: value for name, value in named if _is_module(value) and name[:1] != "_"}
+    return {
+        name: value
+        for name, value in named
+        if type(name) is str and name[:1] != "_" and is_module(value)
+    }
 
 
-def _is_module(value: object) -> TypeGuard[nn.Module]:
+def _has_children(value: Any) -> TypeGuard[nn.Module]:
+    """Return True for a module that was initialized, and for a proxy that stands for one.
+
+    A mock that claims to be a module has no table of its children.
+    """
     torch = sys.modules.get("torch")  # loaded if there is any model
-    return torch is not None and isinstance(value, torch.nn.Module)
+    if torch is None:
+        return False
+    with suppress(Exception):  # whatever a class of the user's raises when it is asked
+        claims_to_be_one = isinstance(value, torch.nn.Module)
+        return claims_to_be_one and (isinstance(value._modules, Mapping) or is_module(value))
+    return False
 
 
 class Binding:
@@ -76,18 +101,14 @@ def check_free(name: str, namespace: Mapping[str, Any]) -> None:
     """Raise an error if `name` refers to something of the user's own."""
     if not may_bind(name, namespace):
         raise FeatmagicError(
-            f"{name} is {_with_article(type(namespace[name]).__name__)} of yours. "
+            f"{name} is {_with_article(class_of(namespace[name]))} of yours. "
             "Add --into NAME to put the feature maps elsewhere."
         )
 
 
 def may_bind(name: str, namespace: Mapping[str, Any]) -> bool:
     """Return True if the name is unbound, or refers to feature maps."""
-    if name not in namespace:
-        return True
-    from featmagic.feature_maps import FeatureMaps
-
-    return isinstance(namespace[name], FeatureMaps)
+    return name not in namespace or is_maps(namespace[name])
 
 
 @dataclass(frozen=True)
@@ -101,30 +122,39 @@ class _ModelExpression:
     def value(self) -> Any:
         """Return what it refers to now."""
         try:
-            return self._value(ast.parse(self.expression, mode="eval").body)
-        except SyntaxError:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # an unknown escape in a key is no syntax of ours
+                tree = ast.parse(self.expression, mode="eval")
+            return self._value(tree.body)
+        except FeatmagicError:
+            raise
+        except _UNPARSABLE:
             raise self._not_allowed() from None
 
     def _value(self, node: ast.expr) -> Any:
-        if isinstance(node, ast.Name):
-            if node.id in self.namespace:
-                return self.namespace[node.id]
+        steps: list[ast.Attribute | ast.Subscript] = []
+        while isinstance(node, (ast.Attribute, ast.Subscript)):  # a long chain is no deep recursion
+            steps.append(node)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            raise self._not_allowed()
+        if node.id not in self.namespace:
             raise FeatmagicError(f"There is no variable {node.id}.{self._alternatives(node.id)}")
+        value = self.namespace[node.id]
+        for step in reversed(steps):
+            value = self._below(value, step)
+        return value
+
+    def _below(self, owner: Any, node: ast.Attribute | ast.Subscript) -> Any:
         if isinstance(node, ast.Attribute):
-            owner = self._value(node.value)
             return _read(node, owner, lambda: getattr(owner, node.attr))
-        if isinstance(node, ast.Subscript):
-            owner, key = self._value(node.value), self._key(node.slice)
-            return _read(node, owner, lambda: owner[key])
-        raise self._not_allowed()
+        key = self._key(node.slice)
+        return _read(node, owner, lambda: owner[key])
 
     def _key(self, node: ast.expr) -> Any:
         if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
             return self._value(node)
-        try:
-            return ast.literal_eval(node)
-        except ValueError:
-            raise self._not_allowed() from None
+        return ast.literal_eval(node)
 
     def _alternatives(self, name: str) -> str:
         hint = _as_layer(name, self.namespace) or did_you_mean(name, modules_in(self.namespace))
@@ -143,7 +173,8 @@ class _InputsExpression(_ModelExpression):
     how_written = "inputs are written x, data.images or batches[0]"
 
     def _alternatives(self, name: str) -> str:
-        return did_you_mean(name, [word for word in self.namespace if not word.startswith("_")])
+        words = [word for word in self.namespace if type(word) is str and word[:1] != "_"]
+        return did_you_mean(name, words)
 
 
 def _read(node: ast.Attribute | ast.Subscript, owner: object, get: Callable[[], Any]) -> Any:
@@ -151,15 +182,23 @@ def _read(node: ast.Attribute | ast.Subscript, owner: object, get: Callable[[], 
     try:
         return get()
     except Exception as error:
-        near = did_you_mean(node.attr, dir(owner)) if isinstance(node, ast.Attribute) else ""
-        text = shorten(str(error), 120, placeholder=" …")  # that of a KeyError may be a whole model
+        near = did_you_mean(node.attr, _names_in(owner)) if isinstance(node, ast.Attribute) else ""
+        # The text of a KeyError may be a whole model.
+        text = shorten(text_of(error), 120, placeholder=" …")
         raise FeatmagicError(
             f"{ast.unparse(node)} can't be read: {type(error).__name__}: {text}.{near}"
         ) from error
 
 
+def _names_in(owner: object) -> list[str]:
+    """Return the names of an object's attributes, if its class can list them."""
+    with suppress(Exception):
+        return [name for name in dir(owner) if type(name) is str]
+    return []
+
+
 def _list_of_models(namespace: Mapping[str, Any]) -> str:
-    models = [f"{name} ({type(value).__name__})" for name, value in modules_in(namespace).items()]
+    models = [f"{name} ({class_of(value)})" for name, value in modules_in(namespace).items()]
     if models:
         return f"Modules here: {', '.join(models)}."
     if "torch" not in sys.modules:
@@ -170,8 +209,11 @@ def _list_of_models(namespace: Mapping[str, Any]) -> str:
 def _as_layer(name: str, namespace: Mapping[str, Any]) -> str:
     """Return a hint if the model was left out and the name is that of a layer."""
     for variable, model in modules_in(namespace).items():
-        if name in model._modules or any(type(m).__name__ == name for m in model.modules()):
-            return f" It is a layer of {variable}, and the model comes first: {variable} {name}."
+        with suppress(Exception):  # a hint is worth no error of a class of the user's
+            if name in model._modules or any(class_of(m) == name for m in model.modules()):
+                return (
+                    f" It is a layer of {variable}, and the model comes first: {variable} {name}."
+                )
     return ""
 
 

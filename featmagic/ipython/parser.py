@@ -21,7 +21,7 @@ from featmagic.support.errors import FeatmagicError, did_you_mean
 DEFAULT_NAME = "feature_maps"
 
 _NO_DEFAULTS: Mapping[str, Any] = {}
-_AMOUNT = re.compile(r"\d+\.?\d*|\.\d+")
+_AMOUNT = re.compile(r"\d+(\.\d*)?|\.\d+")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _look_parser(magic: str, *, runs: bool = True) -> _Parser:
     parser.add_argument("--overwrite", action="store_true")
     for option in fields(View):
         how: dict[str, Any] = {} if option.metadata["metavar"] else {"action": "store_true"}
-        parser.add_argument(flag(option), default=argparse.SUPPRESS, **how)
+        parser.add_argument(flag(option), dest=option.name, default=argparse.SUPPRESS, **how)
     return parser
 
 
@@ -216,6 +216,8 @@ def _views(parsed: argparse.Namespace, defaults: Mapping[str, Any]) -> tuple[Vie
     if page and "explore" not in given and "max_bytes" in given:
         of_page = {"max_bytes": given.pop("max_bytes")}
     view = saved = view_with_defaults(given, defaults)
+    if page and view.passes == "all":
+        raise FeatmagicError("A page shows a pass at a time: --pass all goes with .png or .npz.")
     if page and not view.explore:
         saved = view.only(*TAKEN["explorer"], explore=True, **of_page)
     elif view.explore and not page:

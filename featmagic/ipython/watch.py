@@ -218,15 +218,14 @@ class Watch:
         from featmagic.recording.diagnostics import missing_from
         from featmagic.recording.recorder import Recorder
         from featmagic.recording.selectors import select
-        from featmagic.recording.sinks import KeepLastPass
+        from featmagic.recording.sinks import KeepPasses
 
         namespace, model = self.namespace, find_model(self.expression, self.namespace)
         listed_by = f"%hook {self.expression}"
         selection = select(model, self.layers, spelled=self.expression, listed_by=listed_by)
         maps, before = FeatureMaps(), namespace.get(self.name)
 
-        def begin(run: Pass) -> None:
-            maps.begin(run)
+        def begin(_: Pass) -> None:
             remember(maps)
             now = namespace.get(self.name)
             # Maps that the cell itself has bound to the name are the user's own.
@@ -234,9 +233,9 @@ class Watch:
                 namespace[self.name] = maps
 
         self.detach()  # in case an older cell has not ended
-        self.running = Running(Recorder(selection, KeepLastPass(begin), as_is=True), maps)
+        self.running = Running(Recorder(selection, KeepPasses(maps.kept, begin), as_is=True), maps)
         self.running.recorder.attach(end)
-        self.say_missing(missing_from(self.running.recorder))
+        self.say_missing(missing_from(self.running.recorder, maps.kept))
         return maps
 
     def detach(self) -> None:
@@ -269,7 +268,7 @@ class Watch:
                     "seen. Look with %%featuremaps."
                 )
             return
-        running.maps.missing = missing_from(recorder)
+        running.maps.missing = missing_from(recorder, running.maps.kept)
         if recorder.last.thread != threading.get_ident():
             return  # it may still be under way
         if recorder.last.failed:

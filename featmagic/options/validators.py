@@ -108,6 +108,17 @@ class _Choice:
         raise FeatmagicError(f"{name} is {' or '.join(self.words)}{rest}, not {value!r}.{near}")
 
 
+def _number_of_pass(name: str, value: Any) -> int:
+    number: int = whole()(name, value)
+    if number == 0:
+        raise FeatmagicError(f"{name} counts from 1, or from the end as -1: there is no pass 0.")
+    return number
+
+
+# "last" or "all", or which of several passes: from 1, or from the end as -1.
+pass_choice = choice("last", "all", other=_number_of_pass)
+
+
 def words_taken(check: Check) -> tuple[str, ...]:
     """Return the words that a validator takes, for completion.
 

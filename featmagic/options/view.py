@@ -28,16 +28,26 @@ SCREEN = frozenset({"renderer", "rows"})
 GROUPS = (
     AXES
     | SCREEN
-    | {"selection", "order", "tiles", "zoom", "color", "range", "limits", "reduction"}
+    | {"passes", "selection", "order", "tiles", "zoom", "color", "range", "limits", "reduction"}
     | {"input", "overlay", "input image", "overview", "explorer"}
 )
 
 # The groups of options that each view takes; all others are refused.
 TAKEN: Mapping[str, frozenset[str]] = {
     "grid": GROUPS - {"overview", "explorer"},
-    "overview": AXES | {"overview", "selection", "color", "renderer"},
+    "overview": AXES | {"overview", "passes", "selection", "color", "renderer"},
     "explorer": AXES
-    | {"explorer", "selection", "order", "zoom", "color", "range", "input image", "renderer"},
+    | {
+        "explorer",
+        "passes",
+        "selection",
+        "order",
+        "zoom",
+        "color",
+        "range",
+        "input image",
+        "renderer",
+    },
 }
 
 
@@ -109,6 +119,11 @@ class View:
     sample: str = _option(
         "selection", "0", "I", all_or_indices,
         "which item of the batch, -1 being the last; for 0,3,7 or all a row each",
+    )
+    passes: int | str | None = _option(
+        "passes", None, "N|last|all", validators.pass_choice,
+        "of several passes of the model: the Nth, -1 being the last, or all, a row each; by "
+        "default the last, beside what only an earlier one ran",
     )
     ncols: int | None = _option(
         "tiles", None, "N", whole(1),
@@ -338,6 +353,9 @@ def _without_effect(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for name in names if is_idle else ():
             if values[name] != _DEFAULTS[name]:
                 yield name, f"--{spelled(name)} has no use {why}."
+    for is_asked, kind in ((values["overview"], "an overview"), (explore, "an explorer")):
+        if is_asked and values["passes"] == "all":
+            yield "passes", f"--pass all has no use in {kind}, which shows a pass at a time."
     for name, value in (("scale", "all"), ("slice", "montage")):
         if explore and values[name] == value:
             what = f"--{name} {value}"
@@ -346,7 +364,7 @@ def _without_effect(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def spelled(name: str) -> str:
     """Return the name of a field as messages and the command line spell it: `prefix-tokens`."""
-    return name.replace("_", "-")
+    return "pass" if name == "passes" else name.replace("_", "-")  # pass is a word of Python's
 
 
 def view_of(**options: Any) -> View:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from featmagic.options.indexing import picked
@@ -23,13 +23,14 @@ from featmagic.overview.thumbnails import (
     thumbnail_planes,
     two_maps,
 )
-from featmagic.planes.dtypes import Pixels, to_real, undrawable
+from featmagic.planes.dtypes import Pixels, sliceable, to_real, undrawable
 from featmagic.planes.layout import Layout, LayoutMismatch, layout_of
 from featmagic.planes.measurements import to_host
 from featmagic.planes.planes import planes_of
 from featmagic.recording.records import Activation
 from featmagic.render.viewport import PAGE, Viewport
 from featmagic.support.errors import FeatmagicError
+from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.progress import Progress
 
 _PAGE_BAND = Band(side=28, gap=2)
@@ -148,7 +149,8 @@ def _read_layers(
     with suppress(KeyboardInterrupt):
         with Progress(len(activations), "Overview") as progress:
             for activation in activations:
-                layers.append(_read_layer(activation, view, band, draws=draws))
+                read = partial(_read_layer, activation, view, band, draws=draws)
+                layers.append(unless_out_of_memory(read, _Layer))
                 progress.step()
         interrupted = False
     if interrupted and not layers:
@@ -163,7 +165,7 @@ def _read_layer(activation: Activation, view: View, band: Band, *, draws: bool) 
     reason = undrawable(tensor[None] if tensor.dim() == 0 else tensor)
     if reason and (tensor.dim() <= 5 or tensor.numel() == 0):
         return _Layer(reason)
-    tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
+    tensor = sliceable(tensor)
     if reason or tensor.dim() == 0:
         return _Layer(reason or "", read_values(tensor, "?" * tensor.dim()))
     layout = _layout(activation, view)

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from featmagic.files.paths import target_files, write_whole
+from featmagic.files.paths import target_files
+from featmagic.files.transaction import write_whole
 from featmagic.options.view import View
 from featmagic.overview.filmstrip import Filmstrip, filmstrip
 from featmagic.overview.image import filmstrip_image, filmstrip_png
@@ -57,7 +58,7 @@ def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: boo
     return [target]
 
 
-def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
+def save(request: Request, view: View, files: Sequence[Path], *, overwrite: bool) -> list[Path]:
     """Write the film strip to the file that `targets` returned.
 
     Raises:
@@ -65,7 +66,7 @@ def save(request: Request, view: View, files: Sequence[Path]) -> list[Path]:
         KeyboardInterrupt: One came while the layers were measured.
     """
     ((_, picture),) = pictures(request, view)
-    return write_whole({files[0]: lambda beside: beside.write_bytes(picture)})
+    return write_whole({files[0]: lambda path: path.write_bytes(picture)}, overwrite=overwrite)
 
 
 def show_filmstrip(strip: Filmstrip, target: Target) -> None:
@@ -78,6 +79,6 @@ def show_filmstrip(strip: Filmstrip, target: Target) -> None:
         words = text.removeprefix(f"{summary}\n") if target.engine else text
         publish(*renderer.bundle(filmstrip_image(strip), strip.palette, words, summary))
     elif renderer.cells is not None and viewport is not None:
-        target.tell(filmstrip_lines(strip, renderer.cells, target.colors, viewport.width))
+        target.tell_drawn(filmstrip_lines(strip, renderer.cells, target.colors, viewport.width))
     else:
         target.tell(filmstrip_text(strip))

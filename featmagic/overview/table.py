@@ -9,7 +9,8 @@ from featmagic.overview.filmstrip import Filmstrip, FilmstripRow
 from featmagic.overview.health import SAMPLED, Health
 from featmagic.overview.thumbnails import is_centered, maps_of
 from featmagic.recording.records import call_of, shape_of
-from featmagic.support.text import format_bytes, percent, printable, sparkline
+from featmagic.support.memory import NOT_ENOUGH
+from featmagic.support.text import format_bytes, percent, readable, sparkline
 
 
 def filmstrip_text(filmstrip: Filmstrip) -> str:
@@ -34,10 +35,14 @@ def head(filmstrip: Filmstrip) -> list[str]:
     """Return lines about all layers together, and on how to read a row."""
     rows, nbytes = filmstrip.rows, sum(row.nbytes for row in filmstrip.rows)
     lines = [f"{_layers(len(rows))} · {format_bytes(nbytes)} of activations"]
-    if not alarms(filmstrip):
+    all_read = not any(row.reason.startswith(NOT_ENOUGH) for row in rows)
+    if all_read and not alarms(filmstrip):
         lines[0] += " · no NaN, no inf"
     dying = sum(1 for row in rows if row.health and row.health.dead)
     lines[0] += f" · dead channels (of one value throughout) in {dying}" if dying else ""
+    usual, *others = _passes(filmstrip)
+    lines[0] += f" · {usual}" if usual else ""
+    lines += others
     if filmstrip.left_out:
         lines.append(f"Interrupted: {_layers(filmstrip.left_out)} more left out")
     if any(row.tiles is not None for row in rows):
@@ -48,6 +53,23 @@ def head(filmstrip: Filmstrip) -> list[str]:
             "all else: by all values"
         )
     return lines
+
+
+def _passes(filmstrip: Filmstrip) -> list[str]:
+    """Return which pass most layers are from, "" if there was one; then a line for each other."""
+    names: dict[str, list[str]] = {"": []}
+    for row in filmstrip.rows:
+        names.setdefault(str(row.activation.of_pass), []).append(name(row))
+    usual = max(names, key=lambda words: len(names[words]))
+    others = [(words, keys) for words, keys in names.items() if keys and words != usual]
+    return [
+        usual,
+        *(
+            f"{words or 'in the pass'}: {', '.join(keys[:8])}"
+            + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
+            for words, keys in others
+        ),
+    ]
 
 
 def _layers(count: int) -> str:
@@ -70,7 +92,7 @@ def alarms(filmstrip: Filmstrip) -> list[str]:
     for what in ("NaN", "inf"):
         affected = [row for row in filmstrip.rows if row.health and what in row.health.nonfinite]
         if affected:
-            key = printable(affected[0].activation.key)
+            key = name(affected[0])
             share = f"{len(affected)} of {len(filmstrip.rows)}"
             lines.append(f"first {what}: {key} ({share} layers have it)")
     return lines
@@ -91,12 +113,12 @@ def _cells(row: FilmstripRow) -> tuple[str, ...]:
 
 def name(row: FilmstripRow) -> str:
     """Return the activation's key."""
-    return printable(row.activation.key)
+    return readable(row.activation.key)
 
 
 def kind(row: FilmstripRow) -> str:
     """Return the class of the layer's module."""
-    return printable(row.activation.kind)
+    return readable(row.activation.kind)
 
 
 def shape(row: FilmstripRow) -> str:

@@ -75,7 +75,12 @@ def evenly_spaced(values: Tensor, most: int) -> Tensor:
     count = values.numel()
     if not values.is_contiguous():
         values = values.permute(sorted(range(values.dim()), key=values.stride, reverse=True))
-    return values.reshape(-1)[:: coprime_step(-(-count // most), count)]
+    step = coprime_step(-(-count // most), count)
+    if values.is_contiguous() or count <= most:
+        return values.reshape(-1)[::step]
+    # To lay out the values of an expanded tensor or a part of one would copy them all.
+    places = torch.arange(0, count, step, device=values.device)
+    return values[torch.unravel_index(places, values.shape)]
 
 
 def coprime_step(step: int, count: int) -> int:

@@ -9,11 +9,15 @@ import torch
 from torch import Tensor
 
 from featmagic.planes.dtypes import to_float64
+from featmagic.planes.pairwise import most_compared
 
 _SMALL = 128  # the largest matrix of inner products that is decomposed without a search
 _BLOCK = 8  # directions to look for at once, at the least
 _MOST = 256  # directions to look among before the exact way is quicker
 _AT_ONCE = 2**17  # values to copy as float64 at once
+# The largest matrix of inner products that is decomposed at all: eight bytes a pair, and as much
+# again four times while it is.
+_LARGEST = most_compared(40)
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,17 +28,20 @@ class Components:
         mean: `(C,)`, where the coordinates are zero.
         axes: `(K, C)`, orthonormal, by decreasing variance; zeros where no direction is left.
         low, high: `(K,)`, so that colors mean the same in a later look.
+        approximate: whether the search for the axes had to end early.
     """
 
     mean: Tensor
     axes: Tensor
     low: Tensor
     high: Tensor
+    approximate: bool = False
 
     def like(self, points: Tensor) -> Components:
         """Return the basis in the dtype and on the device of the points."""
         parts = (self.mean, self.axes, self.low, self.high)
-        return Components(*(part.to(points.dtype).to(points.device) for part in parts))
+        mean, axes, low, high = (part.to(points.dtype).to(points.device) for part in parts)
+        return Components(mean, axes, low, high, self.approximate)
 
 
 def principal_components(points: Tensor, count: int = 3) -> Components:
@@ -44,14 +51,15 @@ def principal_components(points: Tensor, count: int = 3) -> Components:
     entry of every axis is positive.
     """
     mean, centered, unit = _centered(points.detach())
-    axes = _directions(centered, count).to(centered.dtype).to(centered.device)
+    axes, approximate = _directions(centered, count)
+    axes = axes.to(centered.dtype).to(centered.device)
     along = axes @ centered.T
     size = torch.linalg.vector_norm(along, dim=1)
     # What rounding alone leaves is no direction.
     rounding = 4 * torch.finfo(points.dtype).eps * sqrt(max(centered.shape))
     real = size > rounding * size[:1]
     low, high = (ends * real * unit for ends in (along.amin(1), along.amax(1)))
-    return Components(mean, axes * real[:, None], low, high).like(points)
+    return Components(mean, axes * real[:, None], low, high, approximate).like(points)
 
 
 def coordinates(points: Tensor, components: Components) -> Tensor:
@@ -91,16 +99,20 @@ def _scaled(points: Tensor) -> tuple[Tensor, float]:
     return points / unit, unit
 
 
-def _directions(centered: Tensor, count: int) -> Tensor:
-    """Return the `count` directions of most variance, float64 on the CPU; zeros beyond the rank."""
+def _directions(centered: Tensor, count: int) -> tuple[Tensor, bool]:
+    """Return the `count` directions of most variance, and whether they are only approximate.
+
+    They are float64 on the CPU, and zeros beyond the rank.
+    """
     axes = torch.zeros(count, centered.shape[1], dtype=torch.float64, device="cpu")
-    possible = min(count, *centered.shape)
+    possible, smaller = min(count, *centered.shape), min(centered.shape)
     if not possible:
-        return axes
-    approximate = _lanczos(centered, possible) if min(centered.shape) > _SMALL else None
-    axes[:possible] = _exact(centered, possible) if approximate is None else approximate
+        return axes, False
+    found, converged = _lanczos(centered, possible) if smaller > _SMALL else (axes, False)
+    approximate = not converged and smaller > _LARGEST
+    axes[:possible] = found if converged or approximate else _exact(centered, possible)
     largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
-    return torch.where(largest < 0, -axes, axes)
+    return torch.where(largest < 0, -axes, axes), approximate
 
 
 def _exact(centered: Tensor, count: int) -> Tensor:
@@ -123,8 +135,8 @@ def _products(rows: Tensor) -> Tensor:
     return total.cpu()
 
 
-def _lanczos(centered: Tensor, count: int) -> Tensor | None:
-    """Find the directions by block Lanczos steps; None if they don't converge soon.
+def _lanczos(centered: Tensor, count: int) -> tuple[Tensor, bool]:
+    """Find the directions by block Lanczos steps, and return whether they converged soon.
 
     The long products are computed where the points are, the short ones in float64 on the host.
     """
@@ -133,15 +145,14 @@ def _lanczos(centered: Tensor, count: int) -> Tensor | None:
     random = torch.Generator("cpu").manual_seed(0)
     rows = torch.randn(block, channels, generator=random, dtype=torch.float64, device="cpu")
     basis = images = rows[:0]
-    while len(basis) + block <= min(_MOST, channels):
+    axes, converged = rows[:count], False
+    while not converged and len(basis) + block <= min(_MOST, channels):
         new = _beyond(basis, rows)
         part = new.to(centered.dtype).to(centered.device)
         rows = (part @ centered.T @ centered).cpu().double()
         basis, images = torch.cat([basis, new]), torch.cat([images, rows])
         axes, converged = _best(basis, images, count)
-        if converged:
-            return axes
-    return None
+    return axes, converged
 
 
 def _beyond(basis: Tensor, rows: Tensor) -> Tensor:

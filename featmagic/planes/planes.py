@@ -9,10 +9,9 @@ from torch import Tensor
 
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
-from featmagic.planes.dtypes import real_rows, to_real
+from featmagic.planes.dtypes import real_rows, sliceable, to_real
 from featmagic.planes.layout import Layout
 from featmagic.support.errors import FeatmagicError
-from featmagic.support.text import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +20,7 @@ class Planes:
 
     Attributes:
         values: `(R, P, H, W)`, float32 or float64, in the model's own units: `P` planes of each of
-            `R` rows, which are samples, or channels where `montage` lays out their slices.
+            `R` rows, which are samples, passes, or channels where `montage` lays out their slices.
         indices: of each of the `P` planes, among the `total`.
         total: how many planes the activation has.
         noun: what a plane is, in the plural.
@@ -30,6 +29,8 @@ class Planes:
         words: what was done to the values and what was left out, for the caption.
         read: how to read a heat map: what runs down and what across.
         rows: the names of the rows, if there are several.
+        down: the names of what runs down a heat map, where these are samples or passes.
+        is_montage: whether the rows are channels, whose slices lie side by side.
         samples: which samples are shown; empty if no dimension holds them.
         prefix: `(R, P, T)`, the values of the prefix tokens in each plane.
         names: of the prefix tokens.
@@ -47,6 +48,8 @@ class Planes:
     words: tuple[str, ...] = ()
     read: str = ""
     rows: tuple[str, ...] = ()
+    down: tuple[str, ...] = ()
+    is_montage: bool = False
     samples: tuple[int, ...] = ()
     prefix: Tensor | None = None
     names: tuple[str, ...] = ()
@@ -75,8 +78,7 @@ def planes_of(tensor: Tensor, layout: Layout, view: View, key: str = "the activa
         >>> planes_of(torch.zeros(2, 5, 8, 6), Layout("NCHW"), View(channels="1:3")).values.shape
         torch.Size([1, 2, 8, 6])
     """
-    tensor = tensor if tensor.layout is torch.strided else tensor.to_dense()
-    tensor, dims = _squeeze_pooled(tensor, layout.dims)
+    tensor, dims = _squeeze_pooled(sliceable(tensor), layout.dims)
     samples = _samples(tensor, dims, view, key)
     if "N" in dims:
         place = dims.index("N")
@@ -107,7 +109,7 @@ def _samples(tensor: Tensor, dims: str, view: View, key: str) -> tuple[int, ...]
     try:
         return tuple(picked(view.sample, count, "sample"))
     except FeatmagicError as error:
-        raise FeatmagicError(str(error).replace("there are", f"'{printable(key)}' has")) from None
+        raise FeatmagicError(str(error).replace("there are", f"'{key}' has")) from None
 
 
 def _joined(by_sample: list[Planes]) -> Planes:
@@ -138,14 +140,21 @@ def _with_samples(planes: Planes, samples: tuple[int, ...], view: View) -> Plane
         )
     listed = f"samples {', '.join(map(str, samples[:8]))}{', …' * (len(samples) > 8)}"
     words = (listed, *planes.words)
-    if planes.form == "fold":  # a heat map: a row for each sample, a column for each value
-        values = planes.values[:, :, 0].permute(2, 1, 0)[..., None]
-        read = "samples down, values across"
-        return replace(
-            planes, values=values, form="columns", words=words, read=read, samples=samples
-        )
-    rows = tuple(f"s{sample}" for sample in samples)
-    return replace(planes, words=words, rows=rows, samples=samples)
+    names = tuple(f"s{sample}" for sample in samples)
+    return _with_rows(replace(planes, words=words, samples=samples), names, "samples")
+
+
+def in_rows(parts: list[Planes], names: tuple[str, ...], noun: str) -> Planes:
+    """Join planes of equal sizes, which have one row each: a row for each, with its name."""
+    return _with_rows(_joined(parts), names, noun)
+
+
+def _with_rows(planes: Planes, names: tuple[str, ...], noun: str) -> Planes:
+    """Name the rows; single values become one heat map: a row each, a column for each value."""
+    if planes.form != "fold":
+        return replace(planes, rows=names)
+    values, read = planes.values[:, :, 0].permute(2, 1, 0)[..., None], f"{noun} down, values across"
+    return replace(planes, values=values, form="columns", read=read, down=names)
 
 
 def _sample_planes(part: Tensor, dims: str, layout: Layout, view: View) -> Planes:
@@ -227,7 +236,7 @@ def _montage(part: Tensor, view: View, noun: str) -> Planes:
     rows = tuple(map(str, indices))
     slices = tuple(range(values.shape[1]))
     words = (f"{len(indices)} of {len(part)} {noun} down", *words)
-    return Planes(values, slices, len(slices), "slices", "tiles", words, rows=rows)
+    return Planes(values, slices, len(slices), "slices", "tiles", words, rows=rows, is_montage=True)
 
 
 def _patches(part: Tensor, view: View, noun: str, layout: Layout) -> Planes:

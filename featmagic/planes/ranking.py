@@ -9,9 +9,10 @@ from torch import Tensor
 
 from featmagic.options.view import View
 from featmagic.planes.planes import Planes
-from featmagic.planes.similarity import correlations, similarity_order
+from featmagic.planes.similarity import MOST_ORDERED, correlations, similarity_order
 from featmagic.recording.layer_cache import LayerCache
 from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import printable
 
 _SORT_KEYS = {
     "mean": lambda rows: rows.mean(1),
@@ -38,7 +39,8 @@ def rank(
         the host with the statistics; None if the view doesn't sort.
 
     Raises:
-        FeatmagicError: the planes are a montage, which has an order of its own.
+        FeatmagicError: the planes are a montage, which has an order of its own, or there are too
+            many to compare each with each.
 
     Example:
         >>> planes = Planes(torch.tensor([1.0, 3.0]).view(1, 2, 1, 1), (0, 1), 2, "channels")
@@ -47,7 +49,7 @@ def rank(
     """
     if not view.sorts:
         return planes, None
-    if planes.rows and not planes.samples[1:]:
+    if planes.is_montage:
         raise FeatmagicError("A montage has its slices in order: --sort and --topk have no place.")
     by = "absmean" if view.sort == "index" else view.sort
     words = f"by {by}"
@@ -58,11 +60,16 @@ def rank(
     else:
         keys = _SORT_KEYS[by](planes.values.transpose(0, 1).flatten(1))
         order = keys.nan_to_num(-torch.inf).argsort(descending=True, stable=True)
-    limited = view.topk or planes.form == "tiles" or view.max != View.max
-    order = order[: view.most if limited else None]
+    order = order[: most_ranked(planes, view)]
     prefix = None if planes.prefix is None else planes.prefix.index_select(1, order)
     values = planes.values.index_select(1, order)
     return replace(planes, values=values, prefix=prefix, words=(*planes.words, words)), order
+
+
+def most_ranked(planes: Planes, view: View) -> int | None:
+    """Return how many planes are kept of those that come first; None for all."""
+    limited = view.topk or planes.form == "tiles" or view.max != View.max
+    return view.most if limited else None
 
 
 def _similar(planes: Planes, key: str, cache: LayerCache) -> tuple[list[int], bool]:
@@ -71,6 +78,12 @@ def _similar(planes: Planes, key: str, cache: LayerCache) -> tuple[list[int], bo
     order = cache.orders.get((key, indices)) or cache.orders.get((key, tuple(range(planes.total))))
     is_kept = order is not None
     if order is None:
+        if len(planes.indices) > MOST_ORDERED:
+            raise FeatmagicError(
+                f"--sort similar compares {MOST_ORDERED:,} {planes.noun} at most, and "
+                f"{printable(key)} has {len(planes.indices):,}: choose some, as in "
+                f"--channels 0:{MOST_ORDERED}, or another --sort."
+            )
         # Over all samples shown: channels alike in one may not be alike in another.
         r = correlations(planes.values.transpose(0, 1).flatten(2))
         order = tuple(planes.indices[place] for place in similarity_order(r))

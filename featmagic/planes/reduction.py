@@ -51,6 +51,7 @@ class PCAImage:
         kept: whether the basis is that of an earlier look.
         clipped: how many positions lie outside of the range the basis was made with.
         missing: `(R, H, W)`, which positions hold NaN or infinities.
+        approximate: whether there were too many channels and positions to find them exactly.
     """
 
     rgb: Tensor
@@ -58,6 +59,7 @@ class PCAImage:
     kept: bool
     clipped: int
     missing: Tensor
+    approximate: bool = False
 
 
 def pca_image(planes: Planes, key: str, cache: LayerCache, name: str | None = None) -> PCAImage:
@@ -95,4 +97,5 @@ def pca_image(planes: Planes, key: str, cache: LayerCache, name: str | None = No
         kept=is_kept,
         clipped=int(counts["clipped"]) if is_kept else 0,
         missing=~torch.isfinite(along).all(1).view(rows, height, width),
+        approximate=basis.approximate,
     )

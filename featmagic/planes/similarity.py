@@ -7,9 +7,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from featmagic.planes.pairwise import most_compared
+
+# How many channels can be ordered: the correlations of each pair take four bytes, a copy of them
+# another four, and what is computed on the way as much again.
+MOST_ORDERED = most_compared(16)
 _BLOCK = 64  # planes to compare with those before them at once
 _LARGE = 1024  # values of a plane, from which comparing a part of them first is faster
 _PART = 8  # one of how many values that part takes
+_AT_ONCE = 2**16  # values to copy at once
 _ROUNDING = 1e-5  # of sums of products, in float32
 _PASSES = 4  # of improvements of an order: the first brings most
 _GAIN = 1e-4  # in correlation, the least that is worth a change of an order
@@ -47,9 +53,9 @@ def _unit_rows(planes: Tensor) -> tuple[Tensor, Tensor]:
 
 def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
     """Count the planes `(P, H, W)` with |r| above `least` to an earlier one, on their device."""
+    if planes.device.type == "cpu" and planes[0].numel() >= _LARGE:
+        return _count_by_part(planes, least)
     rows, _ = _unit_rows(planes)
-    if rows.device.type == "cpu" and rows.shape[1] >= _LARGE:
-        return _count_by_part(rows, least)
     counts = []
     for first in range(0, len(rows), _BLOCK):
         block = rows[first : first + _BLOCK]
@@ -59,19 +65,23 @@ def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
     return torch.stack(counts).sum()
 
 
-def _count_by_part(rows: Tensor, least: float) -> Tensor:
-    """Count `near_duplicates` among unit rows that are near in a part of their values.
+def _count_by_part(planes: Tensor, least: float) -> Tensor:
+    """Count `near_duplicates` among planes that are near in a part of their values.
 
-    |r| > least means that the rows, or one and the other's negative, are nearer than
-    2 (1 - least), squared; so they are in any part of their values.
+    |r| > least means that the unit rows, or one and the other's negative, are nearer than
+    2 (1 - least), squared; so they are in any part of their values. Only some planes at a time
+    are copied whole.
     """
-    part = rows[:, ::_PART].contiguous()
+    at_once = max(1, _AT_ONCE // planes[0].numel())
+    blocks = torch.split(planes, at_once)
+    part = torch.cat([_unit_rows(block)[0][:, ::_PART].clone() for block in blocks])
     lengths = part.square().sum(1)
     near = (lengths[:, None] + lengths) / 2 - (1 - least) - _ROUNDING
     pairs = ((part @ part.T).abs_() > near).tril_(-1).nonzero()
     alike = [
-        (rows[block[:, 0]] * rows[block[:, 1]]).sum(1).abs_() > least
-        for block in torch.split(pairs, _BLOCK)
+        (_unit_rows(planes[block[:, 0]])[0] * _unit_rows(planes[block[:, 1]])[0]).sum(1).abs_()
+        > least
+        for block in torch.split(pairs, max(1, min(_BLOCK, at_once)))
     ]
     return torch.tensor(torch.unique(pairs[torch.cat(alike), 0]).numel())
 
@@ -82,12 +92,14 @@ def similarity_order(r: Tensor) -> list[int]:
     A chain of nearest neighbors, in which stretches are reversed as long as that helps. Channels
     that correlate with none, not even with themselves, come last.
     """
-    values = np.nan_to_num(r.detach().float().cpu().numpy())
+    values = r.detach().float().cpu().numpy()
     correlates = values.diagonal() > 0
     known, unknown = np.flatnonzero(correlates), np.flatnonzero(~correlates)
     # One more, similar to none, stands before the first and after the last, so that the ends need
     # no special case.
-    similarity = np.pad(values[np.ix_(known, known)], (1, 0))
+    similarity = np.zeros((len(known) + 1, len(known) + 1), np.float32)
+    for row, channel in zip(similarity[1:], known, strict=True):  # without further copies of all
+        row[1:] = np.nan_to_num(values[channel, known])
     chain = _chain(similarity)
     for _ in range(_PASSES):
         if not _improve(chain, similarity):

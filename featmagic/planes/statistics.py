@@ -314,7 +314,12 @@ def _variance(rows: Tensor, mean: Tensor) -> Tensor:
     at_once = max(1, _AT_ONCE // rows.shape[1])
     if len(rows) <= at_once:
         return (rows - mean).square_().mean()
-    parts = [(part - mean).square_().sum() for part in torch.split(rows, at_once)]
+    # One buffer for all: where each part has its own, the C library may keep all of them.
+    buffer = torch.empty_like(rows[:at_once])
+    parts = [
+        torch.sub(part, mean, out=buffer if len(part) == at_once else None).square_().sum()
+        for part in torch.split(rows, at_once)
+    ]
     return torch.stack(parts).sum() / rows.numel()
 
 

@@ -12,10 +12,15 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from featmagic.recording.model_tree import unwrap
-from featmagic.support.text import printable
+from featmagic.support.errors import text_of
+from featmagic.support.text import format_bytes
 
 _FORWARD = nn.MultiheadAttention.forward
 _SIGNATURE = inspect.signature(_FORWARD)
+
+# Nobody asked for the weights of a call, which take the square of its tokens. So many bytes are
+# those of ViT-B/16 for 34 images; torch needs as much again while it computes them.
+MOST_BYTES = 64_000_000
 
 
 class CallOutput(NamedTuple):
@@ -50,10 +55,32 @@ def with_attention_weights(module: nn.Module, args: tuple[Any, ...], *rest: Any)
     if inner.training and (inner.dropout > 0 or parametrize.is_parametrized(inner)):
         return CallOutput(output, empty={"[1]": "asking for attention weights is for eval mode"})
     try:
+        if (too_large := _too_large(inner, args, rest[0])) is not None:
+            return CallOutput(output, empty={"[1]": too_large})
         return CallOutput((output[0], attention_weights(inner, args, rest[0])), asked=True)
     except Exception as error:  # such as too little memory: the user's call needs none for weights
-        reason = printable(str(error).partition("\n")[0])
+        reason = text_of(error).partition("\n")[0]
         return CallOutput(output, empty={"[1]": f"its attention weights can't be had: {reason}"})
+
+
+def _too_large(
+    module: nn.MultiheadAttention, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> str | None:
+    """Return why the weights of a call aren't asked for, or None if they aren't too many."""
+    call = _SIGNATURE.bind(module, *args, **kwargs).arguments
+    query, key = call["query"], call["key"]
+    if query.is_nested or key.is_nested:
+        return None
+    per_query = key.shape[1] if module.batch_first and key.dim() == 3 else key.shape[0]
+    queries = query.numel() // query.shape[-1]
+    size = queries * per_query * module.num_heads * query.element_size()
+    if size <= MOST_BYTES:
+        return None
+    return (
+        f"its attention weights would take {format_bytes(size)}, more than the "
+        f"{format_bytes(MOST_BYTES)} that a look takes for them: run it on fewer tokens or "
+        "samples, or have the model call it with need_weights=True"
+    )
 
 
 def attention_weights(

@@ -2,41 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 
+import torch
 from torch import fx, nn
 
+from featmagic.recording.hooks import Hook
+from featmagic.recording.kept_passes import KeptPasses
 from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
     ancestors,
     has_own_forward,
     is_torchscript,
+    modules_of,
     runs_compiled,
     unwrap,
     walk,
 )
 from featmagic.recording.recorder import Recorder
-from featmagic.recording.records import Pass
+from featmagic.recording.records import Activation, is_in
 from featmagic.recording.selectors import Selection
+from featmagic.recording.torch_private import forward_hooks, hook_tables
 from featmagic.support.errors import did_you_mean
-from featmagic.support.text import printable
+from featmagic.support.text import readable
+
+# Torch's own modules that return a single tensor, by file, and those among them that needn't.
+_SINGLE = frozenset(
+    [
+        "activation",
+        "batchnorm",
+        "channelshuffle",
+        "conv",
+        "dropout",
+        "flatten",
+        "fold",
+        "instancenorm",
+        "linear",
+        "normalization",
+        "padding",
+        "pixelshuffle",
+        "pooling",
+        "sparse",
+        "upsampling",
+    ]
+)
+_SEVERAL = (nn.MultiheadAttention, nn.Identity)
 
 _ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
+_LONGEST_REASON = 2000  # letters: the message of an error of the user's may be a whole tensor
 
 
-def missing_from(recorder: Recorder) -> dict[str, str]:
+def missing_from(recorder: Recorder, kept: KeptPasses) -> dict[str, str]:
     """Return the layers that gave nothing, with reasons; before a pass, those that can't."""
     if recorder.last is not None:
-        return reasons(recorder.selection, recorder.last)
+        return reasons(recorder.selection, kept)
     if why := why_no_pass(recorder):
         return dict.fromkeys(recorder.selection.modules, f"no pass of the model was seen: {why}")
+    missing = _never_given(recorder.selection)
     if not recorder.leaves_compiled:
-        return {}
+        return missing
     tree = dict(walk(recorder.selection.model))
-    return {
-        path: _why_not_called(path, module, tree, 0, failed=False)
+    return missing | {
+        path: _why_not_called(path, module, tree, 0, kept)
         for path, module in recorder.selection.modules.items()
         if runs_compiled(path, tree)
     }
@@ -56,32 +85,53 @@ def why_no_pass(recorder: Recorder) -> str:
     return ""
 
 
-def reasons(selection: Selection, last: Pass) -> dict[str, str]:
-    """Return the layers that were asked for and gave nothing in the pass, each with the reason.
+def _never_given(selection: Selection) -> dict[str, str]:
+    """Return the parts that were asked for of layers that return a single tensor."""
+    single = {
+        path: f"a {type(unwrap(module)[-1]).__name__} returns a single tensor"
+        for path, module in selection.modules.items()
+        if selection.parts.get(path) and _returns_one_tensor(module)
+    }
+    return {path + part: why for path, why in single.items() for part in selection.parts[path]}
+
+
+def _returns_one_tensor(module: nn.Module) -> bool:
+    """Return True if the class and its settings leave no doubt; hooks may return anything."""
+    inner = unwrap(module)[-1]
+    others = [hook for hook in forward_hooks(inner).values() if not isinstance(hook, Hook)]
+    package, _, name = type(inner).__module__.rpartition(".")
+    is_plain = package == "torch.nn.modules" and name in _SINGLE and "forward" not in vars(inner)
+    several = getattr(inner, "return_indices", False) or isinstance(inner, _SEVERAL)
+    return is_plain and not several and not others
+
+
+def reasons(selection: Selection, kept: KeptPasses) -> dict[str, str]:
+    """Return the layers that were asked for and gave nothing in any pass kept, with the reasons.
 
     Example:
         >>> from featmagic.recording.selectors import select
-        >>> reasons(select(nn.Sequential(nn.ModuleList()), ["0"]), Pass())
+        >>> reasons(select(nn.Sequential(nn.ModuleList()), ["0"]), KeptPasses())
         {'0': 'a ModuleList only holds other modules and has no forward of its own'}
     """
-    tree = dict(walk(selection.model))
+    tree, given = dict(walk(selection.model)), kept.given
     missing: dict[str, str] = {}
     for path, module in selection.modules.items():
+        calls = kept.calls(path)
         for call in sorted(selection.calls.get(path, frozenset({1}))):
             name = path if call == 1 else f"{path}:{call}"
-            if last.calls[path] < call:
-                missing[name] = _why_not_called(path, module, tree, last.calls[path], last.failed)
-    missing |= last.empty
+            if calls < call and (path, call) not in given:
+                missing[name] = kept.without or _why_not_called(path, module, tree, calls, kept)
+    missing |= {key: readable(reason, _LONGEST_REASON) for key, reason in kept.empty.items()}
     return dict.fromkeys(missing, _ONE_PROGRAM) if _is_one_program(selection.model) else missing
 
 
 def _why_not_called(
-    path: str, module: nn.Module, tree: dict[str, nn.Module], calls: int, failed: bool
+    path: str, module: nn.Module, tree: dict[str, nn.Module], calls: int, kept: KeptPasses
 ) -> str:
     kind = type(unwrap(module)[-1]).__name__
-    above = [tree[up] for up in ancestors(path)]
+    above = [tree[up] for up in ancestors(path, tree)]
     if calls:
-        return f"it was called {calls} time{'s' * (calls > 1)} in the last pass"
+        return f"it was called {calls} time{'s' * (calls > 1)} in {_where(kept, ran_it=True)}"
     if any(is_torchscript(m) for m in (module, *above)):
         return "it is inside TorchScript, which runs as one program"
     if any(_is_one_program(m) for m in above):
@@ -94,14 +144,23 @@ def _why_not_called(
             if CAN_RUN_EAGER
             else "torch 2.6 and newer can look into it"
         )
-    if failed:
+    if kept.failed:
         return "the pass failed before it returned"
     if above and isinstance(unwrap(above[0])[-1], nn.MultiheadAttention):
         return "its parent, a MultiheadAttention, uses its weights without calling it"
     return (
-        "it was not called in the last pass (a call of its .forward(), or its parent's use of its "
-        "weights, isn't seen)"
+        f"it was not called in {_where(kept)} (a call of its .forward(), or its parent's use of "
+        "its weights, isn't seen)"
     )
+
+
+def _where(kept: KeptPasses, *, ran_it: bool = False) -> str:
+    """Say which pass, or which passes, a reason is about."""
+    if kept.counts.whole + kept.counts.of_parts <= 1:
+        return "the last pass"
+    if isinstance(kept.choice, int):
+        return "the pass that was kept"
+    return "the last pass that ran it" if ran_it else "any pass"
 
 
 def _is_one_program(module: nn.Module) -> bool:
@@ -116,7 +175,7 @@ def missing_lines(missing: Mapping[str, str]) -> list[str]:
     """Say which layers gave nothing, in a line for each reason."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in missing.items():
-        by_reason.setdefault(reason, []).append(printable(name))
+        by_reason.setdefault(reason, []).append(readable(name))
     lines = []
     for reason, names in by_reason.items():
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""
@@ -124,10 +183,11 @@ def missing_lines(missing: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def why_missing(key: str, captured: Mapping[str, object], missing: Mapping[str, str]) -> str:
+def why_missing(key: str, captured: Mapping[str, Activation], missing: Mapping[str, str]) -> str:
     """Say why a key wasn't captured, and which keys were."""
     keys = list(captured)
-    parts = [k for k in keys if k.startswith(f"{key}[")]
+    # Behind a dot stands an attribute of what the layer returned, unless it is a layer in it.
+    parts = [k for k in keys if is_in(k, key) and len(captured[k].path) <= len(key)]
     if parts:
         return f"'{key}' gave several tensors: {', '.join(parts)}."
     if key in missing:
@@ -149,20 +209,81 @@ def failing_layer(model: nn.Module, traceback: TracebackType | None) -> str | No
         owner = traceback.tb_frame.f_locals.get("self")
         if path := paths.get(id(owner)):
             kind = type(owner).__name__
-            layer = printable(kind if path == ROOT else f"{path} ({kind})")
+            layer = readable(kind if path == ROOT else f"{path} ({kind})")
         traceback = traceback.tb_next
     return layer
 
 
-def report_lines(recorder: Recorder) -> Iterator[str]:
-    """Say how many inputs were moved to the model's device, and who else ran the model."""
-    if recorder.moved:
-        counts = ", ".join(f"{n} from {source}" for source, n in recorder.moved.items())
-        yield f"Inputs moved to {recorder.device}: {counts}."
+def remarks(recorder: Recorder) -> list[str]:
+    """Return lines on how the passes ran otherwise than without a look."""
+    if recorder.as_is:
+        return []
+    lines = [_moved_line(recorder)] if recorder.moved else []
+    lines += [_unfused_line(recorder)] if _unfused(recorder) else []
+    runs_elsewhere = recorder.passes_elsewhere or recorder.is_in_use
+    return lines + ([_elsewhere_line(recorder)] if runs_elsewhere else [])
+
+
+def _moved_line(recorder: Recorder) -> str:
+    """Say how many inputs were moved to the model's device, from where, and what was left."""
+    moved = recorder.moved
+    counts = ", ".join(f"{n} from {source}" for source, n in moved.tensors.items())
+    left = [*moved.left]
+    more = f"; and {len(left) - 3} more stay" if len(left) > 3 else ""
+    words = "; ".join([*filter(None, [counts]), *left[:3]])
+    return f"Inputs {'' if counts else 'not '}moved to {recorder.device}: {words}{more}."
+
+
+def _elsewhere_line(recorder: Recorder) -> str:
     times = recorder.passes_elsewhere
-    if not recorder.as_is and (times or recorder.is_in_use):
-        how_often = f" {times} time{'s' * (times > 1)}" if times else ""
-        yield (
-            f"Another thread or task ran the model{how_often} meanwhile, in the eval mode that "
-            "this look had set; --as-is (as_is=True) leaves the mode alone."
-        )
+    how_often = f" {times} time{'s' * (times > 1)}" if times else ""
+    return (
+        f"Another thread or task ran the model{how_often} meanwhile, in the eval mode that this "
+        "look had set; --as-is (as_is=True) leaves the mode alone."
+    )
+
+
+def _unfused_line(recorder: Recorder) -> str:
+    layers = _unfused(recorder)
+    more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
+    names = ", ".join(map(readable, layers[:3]))
+    return (
+        f"{names}{more} ran step by step, for the hooks in there: without them "
+        "torch runs such a layer as one fused kernel, which may differ in the last digits."
+    )
+
+
+def _unfused(recorder: Recorder) -> list[str]:
+    """Return the layers that torch would run as one kernel (its fast path) if we had no hooks."""
+    if recorder.last is None:
+        return []
+    tree = dict(walk(recorder.selection.model))
+    called = [path for path, count in recorder.last.calls.items() if count]
+    around = dict.fromkeys(up for path in called for up in (path, *ancestors(path, tree)))
+    return [path for path in around if path in tree and _has_fast_path(unwrap(tree[path])[-1])]
+
+
+def _has_fast_path(module: nn.Module) -> bool:
+    """Return True for an encoder layer whose settings are those of torch's fast path."""
+    if not isinstance(module, nn.TransformerEncoderLayer):
+        return False
+    attention = module.self_attn
+    return bool(
+        attention.batch_first
+        and attention.in_proj_bias is not None
+        and attention._qkv_same_embed_dim
+        and attention.num_heads % 2 == 0
+        and module.activation_relu_or_gelu
+        and module.norm1.eps == module.norm2.eps
+        and torch.backends.mha.get_fastpath_enabled()
+        and not any(any(hooks) for m in modules_of(module) for hooks in hook_tables(m))
+    )
+
+
+def gradient_hint(error: BaseException) -> str | None:
+    """Return a hint for an error that gradients were missing in a look, or None."""
+    if not isinstance(error, RuntimeError) or "does not require grad" not in str(error):
+        return None
+    return (
+        "A look runs without gradients; --as-is leaves gradients and the model's mode as they are."
+    )

@@ -160,6 +160,6 @@ def outermost(modules: Collection[int]) -> nn.Module | None:
 
 def runs_elsewhere(modules: Collection[int]) -> bool:
     """Return True if another thread is running one of the modules, given by their ids."""
-    here = threading.get_ident()
-    frames = [frame for thread, frame in sys._current_frames().items() if thread != here]
-    return any(id(called) in modules for frame in frames for called in calls(frame))
+    frames = sys._current_frames()
+    del frames[threading.get_ident()]  # a frame that holds itself isn't released
+    return any(id(called) in modules for frame in frames.values() for called in calls(frame))

@@ -1,22 +1,21 @@
-"""The inputs of a pass: its image, the patch grids of tokens, and moving them to the device."""
+"""The inputs of a pass: its image, and the patch grids of tokens."""
 
 from __future__ import annotations
 
-import copy
-from collections import Counter
-from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 
-from featmagic.recording.pytree import copied, parts_of, tensors_in
+from featmagic.recording.pytree import computes_itself, copied, tensors_in
 from featmagic.support.errors import FeatmagicError
 
 Grid = tuple[int, int]
+
+_PIXEL_DTYPES = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,29 +57,31 @@ def image_of(inputs: PassInputs) -> Tensor | None:
     Raises:
         FeatmagicError: it was changed in place since, and no copy was kept.
     """
-    if inputs.image is not None and inputs.version not in (None, inputs.image._version):
+    image, version = inputs.image, inputs.version
+    if image is not None and version is not None and version != image._version:
         raise FeatmagicError(
             "The input was changed in place after the pass, and a watch keeps no copy of it: "
             "%%featuremaps does."
         )
-    return inputs.image
+    return image
 
 
 def image_in(model: nn.Module, args: Any, kwargs: Any) -> Tensor | None:
     """Return the first image in the arguments of a call of the model, not a copy; or None."""
-    try:
-        for name, tensor in tensors_in((args, kwargs)):
+    for name, tensor in tensors_in((args, kwargs)):
+        # Whatever a tensor of a class of its own raises when it is asked for its shape.
+        with suppress(Exception):
             if "mask" not in name and _has_pixels(tensor) and _is_image(tensor, model):
                 return tensor
-    except Exception:  # whatever a container of the user's raises when it is read
-        return None
     return None
 
 
 def _has_pixels(tensor: Tensor) -> bool:
     return (
-        (tensor.is_floating_point() or tensor.dtype == torch.uint8)
+        not computes_itself(tensor)
+        and tensor.dtype in _PIXEL_DTYPES
         and tensor.layout is torch.strided
+        and not tensor.is_meta
         and tensor.dim() in (3, 4)
         and tensor.shape[-3] in (1, 3, 4)
         and min(tensor.shape[-2:]) > 1
@@ -123,56 +124,3 @@ def _output_grid(convolution: nn.Conv2d, height: int, width: int) -> Grid:
         (height + 2 * padding[0] - windows[0]) // convolution.stride[0] + 1,
         (width + 2 * padding[1] - windows[1]) // convolution.stride[1] + 1,
     )
-
-
-def device_of(model: nn.Module) -> torch.device | None:
-    """Return the one device of the model's parameters, or of its buffers if it has none.
-
-    None if there are several (the model then places its own inputs), or if it is "meta", where
-    tensors hold no values.
-    """
-    devices = {p.device for p in model.parameters()} or {b.device for b in model.buffers()}
-    device = devices.pop() if len(devices) == 1 else None
-    return None if device is None or device.type == "meta" else device
-
-
-def move_to_device(
-    device: torch.device, value: Any, moved: Counter[str], above: tuple[int, ...] = ()
-) -> Any:
-    """Return `value` with every tensor in it on `device`; `value` itself if none had to move.
-
-    Containers keep their type, and the caller's own are never written to. `moved` counts the
-    tensors by the device they came from; `above` has the ids of the containers around the value.
-    """
-    if isinstance(value, (Tensor, PackedSequence)):
-        source = value.device if isinstance(value, Tensor) else value.data.device
-        if source == device:
-            return value
-        moved[str(source)] += 1
-        tensor: Any = value
-        return tensor.to(device)
-    if id(value) in above:  # a list may hold itself
-        return value
-    above = (*above, id(value))
-    before = parts_of(value)
-    parts = {key: move_to_device(device, part, moved, above) for key, part in before.items()}
-    if all(parts[key] is part for key, part in before.items()):
-        return value
-    return _rebuilt(value, parts)
-
-
-def _rebuilt(value: Any, parts: dict[Any, Any]) -> Any:
-    """Return a container of the same type that holds these parts."""
-    if isinstance(value, tuple):
-        items = parts.values()
-        return value._make(items) if hasattr(value, "_make") else type(value)(items)
-    result = copy.copy(value)
-    if isinstance(result, (MutableMapping, list)):
-        for key, part in parts.items():
-            result[key] = part
-        return result
-    if isinstance(result, Mapping):
-        return type(value)(parts)
-    for name, part in parts.items():
-        object.__setattr__(result, name, part)
-    return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from torch import nn
 
@@ -20,10 +20,17 @@ class LayerCache:
     bases: dict[tuple[str, tuple[int, ...]], object] = field(default_factory=dict)
 
 
-# Kept beside the modules and not on them, so that a copy or a pickle of a model carries none of it.
-_CACHES: WeakKeyDictionary[nn.Module, LayerCache] = WeakKeyDictionary()
+# Kept beside the modules and not on them, so that a copy or a pickle of a model carries none of it;
+# by their ids, since modules may be equal by value. An entry goes with its module.
+_CACHES: dict[int, tuple[ref[nn.Module], LayerCache]] = {}
 
 
 def layer_cache_of(module: nn.Module) -> LayerCache:
     """Return the module's cache, which lives as long as the module; a copy has its own."""
-    return _CACHES.setdefault(module, LayerCache())
+    number = id(module)
+    kept = _CACHES.get(number)
+    if kept is None:
+        kept = ref(module, lambda _: _CACHES.pop(number, None)), LayerCache()
+        # Another thread may have been as quick: then its cache is taken.
+        kept = _CACHES.setdefault(number, kept)
+    return kept[1]

@@ -13,14 +13,21 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import translate
 from typing import NamedTuple
 
 ROOT = "."
 
+# Letters of a text that is read as syntax: of a longer one only the path is looked up, since some
+# of these patterns take the square of its length.
+LONGEST_SYNTAX = 1000
+
 _ITEM = re.compile(
-    r"""\[\s*(?:(?P<index>-?\d+)|(?P<quote>['"])(?P<key>.*?)(?P=quote))\s*\]""", re.DOTALL
+    r"""\[\s*(?:(?P<index>-?\d{1,18})|(?P<quote>['"])(?P<key>.*?)(?P=quote))\s*\]""", re.DOTALL
 )
 _LAST_BRACKETS = re.compile(r"(?P<layer>.+)(?P<brackets>\[[^\[\]]*\])")
 _SEGMENT = re.compile(r"(?:\[[^]]*\]|[^.])*")
@@ -48,6 +55,8 @@ def split_steps(text: str) -> list[Step]:
 
     Every text has steps: brackets that hold neither a number nor a quoted key are part of a name.
     """
+    if len(text) > LONGEST_SYNTAX:
+        return _names(text)
     steps, end = [], 0
     for item in _ITEM.finditer(text):
         steps += _names(text[end : item.start()])
@@ -59,6 +68,8 @@ def split_steps(text: str) -> list[Step]:
 
 def with_dots(text: str) -> str:
     """Write `layer1[0]['a']` as `layer1.0.a`; a glob may go on right behind: `layer1[0]*`."""
+    if len(text) > LONGEST_SYNTAX:
+        return text
     dotted = _ITEM.sub(lambda item: "." + (item["index"] or item["key"] or ""), text)
     return dotted.strip(".")
 
@@ -114,6 +125,8 @@ def parse_selector(text: str, model: str | None = None) -> Selector:
         model: how the model is spelled where the text may begin with it; None if any name may
             stand for it.
     """
+    if len(text) > LONGEST_SYNTAX:
+        return Selector(text, (Reading(_spellings(text, model)),))
     readings: list[Reading] = []
     layer, part = text, ""
     while True:
@@ -155,6 +168,25 @@ def below_model(text: str, model: str) -> str | None:
 
 def _as_python_writes(brackets: str) -> str:
     """Return `["a"]` as `['a']`, so that it compares with the keys of activations."""
-    with suppress(ValueError, SyntaxError):
+    # What parsing may raise for a null byte, half of a letter, an unhashable key, deep brackets.
+    unparsable = suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+    with unparsable, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an unknown escape
         return f"[{ast.literal_eval(brackets[1:-1])!r}]"
     return brackets
+
+
+def glob(pattern: str) -> Callable[[str], bool]:
+    """Return the function that tells whether a path matches a glob.
+
+    Example:
+        >>> [path for path in ("conv1", "bn1") if glob("conv*")(path)]
+        ['conv1']
+    """
+    if len(pattern) > LONGEST_SYNTAX:
+        return lambda path: path == pattern
+    try:
+        matches = re.compile(translate(pattern)).match
+    except re.error:  # such as a set from z to a, in some versions of Python
+        return lambda path: path == pattern
+    return lambda path: matches(path) is not None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from featmagic.recording.layer_syntax import ROOT
-from featmagic.recording.model_tree import ancestors, unwrap
+from featmagic.recording.model_tree import parents_of, unwrap
 
 # Torch's own modules in which sequences have an order.
 _SEQUENCE_MODULES = (
@@ -32,7 +31,7 @@ _SPATIAL = {"PixelShuffle": 2, "PixelUnshuffle": 2, "Fold": 2, "Unfold": 1, "Ups
 # Class names of modules whose output has other axes than their input.
 _RESHAPES = ("Flatten", "Unflatten", "Rearrange", "Reduce")
 # Attributes in which attention modules keep their number of heads.
-_HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "heads", "nhead")
+_HEADS = dict.fromkeys(("num_heads", "num_attention_heads", "n_heads", "n_head", "heads", "nhead"))
 _RMS_FORWARD = getattr(getattr(nn, "RMSNorm", None), "forward", None)
 
 
@@ -77,130 +76,193 @@ class LayoutHint:
 
 
 def layout_hints_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict[str, LayoutHint]:
-    """Return the layout hints of the modules at `paths` of a model's tree."""
-    reader = _Reader(tree)
-    return {path: reader.hint(path) for path in paths}
+    """Return the layout hints of the modules at `paths` of a model's tree.
+
+    Every module is read once, so that the time is in proportion to the size of the tree.
+    """
+    nodes = _nodes_of(tree)
+    return {path: _hint(nodes[path]) for path in paths}
 
 
-class _Reader:
-    """Reads a module in the light of the modules before it, around it and in it."""
+class _Kind(NamedTuple):
+    """What the class of a module tells."""
 
-    def __init__(self, tree: Mapping[str, nn.Module]) -> None:
-        self._tree = {path: unwrap(module)[-1] for path, module in tree.items()}
-        self._children: dict[str, list[str]] = {path: [] for path in tree}
-        for path in tree:
-            if path != ROOT:
-                self._children[path.rpartition(".")[0] or ROOT].append(path)
-        self._axes: dict[str, tuple[FeatureAxis, ...]] = {}
-        self._with_images = self._ancestors_of(self._sees_pixels)
-        self._with_text = self._ancestors_of(self._embeds_words)
-
-    def hint(self, path: str) -> LayoutHint:
-        module = self._tree[path]
-        inside = self._axes_in(path)
-        is_enough = any(axis.count for axis in inside) or path == ROOT or _reshapes(module)
-        order, sure = self._order(path)
-        attention, heads = self._attention(path)
-        return LayoutHint(
-            says=inside or self._axes_near(path),
-            around=() if is_enough else self._axes_in(ancestors(path)[0]),
-            own=len(_own_axes(module)) == 1 or _reshapes(module),
-            order=order,
-            sure=sure,
-            recurrent=_recurrence(module),
-            attention=attention,
-            heads=heads,
-            text=self._is_text(path),
-        )
-
-    def _axes_in(self, path: str) -> tuple[FeatureAxis, ...]:
-        """Return what the module tells; for a composite, what its children tell together."""
-        if path not in self._axes:
-            own = _own_axes(self._tree[path])
-            below = (axis for child in self._children[path] for axis in self._axes_in(child))
-            last_first = dict.fromkeys(reversed(own or tuple(below)))
-            self._axes[path] = tuple(reversed(last_first))
-        return self._axes[path]
-
-    def _axes_near(self, path: str) -> tuple[FeatureAxis, ...]:
-        """Return what the nearest module before it tells, or else those around it."""
-        if path == ROOT or _reshapes(self._tree[path]):
-            return ()
-        parent = ancestors(path)[0]
-        siblings = self._children[parent]
-        before = (self._axes_in(sibling) for sibling in reversed(siblings[: siblings.index(path)]))
-        return next(filter(None, before), self._axes_in(parent) or self._axes_near(parent))
-
-    def _order(self, path: str) -> tuple[str, bool]:
-        """Return the order of a sequence's axes, and whether it is sure."""
-        for up in (path, *ancestors(path)):
-            if isinstance(self._tree[up], _SEQUENCE_MODULES):
-                return ("NLC" if _batch_first(self._tree[up]) else "LNC"), True
-        inside = [m for m in self._tree[path].modules() if isinstance(m, _SEQUENCE_MODULES)]
-        beside = ([self._tree[child] for child in self._children[up]] for up in ancestors(path))
-        near = ([m for m in modules if isinstance(m, _SEQUENCE_MODULES)] for modules in beside)
-        sequences = inside or next(filter(None, near), [])
-        if not sequences:
-            return "", False
-        return ("NLC" if all(_batch_first(m) for m in sequences) else "LNC"), False
-
-    def _attention(self, path: str) -> tuple[str, int | None]:
-        """Return how the module belongs to an attention, and the number of its heads."""
-        if isinstance(module := self._tree[path], nn.MultiheadAttention):
-            return "torch", module.num_heads
-        for role, up in zip(("self", "inside"), (path, *ancestors(path)), strict=False):
-            module = self._tree[up]
-            if _is_attention(module):
-                heads = _heads_of(module)
-                over_pixels = any(isinstance(m, nn.Conv2d) for m in module.modules())
-                return ("" if heads is None and over_pixels else role), heads
-        heads = next((_heads_of(m) for m in self._tree[path].modules() if _is_attention(m)), None)
-        return ("" if heads is None else "around"), heads
-
-    def _is_text(self, path: str) -> bool:
-        for up in (path, *ancestors(path)):
-            if up in self._with_images or up in self._with_text:
-                return up not in self._with_images
-        return False
-
-    def _ancestors_of(self, is_wanted: Callable[[str], bool]) -> set[str]:
-        return {up for path in filter(is_wanted, self._tree) for up in ancestors(path)}
-
-    def _sees_pixels(self, path: str) -> bool:
-        module = self._tree[path]
-        return isinstance(module, nn.Conv2d) and module.in_channels in (1, 3, 4)
-
-    def _embeds_words(self, path: str) -> bool:
-        """Return True for an embedding, except one of relative positions in an attention."""
-        parent = self._tree[(ancestors(path) or [path])[0]]
-        return isinstance(self._tree[path], nn.Embedding) and not _is_attention(parent)
+    is_sequence: bool
+    has_batch_first: bool
+    is_attention: bool
+    is_conv2d: bool
+    is_embedding: bool
+    reshapes: bool  # whether what comes before the module tells nothing about its output
+    recurrent: str  # as in `LayoutHint`
 
 
-def _is_attention(module: nn.Module) -> bool:
-    return "Attention" in type(module).__name__
+@lru_cache(maxsize=1024)  # asked of every module at each look
+def _kind_of(kind: type[object]) -> _Kind:
+    is_layer, is_cell = issubclass(kind, nn.RNNBase), issubclass(kind, nn.RNNCellBase)
+    return _Kind(
+        is_sequence=issubclass(kind, _SEQUENCE_MODULES),
+        has_batch_first=is_layer or issubclass(kind, nn.MultiheadAttention),
+        is_attention="Attention" in kind.__name__,
+        is_conv2d=issubclass(kind, nn.Conv2d),
+        is_embedding=issubclass(kind, nn.Embedding),
+        reshapes=kind.__name__ in _RESHAPES,
+        recurrent="layer" if is_layer else "cell" if is_cell else "",
+    )
 
 
-def _recurrence(module: nn.Module) -> str:
-    if isinstance(module, nn.RNNBase):
-        return "layer"
-    return "cell" if isinstance(module, nn.RNNCellBase) else ""
+@dataclass(eq=False, slots=True)
+class _Node:
+    """A module in its tree, with what is told in it, and around it.
+
+    An order is True if sequences have the batch first, False if not, None if nothing tells.
+    """
+
+    module: nn.Module  # what a wrapper wraps
+    kind: _Kind
+    parent: _Node | None
+    children: list[_Node] = field(default_factory=list)
+
+    # What the module and those in it tell.
+    own_axes: tuple[FeatureAxis, ...] = ()
+    axes: tuple[FeatureAxis, ...] = ()  # of a composite, what its children tell together
+    batch_first: bool = True  # whether all recurrent modules and torch's attentions in it are
+    order_in: bool | None = None  # of the sequence modules in it
+    order_of_children: bool | None = None  # of those that are its children
+    attention: _Node | None = None  # the first attention: itself, or one in it
+    heads: int | None = None  # the first number of heads
+    has_conv2d: bool = False
+    sees_pixels: bool = False  # whether a module in it does
+    embeds_words: bool = False  # whether a module in it does
+
+    # What those around it tell.
+    axes_near: tuple[FeatureAxis, ...] = ()  # the nearest before it, or else those around it
+    order_around: bool | None = None  # of the nearest sequence module: itself, or one around it
+    order_beside: bool | None = None  # of the nearest sequence modules beside it, or those around
+    text: bool = False
 
 
-def _reshapes(module: nn.Module) -> bool:
-    """Return True if what comes before the module tells nothing about its output."""
-    return type(module).__name__ in _RESHAPES
+def _nodes_of(tree: Mapping[str, nn.Module]) -> dict[str, _Node]:
+    """Read all modules: first from the innermost to the model itself, then back."""
+    nodes: dict[str, _Node] = {}
+    parents = parents_of(tree)
+    for path, module in tree.items():  # a module comes after those around it
+        parent = nodes.get(parents.get(path, ""))
+        inner = unwrap(module)[-1]
+        kind: Any = type(inner)
+        nodes[path] = node = _Node(inner, _kind_of(kind), parent)
+        if parent is not None:
+            parent.children.append(node)
+    for node in reversed(nodes.values()):
+        _read_inside(node)
+    for node in nodes.values():
+        _read_around(node)
+    return nodes
 
 
-def _batch_first(module: nn.Module) -> bool:
-    """Return True if a sequence module has the batch before the sequence."""
-    kinds = (nn.RNNBase, nn.MultiheadAttention)
-    return all(bool(part.batch_first) for part in module.modules() if isinstance(part, kinds))
+def _read_inside(node: _Node) -> None:
+    """Read the module, whose children have been read."""
+    module, kind, children = node.module, node.kind, node.children
+    node.own_axes = node.axes = _own_axes(module)
+    node.heads = _own_heads(module)
+    node.attention = node if kind.is_attention else None
+    node.has_conv2d = kind.is_conv2d
+    if kind.has_batch_first:
+        node.batch_first = bool(module.batch_first)
+    if not children:
+        return
+    node.axes = node.own_axes or _together([child.axes for child in children if child.axes])
+    for child in children:
+        node.batch_first &= child.batch_first
+        order = child.batch_first if child.kind.is_sequence else child.order_in
+        node.order_in = _both(node.order_in, order)
+        if child.kind.is_sequence:
+            node.order_of_children = _both(node.order_of_children, order)
+        node.attention = node.attention or child.attention
+        node.heads = node.heads or child.heads
+        node.has_conv2d |= child.has_conv2d
+        node.sees_pixels |= child.sees_pixels or _sees_pixels(child)
+        # An embedding in an attention is one of relative positions.
+        has_words = child.kind.is_embedding and not kind.is_attention
+        node.embeds_words |= child.embeds_words or has_words
 
 
-def _heads_of(module: nn.Module) -> int | None:
-    """Return the number of heads of an attention, if it or a module in it tells."""
-    counts = (_int(vars(part).get(name)) for part in module.modules() for name in _HEADS)
-    return next(filter(None, counts), None)
+def _read_around(node: _Node) -> None:
+    """Read those around the module, which have been read, and tell its children who is before."""
+    above = node.parent
+    if above is not None:
+        node.order_around, node.text = above.order_around, above.text
+        node.order_beside = above.order_of_children
+        if node.order_beside is None:
+            node.order_beside = above.order_beside
+    if node.kind.is_sequence:
+        node.order_around = node.batch_first
+    if node.sees_pixels or node.embeds_words:
+        node.text = not node.sees_pixels
+    before: tuple[FeatureAxis, ...] = ()
+    for child in node.children:
+        if not child.kind.reshapes:
+            child.axes_near = before or node.axes or node.axes_near
+        before = child.axes or before
+
+
+def _together(axes: list[tuple[FeatureAxis, ...]]) -> tuple[FeatureAxis, ...]:
+    """Join what several modules tell, each axis where it comes last."""
+    if len(axes) < 2:
+        return axes[0] if axes else ()
+    last_first = dict.fromkeys(axis for each in reversed(axes) for axis in reversed(each))
+    return tuple(reversed(last_first))
+
+
+def _both(first: bool | None, second: bool | None) -> bool | None:
+    """Return whether both orders have the batch first; what one tells if the other doesn't."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first and second
+
+
+def _hint(node: _Node) -> LayoutHint:
+    """Return what is known of a module that was read, in the light of those around it."""
+    parent, reshapes = node.parent, node.kind.reshapes
+    is_enough = parent is None or reshapes or any(axis.count for axis in node.axes)
+    order, sure = node.order_around, node.order_around is not None
+    if order is None:
+        order = node.order_beside if node.order_in is None else node.order_in
+    attention, heads = _attention(node)
+    return LayoutHint(
+        says=node.axes or node.axes_near,
+        around=() if is_enough or parent is None else parent.axes,
+        own=len(node.own_axes) == 1 or reshapes,
+        order="" if order is None else "NLC" if order else "LNC",
+        sure=sure,
+        recurrent=node.kind.recurrent,
+        attention=attention,
+        heads=heads,
+        text=node.text,
+    )
+
+
+def _attention(node: _Node) -> tuple[str, int | None]:
+    """Return how the module belongs to an attention, and the number of its heads."""
+    if isinstance(node.module, nn.MultiheadAttention):
+        return "torch", node.module.num_heads
+    for role, up in (("self", node), ("inside", node.parent)):
+        if up is not None and up.kind.is_attention:
+            over_pixels = up.heads is None and up.has_conv2d
+            return ("" if over_pixels else role), up.heads
+    heads = None if node.attention is None else node.attention.heads
+    return ("" if heads is None else "around"), heads
+
+
+def _sees_pixels(node: _Node) -> bool:
+    return node.kind.is_conv2d and node.module.in_channels in (1, 3, 4)
+
+
+def _own_heads(module: nn.Module) -> int | None:
+    """Return the number of heads of an attention, if the module has it in an attribute."""
+    attributes = vars(module)
+    if _HEADS.keys().isdisjoint(attributes):  # the usual case, in less time
+        return None
+    return next(filter(None, (_int(attributes.get(name)) for name in _HEADS)), None)
 
 
 def _own_axes(module: nn.Module) -> tuple[FeatureAxis, ...]:

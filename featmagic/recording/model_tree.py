@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -35,19 +35,27 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         ['.', '0']
     """
     yield ROOT, model
-    yield from _below(model, "", ())
-
-
-def _below(
-    module: nn.Module, prefix: str, above: tuple[nn.Module, ...]
-) -> Iterator[tuple[str, nn.Module]]:
-    inner = unwrap(module)[-1]
-    above = (*above, inner)
-    for name, child in inner._modules.items():
-        # A child that refers back to its parent would never end.
-        if child is not None and unwrap(child)[-1] not in above:
-            yield prefix + name, child
-            yield from _below(child, f"{prefix}{name}.", above)
+    inner = unwrap(model)[-1]
+    above = {id(inner)}
+    # The modules whose children are being visited: a loop, since Python limits how deep calls nest.
+    open_modules = [("", inner, iter(inner._modules.items()))]
+    while open_modules:
+        prefix, module, children = open_modules[-1]
+        for name, child in children:
+            if child is None:
+                continue
+            inner = unwrap(child)[-1]
+            if id(inner) in above:  # a child that refers back to its parent would never end
+                continue
+            if (path := f"{prefix}{name}") != ROOT:  # a child may be called so, too
+                yield path, child
+            if inner._modules:
+                above.add(id(inner))
+                open_modules.append((f"{prefix}{name}.", inner, iter(inner._modules.items())))
+                break
+        else:
+            open_modules.pop()
+            above.discard(id(module))
 
 
 def unwrap(module: nn.Module) -> list[nn.Module]:
@@ -59,12 +67,13 @@ def unwrap(module: nn.Module) -> list[nn.Module]:
         True
     """
     chain = [module]
-    while (attribute := _wrapped_in(chain[-1])) is not None:
+    while (attribute := wrapped_in(chain[-1])) is not None:
         chain.append(getattr(chain[-1], attribute))
     return chain
 
 
-def _wrapped_in(module: nn.Module) -> str | None:
+def wrapped_in(module: nn.Module) -> str | None:
+    """Return the attribute that holds the model that a wrapper wraps; None for other modules."""
     kind: Any = type(module)
     return _attribute_of(kind)
 
@@ -79,13 +88,13 @@ def _attribute_of(kind: type[object]) -> str | None:
 
 def is_torchscript(module: nn.Module) -> bool:
     """Return True if `torch.jit` made the module: hooks can't observe what is in it."""
-    return any(cls.__module__.startswith("torch.jit") for cls in type(module).__mro__)
+    return isinstance(module, torch.jit.ScriptModule)
 
 
 def is_compiled(module: nn.Module) -> bool:
     """Return True if a call of the module runs compiled code: `torch.compile(m)`, `m.compile()`."""
     return any(
-        _wrapped_in(m) == "_orig_mod" or getattr(m, "_compiled_call_impl", None) is not None
+        wrapped_in(m) == "_orig_mod" or getattr(m, "_compiled_call_impl", None) is not None
         for m in unwrap(module)
     )
 
@@ -96,17 +105,40 @@ def runs_compiled(path: str, tree: Mapping[str, nn.Module]) -> bool:
     The wrapper that `torch.compile(m)` makes is itself outside of what it compiles.
     """
     itself = getattr(tree[path], "_compiled_call_impl", None) is not None
-    return itself or any(is_compiled(tree[above]) for above in ancestors(path))
+    return itself or any(is_compiled(tree[above]) for above in ancestors(path, tree))
 
 
-def ancestors(path: str) -> list[str]:
-    """Return the paths above, the nearest first and the model itself last: `a.b`, `a`, `.`."""
+def ancestors(path: str, tree: Container[str]) -> list[str]:
+    """Return the paths above, the nearest first and the model itself last: `a.b`, `a`, `.`.
+
+    A name of a module may have dots, in spite of torch: what stands before them is no module.
+    """
     parts = path.split(".") if path != ROOT else []
-    return [".".join(parts[:n]) or ROOT for n in range(len(parts) - 1, -1, -1)]
+    paths = [".".join(parts[:n]) or ROOT for n in range(len(parts) - 1, -1, -1)]
+    return [above for above in paths if above in tree]
+
+
+def parents_of(tree: Mapping[str, nn.Module]) -> dict[str, str]:
+    """Return the path of the module around each one of a model's tree, but the model itself.
+
+    Example:
+        >>> parents_of(dict(walk(nn.Sequential(nn.Sequential(nn.ReLU())))))
+        {'0': '.', '0.0': '0'}
+    """
+    parents: dict[str, str] = {}
+    for path in tree:
+        above = path.rpartition(".")[0]
+        while above and above not in tree:  # the name of a module may have a dot in it
+            above = above.rpartition(".")[0]
+        if path != ROOT:
+            parents[path] = above or ROOT
+    return parents
 
 
 def has_own_forward(module: nn.Module) -> bool:
     """Return True if the module can be called; a `ModuleList`, for instance, only holds others."""
+    if is_torchscript(module):  # its class has a forward in any case
+        return hasattr(module, "forward")
     return type(module).forward is not nn.Module.forward or "forward" in vars(module)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
-from featmagic.recording import threads_of_control
 from featmagic.recording.attention import gives_weights, with_attention_weights
 from featmagic.recording.eval_mode import hold_eval_mode, release_eval_mode
 from featmagic.recording.hooks import (
@@ -25,7 +24,7 @@ from featmagic.recording.hooks import (
     remove,
     runs_elsewhere,
 )
-from featmagic.recording.inputs import device_of, image_in, move_to_device, pass_inputs
+from featmagic.recording.inputs import image_in, pass_inputs
 from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.leftovers import end_leftovers, under_way
 from featmagic.recording.model_tree import (
@@ -38,10 +37,14 @@ from featmagic.recording.model_tree import (
     unwrap,
     walk,
 )
+from featmagic.recording.pass_number import PassCounts
+from featmagic.recording.placement import MovedInputs, device_of, move_to_device
 from featmagic.recording.receptive_field.tracer import Constants, Trace, constants_of, hide_frames
 from featmagic.recording.records import LayerOutput, Pass, layers_of
+from featmagic.recording.scripting import hide_hooks_of, hide_no_more
 from featmagic.recording.selectors import Selection
-from featmagic.recording.sinks import KeepLastPass, Sink
+from featmagic.recording.sinks import KeepPasses, Sink
+from featmagic.recording.threads_of_control import Member, busy_threads
 from featmagic.recording.torch_private import in_backward
 from featmagic.support.interrupts import Block, uninterrupted
 
@@ -59,14 +62,14 @@ class Recorder(Block["Recorder"]):
 
     Args:
         selection: the modules to record.
-        sink: receives every pass and value; by default, copies of the last pass are kept in it.
+        sink: receives every pass and value; by default, copies are kept in the passes.
         as_is: leave mode and gradients as they are, the model's inputs where they are, and compiled
             code alone: a hook inside it would never run, and have it compiled anew.
         follow: trace what each tensor is computed from, for receptive fields; ignored with `as_is`.
 
     Attributes:
         device: the device to which inputs are moved; None if they are left where they are.
-        moved: how many inputs were moved, by the device they came from.
+        moved: which inputs were moved there, and which weren't.
         compiled: whether torch compiled something meanwhile.
         leaves_compiled: whether compiled models run compiled, so that nothing in them is recorded.
         as_is: as it was given.
@@ -86,7 +89,7 @@ class Recorder(Block["Recorder"]):
     ) -> None:
         self.selection = selection
         self.device = None if as_is else device_of(selection.model)
-        self.moved: Counter[str] = Counter()
+        self.moved = MovedInputs()
         self.compiled = False
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
         self.is_attached = self.was_copied = self.is_in_use = False
@@ -96,13 +99,15 @@ class Recorder(Block["Recorder"]):
         tree = dict(walk(selection.model))
         self._hooked = _modules_to_hook(selection, tree, leaves_compiled=self.leaves_compiled)
         self._layers = layers_of(tree, self._hooked.layers, selection.parts)
-        self._sink = KeepLastPass() if sink is None else sink
+        self._sink = KeepPasses() if sink is None else sink
         self._passes = _Passes(self._sink, selection)
         self._tracing = _Tracing()
         modules = [*tree.values(), *unwrap(selection.model)]
         self._traced_modules = modules if follow and not as_is else None
         self._compilations: Compilations | None = None
-        self._control = threads_of_control.Member()
+        self._handles: list[RemovableHandle] = []
+        self._control = Member()
+        self._busy_threads: frozenset[int] = frozenset()
         self._models = frozenset(id(module) for module in unwrap(selection.model))
 
     @property
@@ -152,6 +157,7 @@ class Recorder(Block["Recorder"]):
                 hold_eval_mode(modules, self)
             self._control.enter()
             self.is_attached = True
+            hide_hooks_of(self)
             self._register()
             if self.leaves_compiled:
                 self._compilations = Compilations(self._compiling, self._register)
@@ -167,6 +173,7 @@ class Recorder(Block["Recorder"]):
             self._compilations.switch_off()
             self._compilations = None  # it holds the recorder, and so what was recorded
         self._remove()
+        hide_no_more(self)
         self._control.leave()
         release_eval_mode(self)
         under_way.pop(self, None)
@@ -174,22 +181,27 @@ class Recorder(Block["Recorder"]):
 
     def _register(self) -> None:
         self._remove()
+        keep = self._handles.append
         for path, module in self._hooked.layers.items():
             asks = not self.as_is and gives_weights(module)
-            module.register_forward_pre_hook(KeepsLast(self))
-            module.register_forward_hook(Hook(self, self._layer_hook(path)), with_kwargs=asks)
+            keep(module.register_forward_pre_hook(KeepsLast(self)))
+            hook = Hook(self, self._layer_hook(path))
+            keep(module.register_forward_hook(hook, with_kwargs=asks))
         for module in self._hooked.above:
-            module.register_forward_hook(Hook(self, self._part_returned))
+            keep(module.register_forward_hook(Hook(self, self._part_returned)))
         for module in self._hooked.model:
             begin, end = Hook(self, self._model_called), Hook(self, self._model_returned)
-            module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
-            module.register_forward_hook(end)
+            keep(module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True))
+            keep(module.register_forward_hook(end))
             if self._traced_modules is not None:
-                module.register_forward_hook(Hook(self, self._model_ended), always_call=True)
+                ended = Hook(self, self._model_ended)
+                keep(module.register_forward_hook(ended, always_call=True))
 
     def _remove(self) -> None:
         hooked = self._hooked
         remove(self, [*hooked.layers.values(), *hooked.above, *hooked.model])
+        while self._handles:  # in case hooks aren't where they were looked for
+            self._handles.pop().remove()
 
     def _compiling(self) -> None:
         self.compiled = True
@@ -206,9 +218,10 @@ class Recorder(Block["Recorder"]):
         forward_pass = self._passes.model_called(module)
         if forward_pass is None:
             return None
+        self._busy_threads = busy_threads()
         call = args, kwargs
         if self.device is not None:
-            call = move_to_device(self.device, call, self.moved)
+            call = move_to_device(self.device, self.selection.model, args, kwargs, self.moved)
         forward_pass.inputs = pass_inputs(self.selection.model, *call, copy=not self.as_is)
         if (constants := self._tracing.constants) is not None:
             self._tracing.stop()  # an interrupt may have kept the last one from ending
@@ -248,14 +261,11 @@ class Recorder(Block["Recorder"]):
         """Return True if what runs in this thread belongs to this recorder.
 
         Another thread may run layers of a pass under way here, as those of DataParallel do. It
-        doesn't if it calls the model itself, or has called layers while there was no such pass.
+        doesn't if it calls the model itself, or was at work already when the pass began.
         """
         if self._control.is_here():
             return True
-        if not self._passes.is_model_running():
-            self._control.exclude_thread()
-            return False
-        if self._control.excludes_thread():
+        if not self._passes.is_model_running() or threading.get_ident() in self._busy_threads:
             return False
         own = (module for module in calls() if id(module) in self._models)
         return next(own, None) is None
@@ -278,7 +288,7 @@ def _modules_to_hook(
     is outside of what it compiles.
     """
     layers, model = selection.modules, unwrap(selection.model)
-    above = {up for path in layers for up in ancestors(path) if up != ROOT}
+    above = {up for path in layers for up in ancestors(path, tree) if up != ROOT}
     closed = {path for path in {*layers, *above} if is_torchscript(tree[path])}
     if leaves_compiled:
         closed |= {path for path in {*layers, *above} if runs_compiled(path, tree)}
@@ -294,7 +304,7 @@ class _Passes:
     def __init__(self, sink: Sink, selection: Selection) -> None:
         self.last: Pass | None = None
         self._sink, self._selection = sink, selection
-        self._here = _ThreadState()
+        self._here, self._counts = _ThreadState(), PassCounts()
         # The passes that have not ended, in order; whether each is one of the whole model.
         self._under_way: dict[Pass, bool] = {}
         self._lock = threading.RLock()
@@ -307,6 +317,7 @@ class _Passes:
             return None
         self._end_here()  # an error may have kept the last one from ending
         here.depth, here.called, here.of_parts, here.is_inside = 1, module, None, False
+        here.of_parts = None  # it ends here: a part that comes later begins another
         here.of_model = self._begin(is_whole=True)
         return here.of_model
 
@@ -323,7 +334,8 @@ class _Passes:
         with self._lock:
             forward_pass = self._of_layer(module)
             forward_pass.calls[path] += 1
-            return forward_pass, forward_pass.calls[path]
+            self._counts.calls[path] = call = forward_pass.calls[path]
+            return forward_pass, call
 
     def is_model_running(self) -> bool:
         """Return True if a pass of the whole model is under way in any thread."""
@@ -356,7 +368,10 @@ class _Passes:
 
     def _begin(self, *, is_whole: bool) -> Pass:
         self._end_leftovers()
-        self.last = forward_pass = Pass(failed=is_whole)  # a whole one until the model returns
+        with self._lock:
+            number = self._counts.begin(is_whole=is_whole)
+        # A whole pass has failed until the model returns.
+        self.last = forward_pass = Pass(number, failed=is_whole)
         self._under_way[forward_pass] = is_whole
         self._sink.pass_began(forward_pass)
         return forward_pass

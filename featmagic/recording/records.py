@@ -14,6 +14,7 @@ from featmagic.recording.inputs import PassInputs
 from featmagic.recording.layer_cache import LayerCache, layer_cache_of
 from featmagic.recording.layout_hints import LayoutHint, layout_hints_of
 from featmagic.recording.model_tree import unwrap
+from featmagic.recording.pass_number import PassNumber
 from featmagic.recording.pytree import tensors_in
 from featmagic.recording.receptive_field.field import NO_FIELD, ReceptiveField
 from featmagic.recording.receptive_field.graph import TracedTensor
@@ -36,7 +37,7 @@ class Layer:
 
 def is_in(suffix: str, part: str) -> bool:
     """Return True if a tensor lies in a part of an output, as `[1][0]` does in `[1]`."""
-    return suffix == part or suffix.startswith(part + "[")
+    return suffix == part or suffix.startswith((part + "[", part + "."))
 
 
 def layers_of(
@@ -96,6 +97,7 @@ class Activation:
         cache: what is kept of the module from one look to the next.
         traced: what the tensor was computed from; None where that wasn't traced.
         counts: how often each path was called in the pass; it counts on while the pass runs.
+        of_pass: which of several passes it is from.
     """
 
     key: str
@@ -108,6 +110,7 @@ class Activation:
     cache: LayerCache = field(default_factory=LayerCache)
     traced: TracedTensor | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    of_pass: PassNumber = field(default_factory=PassNumber)
 
     @property
     def calls(self) -> int:
@@ -128,20 +131,50 @@ class Pass:
     """One call of the whole model, or of parts of it on their own.
 
     Attributes:
+        number: which of several passes it is.
         activations: what is kept of it, by key, in the order in which the layers returned.
         empty: the keys that have no activation, each with the reason.
+        order: the keys of all activations that it had, in the order in which they came.
         calls: how often each layer was called, by path.
         inputs: what the model was given; empty where only parts of it were called.
         failed: whether the pass was cut short, or is still under way.
+        ended: whether no further value can come.
         thread: the thread in which it began.
     """
 
+    number: PassNumber = field(default_factory=PassNumber)
     activations: dict[str, Activation] = field(default_factory=dict)
     empty: dict[str, str] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     inputs: PassInputs = field(default_factory=PassInputs)
     failed: bool = False
+    ended: bool = False
     thread: int = field(default_factory=threading.get_ident)
+    _keys: dict[str, list[str]] = field(default_factory=dict)  # of both, by path
+
+    def keep(self, activation: Activation) -> None:
+        """Keep what a call of a layer returned."""
+        self.activations[activation.key] = activation
+        self.order.append(activation.key)
+        self._keys.setdefault(activation.path, []).append(activation.key)
+
+    def lack(self, path: str, key: str, reason: str) -> None:
+        """Note why a key of a layer has no activation, unless there is a reason already."""
+        if key not in self.empty:
+            self.empty[key] = reason
+            self._keys.setdefault(path, []).append(key)
+
+    def release(self, path: str) -> None:
+        """Let go of all that a layer returned."""
+        for key in self._keys.pop(path, ()):
+            self.activations.pop(key, None)
+            self.empty.pop(key, None)
+
+    @property
+    def holds_any(self) -> bool:
+        """Whether anything is kept of it."""
+        return bool(self._keys)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +192,21 @@ def call_of(activation: Activation) -> str:
     """Say which call of its module an activation is; "" if the module was called only once."""
     calls = activation.calls
     return f"call {activation.call} of {calls}" if calls > 1 else ""
+
+
+def names_apart(activations: Sequence[Activation]) -> list[str]:
+    """Return a name for each: its key, or `cnn1@pass2` if keys come from several passes."""
+    keys = [each.key for each in activations]
+    if len(set(keys)) == len(keys):
+        return keys
+    names: dict[str, None] = {}
+    for each in activations:
+        number = each.of_pass
+        name = f"{each.key}@pass{number.number}" if number.is_numbered else each.key
+        while name in names:  # a layer may be called so
+            name += "_"
+        names[name] = None
+    return list(names)
 
 
 def shape_of(tensor: Tensor) -> str:

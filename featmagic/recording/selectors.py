@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from torch import nn
@@ -15,14 +14,20 @@ from featmagic.recording.layer_syntax import (
     ROOT,
     Reading,
     Selector,
+    glob,
     parse_selector,
     split_steps,
     with_dots,
 )
-from featmagic.recording.model_tree import has_own_forward, is_torchscript, unwrap, walk
+from featmagic.recording.model_tree import (
+    has_own_forward,
+    is_torchscript,
+    parents_of,
+    unwrap,
+    walk,
+)
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
-from featmagic.support.text import printable
 
 T = TypeVar("T")
 
@@ -79,11 +84,14 @@ def select(
     tree = dict(walk(model))
     calls = defaultdict[str, list[int | None]](list)
     parts = defaultdict[str, list[str | None]](list)
-    # Without patterns: the children; a list of modules has no forward, so its items replace it.
-    for pattern in patterns or _callable_below("", tree) or [ROOT]:
+    for pattern in patterns or _callable_children(tree) or [ROOT]:
         if not isinstance(pattern, str):
             raise FeatmagicError(f"A layer is named by text, as in '0', not {pattern!r}.")
-        selector = parse_selector(pattern, spelled)
+        if pattern in tree:  # no other reading goes before this one, which needs no parsing
+            calls[pattern].append(None)
+            parts[pattern].append(None)
+            continue
+        selector = parse_selector(pattern or ROOT, spelled)  # "" is torch's name for the model
         paths, reading = _resolve(selector, tree)
         if not paths:
             raise FeatmagicError(_no_such_layer(tree, selector.layer, listed_by))
@@ -130,8 +138,8 @@ def _call_number(reading: Reading) -> int | None:
     call = reading.call
     if call is None:
         return None
-    if not call.isdecimal() or int(call) < 1:
-        text = printable(f"{reading.spellings[0]}:{call}")
+    if not re.fullmatch(r"0*[1-9]\d{0,17}", call):
+        text = f"{reading.spellings[0]}:{call}"
         raise FeatmagicError(f"'{text}': a call is a number from 1, as in relu:2.")
     return int(call)
 
@@ -167,7 +175,8 @@ def _dotted(spelling: str, tree: Mapping[str, nn.Module]) -> str:
 
 def _glob(pattern: str, tree: Mapping[str, nn.Module]) -> list[str]:
     """Return the paths that match, each module once, without those that can't be called."""
-    paths = [path for path in tree if path != ROOT and fnmatchcase(path, pattern)]
+    matches = glob(pattern)
+    paths = [path for path in tree if path != ROOT and matches(path)]
     return _once([path for path in paths if has_own_forward(tree[path])], tree)
 
 
@@ -190,15 +199,20 @@ def _once(paths: list[str], tree: Mapping[str, nn.Module]) -> list[str]:
 def leaves(model: nn.Module) -> list[str]:
     """Return the paths of the modules without children, each once; of the model if it has none."""
     tree = dict(walk(model))
-    paths = [path for path in tree if path != ROOT and has_own_forward(tree[path])]
-    return _once([path for path in paths if not _direct(tree, path + ".")], tree) or [ROOT]
+    composites = {ROOT, *parents_of(tree).values()}
+    paths = [path for path in tree if path not in composites and has_own_forward(tree[path])]
+    return _once(paths, tree) or [ROOT]
 
 
-def _callable_below(prefix: str, tree: Mapping[str, nn.Module]) -> list[str]:
-    paths: list[str] = []
-    for path in _direct(tree, prefix):
-        callable_ = has_own_forward(tree[path])
-        paths += [path] if callable_ else _callable_below(path + ".", tree)
+def _callable_children(tree: Mapping[str, nn.Module]) -> list[str]:
+    """Return the model's children; the items of one that only holds others stand in its place."""
+    parents, holders, paths = parents_of(tree), {ROOT}, []
+    for path, above in parents.items():
+        if above in holders:
+            if has_own_forward(tree[path]):
+                paths.append(path)
+            else:
+                holders.add(path)
     return paths
 
 
@@ -218,7 +232,7 @@ def _no_such_layer(tree: Mapping[str, nn.Module], layer: str, listed_by: str) ->
         hint = re.sub(r"(?<= )\S+(?=[ ?])", lambda name: by_name.get(name[0], name[0]), hint)
     if "," in layer:
         hint += " Layers have spaces between them, not commas."
-    return printable(
+    return (
         f"{type(unwrap(tree[ROOT])[-1]).__name__} has no layer '{layer}'.{hint} "
         f"{listed_by} lists all {len(paths)}."
     )
@@ -227,31 +241,43 @@ def _no_such_layer(tree: Mapping[str, nn.Module], layer: str, listed_by: str) ->
 def matching_keys(name: str, activations: Iterable[Activation]) -> list[str]:
     """Return the keys of the activations that a key, a layer or a pattern names, in their order.
 
-    A layer is written as it was for the look: a path stands for all its calls and parts, `relu:2`
-    for one call; `layer1[0].conv1` is a path, `*.conv1` a glob, `Conv2d` a class name, and any
-    name of the model may stand in front, as in `model.conv1`.
+    A layer is written as it was for the look, and means the same: a path stands for all its calls
+    and parts, `relu:2` for one call; `layer1[0].conv1` is a path, `*.conv1` a glob, `Conv2d` a
+    class name, and any name of the model may stand in front, as in `model.conv1`.
     """
-    captured = list(activations)
-    for text in _keys_meant(parse_selector(name)):
-        keys = (
-            [a.key for a in captured if text == a.path]
-            or [a.key for a in captured if text == a.key]
-            or [a.key for a in captured if text == f"{a.path}:{a.call}"]
-            or [a.key for a in captured if fnmatchcase(a.path, text) or fnmatchcase(a.key, text)]
-        )
-        if keys:
+    captured, selector = list(activations), parse_selector(name or ROOT)
+    for reading in selector.readings:
+        if keys := _keys_of(reading, captured):
             return keys
-    return [a.key for a in captured if a.kind == name]
+    if _counts_from_the_end(selector.text):
+        return []
+    matches = glob(selector.text)  # a glob may match a call or a part, too
+    return [a.key for a in captured if matches(a.key)]
 
 
-def _keys_meant(selector: Selector) -> Iterator[str]:
-    """Yield the keys or globs that may be meant: as written, as dotted paths, without the model.
+def _keys_of(reading: Reading, captured: Sequence[Activation]) -> list[str]:
+    """Return the keys that a reading means: as a path or a key, else as a glob, else as a class.
 
     A part of an output is only found by its key, so that a module's output is never cut apart.
     """
-    yield selector.text
-    for reading in selector.readings:
-        if not reading.part:
-            call = "" if reading.call is None else f":{reading.call}"
-            for spelling in reading.spellings:
-                yield with_dots(spelling) + call
+    called = [a for a in captured if reading.call in (None, str(a.call))]
+    candidates = [path for text in reading.spellings for path in (text, with_dots(text))]
+    call = "" if reading.call is None else f":{reading.call}"
+    for path in candidates:
+        key = f"{path}{call}{reading.part}"
+        whole = [a.key for a in called if a.path == path and not reading.part]
+        if keys := whole or [a.key for a in captured if a.key == key]:
+            return keys
+    if reading.is_path or reading.part or _counts_from_the_end(reading.spellings[0]):
+        return []
+    for text in reading.spellings:
+        for pattern in (with_dots(text), text):  # Python's [0] goes before a set of characters
+            matches = glob(pattern)
+            if keys := [a.key for a in called if matches(a.path)]:
+                return keys
+    return [a.key for a in called if a.kind == reading.spellings[0]]
+
+
+def _counts_from_the_end(text: str) -> bool:
+    """Return True for `layer1[-1]`: what was captured doesn't tell how many there are."""
+    return any(step.is_index and step.text.startswith("-") for step in split_steps(text))

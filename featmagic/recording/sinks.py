@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
 from torch import Tensor
 
-from featmagic.recording.pytree import copied, tensors_in
+from featmagic.recording.kept_passes import KeptPasses
+from featmagic.recording.pytree import Reading, copied, tensors_in
 from featmagic.recording.records import Activation, LayerOutput, Pass, is_in
-from featmagic.support.text import printable
+from featmagic.support.errors import text_of
 
 
 class Sink(Protocol):
@@ -42,31 +44,41 @@ class Sink(Protocol):
         """No further value of this pass will come; `forward_pass.failed` if it was cut short."""
 
 
-class KeepLastPass:
-    """Keeps copies of what the layers return in the last pass.
+class KeepPasses:
+    """Keeps copies of what the layers return, as far as `kept` wants them.
 
-    The copies are in the pass itself (`Pass.activations`), which fills as the model runs; earlier
-    passes are released unless somebody holds them. `on_pass` is called when a pass begins.
+    The copies are in the passes themselves (`Pass.activations`), which fill as the model runs. What
+    a later pass replaces is released before its own value is copied. `on_pass` is called when a
+    pass begins.
     """
 
-    def __init__(self, on_pass: Callable[[Pass], None] = lambda _: None) -> None:
+    def __init__(
+        self, kept: KeptPasses | None = None, on_pass: Callable[[Pass], None] = lambda _: None
+    ) -> None:
+        self._kept = KeptPasses() if kept is None else kept
         self._on_pass = on_pass
+        self._lock = threading.Lock()  # several threads may run parts of the model
 
     def pass_began(self, forward_pass: Pass) -> None:
         """Hand the pass on, still without activations."""
+        with self._lock:
+            self._kept.begin(forward_pass)
         self._on_pass(forward_pass)
 
     def layer_returned(self, forward_pass: Pass, value: LayerOutput) -> None:
         """Keep a copy of every tensor that is wanted; whatever the output is, the model runs on."""
-        empty = forward_pass.empty
-        empty |= {value.name + suffix: reason for suffix, reason in value.empty.items()}
-        try:
-            tensors = list(tensors_in(value.output))
-        except Exception as error:  # whatever a container of the user's raises when it is read
-            empty[value.name] = f"its output can't be read: {printable(str(error))}"
-            return
+        with self._lock:
+            if not self._kept.takes(forward_pass, value.layer.path):
+                return
+        for suffix, reason in value.empty.items():
+            self._lack(forward_pass, value, value.name + suffix, reason)
+        reading = Reading()
+        tensors = list(tensors_in(value.output, reading=reading))
+        for suffix, reason in reading.unread.items():
+            if value.layer.wants(suffix) or not suffix:
+                self._lack(forward_pass, value, value.name + suffix, reason)
         for key, reason in _missing_parts(value, [suffix for suffix, _ in tensors]):
-            empty.setdefault(key, reason)
+            self._lack(forward_pass, value, key, reason)
         for suffix, tensor in tensors:
             if value.layer.wants(suffix):
                 self._keep(forward_pass, value, suffix, tensor)
@@ -74,23 +86,35 @@ class KeepLastPass:
     def _keep(self, forward_pass: Pass, value: LayerOutput, suffix: str, tensor: Tensor) -> None:
         layer, key = value.layer, value.name + suffix
         hint = replace(layer.hint, asked=True) if value.asked else layer.hint
+        # Nobody else has the weights that were asked for.
+        is_ours = value.asked and suffix == "[1]" and not tensor.is_inference()
         try:
-            forward_pass.activations[key] = Activation(
-                key, layer.path, value.kind, value.call, copied(tensor), hint, forward_pass.inputs,
+            kept = tensor if is_ours else copied(tensor)
+            activation = Activation(
+                key, layer.path, value.kind, value.call, kept, hint, forward_pass.inputs,
                 layer.cache, None if value.trace is None else value.trace.traced_of(tensor),
-                forward_pass.calls,
+                forward_pass.calls, forward_pass.number,
             )  # fmt: skip
         except Exception as error:  # such as too little memory
-            forward_pass.empty[key] = f"its output can't be copied: {printable(str(error))}"
+            reason = f"its output can't be copied: {text_of(error)}"
+            self._lack(forward_pass, value, key, reason)
+            return
+        if self._kept.takes(forward_pass, layer.path):  # or a later pass has given it meanwhile
+            forward_pass.keep(activation)
+
+    def _lack(self, forward_pass: Pass, value: LayerOutput, key: str, reason: str) -> None:
+        if self._kept.takes(forward_pass, value.layer.path):
+            forward_pass.lack(value.layer.path, key, reason)
 
     def pass_ended(self, forward_pass: Pass) -> None:
-        """Leave the pass as it is, complete or not."""
+        """Leave the pass as it is, complete or not; one that holds nothing can go."""
+        forward_pass.ended = True
 
 
 def _missing_parts(value: LayerOutput, suffixes: list[str]) -> Iterator[tuple[str, str]]:
     """Yield what the output doesn't hold, each with the reason."""
     if not suffixes:
-        yield value.name, f"it returned no tensor ({printable(type(value.output).__name__)})"
+        yield value.name, f"it returned no tensor ({type(value.output).__name__})"
     there = ", ".join(value.name + suffix for suffix in suffixes) or "no tensor"
     for part in value.layer.parts:
         if not any(is_in(suffix, part) for suffix in suffixes):

@@ -7,11 +7,16 @@ A recorder is entered in the context of the thread or task that attaches it. An 
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from contextvars import ContextVar
-from weakref import WeakSet
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
 
 _members: ContextVar[frozenset[Member]] = ContextVar("featmagic", default=frozenset())
+_STANDARD_LIBRARY = str(Path(threading.__file__).parent)
 
 
 class Member:
@@ -19,7 +24,6 @@ class Member:
 
     def __init__(self) -> None:
         self._is_entered = False
-        self._strangers: WeakSet[threading.Thread] = WeakSet()
 
     def enter(self) -> None:
         """Belong to this thread of control, and to all that it starts as tasks, until `leave`."""
@@ -36,15 +40,29 @@ class Member:
         """Return True in a thread of control that it belongs to."""
         return self in _members.get()
 
-    def exclude_thread(self) -> None:
-        """Note that this thread isn't one that works for the thread of control."""
-        self._strangers.add(threading.current_thread())
-
-    def excludes_thread(self) -> bool:
-        """Return True if `exclude_thread` was called in this thread."""
-        return threading.current_thread() in self._strangers
-
 
 def _still_entered() -> frozenset[Member]:
     """Return the members of this context, without those that left in another one."""
     return frozenset(member for member in _members.get() if member._is_entered)
+
+
+def busy_threads() -> frozenset[int]:
+    """Return the other threads that are at work: not those of a pool that wait for some.
+
+    A pool's worker that waits has frames of the standard library alone on its stack.
+    """
+    frames = sys._current_frames()
+    del frames[threading.get_ident()]  # a frame that holds itself isn't released
+    return frozenset(thread for thread, frame in frames.items() if not _waits(frame))
+
+
+def _waits(frame: FrameType | None) -> bool:
+    while frame is not None and _is_standard(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame is None
+
+
+@lru_cache(maxsize=1024)
+def _is_standard(file: str) -> bool:
+    inside = file.startswith((_STANDARD_LIBRARY + os.sep, "<frozen "))
+    return inside and "site-packages" not in file

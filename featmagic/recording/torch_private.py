@@ -35,7 +35,7 @@ _BEFORE = ("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs")
 def forward_hooks(module: nn.Module) -> dict[int, Any]:
     """Return the forward hooks of a module by number, in the order in which they run.
 
-    Empty where torch keeps them elsewhere.
+    Empty where torch keeps them elsewhere: then their order isn't changed.
     """
     hooks: dict[int, Any] = vars(module).get(_FORWARD[0], {})
     return hooks
@@ -45,7 +45,7 @@ def hook_tables(module: nn.Module) -> Iterator[list[dict[int, Any]]]:
     """Yield the forward hooks and the forward pre-hooks of a module by number, with their flags.
 
     Each time a list: first the hooks, then the tables in which hooks of one flag are. Nothing is
-    yielded where torch keeps them elsewhere.
+    yielded where torch keeps them elsewhere: then hooks are removed by their handles alone.
     """
     attributes = vars(module)
     for names in (_FORWARD, _BEFORE):
@@ -56,11 +56,13 @@ def hook_tables(module: nn.Module) -> Iterator[list[dict[int, Any]]]:
 
 # What runs at the moment
 
-_is_tracing: Callable[[], object] = _found("_C._is_tracing", lambda: None)
+_is_tracing: Callable[[], object] = _found(
+    "_C._is_tracing", _found("jit.is_tracing", lambda: False)
+)
 
 
 def is_tracing() -> bool:
-    """Return True while `torch.jit.trace` runs a model; False where that can't be asked."""
+    """Return True while `torch.jit.trace` runs a model; asks `torch.jit` where it is missing."""
     return bool(_is_tracing())
 
 
@@ -70,7 +72,7 @@ _PROXY = _found("_C._TorchDispatchModeKey.PROXY", None)
 
 def has_proxy_mode() -> bool:
     """Return True while `make_fx` or `torch.export` writes down what runs; False if missing."""
-    return _dispatch_mode(_PROXY) is not None
+    return _PROXY is not None and _dispatch_mode(_PROXY) is not None
 
 
 _graph_task: Callable[[], int] = _found("_C._current_graph_task_id", lambda: -1)
@@ -86,7 +88,22 @@ def in_backward() -> bool:
 CALL: CodeType = getattr(nn.Module, "_call_impl", nn.Module.__call__).__code__
 
 
+# TorchScript
+
+
+def script_compiler() -> Any:
+    """Return the module of torch in which `torch.jit.script` begins with each module.
+
+    None where torch has none, or has it elsewhere: scripting a model fails then while hooks are on.
+    """
+    compiler = _found("jit._recursive", None)
+    return compiler if hasattr(compiler, "create_script_module") else None
+
+
 # Compilation
+
+_CALLBACKS = ("torch._dynamo.callback", "callback_handler")
+_STANCE = ("torch._dynamo.eval_frame", "_stance")
 
 
 def compilation_callbacks() -> Any:
@@ -94,13 +111,14 @@ def compilation_callbacks() -> Any:
 
     None also where torch has no such thing: code that is compiled then has the hooks in it.
     """
-    module = sys.modules.get("torch._dynamo.callback")
-    return getattr(module, "callback_handler", None)
+    module, name = _CALLBACKS
+    return getattr(sys.modules.get(module), name, None)
 
 
 def stance() -> Any:
     """Return how compiled code runs now, to be put back; None where it can't be told."""
-    return getattr(sys.modules.get("torch._dynamo.eval_frame"), "_stance", None)
+    module, name = _STANCE
+    return getattr(sys.modules.get(module), name, None)
 
 
 def put_stance_back(before: Any) -> None:

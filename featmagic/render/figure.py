@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from math import isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,14 +36,19 @@ _SETTINGS = {"svg.hashsalt": "featmagic", "svg.fonttype": "none", "pdf.fonttype"
 _NO_DATE: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
-def write_figure(mosaic: Mosaic, title: str, path: Path, format: str) -> None:
-    """Write the figure of a mosaic as `svg` or `pdf`: the same bytes for the same mosaic."""
+def figure_bytes(mosaic: Mosaic, title: str, format: str) -> bytes:
+    """Return the figure of a mosaic as `svg` or `pdf`: the same bytes for the same mosaic.
+
+    They aren't written to a file directly: matplotlib answers a full disk with an error of its own.
+    """
     import matplotlib
 
+    file = io.BytesIO()
     with matplotlib.rc_context(_SETTINGS):
         mosaic_figure(mosaic, title).savefig(
-            path, format=format, metadata=_NO_DATE[format], facecolor="white"
+            file, format=format, metadata=_NO_DATE[format], facecolor="white"
         )
+    return file.getvalue()
 
 
 def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:

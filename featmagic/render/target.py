@@ -24,7 +24,7 @@ from featmagic.support.environment import (
     takes_png,
 )
 from featmagic.support.errors import FeatmagicError
-from featmagic.support.text import say
+from featmagic.support.text import printable_lines, say_drawn, say_lines
 
 _PAGE_COLUMNS = 100  # letters; a longer line of a notebook's page is broken inside a word
 _NARROWEST_PAGE = 200  # pixels
@@ -78,15 +78,22 @@ class Target:
     engine: bool = False
 
     def tell(self, text: str) -> None:
-        """Print a text, or display it if this is an engine of ipyparallel.
+        """Print lines of text, or display them if this is an engine of ipyparallel.
 
         The clients put the engine's number before each output that is displayed, in order; printed
         text they show elsewhere, all of it in one place.
         """
         if self.engine:
+            publish({"text/plain": printable_lines(text)}, {})
+        else:
+            say_lines(text)
+
+    def tell_drawn(self, text: str) -> None:
+        """Do the same with lines that a renderer has drawn, with the codes of their colors."""
+        if self.engine:
             publish({"text/plain": text}, {})
         else:
-            say(text)
+            say_drawn(text)
 
 
 def current_target(renderer: str = "auto") -> Target:

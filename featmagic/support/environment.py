@@ -43,8 +43,8 @@ def name_of(value: object, default: str) -> str:
     names = getattr(running_shell(), "user_ns", {})
     if names.get(default) is value:
         return default
-    holding = (name for name, held in names.items() if held is value and name[0] != "_")
-    return next(holding, default)
+    own = (name for name, held in list(names.items()) if held is value and type(name) is str)
+    return next((name for name in own if name.isidentifier() and name[0] != "_"), default)
 
 
 def run_in_main_thread(run: Callable[[], None]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from featmagic.support.text import printable
+from featmagic.support.text import LONGEST_NAME, readable
+
+_LONGEST_MESSAGE = 2000  # letters; a word of the user's may be longer
 
 
 class FeatmagicError(ValueError):
@@ -17,7 +19,7 @@ class FeatmagicError(ValueError):
 
     def __str__(self) -> str:
         """Return the message, in which no name can send control codes to a terminal."""
-        return printable(str(self.args[0])) if self.args else ""
+        return readable(str(self.args[0]), _LONGEST_MESSAGE) if self.args else ""
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
@@ -34,7 +36,13 @@ def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> str:
         >>> did_you_mean("con1", ["cnn1", "act1"])
         ' Did you mean cnn1?'
     """
-    folded = {known_word.casefold(): known_word for known_word in reversed(list(known))}
+    if len(word) > LONGEST_NAME:  # comparing takes the product of both lengths
+        return ""
+    folded = {
+        known_word.casefold(): known_word
+        for known_word in reversed(list(known))
+        if len(known_word) <= LONGEST_NAME
+    }
     similar = difflib.get_close_matches(word.casefold(), list(folded), n=limit, cutoff=0.6)
     words = " or ".join(folded[match] for match in similar)
     return f" Did you mean {words}?" if similar else ""
@@ -42,6 +50,14 @@ def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> str:
 
 def one_line(error: BaseException) -> str:
     """Return an error as one line: its class, and the first line of its message."""
-    text = (str(error).strip().splitlines() or [""])[0]
+    text = (text_of(error).strip().splitlines() or [""])[0]
     name = type(error).__name__
-    return printable(f"{name}: {text}" if text else name)
+    return readable(f"{name}: {text}" if text else name, _LONGEST_MESSAGE)
+
+
+def text_of(error: BaseException) -> str:
+    """Return the message of an error of the user's, whose class may fail to give any."""
+    try:
+        return str(error)
+    except Exception:
+        return ""

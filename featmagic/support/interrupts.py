@@ -68,7 +68,7 @@ class _Hold:
         """Hand on the interrupt that came, if one did, to the handler that was there before."""
         came, self._came = self._came, False
         if came:
-            self.handler(signal.SIGINT, None)
+            self.handler(signal.SIGINT, sys._getframe())
 
 
 def _is_held_back(frame: FrameType | None) -> bool:

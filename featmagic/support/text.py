@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from collections.abc import Callable
+from itertools import accumulate
 
 BLOCKS = "▁▂▃▄▅▆▇█"
+LONGEST_NAME = 240  # letters of a name in a text for people
+
+# Unicode calls these invisible (Default_Ignorable_Code_Point), and Python printable.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+# Marks above or below one letter: no script needs more, and a pile of them covers other lines.
+_MOST_MARKS = 8
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _AS_SPOKEN = {
     "≈ and histograms": "≈",
@@ -19,19 +27,69 @@ _AS_SPOKEN = {
 
 
 def printable(text: str) -> str:
-    r"""Return a text with control characters spelled out: a layer's name may hold anything.
+    r"""Return a text in one line, with all that isn't a visible letter spelled out.
+
+    A name in a model may hold anything: control codes of terminals, line breaks, marks that reverse
+    the text after them, halves of characters. This is the one function that makes a text harmless
+    for a terminal, for plain text and for screen readers; applied twice, it does the same.
 
     Example:
         >>> printable("a\x1b[2J")
         'a\\x1b[2J'
     """
-    if text.isprintable():  # the usual case, in less time
+    if text.isascii() and text.isprintable():  # the usual case, in less time
         return text
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return spelled_out(text, lambda letter: letter.encode("unicode_escape").decode())
+
+
+def spelled_out(text: str, spell: Callable[[str], str]) -> str:
+    """Return the text with what `spell` returns in place of all that isn't a visible letter."""
+    marks = accumulate(map(_is_mark, text), lambda before, is_mark: (before + 1) * is_mark)
+    return "".join(
+        letter
+        if letter.isprintable() and letter not in _INVISIBLE and count <= _MOST_MARKS
+        else spell(letter)
+        for letter, count in zip(text, marks, strict=True)
+    )
+
+
+def _is_mark(letter: str) -> int:
+    return int(letter >= "\u0300" and unicodedata.category(letter) in ("Mn", "Me"))
+
+
+def readable(name: str, most: int = LONGEST_NAME) -> str:
+    """Return a name as people read it: printable, and shortened in the middle if it is very long.
+
+    Every name of a model passes here before it is laid out: some layouts take long for long texts.
+
+    Example:
+        >>> readable("layer1.0.conv1"), len(readable("w" * 10_000))
+        ('layer1.0.conv1', 240)
+    """
+    return truncate(printable(truncate(name, most)), most)
 
 
 def say(text: str) -> None:
     """Print a line; letters that the output's encoding lacks become question marks."""
+    _print(printable(text))
+
+
+def say_lines(text: str) -> None:
+    """Print a text of several lines, none of which can hold a control code."""
+    _print(printable_lines(text))
+
+
+def say_drawn(text: str) -> None:
+    """Print lines that a renderer has drawn, with the codes of their colors."""
+    _print(text)
+
+
+def printable_lines(text: str) -> str:
+    """Return a text of several lines, each printable."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _print(text: str) -> None:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding))
 

@@ -24,7 +24,7 @@ LEVELS, GAP, NAN, PLUS, MINUS = 248, 248, 251, 252, 253
 
 
 def explored(maps, **view):
-    return document(list(maps._pass.activations.values()), View(explore=True, **view))
+    return document(list(maps.kept.activations.values()), View(explore=True, **view))
 
 
 def looked_at(model, *inputs, layers=()):

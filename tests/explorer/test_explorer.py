@@ -58,7 +58,7 @@ class FrontEnd(RunningKernel):
         """Run a cell as JupyterLab does; what it printed and displayed."""
         return self.finish(self.start(code, **how))
 
-    def start(self, code, *, cell=None, stdin=True, lab=True, subshell=None):
+    def start(self, code, *, cell=None, stdin=True, lab=True, subshell=None, **metadata):
         content = {
             "code": code,
             "silent": False,
@@ -67,7 +67,8 @@ class FrontEnd(RunningKernel):
             "allow_stdin": stdin,
             "stop_on_error": False,
         }
-        metadata = {**JUPYTERLAB, "cellId": cell or "a cell"} if lab else {}
+        if lab:
+            metadata = {**JUPYTERLAB, "cellId": cell or "a cell"}
         message = self._client.session.msg("execute_request", content, metadata=metadata)
         return self._send(message, subshell)
 
@@ -404,7 +405,7 @@ def test_the_selection_of_single_values_holds_them_all(front, name):
         ("ex.position = (24, 0)", "There is no place (24, 0) in a plane of 24 × 24."),
         ("ex.position = 3", "position is None or (y, x), not 3."),
         ("ex.settings = {'cmapp': 'gray'}", "No setting 'cmapp'. Did you mean cmap? There are: "),
-        ("ex.settings = {'gamma': -1}", "gamma is from 0.01 to 100, not -1."),
+        ("ex.settings = {'gamma': -1}", "gamma is from 0.1 to 5, not -1."),
         ("ex.settings = {'cmap': 'jet'}", "The explorer holds no colormap 'jet', but viridis, "),
         ("ex.input = 1", "There are no inputs: explore(model=model, inputs=xs) brings some."),
         ("feature_maps.explore('cnn9')", "No 'cnn9' was captured. Did you mean cnn1? "),
@@ -442,6 +443,45 @@ def test_what_the_browser_cannot_choose_is_put_back_there(front):
 
     assert front.states[front.explorer]["layer"] == "cnn1"
     assert front.printed("print(ex.layer)") == "cnn1"
+
+
+SCRIPT = "export default { render() { steal(); } }"
+
+
+@pytest.mark.parametrize(
+    ("message", "buffers"),
+    [
+        ({"method": "update", "state": {"settings": 1, "layer": "nope"}}, []),
+        ({"method": "update", "state": {"channel": 1, "_esm": SCRIPT}}, []),
+        ({"method": "update", "state": {"channel": 1, "_contents": {"layers": []}}}, []),
+        ({"method": "update", "state": {"channel": True}}, []),
+        ({"method": "update", "state": {"channel": 1, "layer": "x" * 10**7}}, []),
+        ({"method": "update", "state": {"channel": 1}, "buffer_paths": [["nowhere", 3]]}, [b"0"]),
+        ({"method": "update", "state": [["channel", 1]]}, []),
+        ({"method": ["update"], "state": {"channel": 1}}, []),
+        ({"method": "custom", "content": {"ask": "value", "id": {"a": 1}}}, []),
+        ({"state": {"channel": 1}}, []),
+        (None, []),
+    ],
+)
+def test_a_kernel_takes_nothing_of_a_malformed_message_and_says_nothing_in_a_cell(
+    front, message, buffers
+):
+    front.good("ex = feature_maps.explore()")
+    name = front.explorer
+    before = {**front.states[name]}
+    content = {"comm_id": name, "data": message}
+    sent = front._client.session.msg("comm_msg", content)
+    front._client.session.send(front._client.shell_channel.socket, sent, buffers=buffers)
+
+    assert front.finish(sent) == []  # no traceback, and nothing printed
+    assert front.states[name] == before
+    assert front.messages[name] == []
+    assert front.printed("print(ex.layer, ex.channel, tuple(ex.selection.shape))") == (
+        "cnn1 0 (24, 24)"
+    )
+    front.set(name, channel=1)
+    assert front.printed("print(ex.channel)") == "1"
 
 
 def test_another_layer_keeps_what_it_has_of_the_choice(front):
@@ -571,6 +611,64 @@ def test_a_cell_that_runs_again_closes_what_it_made_before(front):
     front.good("third = feature_maps.explore()", cell="another")
     assert len(front.explorers) == 3
     assert front.printed("gc.collect(); print(held[0]() is None)") == "True"
+
+
+COLAB = [{"colab": {"cell_id": name}} for name in ("one", "another")]
+
+
+def test_a_cell_of_colab_that_runs_again_closes_what_it_made_before(front):
+    for _ in range(3):
+        front.good("ex = feature_maps.explore()", lab=False, **COLAB[0])
+    assert len(front.explorers) == 1
+    front.good("other = feature_maps.explore()", lab=False, **COLAB[1])
+    assert len(front.explorers) == 2
+
+
+AGAIN = "feature_maps = looked()\nheld += [weakref.ref(it) for it in feature_maps.values()]\n"
+ALIVE = "gc.collect(); print(sum(it() is not None for it in held) / 7)"  # of 7 layers a run
+
+
+def test_without_ids_of_cells_the_same_code_run_30_times_holds_the_tensors_of_two(front):
+    front.good("held = []", lab=False)
+    for _ in range(30):
+        front.good(AGAIN + "ex = feature_maps.explore()", lab=False)
+    assert front.printed(ALIVE, lab=False) == "2.0"
+    front.good("ex.selection", lab=False)
+
+    first, *_, last_but_one, last = front.explorers  # all still show what they were sent
+    assert [front.states[name]["_alive"] for name in (first, last_but_one, last)] == [
+        *(False, True, True),
+    ]
+    ((told, _),) = front.messages[first]
+    assert told["busy"] is False
+    assert told["error"].endswith("run its cell again for exact values and other samples")
+    assert front.messages[last] == []
+
+
+def test_without_ids_of_cells_a_variable_keeps_an_explorer_open(front):
+    front.good("kept = ex = feature_maps.explore()", lab=False)
+    for _ in range(3):
+        front.good("ex = feature_maps.explore()", lab=False)
+    assert front.printed("print(kept.selection.shape == ex.selection.shape)", lab=False) == "True"
+    assert front.messages[front.explorers[0]] == []
+    front.good("del kept", lab=False)
+
+
+def test_without_ids_of_cells_the_explorers_of_eight_cells_hold_their_tensors(front):
+    """Those used last: by a click, or since they are new."""
+    for number in range(8):
+        front.good(f"feature_maps.explore()  # cell {number}", lab=False)
+    names = front.explorers
+    front.set(names[0], channel=1)
+    front.good("feature_maps.explore()  # one more", lab=False)
+
+    alive = [front.states[name]["_alive"] for name in names]
+    assert alive == [True, False, *[True] * 6]
+
+
+def test_what_a_loop_opens_in_one_cell_stays_open(front):
+    front.good("all_of_them = [feature_maps.explore() for _ in range(12)]", lab=False)
+    assert front.printed("print(len({tuple(it.selection.shape) for it in all_of_them}))") == "1"
 
 
 # Inputs
@@ -739,6 +837,24 @@ def test_a_model_is_never_run_beside_a_cell_that_is_running(front):
     assert front.printed("print(ex.input, ex.selection.shape[0])") == "1 24"
 
 
+def test_of_the_inputs_picked_while_a_cell_runs_the_last_one_is_run(front):
+    if (subshell := front.subshell()) is None:
+        pytest.skip("this ipykernel has no subshells")
+    front.good("import threading\ndone, started = threading.Event(), threading.Event()")
+    front.good(PICKED, subshell=subshell)
+    front.good("runs = []\ncounting = model.register_forward_hook(lambda *_: runs.append(1))")
+    name = front.explorer
+    cell = front.start("started.set(); done.wait()")
+    front.good("started.wait()", subshell=subshell)
+    for number in [0, 1, 2, 3] * 10:
+        front.set(name, input=number, subshell=subshell)
+    front.good("done.set()", subshell=subshell)
+    front.finish(cell)
+
+    front.until(lambda: {"busy": False} in [content for content, _ in front.messages[name]])
+    assert front.printed("counting.remove(); print(ex.input, len(runs))") == "3 1"
+
+
 def test_an_input_that_the_model_cannot_take_is_said_and_nothing_changes(front):
     front.good(
         "bad = [images[:1], torch.zeros(3)]\n"
@@ -760,6 +876,75 @@ def test_an_input_that_the_model_cannot_take_is_said_and_nothing_changes(front):
     assert front.states[name]["input"] == 0
     assert front.messages[name][-1][0]["busy"] is False
     assert front.printed("print(ex.input, len(hooks_on(model)))") == "0 0"
+
+
+# Interrupts
+
+INTERRUPTED = """\
+import sys
+from comm import get_comm_manager
+from featmagic.explorer import show
+from featmagic.options.view import View
+from featmagic.render.target import current_target
+PARTS = tuple(f"/{name}/" for name in ("featmagic/explorer", "ipywidgets", "anywidget", "comm"))
+OPENING = ("show.py", "open.py", "opening.py", "widget.py", "cell_runs.py")
+refs, left = [], []
+
+class Interrupted:
+    \"\"\"Raises KeyboardInterrupt at the n-th step of what the explorer and its libraries do.\"\"\"
+    def __init__(self, n):
+        self.n, self.steps, self.own = n, 0, {}
+    def __call__(self, frame, event, _):
+        name = frame.f_code.co_filename
+        if not any(part in name for part in PARTS) or event == "return":
+            return None if event == "call" else self
+        if PARTS[0] in name and name.endswith(OPENING):
+            self.own.setdefault((name, frame.f_lineno), self.steps)
+        self.steps += 1
+        if self.steps - 1 == self.n:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return self
+
+def attempt(does, n=None):
+    maps = looked("cnn1", "act1")
+    refs.extend(weakref.ref(it) for it in maps.values())
+    request, trace = maps._request(()), Interrupted(n)
+    before = {*_instances}, {*get_comm_manager().comms}
+    sys.settrace(trace)
+    try:
+        does(request)
+    except KeyboardInterrupt:
+        sys.settrace(None)
+        if ({*_instances}, {*get_comm_manager().comms}) != before:
+            left.append(n)
+    finally:
+        sys.settrace(None)
+    for widget in list(_instances.values()):
+        widget.close()
+    return trace
+
+def shown(request):
+    show.show(request, View(explore=True), current_target("auto"))
+
+def returned(request):
+    show.explore(request, View(explore=True))
+"""
+
+
+@pytest.mark.parametrize("does", ["shown", "returned"])
+def test_an_explorer_whose_opening_is_interrupted_leaves_nothing(front, does):
+    front.good(INTERRUPTED)
+    front.good(
+        f"trace = attempt({does})\n"
+        "places = {*trace.own.values(), *range(0, trace.steps, trace.steps // 50)}\n"
+        f"for n in places:\n    attempt({does}, n)\n"
+    )
+    assert int(front.printed("print(len(places))")) > 100
+    assert front.printed("print(left)") == "[]"
+    assert front.printed(
+        "feature_maps = None; gc.collect(); print(sum(it() is not None for it in refs))"
+    ) == "0"  # fmt: skip
 
 
 # Elsewhere

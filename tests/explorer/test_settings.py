@@ -19,7 +19,7 @@ WRONG = {
     "cmap": "magna",
     "scale": "global",
     "robust": 50,
-    "gamma": 0,
+    "gamma": 0.05,
     "sort": "mena",
     "topk": -1,
     "alpha": 1.5,
@@ -32,7 +32,7 @@ def activations():
     torch.manual_seed(0)
     with featmagic.capture(net, as_is=True) as maps:
         net(torch.randn(1, 12, 6, 6))
-    return list(maps._pass.activations.values())
+    return list(maps.kept.activations.values())
 
 
 def test_a_document_holds_every_setting_as_the_view_asks_for_it():
@@ -48,9 +48,9 @@ def test_a_document_holds_every_setting_as_the_view_asks_for_it():
 @pytest.mark.parametrize("name", SETTINGS)
 def test_each_setting_takes_what_a_view_starts_with_and_refuses_what_cannot_be(name):
     now = settings_of(View(explore=True, cmap="gray"))
-    assert change_settings({name: now[name]}, now, CMAPS) == now
+    assert change_settings({name: now[name]}, now, now, CMAPS) == now
     with pytest.raises(FeatmagicError, match=name):
-        change_settings({name: WRONG[name]}, now, CMAPS)
+        change_settings({name: WRONG[name]}, now, now, CMAPS)
 
 
 @pytest.mark.parametrize("name", CYCLES)

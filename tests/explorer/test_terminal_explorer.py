@@ -42,7 +42,7 @@ def look(model, given, *layers, **view):
     explore(maps, **view)
 
 def explore(maps, **view):
-    wanted = list(maps._pass.activations.values())
+    wanted = list(maps.kept.activations.values())
     browse(wanted, View(**view), current_target(view.get("renderer", "auto")))
 
 class Odd(torch.nn.Module):
@@ -672,6 +672,55 @@ def test_ctrl_c_ends_a_drawing_that_takes_long(sessions):
     session.run("preview.draw_prepared = kept")
     session.explore(LOOK)
     session.leave()
+
+
+MODE = "import sys, termios; print('mode', termios.tcgetattr(0)[:4])"
+
+
+def is_restored(session):
+    """Whether the terminal is as a shell expects it: its screen, its cursor, how it pastes."""
+    last = {}
+    for mode, on in re.findall(r"\x1b\[\?(25|1|1049|2004|1000|1003)([hl])", session.received):
+        last[mode] = on
+    return last.pop("25") == "h" and "h" not in last.values()
+
+
+def test_a_million_letters_pasted_into_the_search_find_nothing_and_do_no_harm(sessions):
+    session = sessions(**TRUECOLOR)
+    mode = re.search("mode .*", session.run(MODE))[0]
+    session.explore(LOOK)
+
+    session.press("\x1b[200~" + "界q\r\x1b[A" * 10**5 + "\x1b[201~")  # not in the search: nothing
+    session.press("/", "\x1b[200~" + "界q\r\x1b[A\n" * 10**5 + "\x1b[201~")
+    session.shows("/界q[A界q[A", "…")
+    session.press("ol")
+    session.press("escape")
+    session.until(lambda: session.chosen()[0] == "cnn1" and "q quit" in session.status())
+    session.press("/", "ol")
+    session.until(lambda: session.chosen()[0] == "pool1")
+    session.press("enter")
+    session.until(lambda: "q quit" in session.status())
+    session.leave()
+
+    assert is_restored(session)
+    assert mode in session.run(MODE)
+
+
+def test_a_storm_of_sizes_down_to_a_single_cell_does_no_harm(sessions):
+    session = sessions(**TRUECOLOR)
+    mode = re.search("mode .*", session.run(MODE))[0]
+    session.explore(LOOK)
+
+    for columns, rows in [(1, 1), (1, 60), (300, 1), (2, 2), (9, 3), (500, 200), (1, 1)] * 5:
+        session.child.setwinsize(rows, columns)
+        session.press("down", "enter", "?", "up")
+    session.press("escape", "escape")
+    session.until(lambda: session.screen.first is None and is_restored(session))
+    session.resize(COLUMNS, ROWS)
+    session.until(session.at_prompt)
+
+    assert mode in session.run(MODE)
+    assert "Traceback" not in session.received
 
 
 def test_without_a_terminal_the_grids_are_shown_and_a_line_says_why(tmp_path):

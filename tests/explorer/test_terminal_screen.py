@@ -113,3 +113,17 @@ def test_a_mosaic_as_lines_says_where_each_tile_is():
     grid = PreviewGrid(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 1, 1)), 0, 80)
     assert (grid.height, grid.line(1)) == (2, ".+@ @v.")
     assert grid.place(1) == Place(top=1, left=4, height=1, width=3, labeled=True)
+
+
+def test_a_million_letters_are_cut_to_the_room_there_is():
+    assert cut("界" * 10**6, 10) == "界界界界…"
+    assert cut("a\u0301b" * 10**6, 3) == "a\u0301b…"
+
+
+@pytest.mark.parametrize("mode", ["grid", "large", "help", "find"])
+@pytest.mark.parametrize("columns", [1, 2, 3, 9, 40])
+def test_a_screen_of_any_size_has_as_many_lines(mode, columns):
+    for rows in (1, 2, 3, 12):
+        state = state_of(CONV)
+        state.mode, state.query = mode, "long" * 10
+        assert len(compose_screen(state, columns, rows)) == rows

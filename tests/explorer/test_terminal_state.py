@@ -17,7 +17,7 @@ def state():
     net = nn.Sequential(nn.Conv2d(1, 9, 3), nn.ReLU(), nn.Conv2d(9, 4, 3))
     with featmagic.capture(net) as maps:
         net(torch.rand(2, 1, 12, 12))
-    activations = list(maps._pass.activations.values())
+    activations = list(maps.kept.activations.values())
     return ExplorerState(layer_entries(activations, View()), View(), 256)
 
 
@@ -77,7 +77,7 @@ def test_any_single_value_can_be_seen_large():
     net = nn.Sequential(nn.Flatten(), nn.Linear(16, 20))
     with featmagic.capture(net, "1") as maps:
         net(torch.rand(1, 1, 4, 4))
-    state = ExplorerState(layer_entries(list(maps._pass.activations.values()), View()), View(), 256)
+    state = ExplorerState(layer_entries(list(maps.kept.activations.values()), View()), View(), 256)
     state.choose_tile(7)
     (key,) = [key for key in KEYS if key.name == "enter"]
     key.does(state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import matplotlib.colors
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 from featmagic import capture
 from featmagic.grid.draw import draw, draw_all
 from featmagic.options.view import View
+from featmagic.planes.input_image import IMAGENET_MEAN, IMAGENET_STD
 from featmagic.recording.inputs import PassInputs
 from featmagic.recording.layer_cache import LayerCache
 from featmagic.recording.layout_hints import LayoutHint
@@ -469,7 +472,7 @@ def test_layers_that_share_a_range_share_its_middle():
             weight.fill_(0.3)  # all its outputs are above 0
     with capture(net, "lstm[0]", "relu") as maps:
         net["lstm"](net["relu"](torch.ones(5, 1, 4)))
-    drawings = list(draw_all(list(maps._pass.activations.values()), View(scale="all")))
+    drawings = list(draw_all(list(maps.kept.activations.values()), View(scale="all")))
     assert len(drawings) == 2
     assert drawings[0].mosaic.ends == drawings[1].mosaic.ends
     assert drawings[0].mosaic.palette == drawings[1].mosaic.palette
@@ -585,7 +588,7 @@ def test_a_watch_keeps_no_copy_of_the_input_but_knows_when_it_has_changed():
     x = torch.rand(1, 3, 8, 8)
     with capture(net, "0", as_is=True) as maps:
         net(x)
-    image = maps._pass.inputs.image
+    image = maps.kept.activations["0"].inputs.image
     assert image.data_ptr() == x.data_ptr()
     maps.pictures(input=True)
     x.zero_()
@@ -594,7 +597,7 @@ def test_a_watch_keeps_no_copy_of_the_input_but_knows_when_it_has_changed():
     with capture(net, "0") as maps:
         net(x)
     x.fill_(1)
-    assert maps._pass.inputs.image.sum() == 0
+    assert maps.kept.activations["0"].inputs.image.sum() == 0
 
 
 def test_a_kept_order_is_said_to_be_one():
@@ -637,3 +640,35 @@ def test_sorted_samples_that_are_cut_show_the_first_in_order():
     order = tensor.transpose(0, 1).flatten(1).mean(1).argsort(descending=True).tolist()
     count = len(labels) // 2
     assert labels[:count] == tuple(map(str, order[:count]))
+
+
+def test_infinities_are_not_counted_as_clipped():
+    values = torch.linspace(0, 1, 101).repeat(2).reshape(1, 2, 1, 101)
+    values[0, 0, 0, :3] = torch.tensor([torch.inf, -torch.inf, torch.nan])
+    assert "20 clipped" in drawn(values, vmax=0.905)[1]  # in each plane the ten above it
+    assert "clipped" not in drawn(values, vmin=-1, vmax=2)[1]
+
+
+def test_how_the_input_was_normalized_is_judged_by_the_whole_batch():
+    """The first image alone could be one from 0 to 1; the second shows that it is not."""
+    mean, std = (torch.tensor(part).view(1, 3, 1, 1) for part in (IMAGENET_MEAN, IMAGENET_STD))
+    pixels = torch.stack([torch.full((3, 4, 4), 0.6), torch.rand(3, 4, 4)])
+    pixels[1, :, 0, 0], pixels[1, :, 0, 1] = 0, 1
+    given = PassInputs((pixels - mean) / std)
+    one = activation(torch.rand(2, 2, 4, 4), inputs=given)
+    for sample in (0, 1):
+        drawing = draw(one, View(input=True, sample=sample, zoom=1))
+        assert "un-normalised by ImageNet's" in drawing.caption
+        (shown,) = drawing.mosaic.inputs
+        truth = pixels[sample].permute(1, 2, 0).numpy()
+        zoom = len(shown) // 4
+        np.testing.assert_allclose(shown[::zoom, ::zoom] / 255, truth, atol=0.5 / 255 + 1e-6)
+
+
+def test_a_range_that_ends_in_negative_zero_is_said_to_end_in_zero():
+    values = torch.tensor([-1.0, -0.0]).repeat(8).reshape(1, 1, 4, 4)
+    assert re.search(r" -1 [▁-█]{8} 0  mean", drawn(values)[1])
+    assert " 0 … 0  mean 0" in drawn(torch.full((1, 1, 4, 4), -0.0))[1]
+    values = torch.rand(1, 2, 5)
+    values[:, :, 0] = -0.0  # a prefix token
+    assert "strip: 0 … 0" in drawn(values, layout="NCL", grid="2x2", prefix_tokens=1)[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
@@ -15,6 +17,14 @@ class Shell:
         self.ip.builtin_trap.activate()
         self.names = self.ip.user_ns
         self.ip.run_line_magic("load_ext", "featmagic")
+
+    def close(self):
+        """End the shell, and have it do nothing as the process ends."""
+        self.ip.run_line_magic("unload_ext", "featmagic")
+        self.ip.builtin_trap.deactivate()
+        self.ip.history_manager.end_session()
+        # Hundreds of shells would each collect garbage then, which takes minutes.
+        atexit.unregister(self.ip.atexit_operations)
 
     def run(self, cell):
         """Run a cell that must not fail; return what it printed."""

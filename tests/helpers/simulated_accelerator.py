@@ -147,7 +147,19 @@ def _convolution(*args):
     return _run_on_host(torch.ops.aten.convolution.default, *args)
 
 
+def _pack_padded_sequence(input, lengths, batch_first):
+    """As on a GPU: the lengths are read by the host."""
+    if lengths.device.type != "cpu" or lengths.dim() != 1 or lengths.dtype != torch.int64:
+        raise RuntimeError(
+            "'lengths' argument should be a 1D CPU int64 tensor, but got "
+            f"{lengths.dim()}D {lengths.device} {lengths.dtype} tensor"
+        )
+    data, sizes = torch.ops.aten._pack_padded_sequence(_host(input), lengths, batch_first)
+    return SimTensor.wrap(data), sizes
+
+
 _OWN = {
+    "_pack_padded_sequence": _pack_padded_sequence,
     "_to_copy": _to_copy,
     "_copy_from": _copy_from,
     "_local_scalar_dense": _local_scalar_dense,

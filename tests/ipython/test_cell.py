@@ -182,3 +182,11 @@ def test_a_magic_with_a_similar_name_is_not_ours(shell):
 def test_a_body_without_lines_is_ipythons_own_answer(shell):
     result, _ = shell.attempt("%%featuremaps model cnn1\n")
     assert not result.success
+
+
+def test_a_value_that_is_awaited_in_a_line_magic_is_the_lines(shell):
+    shell.run("async def later(value):\n    return value")
+    assert shell.value("%featuremaps model cnn1 -- (model(x), await later(42))[1]") == 42
+    assert list(shell.names["feature_maps"]) == ["cnn1"]
+    value = shell.ip.run_cell_magic("featuremaps", "model cnn1", "y = await later(5); model(x)\ny")
+    assert value == 5

@@ -193,3 +193,16 @@ def test_the_settings_are_views_fields():
         assert defaults[name] == getattr(View(), name)
     with pytest.raises(FeatmagicError):
         View(renderer="svg")
+
+
+def test_a_colormap_that_is_set_and_gone_is_said_at_the_look(looked, request):
+    import matplotlib
+
+    gone = matplotlib.colormaps["gray"].copy()
+    matplotlib.colormaps.register(gone, name="mine")
+    looked.run("%config FeatMagic.cmap = 'mine'")
+    assert " mine, each channel" in looked.run("%featuremaps cnn1")
+    matplotlib.colormaps.unregister("mine")
+    error = looked.error("%featuremaps cnn1")
+    assert isinstance(error, FeatmagicError)
+    assert str(error).startswith("%config FeatMagic: No colormap 'mine'.")

@@ -185,3 +185,8 @@ def test_a_layer_as_module_in_plain_python_is_said():
     net = DNN()
     with pytest.raises(FeatmagicError, match="text"), featmagic.capture(net, net.cnn1):
         pass
+
+
+@pytest.mark.parametrize("magic", ["hook", "unhook"])
+def test_a_space_between_two_percents_changes_nothing_about_the_mistake(shell, magic):
+    assert helped(shell, f"y = 1\n% %{magic} model cnn1").startswith(f"%{magic} has one %")

@@ -354,3 +354,24 @@ def test_a_pass_still_under_way_in_a_thread_is_not_said_to_have_failed(shell):
     shell.names["thread"].join()
     assert "failed" not in printed
     assert "cut short" not in printed
+
+
+def test_the_end_of_a_cell_leaves_the_look_of_another_thread_open(shell, model, x):
+    shell.names.update(threading=threading)
+    shell.run(
+        "inside, go_on = threading.Event(), threading.Event()\n"
+        "body = 'inside.set(); go_on.wait(60); y = model(x)'\n"
+        "look = 'model cnn1 --into theirs'\n"
+        "run = lambda: get_ipython().run_cell_magic('featuremaps', look, body)\n"
+        "thread = threading.Thread(target=run)\n"
+        "thread.start(); assert inside.wait(60)"
+    )
+    shell.run("1 + 1")
+    shell.names["go_on"].set()
+    shell.names["thread"].join()
+    theirs = shell.names["theirs"]
+    assert list(theirs) == ["cnn1"]
+    with torch.no_grad():
+        torch.testing.assert_close(theirs["cnn1"], model.cnn1(x))
+    assert hooks_on(model) == []
+    assert all(flags_of(model))

@@ -24,7 +24,7 @@ CHANGED = {
     **{"norm": "symlog", "layout": "NHWC", "grid": (2, 3), "prefix_tokens": 1, "slice": "mip"},
     **{"attn": "mean", "reduce": "mean", "pca_basis": "run1", "input": True, "mean": (0.5,)},
     **{"std": (0.5,), "overlay": True, "alpha": 0.5, "overview": True, "explore": True},
-    **{"max_bytes": 5000, "renderer": "ascii", "rows": 2},
+    **{"max_bytes": 5000, "renderer": "ascii", "rows": 2, "passes": 2},
 }
 
 # What an option needs beside it to have any effect.
@@ -86,6 +86,10 @@ def test_the_message_for_a_refused_option_names_it_and_the_view():
         View(explore=True, max=3, ncols=4)
     with pytest.raises(FeatmagicError, match="--scale all has no use in an explorer, which shows"):
         View(explore=True, scale="all")
+    for switch, view in (("explore", "an explorer"), ("overview", "an overview")):
+        message = f"^--pass all has no use in {view}, which shows a pass at a time\\.$"
+        with pytest.raises(FeatmagicError, match=message):
+            View(**{switch: True}, passes="all")
 
 
 @pytest.mark.parametrize("group", sorted(TAKEN["grid"]))

@@ -25,6 +25,7 @@ from featmagic.overview.image import PITCH, TILES_LEFT, TILES_TOP, filmstrip_png
 from featmagic.overview.table import filmstrip_text
 from featmagic.overview.text import filmstrip_lines
 from featmagic.overview.thumbnails import HALF
+from featmagic.recording.layout_hints import LayoutHint
 from featmagic.recording.records import Activation
 from featmagic.render.palette import CONSTANT, GAP, INK, MARK, NAN, NEGATIVE_INF, POSITIVE_INF
 from featmagic.render.target import RENDERERS
@@ -59,7 +60,7 @@ def leaves(model, *inputs):
     names = [name for name, module in model.named_modules() if not list(module.children())]
     with featmagic.capture(model.eval(), *names) as maps, torch.no_grad():
         model(*inputs)
-    return list(maps._pass.activations.values())
+    return list(maps.kept.activations.values())
 
 
 def decoded(film):
@@ -569,3 +570,21 @@ def test_no_layers_make_an_empty_film():
     assert filmstrip_text(film).startswith("0 layers · 0 B of activations")
     assert filmstrip_png(film)[1:4] == b"PNG"
     assert lines_of(film_of(viewport=terminal(80)), 256, 79)
+
+
+def test_recurrent_states_have_0_in_the_middle_even_if_all_have_one_sign():
+    """A state lies between -1 and 1, whatever its values happen to be."""
+    values = torch.rand(1, 6, 4) + 0.5
+    hints = {"recurrent": "layer", "order": "NLC", "sure": True}
+    recurrent, other = (
+        replace(activation(values, key, kind="LSTM"), hint=LayoutHint(**hint))
+        for key, hint in (("lstm", hints), ("linear", {}))
+    )
+    film = filmstrip([recurrent, other], View(overview=True, layout="NLC"))
+    for row, start in zip(film.rows, (HALF, 0), strict=True):
+        levels = row.tiles.astype(int) - start
+        assert levels.min() >= 0
+        assert levels.max() < HALF
+    least = float(values.min() / values.max())
+    assert film.rows[0].tiles.min() == pytest.approx(HALF + (1 + least) / 2 * HALF, abs=1)
+    assert film.rows[1].tiles.min() == 0

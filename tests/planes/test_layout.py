@@ -611,3 +611,59 @@ def test_a_memory_is_gone_with_its_layer():
     assert len(_CACHES) == before + 1
     del layer
     assert len(_CACHES) == before
+
+
+def test_tokens_as_many_as_samples_are_said_to_be_assumed():
+    """Beside torch's encoder, which has the length first here, only sizes could tell the axes."""
+
+    class Encoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.embed = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 8)
+            self.attention = nn.MultiheadAttention(8, 2)
+
+        def forward(self, x):
+            tokens = self.embed(self.conv(x).flatten(2).permute(2, 0, 1))
+            return self.attention(tokens, tokens, tokens)[0]
+
+    doubt = ("LNC assumed, NLC would fit too",)
+    for samples, words in ((2, ()), (4, doubt)):  # of 4 tokens each
+        axes = axes_in(Encoder(), torch.rand(samples, 3, 8, 8))["embed"]
+        assert (axes.dims, axes.words) == ("LNC", words)
+
+
+def test_channels_last_behind_a_convolution_is_found_where_the_input_agrees():
+    """The convolution says that features are first; only the size of the image tells otherwise."""
+
+    class Moved(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.act = nn.Conv2d(3, 5, 4, 4), nn.GELU()
+
+        def forward(self, x):
+            return self.act(self.conv(x).permute(0, 2, 3, 1))
+
+    axes = axes_in(Moved(), torch.rand(2, 3, 32, 24))
+    assert (axes["act"].dims, axes["act"].words) == ("NHWC", ("NHWC assumed",))
+    assert (axes["."].dims, axes["."].words) == ("NHWC", ("NHWC assumed",))
+    assert (axes["conv"].dims, axes["conv"].words) == ("NCHW", ())
+    # 5 x 6 would be a grid of the input as well: what the module says goes first.
+    square = axes_in(Moved(), torch.rand(2, 3, 20, 20))
+    assert square["act"].dims == "NCHW"
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64])
+def test_masks_and_indices_are_no_features(dtype):
+    """An index of a largest value has no channels, wherever the module has its own."""
+
+    class Mask(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(6, 5)
+
+        def forward(self, x):
+            return (self.fc(x) > 0).to(dtype)
+
+    axes = axes_in(Mask(), torch.rand(2, 4, 5, 6))
+    assert (axes["."].dims, axes["."].words) == ("NCHW", ())
+    assert (axes["fc"].dims, axes["fc"].words) == ("NHWC", ())

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch.nn import functional
 
+from featmagic.grid.draw import draw
+from featmagic.options.view import View
 from featmagic.planes.pca import coordinates, principal_components
+from featmagic.recording.records import Activation
 
 
 def exact(points, count=3):
@@ -228,3 +231,17 @@ def test_whatever_the_points_nothing_is_nan_and_axes_are_of_length_one_or_zero(p
     lengths = torch.linalg.vector_norm(found.axes, dim=1)
     assert (torch.isclose(lengths, torch.ones(count)) | (lengths == 0)).all()
     assert (found.low <= found.high).all()
+
+
+def test_what_is_too_large_for_an_exact_search_is_approximated_and_says_so(monkeypatch):
+    noise = torch.randn(1, 300, 20, 20)
+    points = noise[0].flatten(1).T
+    monkeypatch.setattr("featmagic.planes.pca._MOST", 32)  # too few for noise to converge
+    found = principal_components(points)
+    assert not found.approximate
+    monkeypatch.setattr("featmagic.planes.pca._LARGEST", 299)
+    rough = principal_components(points)
+    assert rough.approximate
+    assert explained(points, rough.axes) > 0.8 * explained(points, found.axes)
+    caption = draw(Activation("c", "c", "Conv2d", 1, noise), View(reduce="pca")).caption
+    assert "approximate: too many channels and positions" in caption

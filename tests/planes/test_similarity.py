@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch.nn import functional
 
-from featmagic.planes.similarity import correlations, near_duplicates, similarity_order
+from featmagic.options.view import View
+from featmagic.planes.pairwise import MOST_BYTES
+from featmagic.planes.planes import Planes
+from featmagic.planes.ranking import rank
+from featmagic.planes.similarity import (
+    MOST_ORDERED,
+    correlations,
+    near_duplicates,
+    similarity_order,
+)
+from featmagic.support.errors import FeatmagicError
 
 
 def gratings(count):
@@ -199,3 +210,26 @@ def test_large_planes_are_compared_as_exactly_as_small_ones(sparse, least):
     r = np.abs(np.corrcoef(planes.flatten(1).double().numpy()))
     expected = (np.tril(r, -1) > least).any(1).sum()
     assert near_duplicates(planes, least).item() == expected
+
+
+def test_an_order_of_more_channels_than_can_be_compared_is_refused_before_any_is():
+    many = 100_000
+    values = torch.zeros(1, 1, 1, 1).expand(1, many, 3, 3)
+    planes = Planes(values, tuple(range(many)), many, "channels")
+    with pytest.raises(FeatmagicError, match="compares 8,192 channels at most, and fc has 100,000"):
+        rank(planes, View(sort="similar"), "fc")
+
+
+def test_as_many_as_can_be_compared_take_a_gigabyte_at_most():
+    """The plan, and the memory that ordering takes at the peak by the count of a smaller one."""
+    assert 16 * MOST_ORDERED**2 <= MOST_BYTES == 2**30
+    count = 1000
+    r = correlations(torch.randn(count, 4, 4))
+    tracemalloc.start()
+    try:
+        order = similarity_order(r)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sorted(order) == list(range(count))
+    assert peak + r.nbytes < 16 * count**2

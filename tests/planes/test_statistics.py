@@ -153,6 +153,17 @@ def test_a_histogram_of_many_values_counts_evenly_spaced_ones():
     np.testing.assert_allclose(counts / counts.sum(), 1 / BINS, atol=0.01)
 
 
+@pytest.mark.parametrize("width", [64, 96, 112, 128])
+def test_a_histogram_of_many_values_falls_in_with_no_column_of_the_image(width):
+    """Where every column holds a value of its own, each column has to be counted."""
+    column = torch.arange(width) % BINS
+    values = column.float().expand(64, 128, width).contiguous()
+    counts = np.array(measure(values).histogram)
+    expected = np.bincount(column, minlength=BINS) / width
+    assert counts.sum() < values.numel()
+    np.testing.assert_allclose(counts / counts.sum(), expected, atol=0.01)
+
+
 def test_near_duplicates_are_counted_where_that_is_asked_for():
     values = torch.rand(1, 6, 6) * torch.tensor([1.0, 2.0, -3.0]).reshape(3, 1, 1)
     assert measure(values, StatisticsRequest(duplicates=True)).duplicates == 2

@@ -236,3 +236,66 @@ def test_a_copy_made_while_looking_carries_nothing_that_runs(attention):
     assert all(type(hook).__module__ == "builtins" for hook in hooks_on(twin))
     assert torch.equal(twin(x, x, x)[0], attention(x, x, x)[0])
     assert hooks_on(attention) == []
+
+
+def limited_to(monkeypatch, most):
+    monkeypatch.setattr("featmagic.recording.attention.MOST_BYTES", most)
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("batched", [True, False])
+def test_weights_are_asked_for_up_to_a_size_which_is_said(batch_first, batched, monkeypatch):
+    attention = nn.MultiheadAttention(16, 2, batch_first=batch_first).eval()
+    query, memory = torch.randn(3, 5, 16), torch.randn(3, 7, 16)
+    if not batch_first:
+        query, memory = query.transpose(0, 1), memory.transpose(0, 1)
+    if not batched:
+        query, memory = torch.randn(5, 16), torch.randn(7, 16)
+    size = (3 if batched else 1) * 2 * 5 * 7 * 4
+    limited_to(monkeypatch, size)
+    maps = look(attention, query, memory, memory, need_weights=False)
+    assert maps[".[1]"].untyped_storage().nbytes() == size
+    limited_to(monkeypatch, size - 1)
+    maps = look(attention, query, memory, memory, need_weights=False)
+    assert list(maps) == [".[0]"]
+    reason = maps.missing[".[1]"]
+    assert f"would take {size} B, more than the {size - 1} B" in reason
+    assert "fewer tokens" in reason
+
+
+def test_a_long_sequence_takes_no_more_memory_in_a_look_than_without():
+    """The weights of 20,000 tokens would take 3.2 GB: more than the look may ask for."""
+    attention = nn.MultiheadAttention(2, 2, batch_first=True).eval()
+    calls = []
+    x = torch.randn(1, 20_000, 2)
+
+    class Counts(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            kwargs = kwargs or {}
+            if function is torch.nn.functional.multi_head_attention_forward:
+                calls.append(kwargs["need_weights"])
+                return args[0], None  # the real one would take minutes
+            return function(*args, **kwargs)
+
+    with Counts():
+        maps = look(attention, x, x, x, need_weights=False)
+    assert True not in calls
+    assert "3.2 GB, more than the 64 MB" in maps.missing[".[1]"]
+
+
+def test_weights_that_were_asked_for_are_kept_without_a_copy(attention, monkeypatch):
+    x, copies = torch.randn(2, 7, 16), []
+    original = featmagic.recording.sinks.copied
+    monkeypatch.setattr(
+        "featmagic.recording.sinks.copied", lambda tensor: copies.append(tensor) or original(tensor)
+    )
+    maps = look(attention, x, x, x, need_weights=False)
+    assert [tuple(tensor.shape) for tensor in copies] == [(2, 7, 16)]
+    torch.testing.assert_close(maps[".[1]"], weights_by_hand(attention, x, x))
+
+
+def test_weights_of_a_pass_in_inference_mode_may_be_changed(attention):
+    x = torch.randn(2, 7, 16)
+    with torch.inference_mode():
+        maps = look(attention, x, x, x, need_weights=False)
+    torch.testing.assert_close(maps[".[1]"].add_(0), weights_by_hand(attention, x, x).detach())

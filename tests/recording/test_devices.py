@@ -22,6 +22,7 @@ from helpers.expected import model_and_images
 from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
 from traitlets.config import Config
 
 import featmagic
@@ -400,6 +401,40 @@ def test_a_look_at_resnet18_works(device, ipython, capsys):
         torch.testing.assert_close(feature_maps[path].cpu(), seen[path], **close)
     captions = [line for line in capsys.readouterr().out.splitlines() if f" {device}" in line]
     assert [line.split()[0] for line in captions if line.split()[0] in paths] == paths
+
+
+class Packs(nn.Module):
+    """Sums up each sequence, as far as its length says."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Linear(3, 3)
+        self.rnn = Recurrent()
+
+    def forward(self, tokens, lengths):
+        packed = pack_padded_sequence(self.scale(tokens), lengths, batch_first=True)
+        return packed.data.sum()
+
+
+class Recurrent(nn.RNNBase):
+    """Recurrent in name: the simulated device has no kernel that runs one."""
+
+    def __init__(self):
+        super().__init__("RNN_TANH", 3, 2)
+
+
+@pytest.mark.parametrize("placed", [False, True], ids=["all on the CPU", "placed by the caller"])
+def test_lengths_for_packing_stay_on_the_cpu(device, maps_of, placed, capsys):
+    model = Packs()
+    tokens, lengths = torch.randn(2, 5, 3), torch.tensor([5, 2])
+    expected = model.scale(tokens).detach()
+    model.to(device)
+
+    maps = maps_of(model, tokens.to(device) if placed else tokens, lengths)
+
+    torch.testing.assert_close(maps["scale"].cpu(), expected)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "moved" in line.lower()]
+    assert ["lengths stays on cpu" in line for line in lines] == [True] * (not placed)
 
 
 @pytest.mark.skipif(IN_A_PROCESS_OF_ITS_OWN, reason="this is the process that it starts")

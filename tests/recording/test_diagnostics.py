@@ -1,7 +1,8 @@
-"""A thousand cells that fail, in every way a cell can: nothing is ever left behind."""
+"""Cells that fail in every way a cell can, and interrupts: nothing is ever left behind."""
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import threading
@@ -11,6 +12,9 @@ import torch
 from helpers.networks import flags_of, hooks_on
 from torch import nn
 from torch.overrides import _get_current_function_mode_stack
+
+import featmagic
+from featmagic.recording.diagnostics import failing_layer, missing_lines, why_missing
 
 GOOD = ["0", "1", "2", "*", "ReLU", ".", "2.0"]
 BAD_LINES = [
@@ -32,18 +36,22 @@ ENDINGS = [
 ]
 
 
-def random_cell(rng):
-    """A cell that fails, or at least may."""
-    line = rng.choice(BAD_LINES) if rng.random() < 0.3 else f"model {rng.choice(GOOD)}"
-    body = ["model(x)"] * rng.randrange(3) + [rng.choice(ENDINGS)]
-    start = rng.choice(["%%featuremaps ", "%%featuremaps --as-is ", "%hook ", "%hook "])
-    if rng.random() < 0.2:
-        return f"%featuremaps {line} -- {body[-1]}"
-    return "\n".join([start + line, *body])
+STARTS = ["%%featuremaps ", "%%featuremaps --as-is ", "%hook ", "%featuremaps "]
 
 
-def test_a_thousand_failures_leave_nothing(shell):
-    rng = random.Random(0)
+def failing_cells(rng):
+    """Yield cells that fail: each start with each line and each ending, in a random order."""
+    lines = [*BAD_LINES, *(f"model {layer}" for layer in GOOD)]
+    cells = [(start, line, rng.choice(ENDINGS)) for start in STARTS for line in lines]
+    cells += [(start, f"model {rng.choice(GOOD)}", end) for start in STARTS for end in ENDINGS * 5]
+    for start, line, ending in rng.sample(cells, len(cells)):
+        if start == "%featuremaps ":
+            yield f"{start}{line} -- {ending}"
+        else:
+            yield "\n".join([start + line, *["model(x)"] * rng.randrange(3), ending])
+
+
+def test_cells_that_fail_in_every_way_leave_nothing(shell):
     model = nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Sequential(nn.BatchNorm2d(2))
     )
@@ -52,8 +60,7 @@ def test_a_thousand_failures_leave_nothing(shell):
     shell.names.update(model=model, x=torch.ones(1, 1, 5, 5), broken=torch.ones(1))
     names = set(shell.names)
     statistics = {k: v.clone() for k, v in model.state_dict().items()}
-    for _ in range(1000):
-        cell = random_cell(rng)
+    for cell in failing_cells(random.Random(0)):
         result, _ = shell.attempt(cell)
         assert not result.success, cell
         assert hooks_on(model) == [], cell
@@ -91,3 +98,87 @@ def test_interrupts_at_any_moment_leave_nothing(shell, model):
     new = {name for name in set(shell.names) - names if not name.startswith("_")}
     assert new <= {"feature_maps"}
     shell.run("y = model(x)")
+
+
+def missing_in(model, *layers, run=lambda model: model(torch.rand(1, 4)), **options):
+    with featmagic.capture(model, *layers, **options) as maps, contextlib.suppress(RuntimeError):
+        run(model)
+    return maps.missing
+
+
+def test_a_layer_that_was_not_called_is_told_from_one_that_was_called_too_seldom():
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.held = nn.ModuleList([nn.ReLU()])
+
+        def forward(self, x):
+            return self.held[0](self.used(self.used(x)))
+
+    told = missing_in(Odd(), "used", "used:2", "unused", "held")
+    assert set(told) == {"unused", "held"}
+    assert told["unused"].startswith("it was not called in the last pass")
+    assert told["held"].startswith("a ModuleList only holds other modules")
+    seldom = missing_in(Odd(), "used:3", "used:7", "held.0:2")
+    assert set(seldom) == {"used:3", "used:7", "held.0:2"}
+    assert "called 2 times" in seldom["used:3"]
+    assert "called 1 time " in seldom["held.0:2"]
+    wrapped = missing_in(nn.DataParallel(Odd()), "held")
+    assert wrapped["held"].startswith("a ModuleList only holds other modules")
+
+
+def test_a_layer_behind_a_failure_and_one_whose_weights_are_used_have_their_own_reasons():
+    failing = nn.Sequential(nn.Linear(4, 4), nn.Linear(5, 4), nn.ReLU())
+    assert missing_in(failing, "0", "2") == {"2": "the pass failed before it returned"}
+    attention = nn.MultiheadAttention(4, 2)
+    model = nn.ModuleDict({"attention": attention})
+    model.forward = lambda x: attention(x, x, x)
+    told = missing_in(model, "attention.out_proj")
+    assert "a MultiheadAttention, uses its weights" in told["attention.out_proj"]
+
+
+def test_a_traced_part_and_an_exported_program_say_that_they_run_as_one():
+    traced = torch.jit.trace(nn.Sequential(nn.ReLU()), torch.rand(1, 4))
+    told = missing_in(nn.Sequential(nn.Linear(4, 4), traced), "0", "1.0")
+    assert set(told) == {"1.0"}
+    assert "TorchScript" in told["1.0"]
+    plain = torch.fx.symbolic_trace(nn.Sequential(nn.Linear(4, 4), nn.ReLU()))
+    assert missing_in(plain, "0", "1") == {}  # it calls its sub-modules
+
+
+def test_lines_about_missing_layers_share_a_reason_and_name_eight():
+    missing = {f"a{n}": "asleep" for n in range(8)} | {"b": "gone"}
+    first, second = missing_lines(missing)
+    assert first == f"{', '.join(f'a{n}' for n in range(8))}: nothing to show: asleep."
+    assert second == "b: nothing to show: gone."
+    (line,) = missing_lines({f"a{n}": "asleep" for n in range(10)})
+    assert line.startswith(f"{', '.join(f'a{n}' for n in range(8))} and 2 more: ")
+
+
+def test_a_key_that_is_not_there_is_answered_with_what_is():
+    captured = {"lstm[0]": 0, "lstm[1][0]": 0, "lstm2": 0, "conv1": 0}
+    assert why_missing("lstm", captured, {}) == "'lstm' gave several tensors: lstm[0], lstm[1][0]."
+    assert why_missing("act", captured, {"act": "asleep"}) == "'act' gave nothing: asleep."
+    assert why_missing("act", {}, {}).startswith("No 'act': no pass of the model was seen yet")
+    near = why_missing("conv2", captured, {})
+    assert near.startswith("No 'conv2' was captured. Did you mean conv1")
+    assert near.endswith("There are: lstm[0], lstm[1][0], lstm2, conv1.")
+    for count, more in ((20, ""), (21, " and 1 more"), (30, " and 10 more")):
+        many = why_missing("zzz", {f"k{n}": 0 for n in range(count)}, {})
+        assert many.endswith(f"k18, k19{more}.")
+
+
+def test_the_innermost_layer_that_was_running_is_the_one_that_failed():
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise ValueError("no")
+
+    inner = nn.Sequential(nn.ReLU(), Broken())
+    model = nn.Sequential(nn.Linear(4, 4), nn.DataParallel(inner))
+    for tried, name in ((model, "1.1 (Broken)"), (inner, "1 (Broken)"), (Broken(), "Broken")):
+        try:
+            tried(torch.rand(1, 4))
+        except ValueError as error:
+            assert failing_layer(tried, error.__traceback__) == name
+            assert failing_layer(nn.Linear(2, 2), error.__traceback__) is None

@@ -31,7 +31,7 @@ def fields_of(model, x, *layers, **kwargs):
     """The field of each activation of a look, by key."""
     with featmagic.capture(model, *layers, **kwargs, fields=True) as maps:
         model(x)
-    return {key: one.field for key, one in maps._pass.activations.items()}
+    return {key: one.field for key, one in maps.kept.activations.items()}
 
 
 def linear(model):
@@ -382,7 +382,7 @@ def test_a_transformers_fast_path_stays_the_one_it_takes():
         alone = net(x)
     with featmagic.capture(net, "0", fields=True) as maps:
         assert torch.equal(net(x), alone)
-    assert maps._pass.activations["0"].field is None
+    assert maps.kept.activations["0"].field is None
 
 
 class Swap(nn.Module):
@@ -410,7 +410,7 @@ def test_a_pass_that_fails_leaves_nothing_on(error):
         net(torch.rand(1, 1, 9, 9))
     assert _get_current_function_mode_stack() == []
     assert hooks_on(net) == []
-    assert maps._pass.activations["0"].field == ReceptiveField((3, 3))
+    assert maps.kept.activations["0"].field == ReceptiveField((3, 3))
 
 
 def test_a_cell_may_go_on_after_a_failed_pass():
@@ -484,7 +484,7 @@ def test_nothing_of_a_pass_is_kept_alive():
         net(torch.rand(1, 1, 9, 9))
         gc.collect()
         assert net[1].kept() is None
-    assert maps._pass.activations["2"].field == ReceptiveField((3, 3))
+    assert maps.kept.activations["2"].field == ReceptiveField((3, 3))
 
 
 class Keeping(nn.Module):
@@ -501,7 +501,7 @@ def test_fields_outlive_the_model_and_are_pickled():
     gc.collect()
     again = pickle.loads(pickle.dumps(maps))
     for one in again, maps:
-        assert one._pass.activations["1"].field == ReceptiveField((3, 3))
+        assert one.kept.activations["1"].field == ReceptiveField((3, 3))
 
 
 def test_a_copy_of_the_model_made_inside_a_look_runs_without_us():
@@ -551,7 +551,7 @@ with warnings.catch_warnings(record=True) as said:
 assert not [one for one in said if "featmagic" in str(one.message)], said
 with torch.no_grad():
     assert torch.equal(net(x), looked)
-assert maps._pass.activations["conv"].field is not None
+assert maps.kept.activations["conv"].field is not None
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -575,7 +575,7 @@ def test_a_model_run_in_another_thread_has_no_field_and_leaves_nothing_there(mod
         thread.start()
         thread.join()
     assert left == [[]]
-    assert maps._pass.activations["cnn1"].field is None
+    assert maps.kept.activations["cnn1"].field is None
 
 
 def test_looks_in_each_other_both_have_fields():
@@ -586,7 +586,7 @@ def test_looks_in_each_other_both_have_fields():
     ):
         net(x)
     for maps in outer, inner:
-        assert maps._pass.activations["pool1"].field == ReceptiveField((6, 6), (2, 2))
+        assert maps.kept.activations["pool1"].field == ReceptiveField((6, 6), (2, 2))
 
 
 def test_under_inference_mode_there_is_none():
@@ -608,3 +608,167 @@ def test_buffers_without_a_version_are_looked_past():
 
 def test_a_model_that_sees_no_image_has_none():
     assert fields_of(nn.Sequential(nn.Linear(3, 3)), torch.rand(2, 3)) == {"0": None}
+
+
+@pytest.mark.parametrize(
+    ("size", "field"),
+    [
+        ((8, 8), ReceptiveField((4, 4), (4, 4))),
+        ((8, 7), None),
+        ((7, 8), None),
+        ((8, 6), ReceptiveField((4, 3), (4, 3))),
+    ],
+)
+def test_adaptive_pooling_has_a_field_where_its_windows_are_all_alike(size, field):
+    pooled = fields_of(nn.Sequential(nn.AdaptiveAvgPool2d(2)), torch.rand(1, 1, *size))["0"]
+    assert pooled == field
+
+
+def test_maps_of_one_place_can_be_joined_whatever_their_steps():
+    class Joined(nn.Module):
+        """Two branches that come down to a single place by different steps."""
+
+        def __init__(self):
+            super().__init__()
+            self.coarse, self.fine = nn.Conv2d(1, 2, 4, 4), nn.Conv2d(1, 2, 2, 2)
+            self.last, self.joined = nn.Conv2d(2, 2, 2, 2), nn.Identity()
+
+        def forward(self, x):
+            return self.joined(torch.cat([self.coarse(x), self.last(self.fine(x))], 1))
+
+    class Uneven(Joined):
+        def forward(self, x):
+            return self.joined(torch.cat([self.coarse(x), self.fine(x[..., :2, :2])], 1))
+
+    x = torch.rand(1, 1, 4, 4)
+    assert fields_of(Joined(), x, "joined")["joined"] == ReceptiveField((4, 4), (0, 0))
+    first, second = ReceptiveField((4, 4), (4, 4)), ReceptiveField((2, 2), (2, 2), (1, 0))
+    assert union([first, second], (1, 1)) == ReceptiveField((4, 4), (0, 0))
+    assert union([first, second], (1, 2)) is None
+    assert union([first, second], (2, 1)) is None
+
+
+EVERYWHERE = ReceptiveField((10, 10), (0, 0), (-1, -1))  # of an image of 8 x 8
+
+
+def windows(size, step, start):
+    return ReceptiveField((size, size), (step, step), (start, start))
+
+
+FIELDS = {
+    "permute(1, 0, 2, 3)": (lambda x: x.permute(1, 0, 2, 3), KNOWN),
+    "permute(1, 0, -2, -1)": (lambda x: x.permute((1, 0, -2, -1)), KNOWN),
+    "permute(dims=)": (lambda x: torch.permute(x, dims=(1, 0, 2, 3)), KNOWN),
+    "permute(2, 0, 1, 3)": (lambda x: x.permute(2, 0, 1, 3), None),
+    "permute(0, 2, 3, 1)": (lambda x: x.permute(0, 2, 3, 1), None),
+    "transpose(0, 1)": (lambda x: x.transpose(0, 1), KNOWN),
+    "swapaxes(-3, -4)": (lambda x: x.swapaxes(-3, -4), KNOWN),
+    "transpose(1, 2)": (lambda x: x.transpose(1, 2), None),
+    "transpose(-1, 0)": (lambda x: x.transpose(-1, 0), None),
+    "unsqueeze(0)": (lambda x: x.unsqueeze(0), KNOWN),
+    "unsqueeze(-3)": (lambda x: x[0].unsqueeze(-3), KNOWN),
+    "unsqueeze(3)": (lambda x: x.unsqueeze(3), None),
+    "unsqueeze(-1)": (lambda x: x.unsqueeze(-1), None),
+    "select(1, 2)": (lambda x: x.select(1, 2), KNOWN),
+    "select(-3, 2)": (lambda x: x.select(-3, 2), KNOWN),
+    "select(2, 0)": (lambda x: x.select(2, 0), None),
+    "narrow(1, 1, 2)": (lambda x: x.narrow(1, 1, 2), KNOWN),
+    "narrow(-1, 0, 8)": (lambda x: x.narrow(-1, 0, 8), None),
+    "split(2, 1)": (lambda x: x.split(2, 1)[1], KNOWN),
+    "split(1)": (lambda x: x.split(1)[0], KNOWN),
+    "tensor_split(2, -3)": (lambda x: x.tensor_split(2, -3)[1], KNOWN),
+    "chunk(2, 3)": (lambda x: x.chunk(2, 3)[1], None),
+    "flatten(0, 1)": (lambda x: x.flatten(0, 1), KNOWN),
+    "flatten(2)": (lambda x: x.flatten(2), None),
+    "unflatten(1, (2, 2))": (lambda x: x.unflatten(1, (2, 2)), KNOWN),
+    "view(32, 8)": (lambda x: x.view(32, 8), None),
+    "[0]": (lambda x: x[0], KNOWN),
+    "[:, 1:3]": (lambda x: x[:, 1:3], KNOWN),
+    "[0, 1]": (lambda x: x[0, 1], KNOWN),
+    "[:, :, :, :]": (lambda x: x[:, :, :, :], KNOWN),
+    "[0, 1, 2]": (lambda x: x[0, 1, 2], None),
+    "[..., 1:]": (lambda x: x[..., 1:], None),
+    "[:, :, :, 1:]": (lambda x: x[:, :, :, 1:], None),
+    "[:, [0, 2]]": (lambda x: x[:, [0, 2]], None),
+    "[x > 0]": (lambda x: x[x > 0], None),
+    "softmax(-3)": (lambda x: x.softmax(-3), KNOWN),
+    "softmax(0)": (lambda x: x.softmax(0), KNOWN),
+    "softmax(-1)": (lambda x: x.softmax(-1), None),
+    "softmax(3)": (lambda x: x.softmax(3), None),
+    "log_softmax(1)": (lambda x: functional.log_softmax(x, 1), KNOWN),
+    "glu(1)": (lambda x: functional.glu(x, 1), KNOWN),
+    "glu()": (lambda x: functional.glu(x), None),
+    "mean()": (lambda x: x.mean(), EVERYWHERE),
+    "mean((2, 3))": (lambda x: x.mean((2, 3)), EVERYWHERE),
+    "mean((-1, -2), keepdim)": (lambda x: x.mean((-1, -2), keepdim=True), EVERYWHERE),
+    "amax((1, 2, 3))": (lambda x: x.amax((1, 2, 3)), EVERYWHERE),
+    "mean(1)": (lambda x: x.mean(1), KNOWN),
+    "sum((0, 1))": (lambda x: x.sum((0, 1)), KNOWN),
+    "sum(1, dtype=)": (lambda x: x.sum(1, dtype=torch.double), KNOWN),
+    "mean(3)": (lambda x: x.mean(3), None),
+    "mean((1, 2))": (lambda x: x.mean((1, 2)), None),
+    "max(1)": (lambda x: x.max(1)[0], KNOWN),
+    "max()": (lambda x: x.max(), EVERYWHERE),
+    "max(x, x)": (lambda x: torch.max(x, x), KNOWN),
+    "max(x, x elsewhere)": (lambda x: torch.max(x, x.flip(2)), None),
+    "cat(0)": (lambda x: torch.cat([x, x]), KNOWN),
+    "cat(-3)": (lambda x: torch.cat([x, x * 2], -3), KNOWN),
+    "cat(-1)": (lambda x: torch.cat([x, x], -1), None),
+    "cat(3)": (lambda x: torch.cat([x, x], 3), None),
+    "cat with what is unknown": (lambda x: torch.cat([x, x.flip(2)], 1), None),
+    "cat with a mean": (lambda x: torch.cat([x, x.mean((2, 3), True).expand_as(x)], 1), None),
+    "sum with a mean": (lambda x: x + x.mean((2, 3), keepdim=True), EVERYWHERE),
+    "times a row": (lambda x: x * x.amax(2, keepdim=True), None),
+    "group_norm": (lambda x: functional.group_norm(x, 2), EVERYWHERE),
+    "pad(1, 2)": (lambda x: functional.pad(x, (1, 2)), ReceptiveField((3, 3), (1, 1), (-1, -2))),
+    "pad(1, 0, 2, 0)": (
+        lambda x: functional.pad(x, (1, 0, 2, 0)),
+        ReceptiveField((3, 3), (1, 1), (-3, -2)),
+    ),
+    "pad(0, 3, 0, 3)": (lambda x: functional.pad(x, (0, 3, 0, 3)), KNOWN),
+    "pad channels": (lambda x: functional.pad(x, (0, 0, 0, 0, 1, 1)), KNOWN),
+    "pad(-1, -1)": (
+        lambda x: functional.pad(x, (-1, -1)),
+        ReceptiveField((3, 3), (1, 1), (-1, 0)),
+    ),
+    "avg_pool2d(3, 2, 1)": (lambda x: functional.avg_pool2d(x, 3, 2, 1), windows(5, 2, -2)),
+    "avg_pool2d(2)": (lambda x: functional.avg_pool2d(x, 2), windows(4, 2, -1)),
+    "max_pool2d((2,), [])": (lambda x: functional.max_pool2d(x, (2,), []), windows(4, 2, -1)),
+    "max_pool2d(2, 1, 0, 3)": (lambda x: functional.max_pool2d(x, 2, 1, 0, 3), windows(6, 1, -1)),
+    "lp_pool2d(2, 3)": (lambda x: functional.lp_pool2d(x, 2, 3, 2), windows(5, 2, -1)),
+    "adaptive_max_pool2d(4)": (lambda x: functional.adaptive_max_pool2d(x, 4), windows(4, 2, -1)),
+    "adaptive_avg_pool2d((8, 1))": (
+        lambda x: functional.adaptive_avg_pool2d(x, (8, 1)),
+        ReceptiveField((3, 10), (1, 0), (-1, -1)),
+    ),
+    "adaptive_avg_pool2d((1, 4))": (
+        lambda x: functional.adaptive_avg_pool2d(x, (1, 4)),
+        ReceptiveField((10, 4), (0, 2), (-1, -1)),
+    ),
+    "a function without a rule, of a mean": (
+        lambda x: x.mean((2, 3)).cumsum(1).flip(1),
+        EVERYWHERE,
+    ),
+    "the number of places": (lambda x: x * x.shape[2], KNOWN),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_functions_keep_widen_or_lose_a_field_as_they_move_values(name):
+    """Found in the traced tensor itself: only an activation of four axes has a field to show."""
+    work, expected = FIELDS[name]
+    net = Runs(lambda _, x: work(x))
+    with featmagic.capture(net, "last", fields=True) as maps:
+        net(torch.rand(1, 1, 8, 8))
+    assert maps.kept.activations["last"].traced.field == expected
+
+
+@pytest.mark.parametrize("name", [name for name, (_, field) in FIELDS.items() if field])
+def test_a_field_is_never_smaller_than_what_autograd_sees(name):
+    work, expected = FIELDS[name]
+    net = linear(Runs(lambda _, x: work(x)))
+    x = torch.rand(1, 1, 8, 8, dtype=torch.double, requires_grad=True)
+    maps = net(x)
+    has_rows = maps.dim() > 2 or maps.shape == x.shape[2:]
+    maps = maps.reshape(1, -1, *(maps.shape[-2:] if has_rows else (1, 1)))
+    check(expected, maps, x, exact=False)

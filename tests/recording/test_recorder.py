@@ -1,4 +1,4 @@
-"""Values are true, every call is kept, only the last pass counts, nothing is left behind."""
+"""Values are true, every call is kept, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import copy
 import gc
 import io
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -111,17 +112,6 @@ def test_the_order_is_that_in_which_the_layers_ran(model, x):
     assert list(maps) == ["cnn1", "pool1", "fc2"]
 
 
-def test_only_the_last_pass_counts(model):
-    first, last = images(1, seed=1), images(2, seed=2)
-    with featmagic.capture(model, "cnn1", "act1") as maps:
-        model(first)
-        model(last)
-        truth = model.cnn1(last)
-    # The call of cnn1 on its own began a pass of its own.
-    assert list(maps) == ["cnn1"]
-    assert torch.equal(maps["cnn1"], truth)
-
-
 def test_a_loop_over_a_data_set_keeps_one_pass(model):
     with featmagic.capture(model) as maps:
         for seed in range(20):
@@ -137,22 +127,6 @@ def test_a_loop_over_the_models_parts_keeps_one_pass(model, x):
         for _ in range(5):
             model.forward(x)
     assert list(maps) == ["cnn1", "act1"]
-
-
-def test_a_model_that_calls_itself_makes_one_pass():
-    class Recursive(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.step = nn.Linear(3, 3)
-
-        def forward(self, x, depth=3):
-            x = self.step(x)
-            return self(x, depth - 1) if depth > 1 else x
-
-    model = Recursive()
-    with featmagic.capture(model, "step") as maps:
-        model(torch.ones(1, 3))
-    assert list(maps) == ["step", "step:2", "step:3"]
 
 
 def test_a_pass_cut_short_by_an_interrupt_does_not_swallow_the_next():
@@ -400,6 +374,35 @@ def test_tracing_while_watching_records_nothing_of_ours(model, x):
     assert "aten::clone" not in str(traced.inlined_graph)
 
 
+def steps_of(graph):
+    """Return what a traced graph does, node for node, and what each node is made of."""
+    made = [str(node).strip() for node in graph.nodes()]
+    return [re.sub(r"\.___torch_mangle_\d+", "", node) for node in made]  # counts traces
+
+
+@pytest.mark.parametrize(("layers", "as_is"), [(("cnn1",), True), (("act1", "fc2", "."), False)])
+def test_a_trace_made_inside_a_capture_is_that_made_without_one(model, x, layers, as_is):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    model.eval().requires_grad_(False)
+    makers = (
+        lambda: steps_of(torch.jit.trace(model, x).inlined_graph),
+        lambda: str(make_fx(model)(x).graph).splitlines(),
+        lambda: str(torch.fx.symbolic_trace(model).graph).splitlines(),
+    )
+    for make in makers:
+        plain = make()
+        assert len(plain) > 7
+        with featmagic.capture(model, *layers, as_is=as_is) as maps:
+            first = make()
+            y = model(x)
+            again = make()
+        assert first == again == plain
+        for key in layers:
+            assert maps[key].shape
+        assert torch.equal(maps["."] if "." in layers else model(x), y)
+
+
 def test_threads_that_run_the_model_do_not_mix_their_passes(model):
     barrier = threading.Barrier(4)
 
@@ -641,6 +644,17 @@ def test_every_replicas_part_of_the_batch_is_kept():
     assert hooks_on(wrapped) == []
 
 
+def test_what_replicas_give_in_a_further_pass_replaces_all_of_the_pass_before():
+    wrapped = OnTwoReplicas(DNN())
+    with featmagic.capture(wrapped, "cnn1", "fc2", passes="all") as maps:
+        wrapped(images(4))
+        y = wrapped(images(2, seed=1))
+    assert [len(each) for each in maps.passes] == [4, 4]
+    assert [len(maps[key]) for key in sorted(maps)] == [1, 1, 1, 1]
+    rows = {tuple(row.tolist()) for row in y}
+    assert {tuple(maps[key][0].tolist()) for key in ("fc2", "fc2:2")} == rows
+
+
 class Lazy(Mapping):
     """An output whose items are computed when they are read, by another layer."""
 
@@ -782,3 +796,80 @@ def test_a_thread_that_hooks_the_model_meanwhile_does_no_harm(model):
         stop.set()
         thread.join()
     assert hooks_on(model) == []
+
+
+@pytest.mark.parametrize("prepend", [False, True])
+def test_a_hook_that_is_set_in_the_block_is_seen_in_the_value(model, x, prepend):
+    """As in ablation and activation patching."""
+    zeros = torch.zeros(1, 5, 24, 24)
+    with featmagic.capture(model, "cnn1", "act1", "cnn1") as maps:
+        handle = model.cnn1.register_forward_hook(lambda *_: zeros, prepend=prepend)
+        model(x)
+        handle.remove()
+    assert not maps["cnn1"].any()
+    assert not maps["act1"].any()
+
+
+@pytest.mark.parametrize("run", ["model", "part", "layer"])
+def test_a_hook_set_between_passes_is_seen_in_whatever_is_called(run):
+    model = nn.Sequential(nn.Sequential(nn.ReLU(), nn.ReLU()))
+    called = {"model": model, "part": model[0], "layer": model[0][0]}[run]
+    with featmagic.capture(model, "0.0") as outer, featmagic.capture(model, "0.0") as inner:
+        called(torch.ones(2))
+        assert outer["0.0"].tolist() == inner["0.0"].tolist() == [1, 1]
+        model[0][0].register_forward_hook(lambda module, args, output: output * 3)
+        model[0][0].register_forward_hook(lambda module, args, output: output + 1)
+        called(torch.ones(2))
+        assert outer["0.0"].tolist() == inner["0.0"].tolist() == [4, 4]
+    assert len(model[0][0]._forward_hooks) == 2
+
+
+def test_hooks_of_the_users_keep_their_order(model, x):
+    ran = []
+    for name in "ab":
+        model.cnn1.register_forward_hook(lambda *_, name=name: ran.append(name))
+    with featmagic.capture(model, "cnn1"):
+        for name in "cd":
+            model.cnn1.register_forward_hook(lambda *_, name=name: ran.append(name))
+        model(x)
+    model(x)
+    assert ran == list("abcd") * 2
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_pass_that_only_a_copy_ran_is_named(model, x, copied):
+    with featmagic.capture(model, "cnn1") as maps:
+        copied(model)(x)
+    assert dict(maps) == {}
+    assert "what a copy of a model runs isn't seen" in maps.missing["cnn1"]
+    with featmagic.capture(model, "cnn1") as maps:
+        copied(model)(x)
+        model(x)
+    assert (list(maps), maps.missing) == (["cnn1"], {})
+
+
+class Twin(nn.Linear):
+    """Equal to every other one of its size, as modules that are compared by configuration."""
+
+    def __init__(self, n):
+        super().__init__(n, n)
+
+    def __eq__(self, other):
+        return isinstance(other, Twin) and self.in_features == other.in_features
+
+    def __hash__(self):
+        return self.in_features
+
+
+def test_modules_that_are_equal_are_told_apart():
+    model = nn.Sequential(Twin(3), Twin(3), nn.Sequential(Twin(3))).train()
+    modules = [model, *model, model[2][0]]
+    with featmagic.capture(model, "0", "1", "2.0") as maps:
+        assert not any(module.training for module in modules)
+        model(torch.ones(1, 3))
+    assert list(maps) == ["0", "1", "2.0"]
+    assert not torch.equal(maps["0"], maps["1"])
+    for module in modules:
+        assert module.training
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks

@@ -8,6 +8,7 @@ from torch import nn
 
 from featmagic import capture
 from featmagic.recording.model_tree import unwrap, walk
+from featmagic.recording.records import Activation
 from featmagic.recording.selectors import matching_keys, select
 from featmagic.support.errors import FeatmagicError
 
@@ -295,7 +296,7 @@ def test_a_glob_may_go_on_right_behind_an_index():
     model = nn.Sequential(nn.Sequential(*[nn.ReLU() for _ in range(12)]))
     with capture(model, "0.*") as maps:
         model(torch.ones(1))
-    activations = list(maps._pass.activations.values())
+    activations = list(maps.kept.activations.values())
     assert matching_keys("[0][1]*", activations) == ["0.1", "0.10", "0.11"]
     assert matching_keys("model[0][3]*", activations) == ["0.3"]
 
@@ -305,3 +306,88 @@ def test_the_models_own_spelling_means_the_model_even_if_a_layer_is_spelled_so()
     model.net = nn.ModuleList([nn.Tanh()])
     assert list(select(model, ["net[0]"], spelled="net[0]").modules) == ["."]
     assert list(select(model, ["net[0]"], spelled="model").modules) == ["net.0"]
+
+
+def captured(*keys):
+    """Return activations of these keys: `relu:2` is the second call, `lstm[1][0]` a part."""
+    made = []
+    for key in keys:
+        path, _, call = key.partition("[")[0].partition(":")
+        made.append(Activation(key, path, "Some", int(call or 1), torch.zeros(1)))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("written", "keys"),
+    [
+        ("layer1[1]", ["layer1.1"]),
+        ("net.layer1[1]", ["layer1.1"]),
+        ("layer1[12]", ["layer11", "layer12"]),
+        ("layer1[-1]", []),
+        ("layer1.*", ["layer1.1"]),
+        ("net.lstm[1][0]", ["lstm[1][0]"]),
+        ("lstm[1][0]", ["lstm[1][0]"]),
+        ("lstm[0]", ["lstm[0]"]),
+        ('enc["hidden"]', ["enc['hidden']"]),
+        ('net.enc["hidden"]', ["enc['hidden']"]),
+        ("enc['hidden\"]", []),
+        ("enc[\"hidden']", []),
+        ("lstm", ["lstm[0]", "lstm[1][0]"]),
+        ("r*:2", ["relu:2"]),
+        ("r*:1", ["relu"]),
+        ("relu", ["relu", "relu:2"]),
+        ("relu:*", ["relu:2"]),
+        ("Some:2", ["relu:2"]),
+        ("layer1[" + "9" * 5000 + "]", []),
+        ("relu:" + "9" * 5000, []),
+        ("[" * 5000, []),
+        ("[z-a]", []),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_was_captured_is_named_as_for_a_look(written, keys):
+    there = ["layer1.1", "layer11", "layer12", "lstm[0]", "lstm[1][0]", "enc['hidden']"]
+    assert matching_keys(written, captured(*there, "relu", "relu:2")) == keys
+
+
+PATTERNS = ["layer1", "layer1[1]", "layer1[01]", "layer1*", "layer1.*", "*", "[lr]*"]
+PATTERNS += ["net.layer1[0]", "net.layer11", "ReLU", "net.relu", "relu", "Tanh", "layer[12]", "a.b"]
+
+
+@pytest.mark.parametrize("written", PATTERNS)
+def test_a_look_and_what_it_captured_take_a_pattern_for_the_same_layers(written):
+    model = nn.Sequential()
+    model.layer1 = nn.Sequential(nn.ReLU(), nn.Tanh())
+    model.layer11, model.layer10, model.layer2, model.relu = (nn.Tanh() for _ in range(4))
+    model._modules["a.b"] = nn.ReLU()
+    everything = [path for path, _ in walk(model) if path != "."]
+    with capture(model, *everything) as maps:
+        model(torch.zeros(2))
+    taken = select(model, [written], spelled="net").modules
+    shown = matching_keys(written, maps.kept.activations.values())
+    assert sorted(shown) == sorted(taken)
+
+
+@pytest.mark.parametrize("written", [f"layer1[{'9' * 5000}]", f"0:{'9' * 5000}", "[z-a]", "[!"])
+def test_what_python_cannot_read_as_a_number_or_a_set_is_no_layer(written):
+    with pytest.raises(FeatmagicError):
+        select(nn.Sequential(nn.ReLU()), [written])
+
+
+def test_a_name_with_dots_is_reached_and_what_is_above_it_is_the_module_that_holds_it():
+    model = nn.Sequential()
+    model._modules["a.b"] = nn.Sequential(nn.ReLU())
+    with capture(model, "a.b", "a.b.0") as maps:
+        y = model(torch.ones(2))
+    assert list(maps) == ["a.b.0", "a.b"]
+    assert (maps["a.b.0"] == y).all()
+
+
+def test_a_glob_passes_over_what_cannot_be_called():
+    model = nn.Module()
+    model.blocks = nn.ModuleList([nn.Sequential(nn.ReLU()), nn.Tanh()])
+    model.heads = nn.ModuleDict({"a": nn.ReLU()})
+    assert paths(model, "blocks*") == ["blocks.0", "blocks.0.0", "blocks.1"]
+    assert paths(model, "*") == ["blocks.0", "blocks.0.0", "blocks.1", "heads.a"]
+    with pytest.raises(FeatmagicError, match=r"has no layer 'head\?'"):
+        select(model, ["head?"])

@@ -11,10 +11,11 @@ import torch
 from helpers.networks import Block, Failing, hooks_on, images
 from torch import nn
 
+from featmagic.recording.kept_passes import KeptPasses
 from featmagic.recording.pytree import copied
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
-from featmagic.recording.sinks import KeepLastPass
+from featmagic.recording.sinks import KeepPasses
 
 
 class Events:
@@ -214,9 +215,9 @@ def test_what_a_sink_raises_ends_the_pass_and_leaves_no_hook():
     assert hooks_on(model) == []
 
 
-def test_whoever_holds_the_passes_keeps_every_one():
+def test_a_sink_that_keeps_all_passes_hands_on_each():
     model, passes = nn.Sequential(nn.ReLU()), []
-    with record(model, KeepLastPass(passes.append), "0"):
+    with record(model, KeepPasses(KeptPasses("all"), passes.append), "0"):
         for value in (1.0, 2.0):
             model(torch.tensor([value]))
     assert [run.activations["0"].tensor.item() for run in passes] == [1.0, 2.0]

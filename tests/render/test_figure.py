@@ -374,3 +374,11 @@ def test_a_left_title_of_the_users_own_takes_the_captions_place(maps):
     texts = [text.get_text() for text in figure.findobj(Text)]
     assert "mine" in texts
     assert not any("Conv2d" in text for text in texts)
+
+
+def test_a_very_long_name_is_shortened_before_it_is_laid_out(tmp_path):
+    maps = noise(1, 4, 8, 8, name="w" * 10_000)
+    (path,) = maps.save(tmp_path / "a.svg", "w" * 10_000)
+    words = "".join(ElementTree.parse(path).getroot().itertext())
+    assert "w" * 100 in "".join(words.split())
+    assert len(words) < 2000

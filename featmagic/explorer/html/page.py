@@ -12,7 +12,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from featmagic.support.text import printable, spoken
+from featmagic.support.text import printable, readable, spoken
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _bytes(images: Mapping[str, bytes]) -> Iterator[bytes]:
 
 def _title(text: Mapping[str, Any]) -> str:
     """Return the title of the page, with the names of the first layers."""
-    keys = [layer["key"] for layer in text["layers"]]
+    keys = [readable(layer["key"]) for layer in text["layers"]]
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
     return f"Feature maps of {', '.join(keys[:3]) or 'no layer'}{more}"
 

@@ -12,7 +12,7 @@ from featmagic.explorer.document import DocumentText, ImageText, grid_view, imag
 from featmagic.explorer.encoding import PlanesText
 from featmagic.explorer.html.page import Still, page
 from featmagic.explorer.session import Session, open_session
-from featmagic.files.paths import write_whole
+from featmagic.files.transaction import write_whole
 from featmagic.grid.draw import draw
 from featmagic.options.indexing import picked
 from featmagic.options.view import View
@@ -24,7 +24,7 @@ from featmagic.support.progress import Progress
 
 
 def save_page(
-    target: Path, activations: Sequence[Activation], view: View, *, maps: str
+    target: Path, activations: Sequence[Activation], view: View, *, maps: str, overwrite: bool
 ) -> list[Path]:
     """Write a page that explores some activations, within the `max_bytes` of the view.
 
@@ -33,6 +33,7 @@ def save_page(
         activations: The layers, in the order in which they ran.
         view: The view of an explorer.
         maps: The name of the user's variable, for code that is copied.
+        overwrite: Whether an existing file may be replaced.
 
     Returns:
         The file that was written.
@@ -45,7 +46,7 @@ def save_page(
     session = open_session(activations, rest, maps)
     _add_samples(session)
     written = page(session.shown.text, session.shown.files, picture)
-    return write_whole({target: lambda beside: beside.write_bytes(written)})
+    return write_whole({target: lambda path: path.write_bytes(written)}, overwrite=overwrite)
 
 
 def _still(activations: Sequence[Activation], view: View, most: int) -> Still:

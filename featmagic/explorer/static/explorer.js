@@ -749,7 +749,7 @@ function explore(element, store, kernel) {
 
 	// What all of the plane shares.
 	function codeOf() {
-		const {channel} = chosen, plate = now().plates[sampleOf(now())], code = `${store.contents.maps}[${JSON.stringify(chosen.layer)}]`;
+		const {channel} = chosen, plate = now().plates[sampleOf(now())], code = `${store.contents.maps}[${now().code}]`;
 		if (!plate?.reach) return code;
 		const [first, last] = [[0, 0], plate.full.map(side => side - 1)].map(place => indexOf(plate, channel, place));
 		const steps = first.map((n, axis) => (n !== last[axis] ? `${n || ""}:` : n));

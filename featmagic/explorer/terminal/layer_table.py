@@ -10,7 +10,7 @@ from prompt_toolkit.utils import get_cwidth
 from featmagic.options.view import AXES, View
 from featmagic.overview.filmstrip import FilmstripRow, filmstrip
 from featmagic.recording.records import Activation
-from featmagic.support.text import percent, printable, truncate
+from featmagic.support.text import percent, readable, truncate
 
 _HEAD = ("layer", "class", "shape", "dead")
 _SHORTEST = 8  # columns to which a layer's name may be shortened
@@ -53,7 +53,7 @@ def _entry(row: FilmstripRow) -> LayerEntry:
     tensor = activation.tensor
     shape = "nested" if tensor.is_nested else "×".join(map(str, tensor.shape)) or "()"
     dead = percent(health.dead / health.channels) if health and health.channels else ""
-    cells = (printable(activation.key), printable(activation.kind), shape, dead)
+    cells = (readable(activation.key), readable(activation.kind), shape, dead)
     alert = "" if health is None else "NaN" if health.nan else "inf" if health.inf else ""
     return LayerEntry(activation, cells, alert)
 

@@ -23,7 +23,7 @@ from featmagic.render.mosaic import Mosaic
 from featmagic.render.text import mosaic_lines
 from featmagic.render.viewport import Viewport, terminal_viewport
 from featmagic.support.errors import FeatmagicError
-from featmagic.support.text import printable
+from featmagic.support.text import readable
 
 # If the tiles don't all fit the screen, large planes are made smaller: up to four in a row, as long
 # as each has at least 16 columns. A channel can be shown large.
@@ -75,7 +75,7 @@ def preview(activation: Activation, view: View, canvas: Canvas) -> Preview:
     try:
         return _picture(_roomy(_ready(activation, view, canvas.viewport), canvas), canvas)
     except FeatmagicError as error:
-        return Preview(f"{printable(activation.key)}  {activation.kind} · {error}")
+        return Preview(f"{readable(activation.key)}  {readable(activation.kind)} · {error}")
 
 
 def _ready(activation: Activation, view: View, viewport: Viewport) -> Prepared | Undrawable:

@@ -236,6 +236,9 @@ def cut(text: str, columns: int) -> str:
     """Return the text, shortened to so many columns."""
     if get_cwidth(text) <= columns:
         return text
-    while text and get_cwidth(text) >= columns:
-        text = text[:-1]
-    return f"{text}…"
+    width = 0
+    for place, letter in enumerate(text):  # once: what was pasted may be long
+        width += get_cwidth(letter)
+        if width >= columns:
+            return f"{text[:place]}…"
+    return text

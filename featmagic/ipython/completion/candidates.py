@@ -24,16 +24,15 @@ from featmagic.ipython.completion.fragment import (
 )
 from featmagic.ipython.completion.static_lookup import (
     attributes,
-    class_of,
-    is_maps,
-    is_module,
-    is_tensor,
+    children,
     items,
     leading_to_modules,
     value_of,
 )
 from featmagic.ipython.tokenizer import words_of
+from featmagic.ipython.value_types import class_of, is_maps, is_module, is_tensor
 from featmagic.support.errors import FeatmagicError
+from featmagic.support.text import printable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -104,7 +103,7 @@ def layers(
 
     Layers that are already on the line (`taken`) come last.
     """
-    from featmagic.ipython.completion.children import children, classes, kind, layer_at
+    from featmagic.ipython.completion.children import classes, kind, layer_at
 
     quote = word[:1] if word[:1] in ("'", '"') else ""
     at = opened(word[len(quote) :])
@@ -171,7 +170,9 @@ def keys_of_maps(before: str, after: str, names: Mapping[str, Any]) -> Suggestio
     if match is None or not is_maps(maps):
         return None
     quote, typed = match["quote"], match["typed"]
-    escaped = (re.sub(rf"([\\{quote}])", r"\\\1", key) for key in maps)
+    # Any other key would have to be typed as an escape.
+    plain = [key for key in maps if printable(key) == key]
+    escaped = (re.sub(rf"([\\{quote}])", r"\\\1", key) for key in plain)
     closing = "" if after.startswith(quote) else quote
     parts = segments(escaped, typed)
     texts = ((p.text + closing, "Tensor") if p.ends else (p.text, "layer") for p in parts)

@@ -5,13 +5,14 @@ This module imports torch, so it is imported only where there is a model already
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 from torch import nn
 
 from featmagic.ipython.completion.fragment import steps_of
+from featmagic.ipython.completion.static_lookup import bases, children, unwrapped
+from featmagic.ipython.value_types import class_of, name_of_class
 from featmagic.recording.layer_syntax import Step, below_model
-from featmagic.recording.model_tree import unwrap
 
 
 def layer_at(head: str, model: nn.Module, expression: str) -> nn.Module:
@@ -37,29 +38,21 @@ def _descend(module: nn.Module, steps: list[Step]) -> nn.Module:
     return module
 
 
-def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the children of a module by name; a wrapper has those of what it wraps."""
-    for name, child in unwrap(module)[-1]._modules.items():
-        if child is not None:
-            yield name, child
-
-
 def kind(module: nn.Module) -> str:
     """Return the class name of a module; of what is wrapped, for a wrapper."""
-    return type(unwrap(module)[-1]).__name__
+    return class_of(unwrapped(module))
 
 
 def classes(model: nn.Module) -> list[str]:
     """Return the names of the classes that layers of the model have or derive from."""
-    first: dict[type[nn.Module], nn.Module] = {}
+    first: dict[type[Any], nn.Module] = {}
     seen: set[int] = set()
-    todo: list[nn.Module | None] = [model]
+    todo: list[nn.Module] = [model]
     while todo:  # recursion is slower, and modules may be nested deeper than Python's stack
         module = todo.pop()
-        if module is not None and id(module) not in seen:
+        if id(module) not in seen:
             seen.add(id(module))
             first.setdefault(type(module), module)
-            todo += module._modules.values()
-    plain = [kind for kind, module in first.items() if unwrap(module)[-1] is module]
-    bases = {base for kind in plain for base in kind.__mro__ if issubclass(base, nn.Module)}
-    return sorted(base.__name__ for base in bases - {nn.Module})
+            todo += [child for _, child in children(module)]
+    found = {base for module in first.values() for base in bases(type(unwrapped(module)))}
+    return sorted(name_of_class(base) for base in found if base is not nn.Module)

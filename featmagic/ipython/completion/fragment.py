@@ -8,6 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from featmagic.recording.layer_syntax import ROOT, Step, first_segment, split_steps
+from featmagic.support.text import LONGEST_NAME, printable
 
 _IN_QUOTES = re.compile(r"""(?P<head>.+)(?P<opener>\[['"])(?P<leaf>[^'"]*)""")
 _PLAIN = re.compile(r"""(?:(?P<head>.+)(?P<opener>[.\[]))?(?P<leaf>[^.\[\]'"]*)""")
@@ -68,7 +69,7 @@ def item_text(key: object, opener: str, after: str) -> str | None:
 
 def is_plain(text: str) -> bool:
     """Return True for text that a line keeps: IPython fills in variables at `{` and `$`."""
-    return text.isprintable() and "{" not in text and "$" not in text
+    return printable(text) == text and "{" not in text and "$" not in text
 
 
 class Segment(NamedTuple):
@@ -117,5 +118,9 @@ class Suggestions(NamedTuple):
 
 def starting(fragment: str, typed_texts: Iterable[tuple[str, str]]) -> Suggestions:
     """Suggest those of the texts, each with its type, that begin with the fragment."""
-    fitting = (Suggestion(*item) for item in typed_texts if item[0].startswith(fragment))
+    fitting = (
+        Suggestion(text, kind)
+        for text, kind in typed_texts
+        if text.startswith(fragment) and len(text) <= LONGEST_NAME  # a menu has no room for longer
+    )
     return Suggestions(fragment, list(islice(fitting, _MOST)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core import completer
 
 from featmagic.ipython.watch import Watches
+from featmagic.support.text import readable
 
 if TYPE_CHECKING:
     from featmagic.ipython.completion.fragment import Suggestions
@@ -41,9 +42,12 @@ class Completion:
         return self._matchers, self._matcher
 
     def _suggestions(self, line: str, cursor: int) -> Suggestions | None:
-        """Return suggestions, or None if anything goes wrong: an error would disturb the typing."""
+        """Return suggestions; none if anything goes wrong: an error would disturb the typing.
+
+        None leaves the line to IPython, which would look at all of it as Python.
+        """
         # Imported here to keep loading the extension fast.
-        from featmagic.ipython.completion.suggest import Known, suggest
+        from featmagic.ipython.completion.suggest import NOTHING, Known, is_magic_line, suggest
 
         try:
             names, hidden = self._shell.user_ns, self._shell.user_ns_hidden
@@ -52,7 +56,7 @@ class Completion:
             watched = list(dict.fromkeys(words))
             return suggest(line, cursor, Known(names, own, watched, self._watches.captured()))
         except Exception:
-            return None
+            return NOTHING if is_magic_line(line[:cursor]) else None
 
 
 def _context_matcher(find: _Find) -> Any:
@@ -64,7 +68,8 @@ def _context_matcher(find: _Find) -> Any:
         if suggestions is None:
             return {"completions": [], "suppress": False}  # a new dict: IPython writes into it
         completions = [
-            completer.SimpleCompletion(text, type=kind) for text, kind in suggestions.items
+            completer.SimpleCompletion(text, type=readable(kind))
+            for text, kind in suggestions.items
         ]
         return {
             "completions": completions or _Silence(),

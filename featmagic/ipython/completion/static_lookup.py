@@ -1,8 +1,7 @@
 """What the user's variables hold, read without running any of the user's code.
 
 Nothing is called here and no property is read, so a value that only code could compute is not
-found. A class may turn anything into a property, even `__dict__`, and a metaclass may do so with
-the name of the class.
+found. A class may turn anything into a property, even `__dict__`.
 """
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ from types import GetSetDescriptorType, MappingProxyType, MemberDescriptorType, 
 from typing import Any
 
 from featmagic.ipython.completion.fragment import steps_of
+from featmagic.ipython.value_types import is_module
 
 _WITHOUT_PARTS = (str, bytes, int, float, complex, type(None))
 _MOST_LOOKED_AT = 6000  # values in all: a few milliseconds
 # Python's own descriptors, which no metaclass can replace.
-_MRO, _DICT, _NAME = (type.__dict__[name] for name in ("__mro__", "__dict__", "__name__"))
+_MRO, _DICT = (type.__dict__[name] for name in ("__mro__", "__dict__"))
 _NO_CODE = (GetSetDescriptorType, MemberDescriptorType)
 
 
@@ -36,30 +36,6 @@ def value_of(expression: str, names: Mapping[str, Any]) -> Any:
     for step in steps:
         value = item(value, step.key) if step.is_item else attribute(value, str(step.key))
     return value
-
-
-def class_of(value: object) -> str:
-    """Return the name of a value's class."""
-    return str(_NAME.__get__(type(value)))
-
-
-def is_module(value: object) -> bool:
-    """Return True for a torch module, by its type alone: asking a proxy would run code."""
-    torch = sys.modules.get("torch")  # loaded if there is any module
-    return torch is not None and issubclass(type(value), torch.nn.Module)
-
-
-def is_tensor(value: object) -> bool:
-    """Return True for a tensor, by its type alone."""
-    torch = sys.modules.get("torch")
-    return torch is not None and issubclass(type(value), torch.Tensor)
-
-
-def is_maps(value: object) -> bool:
-    """Return True for feature maps; there are none before their module is imported."""
-    maps = sys.modules.get("featmagic.feature_maps")
-    # `issubclass` would run code of the other class, because `FeatureMaps` is an abstract class.
-    return maps is not None and type.__subclasscheck__(maps.FeatureMaps, type(value))
 
 
 def attribute(owner: object, name: str) -> Any:
@@ -115,6 +91,31 @@ def items(owner: object) -> Iterator[tuple[Any, Any]]:
             yield from children
         elif issubclass(kind, (nn.Sequential, nn.ModuleList)):  # by number, whatever the names
             yield from enumerate(child for _, child in children)
+
+
+def children(module: object) -> Iterator[tuple[str, Any]]:
+    """Yield the children of a module by name; a wrapper has those of what it wraps."""
+    for name, child in _children(dict(_own(unwrapped(module)))):
+        if is_module(child) and type(name) in (str, int):
+            yield str(name), child
+
+
+def bases(kind: type[Any]) -> list[type[Any]]:
+    """Return a class of modules and its bases that are classes of modules."""
+    nn = sys.modules["torch"].nn
+    return [base for base in _MRO.__get__(kind) if issubclass(base, nn.Module)]
+
+
+def unwrapped(module: Any) -> Any:
+    """Return what a wrapper wraps; any other module itself."""
+    from featmagic.recording.model_tree import wrapped_in  # imports torch
+
+    while attribute := wrapped_in(module):
+        held = dict(_children(dict(_own(module))))
+        if not is_module(held.get(attribute)):
+            break
+        module = held[attribute]
+    return module
 
 
 def is_fully_readable(value: object) -> bool:
@@ -174,8 +175,10 @@ def _own(owner: object) -> Iterable[tuple[Any, Any]]:
 
 def _children(own: Mapping[str, Any]) -> Iterable[tuple[Any, Any]]:
     """Return the children of a module, given its `__dict__`; one never initialized has none."""
-    held = own.get("_modules")
-    return list(dict.items(held)) if issubclass(type(held), dict) else ()  # type: ignore[arg-type]
+    held: Any = own.get("_modules")
+    if type(held).__module__.startswith("torch."):  # that of TorchScript
+        return list(held.items())
+    return list(dict.items(held)) if issubclass(type(held), dict) else ()
 
 
 def _parts(value: object) -> Iterator[object]:

@@ -17,15 +17,10 @@ from featmagic.ipython.completion.candidates import (
     paths,
 )
 from featmagic.ipython.completion.fragment import Suggestions, opened, starting
-from featmagic.ipython.completion.static_lookup import (
-    class_of,
-    is_fully_readable,
-    is_maps,
-    is_module,
-    value_of,
-)
+from featmagic.ipython.completion.static_lookup import is_fully_readable, value_of
 from featmagic.ipython.parser import options_of, with_implied_values
 from featmagic.ipython.tokenizer import NEGATIVE_NUMBER, join_negative_numbers, typed_words
+from featmagic.ipython.value_types import class_of, is_maps, is_module
 from featmagic.options.validators import words_taken
 from featmagic.options.view import View
 
@@ -47,10 +42,15 @@ class Known:
     captured: Sequence[str] = ()
 
 
-_NOTHING = Suggestions("", [])
+NOTHING = Suggestions("", [])
 _MAGIC = re.compile(r"\s*(%hook|%unhook|%%?featuremaps)\s(.*)", re.DOTALL)
 # Variables and attributes; after an item IPython would suggest files and magics.
 _ATTRIBUTES = re.compile(r"(?P<root>[^\W\d]\w*)(\.\w*)*")
+
+
+def is_magic_line(line: str) -> bool:
+    """Return True for the line of a magic of ours."""
+    return _MAGIC.match(line) is not None
 
 
 def suggest(line: str, cursor: int, known: Known) -> Suggestions | None:
@@ -68,11 +68,11 @@ def suggest(line: str, cursor: int, known: Known) -> Suggestions | None:
     if "{" in word or "$" in word:  # IPython fills in variables here
         return None
     if re.search(r"[*?]", word) or any(w.startswith("#") for w in (*words, word)):
-        return _NOTHING  # a glob or a comment
+        return NOTHING  # a glob or a comment
     try:
         return _MagicLine(magic[1], words, word, after, known).suggestions()
     except LookupError:  # what is typed refers to nothing
-        return _NOTHING
+        return NOTHING
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class _MagicLine:
         try:
             suggestions = models(self.word, self.after, names, self.known.hidden)
         except LookupError:
-            suggestions = _NOTHING
+            suggestions = NOTHING
         return suggestions if suggestions.items or not _ipython_may_know(self.word, names) else None
 
     def _layers(self, expression: str, *taken: str) -> Suggestions:

@@ -67,6 +67,15 @@ def test_variables_of_ipythons_own_are_not_offered(tab, shell):
     assert found == ["model", "net", "trainer", "models"]
 
 
+def test_a_name_of_ipythons_that_the_user_has_bound_is_offered(tab, shell):
+    assert "%hook exit" not in tab("%hook |")  # IPython's own
+    shell.names.update(exit=residual(), _private=residual())
+    assert tab("%hook ex|").keys() == {"%hook exit"}
+    assert set(tab("%hook exit layer1.|")) == {"%hook exit layer1.0", "%hook exit layer1.1"}
+    assert "%hook exit" in (found := tab("%hook |"))
+    assert "%hook _private" not in found
+
+
 @needs_matchers
 @pytest.mark.parametrize(
     "cell",

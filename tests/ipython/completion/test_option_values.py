@@ -9,12 +9,12 @@ import pytest
 from helpers.completing import names, suggested
 
 from featmagic.ipython.completion.suggest import Known, suggest
-from featmagic.ipython.parser import options_of
+from featmagic.ipython.parser import flag, options_of
 from featmagic.options.colormaps import _WELL_KNOWN
 from featmagic.options.validators import words_taken
 from featmagic.options.view import View
 
-OF_VIEW = {"--" + field.name.replace("_", "-") for field in fields(View)}
+OF_VIEW = {flag(field) for field in fields(View)}
 
 
 @pytest.mark.parametrize("magic", ["%hook", "%%featuremaps", "%featuremaps"])
@@ -58,7 +58,7 @@ def test_where_matplotlib_is_not_loaded_the_well_known_names_are_some_of_its(mon
 
 @pytest.mark.parametrize("option", fields(View), ids=lambda option: option.name)
 def test_values_are_those_that_the_help_names_and_the_check_takes(option):
-    spelled, check = "--" + option.name.replace("_", "-"), option.metadata["check"]
+    spelled, check = flag(option), option.metadata["check"]
     choices = option.metadata["metavar"].split("|")
     words = [word for word in choices if word.islower()] if len(choices) > 1 else []
     found = words_taken(check)

@@ -1,0 +1,34 @@
+"""An opening: widgets from their first moment, so that an interrupt loses none of them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+from uuid import uuid4
+
+
+class Opening:
+    """The widgets that one request opens.
+
+    A widget and its comm are registered for good while the widget is made, before anybody else can
+    know of it: whoever asks for widgets makes an `Opening` first, and undoes it on any failure.
+    """
+
+    def __init__(self) -> None:
+        self._widgets: list[tuple[str, Any]] = []
+
+    def note(self, widget: Any) -> str:
+        """Note a widget that is about to open, and return the id for it and its comm."""
+        name = uuid4().hex
+        self._widgets.append((name, widget))
+        return name
+
+    def undo(self) -> None:
+        """Close every widget, however little of it there is."""
+        module = sys.modules.get("comm")
+        comms = {} if module is None else module.get_comm_manager().comms
+        for name, widget in self._widgets:
+            widget.close()
+            if comm := comms.get(name):  # the widget hasn't been told of it
+                comm.close()
+                comms.pop(name, None)

@@ -1,0 +1,55 @@
+"""The outline of a drawing: its size, by the shape of the tensor alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from featmagic.grid.arrange import LARGEST_ZOOM, MOST_PIXELS, lay_out_tiles, viewport_of
+from featmagic.grid.prepare import first_in_a_row, tiling_of, tiling_of_images
+from featmagic.options.view import View
+from featmagic.planes.dtypes import undrawable
+from featmagic.planes.layout import fitting, layout_of
+from featmagic.planes.planes import Planes, planes_of
+from featmagic.planes.ranking import most_ranked
+from featmagic.planes.reduction import reduce
+from featmagic.recording.records import Activation
+from featmagic.render.viewport import Viewport
+
+
+def check_sizes(activations: Sequence[Activation], view: View, viewport: Viewport | None) -> None:
+    """Refuse pictures that would be too large, before any value is read or copied.
+
+    Raises:
+        FeatmagicError: A picture would be larger than 100 million pixels, or as for `planes_of`.
+    """
+    if viewport is None:
+        return
+    zoom = view.zoom or LARGEST_ZOOM
+    for activation in activations:
+        tensor = activation.tensor
+        if undrawable(tensor) or tensor.numel() * zoom**2 <= MOST_PIXELS:
+            continue  # the usual case: it would fit even if all values were shown
+        own_view = fitting(activation, view, len(activations))
+        planes = _outline(activation, own_view, viewport)
+        tiling = tiling_of_images(planes) if view.reduce == "pca" else tiling_of(planes)
+        room = viewport_of(tiling, viewport)
+        lay_out_tiles(tiling.count, tiling.size, own_view, room, tiling.ncols)
+
+
+def _outline(activation: Activation, view: View, viewport: Viewport) -> Planes:
+    """Return the planes that would be shown, without values: the meta device computes only shapes.
+
+    Which planes come first in an order makes no difference to their number.
+    """
+    tensor = activation.tensor
+    dtype = torch.float32 if tensor.is_quantized else tensor.dtype
+    blank = torch.empty(tensor.shape, dtype=dtype, device="meta")
+    planes = planes_of(blank, layout_of(activation, view), view, activation.key)
+    if view.sorts:
+        most = most_ranked(planes, view)
+        planes = replace(planes, values=planes.values[:, :most], indices=planes.indices[:most])
+    planes, _ = first_in_a_row(planes, None, view, viewport)
+    return planes if view.reduce in (None, "pca") else reduce(planes, view.reduce)

@@ -1,0 +1,255 @@
+"""Placement: the model's device, and moving the arguments of a call there."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from featmagic.recording.model_tree import unwrap
+from featmagic.recording.pytree import (
+    MOST_CONTAINERS,
+    MOST_LEVELS,
+    attributes_of,
+    is_a,
+    parts_of,
+    tensors_in,
+)
+from featmagic.support.errors import one_line
+from featmagic.support.text import printable
+
+# Names of one-dimensional arguments that are no lengths, even if the numbers would fit.
+_NOT_LENGTHS = ("label", "target", "class", "id", "token", "offset", "index", "indices")
+
+
+@dataclass
+class MovedInputs:
+    """What was moved to the model's device, and what was not.
+
+    Attributes:
+        tensors: how many tensors were moved, by the device they came from.
+        left: what stays where it is, in words.
+    """
+
+    tensors: Counter[str] = field(default_factory=Counter)
+    left: dict[str, None] = field(default_factory=dict)  # in order, each once
+
+    def __bool__(self) -> bool:
+        """Return True if there is something to say."""
+        return bool(self.tensors or self.left)
+
+
+def device_of(model: nn.Module) -> torch.device | None:
+    """Return the one device of the model's parameters, or of its buffers if it has none.
+
+    None if there are several (the model then places its own inputs), or if it is "meta", where
+    tensors hold no values.
+    """
+    devices = {p.device for p in model.parameters()} or {b.device for b in model.buffers()}
+    device = devices.pop() if len(devices) == 1 else None
+    return None if device is None or device.type == "meta" else device
+
+
+def move_to_device(
+    device: torch.device, model: nn.Module, args: Any, kwargs: Any, moved: MovedInputs
+) -> tuple[Any, Any]:
+    """Return the arguments of a call of the model with their tensors on `device`.
+
+    If one of them is there already, the caller has placed them, and all stay as they are: a
+    model may need some on the CPU. Of arguments that are all elsewhere, the lengths for
+    `pack_padded_sequence` stay on the CPU, which torch demands.
+
+    Containers keep their type, and the caller's own are never written to; a tensor or a container
+    that comes twice is still one. What can't be moved is left as it is, and noted in `moved`.
+    Nothing is raised, whatever the arguments are.
+    """
+    tensors = [tensor for _, tensor in tensors_in((args, kwargs))]
+    devices = {_device_of(tensor) for tensor in tensors}
+    if device in devices or not devices - {None}:
+        return args, kwargs
+    mover = _Mover(device, model, moved, tensors)
+    names = _parameter_names(model, args)
+    placed = [mover.move(arg, name) for arg, name in zip(args, names, strict=True)]
+    named = {name: mover.move(arg, name) for name, arg in kwargs.items()}
+    return tuple(placed), named
+
+
+def _device_of(tensor: Tensor) -> torch.device | None:
+    """Return the device of a tensor; None if it doesn't tell, being of a class of its own."""
+    try:
+        return tensor.device
+    except Exception:
+        return None
+
+
+def _parameter_names(model: nn.Module, args: Any) -> list[str]:
+    """Return what the model's forward calls its positional arguments; "" where that is unknown."""
+    try:
+        parameters = list(inspect.signature(unwrap(model)[-1].forward).parameters)
+    except Exception:  # it has no signature
+        parameters = []
+    return (parameters + [""] * len(args))[: len(args)]
+
+
+class _SelfContaining(Exception):
+    """A container that holds itself was found again inside of itself."""
+
+
+class _Mover:
+    """Moves what the arguments of one call hold."""
+
+    def __init__(
+        self, device: torch.device, model: nn.Module, moved: MovedInputs, tensors: list[Tensor]
+    ) -> None:
+        self._device, self._model, self._moved, self._tensors = device, model, moved, tensors
+        # The value itself is kept beside what it became: its id stays taken.
+        self._done: dict[int, tuple[Any, Any]] = {}
+        self._containers = 0
+
+    def move(self, value: Any, name: str = "", above: tuple[int, ...] = ()) -> Any:
+        """Return the value with its tensors moved; the value itself if none had to move."""
+        if id(value) in self._done:
+            return self._done[id(value)][1]
+        if is_a(value, Tensor) or is_a(value, PackedSequence):
+            result = self._move_tensor(value, name)
+        else:
+            result = self._move_container(value, name, above)
+        self._done[id(value)] = value, result
+        return result
+
+    def _move_tensor(self, value: Any, name: str) -> Any:
+        source = _device_of(value if is_a(value, Tensor) else value.data)
+        if source in (self._device, None):
+            return value
+        if is_a(value, Tensor) and self._is_lengths(value, name):
+            self._leave(f"{name or 'lengths'} stays on {source}, where packing a sequence needs it")
+            return value
+        try:
+            result = value.to(self._device)
+        except Exception as error:  # such as too little memory, or a tensor without values
+            self._leave(f"{name or 'a tensor'} stays on {source}: {one_line(error)}")
+            return value
+        self._moved.tensors[str(source)] += 1
+        return result
+
+    def _move_container(self, value: Any, name: str, above: tuple[int, ...]) -> Any:
+        if id(value) in above:
+            raise _SelfContaining(id(value))
+        self._containers += 1
+        if self._containers > MOST_CONTAINERS or len(above) >= MOST_LEVELS:
+            return value
+        above = (*above, id(value))
+        kind = printable(type(value).__name__)
+        try:
+            before = parts_of(value)
+            if before is None:
+                self._leave_object(value, kind)
+                return value
+            parts = {
+                key: self.move(part, key if type(key) is str else name, above)
+                for key, part in before.items()
+            }
+            if all(parts[key] is part for key, part in before.items()):
+                return value
+            result = self._rebuilt(value, parts)
+        except _SelfContaining as again:
+            if again.args != (id(value),):
+                raise
+            self._leave(f"a {kind} that holds itself stays as it is")
+            return value
+        except Exception as error:  # whatever a container of the user's raises
+            self._leave(f"a {kind} stays as it is: {one_line(error)}")
+            return value
+        if not _holds(result, value, parts):
+            self._leave(f"a {kind} stays as it is: it can't be copied with other tensors in it")
+            return value
+        return result
+
+    def _leave_object(self, value: Any, kind: str) -> None:
+        devices = {_device_of(tensor) for _, tensor in tensors_in(value)}
+        if devices - {self._device, None}:
+            self._leave(f"a {kind} stays as it is: only containers of Python's own kinds are moved")
+
+    def _leave(self, words: str) -> None:
+        self._moved.left[printable(words)] = None
+
+    def _rebuilt(self, value: Any, parts: dict[Any, Any]) -> Any:
+        """Return a container of the same type that holds these parts, and else what it held."""
+        if is_a(value, tuple):
+            items = [parts.get(place, item) for place, item in enumerate(tuple.__iter__(value))]
+            try:
+                result: Any = tuple.__new__(type(value), items)
+            except TypeError:  # what torch.max returns is made in another way
+                result = type(value)(items)
+        elif is_a(value, list):
+            items = [parts.get(place, item) for place, item in enumerate(list.__iter__(value))]
+            result = list.__new__(type(value))
+            list.extend(result, items)
+        elif is_a(value, dict):
+            result = copy.copy(value)
+            for key, part in parts.items():
+                dict.__setitem__(result, key, part)
+        elif issubclass(type(value), Mapping):
+            return self._object_rebuilt(value)
+        else:
+            result = copy.copy(value)
+            for name, part in parts.items():
+                object.__setattr__(result, name, part)
+            return result
+        for name, attribute in attributes_of(value).items():
+            object.__setattr__(result, name, self._done.get(id(attribute), (0, attribute))[1])
+        return result
+
+    def _object_rebuilt(self, value: Any) -> Any:
+        """Return a copy of a mapping whose attributes hold its items, in dicts of their own."""
+        result = object.__new__(type(value))
+        for name, attribute in attributes_of(value).items():
+            object.__setattr__(result, name, self.move(attribute))
+        return result
+
+    def _is_lengths(self, tensor: Tensor, name: str) -> bool:
+        """Return True for lengths of sequences, which a recurrent model needs on the CPU.
+
+        The name decides, or else whether the numbers fit the two first dimensions of another
+        tensor, as lengths of its sequences.
+        """
+        if type(tensor) is not Tensor or tensor.is_nested or tensor.device.type != "cpu":
+            return False
+        if tensor.dim() != 1 or tensor.dtype != torch.int64:
+            return False
+        if not any(isinstance(module, nn.RNNBase) for module in self._model.modules()):
+            return False
+        name = name.lower()
+        if "len" in name:
+            return True
+        if not len(tensor) or name == "y" or any(word in name for word in _NOT_LENGTHS):
+            return False
+        least, most = int(tensor.min()), int(tensor.max())
+        pairs = [tuple(each.shape[:2]) for each in self._tensors if _is_plain(each)]
+        fits = [{(n, steps), (steps, n)} for n, steps in pairs]
+        count = len(tensor)
+        return least >= 1 and any(
+            n == count and most <= steps for sides in fits for n, steps in sides
+        )
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Return True for a tensor of two dimensions or more that has a shape to compare with."""
+    return type(tensor) is Tensor and not tensor.is_nested and tensor.dim() >= 2
+
+
+def _holds(result: Any, value: Any, parts: dict[Any, Any]) -> bool:
+    """Return True if a rebuilt container is of the same type, and holds exactly these parts."""
+    try:
+        there = parts_of(result) or {}
+        same_keys = type(result) is type(value) and there.keys() == parts.keys()
+        return same_keys and all(there[key] is part for key, part in parts.items())
+    except Exception:  # whatever a container of the user's raises when it is read
+        return False

@@ -1,0 +1,58 @@
+"""Scripting: `torch.jit.script` doesn't meet our hooks, which it would try to compile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from featmagic.recording.hooks import Hook, Owner, remove
+from featmagic.recording.model_tree import modules_of
+from featmagic.recording.torch_private import hook_tables, script_compiler
+
+_compiler = script_compiler()
+_create_script_module: Any = getattr(_compiler, "create_script_module", None)
+_owners: list[Owner] = []  # those whose hooks are on modules now
+
+
+def hide_hooks_of(owner: Owner) -> None:
+    """Script modules from now on as if the hooks of the owner weren't there."""
+    if not any(other is owner for other in _owners):
+        _owners.append(owner)
+    if _create_script_module is not None:
+        _compiler.create_script_module = _create_without_hooks
+
+
+def hide_no_more(owner: Owner) -> None:
+    """Forget the owner, whose hooks have come off; may be called again."""
+    _owners[:] = [other for other in _owners if other is not owner]
+    now = getattr(_compiler, "create_script_module", None)
+    if not _owners and now is _create_without_hooks:
+        _compiler.create_script_module = _create_script_module
+
+
+def _create_without_hooks(nn_module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    """Take our hooks off while torch compiles the module, and put them back at their places."""
+    changed: list[tuple[nn.Module, dict[int, Any], dict[int, Any]]] = []
+    try:
+        for module in modules_of(nn_module):
+            for table, *_ in hook_tables(module):
+                ours = [n for n, hook in list(table.items()) if isinstance(hook, Hook)]
+                if ours:
+                    changed.append((module, table, dict(table)))
+                for number in ours:
+                    table.pop(number, None)
+        return _create_script_module(nn_module, *args, **kwargs)
+    finally:
+        for module, table, before in changed:
+            _put_back(module, table, before)
+
+
+def _put_back(module: nn.Module, table: dict[int, Any], before: dict[int, Any]) -> None:
+    """Put our hooks back into a table, in the order that it had."""
+    for number, hook in before.items():
+        if isinstance(hook, Hook) or number in table:
+            table[number] = table.pop(number, hook)
+    for hook in before.values():
+        if isinstance(hook, Hook) and not any(hook.owner is owner for owner in _owners):
+            remove(hook.owner, [module])  # its owner has meanwhile looked for it in vain

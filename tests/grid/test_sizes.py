@@ -1,0 +1,96 @@
+"""Pictures that would be too large are refused by their shapes, before anything is computed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+import torch
+
+from featmagic.grid.draw import draw
+from featmagic.grid.outline import check_sizes
+from featmagic.options.view import View
+from featmagic.recording.records import Activation
+from featmagic.render.viewport import PAGE
+from featmagic.support.errors import FeatmagicError
+
+TOO_LARGE = [
+    ((1, 4, 8192, 8192), {"zoom": 1}),
+    ((1, 4, 8192, 8192), {"zoom": 1, "sort": "mean"}),
+    ((1, 4, 8192, 8192), {"zoom": 1, "topk": 2}),
+    ((1, 4, 8192, 8192), {"zoom": 2, "reduce": "mean"}),
+    ((1, 4, 8192, 8192), {"zoom": 2, "reduce": "pca"}),
+    ((1, 4, 8192, 8192), {"zoom": 1, "channels": "0,3"}),
+    ((4, 1, 8192, 8192), {"zoom": 1, "sample": "all"}),
+    ((1, 64, 56, 56), {"zoom": 10**9}),
+    ((1, 64, 56, 56), {"zoom": 10**400}),
+    ((1, 64, 56, 56), {"zoom": 500, "ncols": 10**9}),
+    ((1, 2**20, 16, 16), {"max": 0}),
+    ((1, 300_000, 8, 8), {"max": 0}),
+    ((1, 2**14, 2**15), {"layout": "NLC", "zoom": 1}),
+]
+
+
+def activation(shape, dtype=torch.float32):
+    """Return an activation that takes the memory of one value."""
+    return Activation("c", "c", "Conv2d", 1, torch.zeros((), dtype=dtype).expand(shape))
+
+
+@pytest.mark.parametrize(("shape", "options"), TOO_LARGE, ids=str)
+def test_what_is_too_large_is_refused_by_its_shape(shape, options):
+    with pytest.raises(FeatmagicError, match="is too large: 100 million are the most") as refused:
+        check_sizes([activation(shape)], View(**options), PAGE)
+    assert len(str(refused.value)) < 150
+
+
+def test_refusing_takes_no_memory():
+    """In a process of its own, whose memory is what the kernel counts, torch's included."""
+    script = f"""
+        import json, resource, sys
+        import torch
+        from featmagic.grid.draw import draw
+        from featmagic.options.view import View
+        from featmagic.recording.records import Activation
+        from featmagic.support.errors import FeatmagicError
+        cases = {[case for case in TOO_LARGE if case[1].get("zoom", 1) < 10**9]!r}
+        draw(Activation("c", "c", "Conv2d", 1, torch.randn(1, 8, 32, 32)), View())
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        refused = 0
+        for shape, options in cases:
+            for dtype in (torch.float32, torch.float16, torch.uint8):
+                tensor = torch.zeros((), dtype=dtype).expand(shape)
+                try:
+                    draw(Activation("c", "c", "Conv2d", 1, tensor), View(**options))
+                except FeatmagicError:
+                    refused += 1
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        unit = 1 if sys.platform == "darwin" else 1024
+        print(json.dumps([refused, len(cases) * 3, grown * unit]))
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", dedent(script)], check=True, capture_output=True, text=True
+    )
+    refused, cases, grown = json.loads(run.stdout)
+    assert refused == cases > 30
+    assert grown < 100 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((1, 64, 56, 56), {"zoom": 16}),
+        ((1, 2048, 7, 7), {"max": 0}),
+        ((1, 3, 1000, 1000), {"zoom": 3}),
+        ((1, 3, 1000, 1000), {}),
+        ((1, 50_000), {"max": 0}),
+        ((1, 400, 1000), {"layout": "NCL"}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("more", [{}, {"sort": "mean"}, {"topk": 3}, {"reduce": "norm"}], ids=str)
+def test_what_fits_is_drawn(shape, options, more):
+    drawing = draw(activation(shape), View(**options, **more))
+    assert drawing.mosaic is not None

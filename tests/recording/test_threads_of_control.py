@@ -1,0 +1,250 @@
+"""Whose values: a capture holds what its own thread or task ran."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from helpers.networks import DNN, flags_of, hooks_on, images
+from torch import nn
+
+import featmagic
+
+
+def in_thread(work):
+    """Run the work in a thread of its own, to its end."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+def alone(model, x):
+    with torch.no_grad():
+        return model.cnn1(x)
+
+
+def test_threads_that_capture_the_same_model_hold_their_own_passes(model):
+    barrier = threading.Barrier(4)
+
+    def look(seed):
+        x, wrong = images(1, seed), 0
+        barrier.wait()
+        for _ in range(30):
+            with featmagic.capture(model, "cnn1") as maps:
+                model(x)
+            wrong += not torch.equal(maps["cnn1"], alone(model, x))
+        return wrong
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(look, range(4))) == [0] * 4
+    assert hooks_on(model) == []
+
+
+def test_tasks_that_capture_the_same_model_hold_their_own_passes(model):
+    async def look(seed):
+        x = images(1, seed)
+        with featmagic.capture(model, "cnn1") as maps:
+            for _ in range(3):
+                await asyncio.sleep(0)
+                model(x)
+                await asyncio.sleep(0)
+        return torch.equal(maps["cnn1"], alone(model, x))
+
+    async def all_of_them():
+        return await asyncio.gather(*[look(seed) for seed in range(5)])
+
+    assert asyncio.run(all_of_them()) == [True] * 5
+
+
+@pytest.mark.parametrize("where", ["tasks", "a thread of asyncio's"])
+def test_what_a_block_starts_as_tasks_belongs_to_it(model, x, where):
+    async def run():
+        model(x)
+
+    async def look():
+        with featmagic.capture(model, "cnn1") as maps:
+            if where == "tasks":
+                await asyncio.gather(run(), run())
+            else:
+                await asyncio.to_thread(model, x)
+        return maps
+
+    assert torch.equal(asyncio.run(look())["cnn1"], alone(model, x))
+
+
+def test_a_model_that_another_thread_trains_gives_only_the_blocks_own_values(model):
+    stop = threading.Event()
+
+    def train():
+        while not stop.is_set():
+            model(images(2, 7)).sum().backward()
+            model.pool1(model.act1(model.cnn1(images(3, 8))))
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        for seed in range(30):
+            x = images(1, seed)
+            with featmagic.capture(model, "cnn1") as maps:
+                model(x)
+            assert torch.equal(maps["cnn1"], alone(model, x))
+    finally:
+        stop.set()
+        thread.join()
+    assert hooks_on(model) == []
+
+
+def test_what_only_another_thread_ran_is_missing_and_said(model, x, capsys):
+    model.train()
+    with featmagic.capture(model, "cnn1") as maps:
+        in_thread(lambda: model(x))
+    assert dict(maps) == {}
+    assert "only another thread or task ran it" in maps.missing["cnn1"]
+    printed = capsys.readouterr().out
+    assert "Another thread or task ran the model 1 time meanwhile, in the eval mode" in printed
+    assert all(flags_of(model))
+
+
+def test_a_pass_that_was_under_way_elsewhere_when_a_look_began_is_said(capsys):
+    started, go_on = threading.Event(), threading.Event()
+
+    class Slow(nn.Module):
+        def forward(self, x):
+            started.set()
+            go_on.wait(30)
+            return x
+
+    model = nn.Sequential(nn.ReLU(), Slow())
+    thread = threading.Thread(target=model, args=(torch.ones(1),))
+    thread.start()
+    started.wait(30)
+    with featmagic.capture(model, "0") as maps:
+        go_on.set()
+        thread.join()
+        model(torch.ones(2))
+    assert maps["0"].shape == (2,)
+    assert "Another thread or task ran the model meanwhile" in capsys.readouterr().out
+
+
+def test_as_is_says_nothing_of_other_threads(model, x, capsys):
+    with featmagic.capture(model, "cnn1", as_is=True) as maps:
+        in_thread(lambda: model(x))
+        model(images(2))
+    assert len(maps["cnn1"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_inputs_of_another_threads_pass_are_left_as_they_are(model):
+    seen = []
+    model.cnn1.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    x = images()
+    with featmagic.capture(model, "cnn1"):
+        in_thread(lambda: model(x))
+    assert seen[0] is x
+
+
+def test_a_layer_that_another_thread_calls_between_passes_is_not_taken(model):
+    with featmagic.capture(model, "cnn1") as maps:
+        model(images(2))
+        in_thread(lambda: model.cnn1(images(3)))
+    assert len(maps["cnn1"]) == 2
+
+
+def test_a_watch_keeps_what_its_cell_runs_and_says_who_else_ran_the_model(shell):
+    shell.names["in_thread"] = in_thread
+    shell.run("%hook model cnn1")
+    printed = shell.run("in_thread(lambda: model(x));")
+    assert "Another thread ran model: a watch keeps what the cell itself runs." in printed
+    assert list(shell.names["feature_maps"]) == []
+    shell.run("y = model(x)")
+    assert list(shell.names["feature_maps"]) == ["cnn1"]
+
+
+def test_blocks_closed_in_another_task_or_thread_leave_nothing(model, x):
+    model.train()
+
+    def looking():
+        with featmagic.capture(model, "cnn1") as maps:
+            yield maps
+
+    generator = looking()
+    next(generator)
+    in_thread(generator.close)
+    assert (hooks_on(model), all(flags_of(model))) == ([], True)
+    with featmagic.capture(nn.ReLU()):  # gradients are this thread's own to restore
+        pass
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_gradients_come_back_with_the_last_of_overlapping_blocks(model, order):
+    def looking():
+        with featmagic.capture(model, "cnn1"):
+            yield
+
+    generators = [looking(), looking()]
+    for generator in generators:
+        next(generator)
+    generators[order[0]].close()
+    assert not torch.is_grad_enabled()
+    generators[order[1]].close()
+    assert torch.is_grad_enabled()
+
+
+def test_gradients_that_the_user_has_switched_on_since_stay_on(model):
+    def looking():
+        with featmagic.capture(model, "cnn1"):
+            yield
+
+    generator = looking()
+    with torch.no_grad():
+        next(generator)
+    assert torch.is_grad_enabled()
+    generator.close()
+    assert torch.is_grad_enabled()
+
+
+def test_a_block_that_was_entered_by_hand_and_dropped_is_ended_by_the_next_one(model, x):
+    model.train()
+    entered = featmagic.capture(model, "cnn1")
+    entered.__enter__()
+    del entered
+    assert hooks_on(model)
+    with featmagic.capture(nn.ReLU()):
+        pass
+    assert (hooks_on(model), all(flags_of(model)), torch.is_grad_enabled()) == ([], True, True)
+
+
+def test_nothing_holds_a_model_after_a_block(x):
+    model = DNN()
+    with featmagic.capture(model, "cnn1") as maps:
+        model(x)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+    assert list(maps) == ["cnn1"]
+
+
+def test_layers_run_by_a_pool_that_lives_longer_than_the_pass_belong_to_it():
+    class Pooled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(3, 3), nn.Linear(3, 3)
+            self.pool = ThreadPoolExecutor(2)
+
+        def forward(self, x):
+            return sum(self.pool.map(self.b, [self.a(x), x]))
+
+    model, x = Pooled(), torch.ones(1, 3)
+    with torch.no_grad():
+        truth = model(x)  # the pool's threads are there
+    for _ in range(5):
+        with featmagic.capture(model) as maps:
+            model(x)
+        assert sorted(maps) == ["a", "b", "b:2"]
+        torch.testing.assert_close(maps["b"] + maps["b:2"], truth)

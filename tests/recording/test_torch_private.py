@@ -1,0 +1,139 @@
+"""What featmagic does where torch lacks a private name that it uses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from helpers.networks import flags_of, hooks_on
+from torch import nn
+
+import featmagic
+from featmagic.recording import torch_private
+from featmagic.recording.model_tree import CAN_RUN_EAGER
+
+# Found when featmagic is imported.
+NAMES = [
+    "_C._is_tracing",
+    "_C._get_dispatch_mode",
+    "_C._TorchDispatchModeKey.PROXY",
+    "_C._current_graph_task_id",
+    "overrides._get_current_function_mode_stack",
+    "_C.DisableTorchFunction",
+    "_C._functorch.is_functorch_wrapped_tensor",
+]
+
+# Imports featmagic while one name of torch is deleted, and looks at a network.
+PROGRAM = """
+import functools, sys
+import torch
+from torch import nn
+
+def check(path):
+    *above, name = path.split(".")
+    holder = functools.reduce(getattr, above, torch)
+    kept = getattr(holder, name)
+    for module in [module for module in sys.modules if module.split(".")[0] == "featmagic"]:
+        del sys.modules[module]
+    delattr(holder, name)
+    try:
+        import featmagic
+        featmagic.capture
+    finally:
+        setattr(holder, name, kept)
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True)).train()
+    x = torch.rand(1, 1, 6, 6)
+    with torch.no_grad():
+        truth = nn.functional.conv2d(x, net[0].weight, net[0].bias)
+    with featmagic.capture(net, "0", "1", fields=True) as maps:
+        net(x)
+    assert torch.equal(maps["0"], truth), path
+    assert maps.kept.activations["0"].field is None or can_be_traced(path), path
+    with featmagic.capture(net, "0", as_is=True) as maps:
+        net(x).sum().backward()
+    assert torch.equal(maps["0"], truth), path
+    traced = torch.jit.trace(net, x)
+    assert all(module.training for module in net.modules()), path
+    assert torch.is_grad_enabled(), path
+    assert not torch.overrides._get_current_function_mode_stack(), path
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
+
+def can_be_traced(path):
+    return path not in ("overrides._get_current_function_mode_stack", "_C.DisableTorchFunction")
+
+for path in sys.argv[1:]:
+    check(path)
+    print(path)
+"""
+
+
+def test_a_name_that_is_missing_costs_what_is_said_and_no_value():
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, *NAMES]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == NAMES
+
+
+def look(model, x):
+    """Look at a model whose hooks torch keeps elsewhere; return what came."""
+    with featmagic.capture(model, "0") as maps:
+        model(x)
+    assert (hooks_on(model), flags_of(model)) == ([], [True] * 3)
+    return maps
+
+
+def test_hooks_that_torch_keeps_elsewhere_are_removed_by_their_handles(monkeypatch):
+    model, x = nn.Sequential(nn.Linear(2, 2), nn.ReLU()).train(), torch.ones(1, 2)
+    monkeypatch.setattr(torch_private, "_FORWARD", ("_gone",))
+    monkeypatch.setattr(torch_private, "_BEFORE", ("_gone",))
+    with torch.no_grad():
+        assert torch.equal(look(model, x)["0"], model[0](x))
+
+
+@pytest.fixture
+def compiled():
+    if not CAN_RUN_EAGER:
+        pytest.skip("this torch can't run compiled code eagerly")
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU()).train()
+    compiled = torch.compile(model, backend="eager")
+    compiled(torch.ones(1, 2))  # so that the compiler is loaded
+    yield compiled
+    torch.compiler.set_stance("default")
+
+
+def test_a_stance_that_cannot_be_read_becomes_the_usual_one(compiled, monkeypatch):
+    x, stance = torch.ones(1, 2), torch_private.stance
+    monkeypatch.setattr(torch_private, "_STANCE", ("torch._dynamo.eval_frame", "_gone"))
+    with featmagic.capture(compiled, "0") as maps:
+        compiled(x)
+    with torch.no_grad():
+        assert torch.equal(maps["0"], compiled._orig_mod[0](x))
+    monkeypatch.undo()
+    assert stance().stance == "default"
+
+
+@pytest.mark.parametrize("kind", ["default", "force_eager", "fail_on_recompile"])
+def test_the_users_stance_comes_back_whichever_it_was(compiled, kind):
+    torch.compiler.set_stance(kind)
+    with featmagic.capture(compiled, "0"):
+        assert torch_private.stance().stance == "force_eager"
+    assert torch_private.stance().stance == kind
+
+
+def test_a_stance_that_the_user_sets_in_the_block_stays(compiled):
+    with featmagic.capture(compiled, "0"):
+        torch.compiler.set_stance("fail_on_recompile")
+    assert torch_private.stance().stance == "fail_on_recompile"
+
+
+def test_without_callbacks_of_the_compiler_a_watch_still_gives_what_runs(compiled, monkeypatch):
+    x = torch.ones(1, 2)
+    monkeypatch.setattr(torch_private, "_CALLBACKS", ("torch._dynamo.callback", "_gone"))
+    model = nn.Sequential(nn.Linear(2, 2))
+    with featmagic.capture(model, "0", as_is=True) as maps:
+        compiled(x)
+        model(x)
+    assert torch.equal(maps["0"], model(x))
+    assert hooks_on(model) == []
