@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 
+import pytest
 import torch
 from helpers.networks import flags_of, hooks_on
 from torch import nn
@@ -177,8 +178,7 @@ def test_the_innermost_layer_that_was_running_is_the_one_that_failed():
     inner = nn.Sequential(nn.ReLU(), Broken())
     model = nn.Sequential(nn.Linear(4, 4), nn.DataParallel(inner))
     for tried, name in ((model, "1.1 (Broken)"), (inner, "1 (Broken)"), (Broken(), "Broken")):
-        try:
+        with pytest.raises(ValueError, match="no") as caught:
             tried(torch.rand(1, 4))
-        except ValueError as error:
-            assert failing_layer(tried, error.__traceback__) == name
-            assert failing_layer(nn.Linear(2, 2), error.__traceback__) is None
+        assert failing_layer(tried, caught.tb) == name
+        assert failing_layer(nn.Linear(2, 2), caught.tb) is None
