@@ -71,6 +71,7 @@ class Recorder:
         import coverage
 
         own = str(self._tree / PACKAGE / "*")
+        os.environ.setdefault("COVERAGE_CORE", "ctrace")  # others tell a line only once
         self._coverage = coverage.Coverage(data_file=None, include=[own], config_file=False)
         self._coverage.start()
 

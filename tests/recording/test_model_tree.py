@@ -84,7 +84,11 @@ def test_what_is_compiled_is_told_from_what_holds_it():
 def test_a_torchscript_module_is_one_whatever_made_it():
     plain = nn.Sequential(nn.ReLU())
     traced = torch.jit.trace(plain, torch.rand(2))
-    assert [is_torchscript(m) for m in (traced, next(traced.children()), plain)] == [True, True, False]
+    assert [is_torchscript(m) for m in (traced, next(traced.children()), plain)] == [
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("kind", [nn.ModuleList, nn.ModuleDict, nn.Module])
