@@ -148,7 +148,8 @@ class _Finder:
                 yield from self.of(default)
 
     def _of_statement(self, node: ast.stmt) -> Iterator[Mutant]:
-        if isinstance(node, ast.Return) and node.value is not None:
+        falsy = isinstance(value := getattr(node, "value", None), ast.Constant) and not value.value
+        if isinstance(node, ast.Return) and node.value is not None and not falsy:
             empty = {
                 ast.List: "[]",
                 ast.ListComp: "[]",

@@ -30,6 +30,7 @@ def lines_after(source):
         ("if a < b: c()", {"if a <= b: c()", "if True: c()", "if False: c()", "if a < b: pass"}),
         ("return (a) and not (b or c)", {"return (a) or not (b or c)", "return (a) and (b or c)",
                                          "return (a) and not (b and c)", "return None"}),
+        ("return False", {"return True"}),
         ("return [a]", {"return []"}),
         ("return ä + 2", {"return ä - 2", "return ä + 3", "return ä + 1", "return None"}),
         ("x = min(a, b)", {"x = max(a, b)"}),

@@ -63,7 +63,11 @@ def test_a_value_is_converted(check, given, value):
         (validators.size, "12", "option is a height and a width, as in 14x14, not '12'."),
         (validators.size_in_bytes, "24 XB", "option is a number of bytes, as 24MB or 500kB, not "),
         (validators.size_in_bytes, "0", "option is 1 or more, not 0."),
-        (validators.layout, "NCHH", "option is a letter for each axis, as in NCHW, NHWC, NLC, "),
+        (
+            validators.layout,
+            "NCHH",
+            "option is a letter for each axis, as in NCHW, NHWC, NLC, NCL, NCW or NCDHW, not ",
+        ),
         (all_or_indices, None, "option is an index, several of them, or all, not None."),
         (indices, [], "option names none: an index or a slice is needed, as in 0:16,40."),
     ],

@@ -152,3 +152,11 @@ def test_a_default_holds_where_it_has_an_effect_beside_the_given_options():
 
 def test_channels_to_choose_from_are_picked_by_index_and_slice():
     assert View(channels="0:3,-1").pick(10) == [0, 1, 2, 9]
+
+
+def test_robust_is_two_percent_or_none_if_it_is_true_or_false():
+    robust = [View(robust=value).robust for value in (True, False, None, 0, "5", 49)]
+    assert robust == [2.0, None, None, 0.0, 5.0, 49.0]
+    for wrong in (-1, 50, "x"):
+        with pytest.raises(FeatmagicError, match="robust is"):
+            View(robust=wrong)

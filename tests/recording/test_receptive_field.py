@@ -287,6 +287,8 @@ FOLLOWED = {
     "a shuffle": lambda m, x: x.view(1, 2, 2, 8, 8).transpose(1, 2).reshape(1, 4, 8, 8),
     "halves": lambda m, x: torch.cat(x.chunk(2, dim=1)[::-1], dim=1),
     "a channel": lambda m, x: x[:, 0].unsqueeze(1) * x,
+    "beside another's .data": lambda m, x: (x * 1, (x * 2).data.add_(1))[0],
+    "a copy made before": lambda m, x: (x * 1, x.data.add_(x.flip(2)))[0],
     "attention over channels": lambda m, x: x.softmax(1) * x.mean(1, keepdim=True),
 }  # fmt: skip
 UNKNOWN = {

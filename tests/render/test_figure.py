@@ -9,6 +9,7 @@ import re
 import warnings
 import zlib
 from collections import OrderedDict
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import matplotlib
@@ -25,6 +26,11 @@ import featmagic
 from featmagic.grid.draw import draw
 from featmagic.options.view import View, view_of
 from featmagic.recording.records import Activation
+from featmagic.render.figure import mosaic_figure, norm_of
+from featmagic.render.mosaic import PrefixStrip, SharedRange
+from featmagic.render.mosaic import tile as mosaic_of
+from featmagic.render.palette import palette
+from featmagic.render.viewport import GridLayout
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -382,3 +388,124 @@ def test_a_very_long_name_is_shortened_before_it_is_laid_out(tmp_path):
     words = "".join(ElementTree.parse(path).getroot().itertext())
     assert "w" * 100 in "".join(words.split())
     assert len(words) < 2000
+
+
+EDGE, GAP, LABEL, BAR = 6, 4, 10, 4  # pixels: around everything, between, above and below tiles
+
+
+def figure_of(count=4, size=(8, 10), ncols=2, zoom=4, title="title", **around):
+    labels = around.pop("labels", tuple(map(str, range(count))))
+    tiles = torch.randint(0, 248, (count, *size)).byte()
+    mosaic = mosaic_of(tiles, labels, palette("gray"), GridLayout(ncols, zoom, 1))
+    return mosaic_figure(replace(mosaic, **around), title)
+
+
+def placed_texts(figure):
+    return [(text.get_text(), *text.get_position()) for text in figure.axes[0].texts]
+
+
+def test_labels_stand_above_their_tiles_and_marks_behind_them_or_in_a_line_of_their_own():
+    down, across = LABEL + 32 + GAP, 40 + GAP
+    nonfinite = ("×", "", "×↑", "")
+    corners = [(EDGE + column * across, EDGE + row * down) for row in (0, 1) for column in (0, 1)]
+    beside = placed_texts(figure_of(nonfinite=nonfinite))
+    texts = [f"{n} {marks}" for n, marks in enumerate(nonfinite)]
+    assert beside == [
+        (text, left, top + LABEL - 2) for text, (left, top) in zip(texts, corners, strict=True)
+    ]
+    narrow = placed_texts(figure_of(size=(8, 3), nonfinite=("×", "", "×↑↓", "")))
+    assert [text for text, *_ in narrow[:4]] == ["×", "", "×", ""]  # as many as fit
+    assert {y for _, _, y in narrow[:2]} == {EDGE + LABEL + 10 - 2}
+    assert [text for text, *_ in narrow[4:]] == ["0", "1", "2", "3"]
+    assert {y for _, _, y in narrow[4:6]} == {EDGE + LABEL - 2}
+    alone = placed_texts(figure_of(labels=("",) * 4, nonfinite=nonfinite))
+    assert [text for text, *_ in alone] == list(nonfinite)
+    assert alone[0][2] == EDGE + 10 - 2
+
+
+def test_ticks_end_left_of_the_tiles_in_the_middle_of_their_row_of_values():
+    ticks = ((0, 0, "a"), (0, 3, "b"), (1, 2, "c"))
+    figure = figure_of(2, ncols=1, labels=("", ""), ticks=ticks)
+    (image,) = of_name(figure.axes[0], "tiles")
+    left, right, bottom, top = image.get_extent()
+    assert (right - left, bottom - top) == (40 + GAP, 2 * (32 + GAP))
+    for text, (row, line, name) in zip(figure.axes[0].texts, ticks, strict=True):
+        middle = top + row * (32 + GAP) + (line + 0.5) * 4
+        assert (text.get_text(), *text.get_position()) == (name, left - 3, middle)
+        assert text.get_ha() == "right"
+
+
+def test_strengths_are_lines_below_their_tiles():
+    bars = (0.0, 0.5, 1.0, 0.25)
+    axes = figure_of(bars=bars).axes[0]
+    (lines,) = axes.collections
+    down, across = LABEL + 32 + BAR + GAP, 40 + GAP
+    for place, (segment, share) in enumerate(zip(lines.get_segments(), bars, strict=True)):
+        row, column = divmod(place, 2)
+        left, y = EDGE + column * across, EDGE + row * down + LABEL + 32 + 2
+        assert segment.tolist() == [[left, y], [left + share * 40, y]]
+
+
+def test_prefix_tokens_have_their_names_at_the_height_of_their_cells():
+    indices = np.arange(60, dtype=np.uint8).reshape(3, 20)
+    figure = figure_of(strip=PrefixStrip(("CLS", "R1", "R2"), indices))
+    axes = figure.axes[0]
+    (tiles,), (strip,) = of_name(axes, "tiles"), of_name(axes, "tokens")
+    left, _, bottom, top = strip.get_extent()
+    assert top == EDGE
+    pitch = (tiles.get_extent()[3] - EDGE) / 3
+    assert placed_texts(figure)[-3:] == [
+        (name, EDGE, EDGE + n * pitch + 7) for n, name in enumerate(("CLS", "R1", "R2"))
+    ]
+    assert (bottom - top) / 3 == 10
+    widest = max(text.get_window_extent().width for text in axes.texts[-3:])
+    assert left == pytest.approx(EDGE + widest + 3, abs=2)
+
+
+def test_a_figure_is_wide_enough_for_its_tiles_and_for_a_title():
+    for figure, width in ((figure_of(), 360), (figure_of(zoom=30), 2 * 300 + GAP + 2 * EDGE)):
+        wide, tall = figure.get_size_inches() * 100
+        assert wide == pytest.approx(width)
+        lines = figure.axes[0].get_title(loc="left").count("\n") + 1
+        axes_tall = figure.axes[0].get_position().height * tall
+        assert tall == pytest.approx(axes_tall + 14 * lines + EDGE)
+    long = figure_of(title="word " * 100)
+    lines = long.axes[0].get_title(loc="left").split("\n")
+    assert len(lines) > 1
+    assert " ".join(lines).split() == ["word"] * 100
+
+
+@pytest.mark.parametrize(("zoom", "width"), [(4, 200), (30, 200)])
+def test_the_color_bar_stands_below_the_tiles_and_is_no_wider_than_200_pixels(zoom, width):
+    shared = SharedRange(-1, 0.5, 2, "linear", None, 1)
+    figure = figure_of(zoom=zoom, scale=shared, ends=("-1", "0.5", "2"))
+    wide, tall = figure.get_size_inches() * 100
+    box = figure.axes[1].get_position()
+    (image,) = of_name(figure.axes[0], "tiles")
+    left, _, bottom, _ = image.get_extent()
+    page = figure.axes[0].get_position().height * tall
+    assert box.x0 * wide == pytest.approx(left)
+    assert box.width * wide == pytest.approx(width)
+    assert box.height * tall == pytest.approx(8)
+    assert page - box.y1 * tall == pytest.approx(bottom + 2)
+    assert page == pytest.approx(bottom + 24 + EDGE)
+    sides = [text.get_ha() for text in figure.axes[1].get_xticklabels()]
+    assert sides == ["left", "center", "right"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0, 1e-281), (-1e-281, 1e-281), (1, 1 + 1e-15), (-1e308, 1e308), (0, 0), (5, 5)],
+)
+def test_a_range_that_matplotlib_cannot_have_becomes_0_to_1(low, high):
+    norm, places = norm_of(SharedRange(low, low / 2 + high / 2, high, "linear", None, 1))
+    assert (norm.vmin, norm.vmax, places) == (0, 1, [0.0, 0.5, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 1e-270), (-2, 3), (1e6, 1e6 + 1), (-1e307, 1e307), (0, 1)]
+)
+def test_any_other_range_has_its_own_ends_and_middle(low, high):
+    middle = low / 2 + high / 2
+    norm, places = norm_of(SharedRange(low, middle, high, "linear", None, 1))
+    assert (norm.vmin, norm.vmax, places) == (low, high, [low, middle, high])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import struct
 
+import numpy as np
+import pytest
 import torch
+from PIL import Image
 
+from featmagic.render import mime_bundle
 from featmagic.render.image import page_image
 from featmagic.render.mime_bundle import small_png
 from featmagic.render.mosaic import tile
@@ -18,3 +24,21 @@ def test_a_small_png_has_one_pixel_to_a_css_pixel_and_an_alt_text():
     height, width = page_image(mosaic).shape
     assert struct.unpack(">II", png[16:24]) == (width, height)
     assert metadata == {"width": width, "height": height, "alt": "two."}
+
+
+@pytest.mark.parametrize(
+    ("size", "is_kernel", "density"),
+    [((20, 30), True, 2), ((20, 30), False, 1), ((2000, 2000), True, 2), ((2000, 2001), True, 1)],
+)
+def test_a_page_of_a_notebook_has_two_pixels_to_a_css_pixel_unless_it_is_huge(
+    monkeypatch, size, is_kernel, density
+):
+    monkeypatch.setattr(mime_bundle, "is_kernel", lambda shell: is_kernel)
+    pixels = np.zeros(size, np.uint8)
+    pixels[0, 0] = 7
+    data, metadata = mime_bundle.png_bundle(pixels, bytes(768), "a text", "an alt text")
+    with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as image:
+        assert image.size == (density * size[1], density * size[0])
+        assert (np.asarray(image)[:density, :density] == 7).all()
+    assert data["text/plain"] == "a text."
+    assert metadata == {"image/png": {"width": size[1], "height": size[0], "alt": "an alt text."}}

@@ -8,7 +8,8 @@ from helpers.completing import Holder, Trainer, suggested
 from helpers.networks import DNN
 from torch import nn
 
-from featmagic.ipython.completion.static_lookup import leads_to_module
+from featmagic.feature_maps import FeatureMaps
+from featmagic.ipython.completion.static_lookup import is_maps, leads_to_module
 
 
 def test_nothing_of_the_users_is_run():
@@ -168,3 +169,16 @@ def test_a_holder_that_holds_itself_is_no_trouble():
     assert not leads_to_module(loop)
     loop.append({"net": DNN()})
     assert leads_to_module(loop)
+
+
+def test_only_feature_maps_are_feature_maps():
+    class Derived(FeatureMaps):
+        pass
+
+    assert [is_maps(value) for value in (FeatureMaps(), Derived(), object(), {}, FeatureMaps)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]

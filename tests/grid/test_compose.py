@@ -1,0 +1,219 @@
+"""From planes and colors to tiles: heat maps, overlays, strengths and prefix tokens."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from featmagic.grid.arrange import arrange
+from featmagic.grid.compose import color_range_of, compose, opacities
+from featmagic.grid.prepare import prepare
+from featmagic.options.view import View
+from featmagic.planes.input_image import resize
+from featmagic.recording.inputs import PassInputs
+from featmagic.recording.records import Activation
+from featmagic.render.color import Range
+from featmagic.render.palette import GAP, INK, LEVELS, NAN
+from featmagic.render.viewport import PAGE, GridLayout, terminal_viewport
+
+
+def prepared(values, viewport=PAGE, image=None, **view):
+    inputs = PassInputs(image)
+    one = Activation("conv", "conv", "Conv2d", 1, values, inputs=inputs)
+    return prepare(one, View(**view), viewport)
+
+
+def composed(values, tiling=None, viewport=PAGE, image=None, **view):
+    one = prepared(values, viewport, image, **view)
+    return compose(one, color_range_of(one), tiling or arrange(one))
+
+
+def tiles_of(mosaic):
+    grid = np.moveaxis(mosaic.indices, 2, 1)
+    return grid.reshape(-1, *grid.shape[2:])[: len(mosaic.labels)]
+
+
+def levels(values):
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) * (LEVELS - 1)
+
+
+@pytest.mark.parametrize("shrink", [1, 2, 3])
+def test_values_are_averaged_and_then_repeated_for_a_taller_picture(shrink):
+    values = torch.rand(1, 7, 30)
+    mosaic = composed(values, GridLayout(1, 2, shrink, 3), layout="NCL")
+    place = levels(values[0].double().numpy())
+    tall, wide = -(-7 // shrink), -(-30 // shrink)
+    (tile,) = tiles_of(mosaic)
+    assert tile.shape == (3 * tall, wide)
+    for row in range(tall):
+        for column in range(wide):
+            rows, columns = row * shrink, column * shrink
+            mean = place[rows : rows + shrink, columns : columns + shrink].mean()
+            assert np.abs(tile[3 * row : 3 * row + 3, column] - mean).max() <= 0.51
+    step = shrink * 2  # a row of values is six pixels tall, and a text twelve
+    names = [(0, row // shrink * 3, str(row)) for row in range(0, 7, step)]
+    assert mosaic.ticks == tuple(names)
+
+
+def test_what_fills_a_fold_is_a_gap():
+    (tile,) = tiles_of(composed(torch.rand(1, 98)))
+    assert tile.shape == (10, 10)
+    assert (tile.ravel()[98:] == GAP).all()
+    assert (tile.ravel()[:98] < LEVELS).all()
+    (full,) = tiles_of(composed(torch.rand(1, 100)))
+    assert (full < LEVELS).all()
+
+
+def test_constant_channels_are_hatched_where_they_are_a_picture():
+    dead = torch.rand(1, 2, 6, 6)
+    dead[0, 1] = 0.5
+    first, second = tiles_of(composed(dead))
+    assert (first < LEVELS).all()
+    assert (second >= LEVELS).any()
+    assert (tiles_of(composed(torch.ones(1, 4)))[:, 0] < LEVELS).all()
+    assert (tiles_of(composed(torch.ones(1, 4, 6), layout="NCL")) < LEVELS).all()
+
+
+@pytest.mark.parametrize("view", [{}, {"scale": "layer"}])
+def test_strengths_are_shares_of_the_strongest_where_ranges_differ(view):
+    values = torch.rand(1, 4, 6, 6) * torch.tensor([1.0, -3.0, 2.0, 0.0]).view(1, 4, 1, 1)
+    values[0, 2, 0, 0] = torch.inf
+    most = [np.abs(p[np.isfinite(p)]).max() for p in values[0].double().numpy()]
+    bars = composed(values, **view).bars
+    assert bars == (() if view else pytest.approx([m / max(most) for m in most]))
+    values[0, 1] = torch.nan
+    assert composed(values).bars[1] == 0
+    assert composed(torch.zeros(1, 4, 6, 6)).bars == ()
+    assert composed(torch.rand(1, 4, 6), layout="NCL").bars == ()
+
+
+@pytest.mark.parametrize("sample", ["0", "0,1"])
+def test_prefix_tokens_have_the_colors_of_their_channels_ranges(sample):
+    tokens = torch.rand(2, 18, 5)
+    tokens[0, 1, 3] = torch.nan
+    mosaic = composed(tokens, layout="NLC", grid="4x4", sample=sample)
+    rows = [int(n) for n in sample.split(",")]
+    names = [(f"s{row} " if len(rows) > 1 else "") + name for row in rows for name in ("CLS", "R1")]
+    names[1] += " ×"
+    assert mosaic.strip.names == tuple(names)
+    patches = tokens[rows, 2:].double().numpy()
+    low, high = patches.min((0, 1)), patches.max((0, 1))
+    expected = (tokens[rows, :2].double().numpy() - low) / (high - low) * (LEVELS - 1)
+    expected = expected.clip(0, LEVELS - 1).reshape(-1, 5)
+    nan = np.isnan(expected)
+    assert (mosaic.strip.indices[nan] == NAN).all()
+    assert np.abs(mosaic.strip.indices - expected)[~nan].max() <= 0.51
+    assert composed(tokens[:, 2:], layout="NLC", grid="4x4").strip is None
+
+
+def range_of(low, high, center=None, norm="linear"):
+    return Range("gray", center, True, np.array(low, float), np.array(high, float), norm)
+
+
+def test_values_are_as_opaque_as_they_are_large():
+    place = np.linspace(0, 1, LEVELS)
+    for low, high, expected in (
+        (0, 4, place),
+        (2, 4, 0.5 + place / 2),
+        (-4, 0, 1 - place),
+        (-1, 4, np.abs(-1 + 5 * place) / 4),
+        (0, 0, np.zeros(LEVELS)),
+    ):
+        np.testing.assert_allclose(opacities(range_of([low], [high]))[0, :LEVELS], expected)
+    centered = opacities(range_of([1], [5], 3.0))[0]
+    np.testing.assert_allclose(centered[:LEVELS], np.abs(2 * place - 1))
+    bent = opacities(range_of([1], [5], norm="log"))[0]
+    np.testing.assert_allclose(bent[:LEVELS], place)
+    assert (np.delete(centered[LEVELS:], GAP - LEVELS) == 1).all()
+    assert centered[GAP] == 0
+    assert opacities(range_of([0, 2], [1, 4])).shape == (2, 256)
+
+
+@pytest.mark.parametrize("sample", ["0", "0,1"])
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
+def test_tiles_lie_on_the_image_of_their_sample(sample, alpha):
+    image, values = torch.rand(2, 3, 12, 12), torch.rand(2, 3, 6, 6)
+    view = {"sample": sample, "overlay": True, "alpha": alpha}
+    one = prepared(values, image=image, **view)
+    layout = arrange(one)
+    color_range = color_range_of(one)
+    mosaic = compose(one, color_range, layout)
+    assert (mosaic.zoom, mosaic.is_rgb) == (1, True)
+    side = 6 * layout.zoom
+    below = resize(one.images, side, side).astype(float)
+    plain = composed(values, layout, sample=sample)
+    for place, (tile, drawn) in enumerate(zip(tiles_of(plain), tiles_of(mosaic), strict=True)):
+        colors = plain.colors[tile].repeat(layout.zoom, 0).repeat(layout.zoom, 1)
+        low, high = color_range.low[place], color_range.high[place]
+        value = low + tile / (LEVELS - 1) * (high - low)
+        opacity = alpha * np.abs(value) / max(abs(low), abs(high))
+        opacity = opacity.repeat(layout.zoom, 0).repeat(layout.zoom, 1)[..., None]
+        picture = below[place // 3 if len(below) > 1 else 0]
+        expected = picture * (1 - opacity) + colors * opacity
+        assert np.abs(drawn - expected).max() <= 0.51
+
+
+def test_a_row_that_is_not_full_ends_in_gaps_and_components_are_equally_opaque():
+    image = torch.rand(1, 3, 12, 12)
+    mosaic = composed(torch.rand(1, 5, 6, 6), GridLayout(3, 2, 1), image=image, overlay=True)
+    assert (mosaic.indices[1, :, 2] == mosaic.colors[GAP]).all()
+    assert (mosaic.indices[1, :, 1] != mosaic.colors[GAP]).any()
+    view = {"overlay": True, "reduce": "pca", "alpha": 0.25}
+    one = prepared(torch.randn(1, 5, 6, 6), image=image, **view)
+    mosaic = compose(one, color_range_of(one), GridLayout(1, 2, 1))
+    below = resize(one.images, 12, 12)[0].astype(float)
+    components = one.rgb.rgb[0].numpy().repeat(2, 0).repeat(2, 1)
+    expected = 0.75 * below + 0.25 * components
+    assert np.abs(mosaic.indices[0, :, 0] - expected).max() <= 0.51
+
+
+def test_shrunk_components_are_averaged_and_mark_what_holds_nan():
+    values = torch.randn(1, 5, 6, 8)
+    values[0, 2, 3, 5] = torch.nan
+    one = prepared(values, reduce="pca")
+    mosaic = compose(one, color_range_of(one), GridLayout(1, 3, 2))
+    rgb = one.rgb.rgb[0].double().numpy().reshape(3, 2, 4, 2, 3).mean((1, 3))
+    (tile,) = tiles_of(mosaic)
+    missing = np.zeros((3, 4), bool)
+    missing[1, 2] = True
+    assert np.abs(tile - rgb)[~missing].max() <= 0.51
+    assert (tile[1, 2] == mosaic.colors[NAN]).all()
+    np.testing.assert_array_equal(mosaic.missing[0, :, 0] == NAN, missing)
+    assert mosaic.nonfinite == ("×",)
+
+
+def test_the_input_is_beside_the_tiles_as_tall_as_they_are_or_as_wide_as_its_place():
+    values = torch.rand(2, 4, 8, 8)
+    for size in ((16, 16), (16, 64), (64, 16)):
+        image = torch.rand(2, 3, *size)
+        one = composed(values, GridLayout(4, 6, 1), image=image, input=True, sample="0,1")
+        scale = min(48 / size[0], 160 / size[1])
+        expected = tuple(max(1, round(side * scale)) for side in size)
+        assert [picture.shape for picture in one.inputs] == [(*expected, 3)] * 2
+    (single,) = composed(
+        values, GridLayout(4, 6, 1), image=torch.rand(2, 3, 16, 16), input=True
+    ).inputs
+    assert single.shape == (96, 96, 3)
+    (tall,) = composed(
+        values, GridLayout(1, 10, 1), image=torch.rand(2, 3, 16, 16), input=True
+    ).inputs
+    assert tall.shape == (160, 160, 3)  # beside 320 pixels of tiles
+    assert composed(values, image=torch.rand(2, 3, 16, 16)).inputs == ()
+    room = terminal_viewport(80, 24)
+    (low,) = composed(values, viewport=room, image=torch.rand(2, 3, 16, 16), input=True).inputs
+    assert len(low) <= room.height
+
+
+def test_a_range_that_is_shared_has_figures_and_one_value_has_none():
+    values = torch.linspace(-2, 6, 72).reshape(1, 2, 6, 6)
+    mosaic = composed(values, scale="layer", cmap="gray")
+    assert (mosaic.scale.low, mosaic.scale.middle, mosaic.scale.high) == pytest.approx((-2, 2, 6))
+    assert mosaic.ends == ("-2", "2", "6")
+    centered = composed(values, scale="layer")
+    assert centered.ends == ("-6", "0", "6")
+    assert centered.scale.center == 0
+    assert composed(values).ends == ()
+    assert composed(torch.ones(1, 2, 6, 6), scale="layer").ends == ()
+    assert INK > LEVELS
