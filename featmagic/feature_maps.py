@@ -15,6 +15,7 @@ from featmagic.files.arrays import check_whole, save_arrays
 from featmagic.files.paths import holds_arrays, holds_page, target_files
 from featmagic.grid import show as grid
 from featmagic.grid.draw import draw
+from featmagic.grid.outline import check_sizes
 from featmagic.options.defaults import session_defaults
 from featmagic.options.view import SCREEN, View, options_in, view_of, view_with_defaults
 from featmagic.overview import show as overview
@@ -23,6 +24,7 @@ from featmagic.recording.records import Activation, Pass, Request, shape_of
 from featmagic.recording.selectors import matching_keys
 from featmagic.render.figure import mosaic_figure
 from featmagic.render.target import Target, current_target
+from featmagic.render.viewport import PAGE
 from featmagic.support.errors import FeatmagicError, MissingMap
 from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.text import printable, say
@@ -183,7 +185,9 @@ class FeatureMaps(Mapping[str, Tensor]):
         picture_view = _picture_view(view)
         if picture_view.overview:
             raise FeatmagicError("An overview is a PNG: save('overview.png', overview=True).")
-        drawing = draw(self._activation(layer), picture_view)
+        activation = self._activation(layer)
+        check_sizes([activation], picture_view, PAGE, figures=True)
+        drawing = draw(activation, picture_view)
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
         return _in_memory("draw", partial(mosaic_figure, drawing.mosaic, drawing.caption))

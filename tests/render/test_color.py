@@ -124,3 +124,10 @@ def test_tiles_have_ranges_of_their_own_unless_a_range_is_given():
     assert scale_of(View()) == "channel"
     assert scale_of(View(vmax=3)) == scale_of(View(), "rows") == "layer"
     assert scale_of(View(scale="all"), "rows") == "all"
+
+
+def test_infinities_stay_infinite_whether_a_planes_range_is_a_value_or_not():
+    inf = float("inf")
+    planes = torch.tensor([[[1.0, inf, 3.0]], [[2.0, -inf, 2.0]], [[2.0, 2.0, inf]]])
+    placed = levels(planes, np.array([1.0, 2.0, 2.0]), np.array([3.0, 2.0, 2.0]))
+    assert placed.tolist() == [[[0, inf, LEVELS - 1]], [[0, -inf, 0]], [[0, 0, inf]]]
