@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -130,3 +131,18 @@ def feature_maps_of(tensor):
     maps = FeatureMaps()
     maps.begin(Pass(activations={"c": Activation("c", "c", "Conv2d", 1, tensor)}))
     return maps
+
+
+def test_drawing_makes_no_copy_of_all_values_as_numbers():
+    """Three copies of a byte a value at most: indices, tiles and page; all else is in blocks."""
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("needs Linux")
+    script = Path(__file__).parents[2] / "benchmarks" / "peak_memory.py"
+    run = subprocess.run(
+        [sys.executable, str(script), "1", "256", "224", "224"],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    used = json.loads(run.stdout)
+    assert used["peak"] < 1.25 * used["drawn"]
