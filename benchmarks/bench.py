@@ -72,15 +72,14 @@ class Picture:
 
     shape: tuple[int, ...]
     view: View
-    than_grid: float
+    than_grid: float | None = None
     than_axes: float | None = None
 
 
 # The default view enlarges small planes, which make_grid doesn't; zoom=1 draws what it draws.
 SHOWN, PLAIN = View(max=0), View(max=0, zoom=1)
 PICTURES = (
-    Picture((1, 5, 24, 24), SHOWN, 1, 50),
-    Picture((1, 5, 24, 24), PLAIN, 1),
+    Picture((1, 5, 24, 24), SHOWN, None, 50),
     Picture((1, 64, 112, 112), PLAIN, 3, 50),
     Picture((1, 256, 56, 56), PLAIN, 3, 100),
     Picture((1, 2048, 7, 7), SHOWN, 3, 500),
@@ -95,6 +94,23 @@ def capture_rows(effort: Effort) -> Iterator[Row]:
     for key, how in ("each", "put on, pass, off"), ("standing", "the pass alone"):
         pairs = [(ours, bare) for run in runs for ours, bare in run[key]]
         yield row_at_most(f"ResNet-18, hooks on 6 layers / bare: {how}", pairs, 1.05)
+
+
+# How much longer a pass may take at most where all leaves are captured, set-up included.
+ALL_LEAVES = {
+    "ResNet-50 / bare": 1.25,
+    "ResNet-50 / clones": 1.1,
+    "2,000 layers in a row / bare": 3,
+    "2,000 layers in groups / bare": 3,
+}
+
+
+def all_leaves_rows(effort: Effort) -> Iterator[Row]:
+    """Measure what capturing every leaf costs, against the bare pass and against plain hooks."""
+    runs = [probe("capture_all.py", effort.pairs) for _ in range(effort.processes)]
+    for key, most in ALL_LEAVES.items():
+        pairs = [(ours, other) for run in runs for ours, other in run[key]]
+        yield row_at_most(f"all leaves captured: {key}", pairs, most)
 
 
 def smooth(shape: tuple[int, ...]) -> Tensor:
@@ -120,8 +136,9 @@ def picture_rows(effort: Effort) -> Iterator[Row]:
             often = (effort.slow,) if len(tensor[0]) > 1000 else (effort.pairs, effort.seconds)
             pairs = in_turns(ours, axes, *often)
             yield row_faster(f"{what} / matplotlib axes", pairs, picture.than_axes)
-        pairs = in_turns(ours, grid, effort.pairs, effort.seconds)
-        yield row_faster(f"{what} / make_grid", pairs, picture.than_grid)
+        if picture.than_grid:
+            pairs = in_turns(ours, grid, effort.pairs, effort.seconds)
+            yield row_faster(f"{what} / make_grid", pairs, picture.than_grid)
 
 
 def mosaic_of(tensor: Tensor, view: View) -> Mosaic:
@@ -261,6 +278,7 @@ def explorer_rows(effort: Effort) -> Iterator[Row]:
 
 PARTS = (
     capture_rows,
+    all_leaves_rows,
     picture_rows,
     reading_rows,
     overview_rows,

@@ -15,6 +15,7 @@ from featmagic.files.arrays import check_whole, save_arrays
 from featmagic.files.paths import holds_arrays, holds_page, target_files
 from featmagic.grid import show as grid
 from featmagic.grid.draw import draw_all
+from featmagic.grid.outline import check_sizes
 from featmagic.grid.pass_rows import drawn_names
 from featmagic.options.defaults import session_defaults
 from featmagic.options.view import SCREEN, View, options_in, view_of, view_with_defaults
@@ -26,6 +27,7 @@ from featmagic.recording.records import Activation, Request, shape_of
 from featmagic.recording.selectors import matching_keys
 from featmagic.render.figure import mosaic_figure
 from featmagic.render.target import Target, current_target
+from featmagic.render.viewport import PAGE
 from featmagic.support.errors import FeatmagicError, MissingMap
 from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.text import readable, say
@@ -214,6 +216,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         activations = self._request((layer,), picture_view).activations
         if activations[0].key != layer:
             raise self._missing_map(layer)  # a pattern may mean several
+        check_sizes(activations, picture_view, PAGE, figures=True)
         drawing, *more = draw_all(activations, picture_view)
         if more:
             raise FeatmagicError(

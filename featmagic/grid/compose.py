@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from math import ceil
 
 import numpy as np
@@ -226,25 +227,29 @@ def _overlay(mosaic: Mosaic, prepared: Prepared, images: InputImages, color_rang
     if len(prepared.planes.values) == 1:  # the rows of tiles aren't samples
         below = np.broadcast_to(below[:1], (rows, *below.shape[1:]))
     tiles, alpha = with_marks(mosaic), prepared.view.alpha
-    if mosaic.is_rgb:
-        colors, opacity = tiles, np.array(alpha)
-    else:
-        colors = mosaic.colors[tiles]
-        opacity = alpha * _opacity(mosaic, tiles, color_range)[..., None]
-    blended = below[:, :, None] * (1 - opacity) + colors * opacity
-    if spare := rows * mosaic.indices.shape[2] - len(mosaic.labels):
+    opacity = None if mosaic.is_rgb else alpha * _opacity_by_tile(mosaic, color_range)
+    blended = np.empty((*tiles.shape[:4], 3), np.uint8)
+    ncols = tiles.shape[2]
+    at_once = max(1, _AT_ONCE // tiles[0, 0].size)  # lines: numbers take many times the bytes
+    for row, first in product(range(rows), range(0, tiles.shape[1], at_once)):
+        lines = slice(first, first + at_once)
+        colors, opaque = tiles[row, lines], np.array(alpha)
+        if opacity is not None:
+            opaque = opacity[row][np.arange(ncols)[:, None], colors][..., None]
+            colors = mosaic.colors[colors]
+        mixed = below[row, lines, None] * (1 - opaque) + colors * opaque
+        blended[row, lines] = mixed.round().astype(np.uint8)
+    if spare := rows * ncols - len(mosaic.labels):
         blended[-1, :, -spare:] = mosaic.colors[GAP]
-    return replace(mosaic, indices=blended.round().astype(np.uint8), zoom=1)
+    return replace(mosaic, indices=blended, zoom=1)
 
 
-def _opacity(mosaic: Mosaic, tiles: Pixels, color_range: Range) -> NDArray[np.float64]:
-    """Return the opacity of each pixel of the tiles, 0 to 1."""
+def _opacity_by_tile(mosaic: Mosaic, color_range: Range) -> NDArray[np.float64]:
+    """Return the opacity of each palette index in each tile, `(rows, ncols, 256)`, 0 to 1."""
     rows, _, ncols, _ = mosaic.indices.shape
     by_tile = np.zeros((rows * ncols, 256))
     by_tile[: len(mosaic.labels)] = opacities(color_range)
-    places = np.arange(rows * ncols).reshape(rows, 1, ncols, 1)
-    opacity: NDArray[np.float64] = by_tile[places, tiles]
-    return opacity
+    return by_tile.reshape(rows, ncols, 256)
 
 
 def opacities(color_range: Range) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 
 import torch
 
@@ -16,27 +17,45 @@ from featmagic.planes.planes import Planes, planes_of
 from featmagic.planes.ranking import most_ranked
 from featmagic.planes.reduction import reduce
 from featmagic.recording.records import Activation
+from featmagic.render.figure import MOST_FIGURE_TILES, check_figure_size
 from featmagic.render.viewport import Viewport
 
 
-def check_sizes(activations: Sequence[Activation], view: View, viewport: Viewport | None) -> None:
+def check_sizes(
+    activations: Sequence[Activation],
+    view: View,
+    viewport: Viewport | None,
+    *,
+    figures: bool = False,
+) -> None:
     """Refuse pictures that would be too large, before any value is read or copied.
 
+    Args:
+        activations: What is drawn.
+        view: How it is drawn.
+        viewport: The space to draw in; None where no picture is wanted.
+        figures: Whether the pictures are for figures, which may have fewer pixels and tiles.
+
     Raises:
-        FeatmagicError: A picture would be larger than 100 million pixels, or as for `planes_of`.
+        FeatmagicError: A picture would be larger than 100 million pixels, or too large for a
+            figure; or as for `planes_of`.
     """
     if viewport is None:
         return
-    zoom = view.zoom or LARGEST_ZOOM
+    zoom, fits = view.zoom or LARGEST_ZOOM, MOST_FIGURE_TILES if figures else MOST_PIXELS
     for activation in activations:
         tensor = activation.tensor
-        if undrawable(tensor) or tensor.numel() * zoom**2 <= MOST_PIXELS:
+        if undrawable(tensor) or tensor.numel() * zoom**2 <= fits:
             continue  # the usual case: it would fit even if all values were shown
         own_view = fitting(activation, view, len(activations))
         planes = _outline(activation, own_view, viewport)
         tiling = tiling_of_images(planes) if view.reduce == "pca" else tiling_of(planes)
         room = viewport_of(tiling, viewport)
-        lay_out_tiles(tiling.count, tiling.size, own_view, room, tiling.ncols)
+        grid_layout = lay_out_tiles(tiling.count, tiling.size, own_view, room, tiling.ncols)
+        if figures:
+            height, width = (ceil(side / grid_layout.shrink) for side in tiling.size)
+            values = tiling.count * height * grid_layout.tall * width
+            check_figure_size(values * grid_layout.zoom**2, tiling.count)
 
 
 def _outline(activation: Activation, view: View, viewport: Viewport) -> Planes:

@@ -12,6 +12,7 @@ from textwrap import fill
 from featmagic.files.paths import report_unsaved, target_files
 from featmagic.files.transaction import write_whole
 from featmagic.grid.draw import Drawing, draw_all
+from featmagic.grid.outline import check_sizes
 from featmagic.options.view import View
 from featmagic.planes.dtypes import Pixels
 from featmagic.recording.records import Request
@@ -21,6 +22,7 @@ from featmagic.render.mime_bundle import Bundle, publish
 from featmagic.render.mosaic import Mosaic, first_rows
 from featmagic.render.target import Target
 from featmagic.render.text import MosaicLines, mosaic_lines
+from featmagic.render.viewport import PAGE
 from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.text import wrap
 
@@ -79,6 +81,8 @@ def save(request: Request, view: View, files: Sequence[Path], *, overwrite: bool
         FeatmagicError: A layer can't be drawn as the view says, no layer can be drawn at all, or a
             file can't be written.
     """
+    figures = any(file.suffix.lower() != ".png" for file in files)
+    check_sizes(request.activations, view, PAGE, figures=figures)
     writers: dict[Path, Callable[[Path], object]] = {}
     without = []
     for file, drawing in zip(files, _drawings(request, view), strict=True):

@@ -69,7 +69,10 @@ def read_values(tensor: Tensor, dims: str) -> Reading:
     # No dims at all mean all of them to torch.
     ends = value_range(values, others) if others else {"low": values, "high": values}
     several = len(others) < len(dims) and prod(values.shape[place] for place in others) > 1
-    measurements = {**ends, "sampled": evenly_spaced(values, SAMPLED)}
+    sampled = evenly_spaced(values, SAMPLED)
+    if values.device.type == "cpu":  # gathered while the values are still in the cache
+        sampled = sampled.contiguous()
+    measurements = {**ends, "sampled": sampled}
     return Reading(values, measurements, ends["low"].numel() if several else 0)
 
 

@@ -298,7 +298,9 @@ def levels(values: Tensor, low: Array, high: Array) -> Tensor:
     steps = (LEVELS - 1) / np.where(span > 0, span, np.inf)
     placed = (values - _by_plane(low, values)).mul_(_by_plane(steps, values))
     if (span <= 0).any():  # infinities times nothing; a range of one value lies at its low end
-        placed = torch.where(torch.isinf(values), values, placed)
+        flat = torch.from_numpy(np.flatnonzero(span <= 0)).to(values.device)
+        infinite = values[flat]
+        placed[flat] = torch.where(torch.isinf(infinite), infinite, placed[flat])
     return placed
 
 

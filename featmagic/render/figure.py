@@ -17,6 +17,7 @@ from featmagic.render.image import token_cells
 from featmagic.render.mosaic import Mosaic, SharedRange, with_marks
 from featmagic.render.page_geometry import PageGeometry, PageMetrics, page_geometry
 from featmagic.render.palette import CONSTANT, GAP, LEVELS
+from featmagic.support.errors import FeatmagicError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,8 @@ _TITLE_LINE = 14  # pixels
 _EDGE = 6  # pixels around everything
 _GAP = 4  # pixels between tiles
 _WIDEST_COLOR_BAR = 200  # pixels
+# A pixel takes four bytes, several times over, and every tile has a text of its own.
+MOST_FIGURE_PIXELS, MOST_FIGURE_TILES = 3 * 10**7, 20_000
 
 # The same mosaic gives the same bytes, with words as text, to be searched and edited.
 _SETTINGS = {"svg.hashsalt": "featmagic", "svg.fonttype": "none", "pdf.fonttype": 42}
@@ -61,6 +64,9 @@ def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
         mosaic: what to draw.
         title: of the figure, in as many lines as it needs.
 
+    Raises:
+        FeatmagicError: there are too many pixels or tiles for a figure.
+
     Example:
         >>> import torch
         >>> from featmagic.render.viewport import GridLayout
@@ -71,6 +77,8 @@ def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    rows, height, ncols, width = mosaic.indices.shape[:4]
+    check_figure_size(rows * height * ncols * width * mosaic.zoom**2, len(mosaic.labels))
     figure = _blank_figure()
     text = _FigureText(FigureCanvasAgg(figure).get_renderer())
     geometry = page_geometry(mosaic, _metrics(text))
@@ -91,6 +99,20 @@ def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
         below = figure.add_axes(_color_bar_box(geometry, height))
         _draw_color_bar(below, mosaic, text.style(_SMALL))
     return figure
+
+
+def check_figure_size(pixels: int, tiles: int) -> None:
+    """Check that a figure can have so many pixels and tiles.
+
+    Raises:
+        FeatmagicError: there are too many.
+    """
+    if pixels > MOST_FIGURE_PIXELS or tiles > MOST_FIGURE_TILES:
+        most = f"{MOST_FIGURE_PIXELS // 10**6} million and {MOST_FIGURE_TILES:,}"
+        raise FeatmagicError(
+            f"A figure of {pixels // 10**6:,} million pixels and {tiles:,} tiles is too large: "
+            f"{most} are the most. A smaller zoom or fewer channels help, or a .png."
+        )
 
 
 def _blank_figure() -> Figure:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 import torch
 
+from featmagic import FeatureMaps
 from featmagic.grid.draw import draw
 from featmagic.grid.outline import check_sizes
 from featmagic.options.view import View
-from featmagic.recording.records import Activation
+from featmagic.recording.records import Activation, Pass
 from featmagic.render.viewport import PAGE
 from featmagic.support.errors import FeatmagicError
 
@@ -53,7 +55,7 @@ def test_refusing_takes_no_memory():
         import torch
         from featmagic.grid.draw import draw
         from featmagic.options.view import View
-        from featmagic.recording.records import Activation
+        from featmagic.recording.records import Activation, Pass
         from featmagic.support.errors import FeatmagicError
         cases = {[case for case in TOO_LARGE if case[1].get("zoom", 1) < 10**9]!r}
         draw(Activation("c", "c", "Conv2d", 1, torch.randn(1, 8, 32, 32)), View())
@@ -94,3 +96,53 @@ def test_refusing_takes_no_memory():
 def test_what_fits_is_drawn(shape, options, more):
     drawing = draw(activation(shape), View(**options, **more))
     assert drawing.mosaic is not None
+
+
+TOO_LARGE_FOR_A_FIGURE = [
+    ((1, 1, 6000, 6000), {"zoom": 1}),
+    ((1, 1, 600, 600), {"zoom": 10}),
+    ((1, 30_000, 3, 3), {"zoom": 1, "max": 0}),
+    ((1, 30_000, 3, 3), {"max": 0}),
+]
+
+
+@pytest.mark.parametrize(("shape", "options"), TOO_LARGE_FOR_A_FIGURE, ids=str)
+def test_a_figure_that_would_be_too_large_is_refused_by_its_shape(
+    shape, options, tmp_path, monkeypatch
+):
+    maps = feature_maps_of(torch.zeros(()).expand(shape))
+    monkeypatch.setattr("featmagic.grid.prepare.measure", None)  # nothing is read
+    for refuse in (
+        lambda: maps.figure("c", **options),
+        lambda: maps.save(tmp_path / "a.svg", **options),
+        lambda: maps.save(tmp_path / "a.pdf", **options),
+    ):
+        with pytest.raises(FeatmagicError, match="30 million and 20,000 are the most"):
+            refuse()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_as_large_as_may_be_is_made():
+    assert feature_maps_of(torch.rand(1, 20, 500, 500)).figure("c", zoom=1, max=0) is not None
+
+
+def feature_maps_of(tensor):
+    """Return feature maps that hold the tensor, even if it is an expanded one."""
+    maps = FeatureMaps()
+    maps.begin(Pass(activations={"c": Activation("c", "c", "Conv2d", 1, tensor)}))
+    return maps
+
+
+def test_drawing_makes_no_copy_of_all_values_as_numbers():
+    """Three copies of a byte a value at most: indices, tiles and page; all else is in blocks."""
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("needs Linux")
+    script = Path(__file__).parents[2] / "benchmarks" / "peak_memory.py"
+    run = subprocess.run(
+        [sys.executable, str(script), "1", "256", "224", "224"],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    used = json.loads(run.stdout)
+    assert used["peak"] < 1.25 * used["drawn"]

@@ -228,3 +228,10 @@ def test_what_lies_outside_is_counted_plane_by_plane():
     assert outside([1, 6, 0], [1, 9, 0]) == 3
     assert outside([0, 6, 0], [2, 8, 0]) == 2
     assert outside([3, 0, 0], [4, 1, 0]) == 6
+
+
+def test_infinities_stay_infinite_whether_a_planes_range_is_a_value_or_not():
+    inf = float("inf")
+    planes = torch.tensor([[[1.0, inf, 3.0]], [[2.0, -inf, 2.0]], [[2.0, 2.0, inf]]])
+    placed = levels(planes, np.array([1.0, 2.0, 2.0]), np.array([3.0, 2.0, 2.0]))
+    assert placed.tolist() == [[[0, inf, LEVELS - 1]], [[0, -inf, 0]], [[0, 0, inf]]]
