@@ -25,13 +25,14 @@ def capture(
 
     The block runs with the model in eval mode and without gradients. After it, every submodule's
     `training` flag is restored and no hook is left. Tensors in the model's arguments are moved to
-    the model's device.
+    the model's device if none of them is there already; lengths for `pack_padded_sequence` stay on
+    the CPU.
 
     Args:
         model: Any `nn.Module`, including DataParallel, DistributedDataParallel and compiled ones.
         layers: Paths (`layer1.0.conv1`), their Python spelling (`layer1[0].conv1`), globs
-            (`*.conv1`), class names (`Conv2d`), `.` for the model itself, `relu:2` for a second
-            call. The model's direct children if none is given.
+            (`*.conv1`), class names (`Conv2d`), `.` or `""` for the model itself, `relu:2` for a
+            second call. The model's direct children if none is given.
         as_is: Leave the mode, gradients and inputs as they are.
         fields: Compute the receptive fields of the layers, for an explorer to show. A pass takes a
             little longer. Has no effect with `as_is`.

@@ -76,8 +76,9 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     A key is a layer's path, with `:2` appended for its second call in the pass and so on, and with
     the Python expression that reaches a tensor in a nested return value: `lstm[1][0]`,
-    `enc['hidden']`. A value is a detached copy on the model's device, in the shape in which the
-    layer returned it.
+    `enc['hidden']`, or `rois.boxes` for a public attribute of a plain object; tensors that lie
+    deeper in such an object are named in `missing`. `""` is the model, as `"."` is. A value is a
+    detached copy on the model's device, in the shape in which the layer returned it.
 
     If the model ran several times, each layer has what the latest pass that ran it gave, all of it
     from that pass. The order is that in which the layers ran: those of the latest pass in its

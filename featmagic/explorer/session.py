@@ -87,6 +87,8 @@ class Session:
         tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel)
         height, width = planes.values.shape[1:]
         check_inside(y, x, height, width)
+        if y * width + x >= height * width - planes.padding:
+            raise FeatmagicError(f"There is no value at ({y}, {x}): the values end before it.")
         if planes.place_index is None or tensor.is_complex():
             return float(planes.values[planes.channels.index(channel), y, x].item())
         return float(sliceable(tensor)[planes.place_index.index(channel, y, x)].item())
@@ -119,10 +121,13 @@ class Session:
 
     def _planes(self, key: str, sample: int, channel: int) -> SamplePlanes:
         """Return the planes of the sample: of that channel alone, if each is a plane."""
+        activation, count = self._activation(key), self.layers[key]["of"]
+        if not 0 <= channel < count:
+            raise FeatmagicError(printable(f"No channel {channel} in {key}: it has {count}."))
         view = self._view(key)
-        if self.layers[key]["of"] > 1:
+        if count > 1:
             view = replace(view, channels=str(channel))
-        return sample_planes(self.activations[key], view, sample)
+        return sample_planes(activation, view, sample)
 
 
 def check_inside(y: int, x: int, height: int, width: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor, nn, strided
 
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.records import Pass
@@ -83,7 +83,10 @@ def rerun_of(model: Any, items: Any, paths: Sequence[str], *, fields: bool = Fal
     if not (isinstance(items, (list, tuple)) or (isinstance(items, Tensor) and items.dim())):
         kind = type(items).__name__
         raise FeatmagicError(f"inputs is a tensor of items, or a list of them, not a {kind}.")
+    if isinstance(items, Tensor) and (items.is_nested or items.layout is not strided):
+        raise FeatmagicError("inputs can't be a nested or sparse tensor: give a list of its items.")
     if not len(items):
         raise FeatmagicError("inputs has no items.")
     select(model, paths)
+    items = items if isinstance(items, Tensor) else [*items]  # the caller's list may change
     return Rerun(model, items, tuple(dict.fromkeys(paths)), fields)
