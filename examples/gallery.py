@@ -26,6 +26,7 @@ from torchvision.models import SwinTransformer, VisionTransformer
 
 import featmagic
 from featmagic import FeatureMaps
+from featmagic.options.view import spelled
 
 OUT = Path(__file__).parent / "out"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -158,6 +159,7 @@ def sentence() -> Tensor:
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Tensor]]] = {
     "cnn": (Signs, china),
     "pair": (Signs, both),
+    "in turn": (Signs, both),
     "logarithm": (lambda: nn.Sequential(nn.Conv2d(3, 4, 7, 4), Logarithm(), nn.ReLU()), china),
     "swin": (swin, both),
     "vit": (vit, both),
@@ -182,7 +184,7 @@ class Row:
     @property
     def line(self) -> str:
         """What one types for it."""
-        words = [f"--{name.replace('_', '-')} {_typed(value)}" for name, value in self.view.items()]
+        words = [f"--{spelled(name)} {_typed(value)}" for name, value in self.view.items()]
         return " ".join(["%%featuremaps", self.network, *self.layers, *words]).replace(" True", "")
 
 
@@ -209,6 +211,10 @@ ROWS = (
     Row("some channels", "cnn", ("conv",), {"channels": "2,9,3"}),
     Row("two samples", "pair", ("pool",), {"sample": "all", "channels": "0:6"}),
     Row("two samples beside their inputs", "pair", ("pool",), {"sample": "0,1", "input": True}),
+    Row("two passes", "in turn", ("pool",), {"passes": "all", "channels": "0:6"}),
+    Row("two passes beside their inputs", "in turn", ("pool",), {"passes": "all", "input": True}),
+    Row("the first pass", "in turn", ("pool",), {"passes": 1}),
+    Row("the last pass", "in turn", ("pool",), {"passes": "last"}),
     Row("beside the input", "cnn", ("pool",), {"input": True}),
     Row("on the input", "cnn", ("pool",), {"overlay": True, "channels": "0:8"}),
     Row("on the input, faintly", "cnn", ("pool",), {"overlay": True, "alpha": 0.3, "topk": 4}),
@@ -282,13 +288,15 @@ ROWS = (
 
 @cache
 def maps_of(network: str) -> FeatureMaps:
-    """What every layer of the network gives; the same in each process."""
+    """What every layer of the network gives, `in turn` in a pass each; the same in each process."""
     make, given = NETWORKS[network]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model, x = make().eval(), given()
-    with featmagic.capture(model, *(name for name, _ in model.named_modules() if name)) as maps:
-        model(x)
+    layers = [name for name, _ in model.named_modules() if name]
+    with featmagic.capture(model, *layers, passes="all") as maps:
+        for each in x.split(1) if network == "in turn" else [x]:
+            model(each)
     return maps
 
 

@@ -317,7 +317,6 @@ class _Passes:
             return None
         self._end_here()  # an error may have kept the last one from ending
         here.depth, here.called, here.of_parts, here.is_inside = 1, module, None, False
-        here.of_parts = None  # it ends here: a part that comes later begins another
         here.of_model = self._begin(is_whole=True)
         return here.of_model
 

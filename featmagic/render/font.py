@@ -16,6 +16,7 @@ from featmagic.render.palette import INK
 LETTER = 6  # pixels from one letter to the next
 LINE = 11  # pixels from the top of the tallest letter to the bottom of the lowest
 DIGIT = slice(1, 8)  # the rows of a line in which digits and capitals stand
+BELOW_TOP = slice(1, None)  # the same, and those below, where a "p" ends
 
 Text = tuple[str, int, int, int]  # text, top, left, palette index
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from featmagic.planes.dtypes import Pixels
-from featmagic.render.font import DIGIT, LETTER, LINE, draw_text
+from featmagic.render.font import BELOW_TOP, DIGIT, LETTER, LINE, draw_text
 from featmagic.render.mosaic import Mosaic, PrefixStrip, with_marks
 from featmagic.render.non_finite_marks import KINDS, draw_cell_marks, mark
 from featmagic.render.page_geometry import MARK_WIDTH, PageGeometry, PageMetrics, page_geometry
@@ -134,14 +134,14 @@ def _draw_ticks(canvas: Pixels, mosaic: Mosaic, geometry: PageGeometry[int]) -> 
     middle = max(0, min(mosaic.zoom, LINE) - 7) // 2
     for row, line, text in mosaic.ticks:
         top = geometry.tile_top(row) + line * mosaic.zoom + middle
-        draw_text(canvas, text, top, geometry.left - _text_width(text) - 3, DIGIT)
+        draw_text(canvas, text, top, geometry.left - _text_width(text) - 3, BELOW_TOP)
 
 
 def _draw_prefix_tokens(canvas: Pixels, strip: PrefixStrip, geometry: PageGeometry[int]) -> None:
     """Draw each prefix token's name and cells."""
     top, left = PAGE_METRICS.edge, geometry.tokens_left
     for token, name in enumerate(strip.names):
-        draw_text(canvas, name, top + token * geometry.token_pitch + 1, geometry.left, DIGIT)
+        draw_text(canvas, name, top + token * geometry.token_pitch + 1, geometry.left, BELOW_TOP)
     cells = token_cells(strip, geometry)
     canvas[top : top + cells.shape[0], left : left + cells.shape[1]] = cells
 

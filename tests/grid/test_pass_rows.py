@@ -15,6 +15,9 @@ import featmagic
 from featmagic import FeatmagicError
 from featmagic.grid.draw import draw_all
 from featmagic.options.view import View
+from featmagic.render.font import glyphs
+from featmagic.render.image import page_image
+from featmagic.render.palette import INK
 
 
 class Grows(nn.Module):
@@ -58,6 +61,16 @@ def test_rows_are_the_passes_in_the_order_in_which_they_ran():
     assert np.abs(rows.astype(int) - truth.mosaic.indices.astype(int)).max() <= 1
     assert drawing.mosaic.labels == truth.mosaic.labels
     assert drawing.mosaic.bars == pytest.approx(truth.mosaic.bars)
+
+
+def test_the_names_of_rows_are_legible_in_a_picture():
+    maps = captured(DNN(), images(1, 0), images(1, 1), layers=["cnn1"])
+    (drawing,) = drawn(maps)
+    page = page_image(drawing.mosaic)
+    for name in ("pass 1", "pass 2"):  # down to where the "p" ends
+        letters = glyphs(name)[1:]
+        windows = np.lib.stride_tricks.sliding_window_view(page[:, :60] == INK, letters.shape)
+        assert (windows == letters).all((2, 3)).sum() == 1, name
 
 
 def test_another_sample_of_each_pass_can_be_shown():

@@ -91,7 +91,7 @@ class Picture:
         """Whether just this text stands there."""
         ink = filled(self.ink[down, across])
         self.left_over[down, across] &= ~self.ink[down, across]
-        return np.array_equal(ink, filled(glyphs(text)[DIGIT]))
+        return np.array_equal(ink, filled(glyphs(text)[DIGIT.start :]))
 
     def parts(self, truth):
         """The boxes of the strip, of the inputs, of the tiles and of the colors' bar."""
@@ -214,7 +214,7 @@ def assert_ticks(picture, truth, tiles, inputs):
     across = slice(max((box[1].stop for box in inputs), default=0), tiles[0][1].start)
     ncols = sum(down == tiles[0][0] for down, _ in tiles)
     for text, (down, _) in zip(truth.rows, tiles[::ncols], strict=bool(truth.rows)):
-        assert picture.says(text, slice(down.start, down.start + 10), across)
+        assert picture.says(text, slice(down.start, down.start + 12), across)
     if truth.lines:
         (down, _), rows = tiles[0], len(truth.tiles[0])
         zoom = (down.stop - down.start) // rows

@@ -118,7 +118,7 @@ def reduced(plane, how):
     return single(plane, plane[None], f"NCHW: 12 of 12 channels, their {how}, sample 0")
 
 
-def by_sample(planes, *facts, order=None, strip=None, **others):
+def by_sample(planes, *facts, order=None, strip=None, named="s{}", first=0, **others):
     """Samples `(S, P, h, w)` as rows; a channel has one range in all of them."""
     count, channels = len(planes), planes.swapaxes(0, 1)
     labels = [str(n) for n in order or range(len(channels))] * count
@@ -128,8 +128,21 @@ def by_sample(planes, *facts, order=None, strip=None, **others):
         "indices": order,
         "labels": labels,
     }
-    rows, tiles = tuple(f"s{n}" for n in range(count)), planes.reshape(-1, *planes.shape[2:])
+    rows, tiles = (
+        tuple(named.format(first + n) for n in range(count)),
+        planes.reshape(-1, *planes.shape[2:]),
+    )
     return grid(tiles, *facts, rows=rows, strip=strip or {}, **made | others)
+
+
+def in_turn():
+    """What the pool gave in each pass, as float64."""
+    passes = gallery.maps_of("in turn").passes
+    return np.stack([one["pool"][0].double().numpy() for one in passes])
+
+
+def by_pass(planes, *facts, **others):
+    return by_sample(planes, "passes 1, 2 of 2", *facts, named="pass {}", first=1, **others)
 
 
 def components(channels):
@@ -233,6 +246,10 @@ TRUTHS = {
     "two samples beside their inputs": lambda: by_sample(
         gave("pair", "pool"), "NCHW: 12 of 12 channels, samples 0, 1", IMAGENETS, inputs=PAIR
     ),
+    "two passes": lambda: by_pass(in_turn()[:, :6], "NCHW: 6 of 12 channels, sample 0"),
+    "two passes beside their inputs": lambda: by_pass(in_turn(), IMAGENETS, inputs=PAIR),
+    "the first pass": lambda: grid(in_turn()[0], "pass 1 of 2", CNN),
+    "the last pass": lambda: grid(in_turn()[1], "pass 2 of 2", CNN),
     "sample 1": lambda: grid(
         gave("pair", "pool")[1], "sample 1", "un-normalised by --mean and --std", inputs=PAIR[1:]
     ),

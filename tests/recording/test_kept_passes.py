@@ -421,6 +421,17 @@ def test_every_pass_can_be_had_for_itself():
     assert all(isinstance(one, featmagic.FeatureMaps) for one in maps.passes)
 
 
+def test_where_each_pass_is_kept_the_maps_themselves_are_those_of_the_latest():
+    model = Steps("ab")
+    with featmagic.capture(model, "a", "b", passes="all") as maps:
+        run(model, "aab", "a")
+    assert values(maps) == {"a": 4, "b": 3}
+    assert len(maps) == 2
+    with pytest.raises(KeyError):
+        maps["a:2"]
+    assert maps.passes[0]["a:2"].item() == 2
+
+
 def test_parts_on_their_own_are_passes_only_where_there_are_no_others(model, x, copies):
     with featmagic.capture(model, "cnn1", passes="all") as maps:
         model.cnn1(x)
@@ -521,6 +532,11 @@ def test_a_layer_that_a_later_pass_gave_no_tensor_has_no_older_one():
         model(torch.ones(1))
     assert list(maps) == ["0"]
     assert maps.missing == {}
+    with featmagic.capture(model, "0", passes="all") as maps:
+        model(torch.ones(1))
+        model(torch.zeros(1))
+    assert maps.missing == {}  # the first pass gave it, and was kept
+    assert [list(one) for one in maps.passes] == [["0"], []]
 
 
 def test_a_pass_that_failed_is_the_reason_only_for_what_no_pass_gave():
@@ -531,6 +547,17 @@ def test_a_pass_that_failed_is_the_reason_only_for_what_no_pass_gave():
                 model(torch.ones(1))
     assert maps.missing == {"2": "the pass failed before it returned"}
     assert passes_of(maps) == {"0": "pass 2 of 2"}
+
+
+def test_a_failure_is_the_reason_only_if_the_latest_pass_failed():
+    for passes, reason in (
+        (["a", ["a", "fail"]], "the pass failed before it returned"),
+        ([["a", "fail"], "a"], "it was not called in any pass"),
+    ):
+        with featmagic.capture(model := Steps("ab"), "a", "b") as maps:
+            run(model, *passes)
+        assert list(maps.missing) == ["b"]
+        assert maps.missing["b"].startswith(reason)
 
 
 # Real models
