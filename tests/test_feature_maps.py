@@ -191,7 +191,7 @@ def test_every_view_writes_just_the_files_that_it_names_before(kind, maps, tmp_p
     view, path = View(**SWITCHES[kind]), tmp_path / f"look{SUFFIXES[kind]}"
     files = VIEWS[kind].targets(path, list(maps), overwrite=False)
     request = Request(list(maps.kept.activations.values()))
-    assert VIEWS[kind].save(request, view, files) == files
+    assert VIEWS[kind].save(request, view, files, overwrite=False) == files
     assert sorted(tmp_path.iterdir()) == sorted(files)
     with pytest.raises(FeatmagicError, match="is there already"):
         VIEWS[kind].targets(path, list(maps), overwrite=False)

@@ -15,7 +15,7 @@ from featmagic.ipython.cell import (
     redirect_cell_magic,
 )
 from featmagic.ipython.completion.matcher import Completion
-from featmagic.ipython.config import settings_of
+from featmagic.ipython.config import FeatMagic, settings_of
 from featmagic.ipython.magics import FeatMagics
 from featmagic.options.defaults import provide_defaults, withdraw_defaults
 from featmagic.support.environment import EXTENSION, is_engine
@@ -29,19 +29,28 @@ _NAME = "featmagic"
 def load(shell: Any) -> None:
     """Add featmagic to an IPython shell."""
     unload(shell)
-    extension = Extension(shell)
     try:
-        uninterrupted(extension.load)
+        uninterrupted(lambda: Extension(shell).load())
     except BaseException:
-        extension.unload()
+        unload(shell)
         raise
 
 
 def unload(shell: Any) -> None:
     """Remove featmagic from an IPython shell, if it is loaded there."""
+    uninterrupted(lambda: _unload(shell))
+
+
+def _unload(shell: Any) -> None:
     extension = vars(shell).get(EXTENSION)
     if extension is not None:
-        uninterrupted(extension.unload)
+        extension.unload()
+    # An extension adds itself here before it is whole, and may be there twice.
+    shell.configurables[:] = [each for each in shell.configurables if not _is_ours(each)]
+
+
+def _is_ours(configurable: object) -> bool:
+    return isinstance(configurable, (FeatMagics, FeatMagic))
 
 
 class Extension:
@@ -101,8 +110,6 @@ class Extension:
             for name, magic in list(magics.items()):
                 if getattr(magic, "__self__", None) is self._magics:
                     del magics[name]
-        if self._magics in shell.configurables:
-            shell.configurables.remove(self._magics)
         shell.magics_manager.registry.pop(FeatMagics.__name__, None)
 
     def _end_cell(self) -> None:

@@ -107,6 +107,7 @@ def _hold_grad(look: object) -> None:
         _grads[threading.get_ident()] = _Held(torch.is_grad_enabled(), {look})
     else:
         held.looks.add(look)
+        held.before = held.before or torch.is_grad_enabled()  # the user has switched them on since
     torch.set_grad_enabled(False)
 
 

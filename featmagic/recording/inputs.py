@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from featmagic.recording.model_tree import modules_of
 from featmagic.recording.pytree import computes_itself, copied, tensors_in
 from featmagic.support.errors import FeatmagicError
 
@@ -95,7 +96,7 @@ def _is_image(tensor: Tensor, model: nn.Module) -> bool:
 
 
 def _first_convolution(model: nn.Module, channels: int | None = None) -> nn.Conv2d | None:
-    convolutions = (module for module in model.modules() if isinstance(module, nn.Conv2d))
+    convolutions = (module for module in modules_of(model) if isinstance(module, nn.Conv2d))
     return next((c for c in convolutions if channels in (None, c.in_channels)), None)
 
 

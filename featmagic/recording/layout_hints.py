@@ -81,7 +81,11 @@ def layout_hints_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict
     Every module is read once, so that the time is in proportion to the size of the tree.
     """
     nodes = _nodes_of(tree)
-    return {path: _hint(nodes[path]) for path in paths}
+    hints = {path: _hint(nodes[path]) for path in paths}
+    for node in nodes.values():  # nodes refer to each other, and would keep the model
+        node.parent = node.attention = None
+        node.children.clear()
+    return hints
 
 
 class _Kind(NamedTuple):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from featmagic.recording.model_tree import unwrap
+from featmagic.recording.model_tree import modules_of, unwrap
 from featmagic.recording.pytree import (
     MOST_CONTAINERS,
     MOST_LEVELS,
@@ -224,7 +224,7 @@ class _Mover:
             return False
         if tensor.dim() != 1 or tensor.dtype != torch.int64:
             return False
-        if not any(isinstance(module, nn.RNNBase) for module in self._model.modules()):
+        if not any(isinstance(module, nn.RNNBase) for module in modules_of(self._model)):
             return False
         name = name.lower()
         if "len" in name:

@@ -362,7 +362,7 @@ class _Passes:
 
     @cached_property
     def _parts(self) -> set[int]:
-        modules = [*self._selection.model.modules(), *self._selection.modules.values()]
+        modules = [*modules_of(self._selection.model), *self._selection.modules.values()]
         return {id(module) for module in modules}
 
     def _begin(self, *, is_whole: bool) -> Pass:

@@ -10,6 +10,9 @@ from torch import nn
 
 import featmagic
 from featmagic.recording.diagnostics import failing_layer, missing_lines, why_missing
+from featmagic.recording.records import Activation
+
+EMPTY = torch.zeros(0)
 
 
 def missing_in(model, *layers, run=lambda model: model(torch.rand(1, 4)), **options):
@@ -69,7 +72,8 @@ def test_lines_about_missing_layers_share_a_reason_and_name_eight():
 
 
 def test_a_key_that_is_not_there_is_answered_with_what_is():
-    captured = {"lstm[0]": 0, "lstm[1][0]": 0, "lstm2": 0, "conv1": 0}
+    keys = ["lstm[0]", "lstm[1][0]", "lstm2", "conv1"]
+    captured = {key: Activation(key, key.partition("[")[0], "Some", 1, EMPTY) for key in keys}
     assert why_missing("lstm", captured, {}) == "'lstm' gave several tensors: lstm[0], lstm[1][0]."
     assert why_missing("act", captured, {"act": "asleep"}) == "'act' gave nothing: asleep."
     assert why_missing("act", {}, {}).startswith("No 'act': no pass of the model was seen yet")
@@ -77,7 +81,8 @@ def test_a_key_that_is_not_there_is_answered_with_what_is():
     assert near.startswith("No 'conv2' was captured. Did you mean conv1")
     assert near.endswith("There are: lstm[0], lstm[1][0], lstm2, conv1.")
     for count, more in ((20, ""), (21, " and 1 more"), (30, " and 10 more")):
-        many = why_missing("zzz", {f"k{n}": 0 for n in range(count)}, {})
+        keys = [f"k{n}" for n in range(count)]
+        many = why_missing("zzz", {key: Activation(key, key, "Some", 1, EMPTY) for key in keys}, {})
         assert many.endswith(f"k18, k19{more}.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import gc
 import threading
 import weakref
@@ -175,7 +176,9 @@ def test_passes_that_overlap_in_threads_count_in_the_order_in_which_they_began()
 
     model.add_module("wait", Waits())
     with featmagic.capture(model, "a", "b") as maps:
-        thread = threading.Thread(target=model, args=(["b", "wait", "a", "b"],))
+        thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(model, ["b", "wait", "a", "b"])
+        )
         thread.start()
         assert began.wait(60)
         model("a")
@@ -358,7 +361,7 @@ def test_a_value_that_a_later_pass_gave_while_it_was_copied_is_not_kept(monkeypa
     def slow(tensor):
         made.append(copied(tensor))
         if len(made) == 1:  # while the first pass copies, another thread runs a whole pass
-            thread = threading.Thread(target=model, args=("ab",))
+            thread = threading.Thread(target=contextvars.copy_context().run, args=(model, "ab"))
             thread.start()
             thread.join()
         return made[int(tensor.item()) - 1]

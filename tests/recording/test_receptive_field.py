@@ -450,7 +450,7 @@ def test_a_mode_of_the_users_sees_no_call_more_while_a_model_runs():
         net(x)
     with featmagic.capture(net, "fc", fields=True), Counting() as looked:
         net(x)
-    ours = ["is_floating_point", "layout", "detach", "clone", "shape"]
+    ours = ["is_floating_point", "layout", "detach", "clone", "shape", "is_contiguous"]
     rest = [name for name in looked.names if name not in ours and name != "__get__"]
     assert [name for name in rest if name not in ("dim",)] == [
         name for name in alone.names if name not in ("dim", "__get__")
