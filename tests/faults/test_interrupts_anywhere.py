@@ -14,9 +14,7 @@ SHARDS = 4
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs copies of the process")
 
 
-# The magics enter IPython's list of configurables as they are made, before loading is protected.
-KNOWN = pytest.mark.xfail(reason="an interrupted load leaves a configurable", strict=False)
-PROGRAMS = [pytest.param(k, id=k.name, marks=[KNOWN] * (k.name == "%load_ext")) for k in KINDS]
+PROGRAMS = [pytest.param(kind, id=kind.name) for kind in KINDS]
 
 
 def check(outcomes):

@@ -89,15 +89,8 @@ WAYS = {
 }
 
 
-KNOWN = pytest.mark.xfail(reason="an unload removes one of two equal configurables", strict=True)
-STATES = [
-    pytest.param(name, marks=KNOWN) if name == "twice in configurables" else name
-    for name in SPOILERS
-]
-
-
 @pytest.mark.parametrize("first", WAYS)
-@pytest.mark.parametrize("spoiler", STATES)
+@pytest.mark.parametrize("spoiler", list(SPOILERS))
 def test_each_magic_works_in_any_state(shell, model, spoiler, first):
     """`%load_ext` does nothing where IPython thinks that the extension is loaded."""
     whole = Counter(added_to(shell.ip))
@@ -118,7 +111,7 @@ def test_each_magic_works_in_any_state(shell, model, spoiler, first):
     assert Counter(added_to(shell.ip)) == whole
 
 
-@pytest.mark.parametrize("spoiler", STATES)
+@pytest.mark.parametrize("spoiler", list(SPOILERS))
 def test_the_functions_behind_them_may_be_called_any_number_of_times(shell, spoiler):
     whole = Counter(added_to(shell.ip))
     load, unload = featmagic.load_ipython_extension, featmagic.unload_ipython_extension
