@@ -14,6 +14,7 @@ from featmagic.planes.layout import Layout, layout_of
 from featmagic.planes.planes import Planes, planes_of
 from featmagic.planes.ranking import rank
 from featmagic.recording.records import Activation
+from featmagic.recording.torch_private import is_view_of
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _place_index(
         return None
     blank = torch.empty(tensor.shape, device="meta")
     views = planes_of(blank, layout, replace(view, channels=None)).values
-    if views._base is not blank:  # a copy, whose strides say nothing about the tensor
+    if not is_view_of(views, blank):  # a copy, whose strides say nothing about the tensor
         return None
     _, channel, down, across = views.stride()
     width = folded_width(planes.total)

@@ -73,7 +73,11 @@ def _has_children(value: Any) -> TypeGuard[nn.Module]:
         return False
     with suppress(Exception):  # whatever a class of the user's raises when it is asked
         claims_to_be_one = isinstance(value, torch.nn.Module)
-        return claims_to_be_one and (isinstance(value._modules, Mapping) or is_module(value))
+        if not claims_to_be_one:
+            return False
+        from featmagic.recording.torch_private import children_of
+
+        return isinstance(children_of(value), Mapping) or is_module(value)
     return False
 
 
@@ -210,7 +214,10 @@ def _as_layer(name: str, namespace: Mapping[str, Any]) -> str:
     """Return a hint if the model was left out and the name is that of a layer."""
     for variable, model in modules_in(namespace).items():
         with suppress(Exception):  # a hint is worth no error of a class of the user's
-            if name in model._modules or any(class_of(m) == name for m in model.modules()):
+            from featmagic.recording.model_tree import modules_of
+            from featmagic.recording.torch_private import children_of
+
+            if name in children_of(model) or any(class_of(m) == name for m in modules_of(model)):
                 return (
                     f" It is a layer of {variable}, and the model comes first: {variable} {name}."
                 )

@@ -24,7 +24,7 @@ from featmagic.recording.model_tree import (
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.records import Activation, is_in
 from featmagic.recording.selectors import Selection
-from featmagic.recording.torch_private import forward_hooks, hook_tables
+from featmagic.recording.torch_private import forward_hooks, has_one_projection, hook_tables
 from featmagic.support.errors import did_you_mean
 from featmagic.support.text import readable
 
@@ -271,7 +271,7 @@ def _has_fast_path(module: nn.Module) -> bool:
     return bool(
         attention.batch_first
         and attention.in_proj_bias is not None
-        and attention._qkv_same_embed_dim
+        and has_one_projection(attention)
         and attention.num_heads % 2 == 0
         and module.activation_relu_or_gelu
         and module.norm1.eps == module.norm2.eps

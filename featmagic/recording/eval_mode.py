@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -126,7 +125,7 @@ def _release_grad(look: object) -> None:
 def _hold_stance(look: object) -> None:
     # Torch's stance is one for the whole process. Nothing can be compiled while dynamo isn't
     # loaded, and loading it takes seconds.
-    if "torch._dynamo" not in sys.modules or not CAN_RUN_EAGER:
+    if not torch_private.is_compiler_loaded() or not CAN_RUN_EAGER:
         return
     if _stance:
         _stance[0].looks.add(look)

@@ -127,11 +127,6 @@ class Compilations:
 # While a hook runs
 
 
-def is_replica(module: nn.Module) -> bool:
-    """Return True if DataParallel made the module, to run a part of a pass in a thread."""
-    return bool(getattr(module, "_is_replica", False))
-
-
 def calls(frame: FrameType | None = None) -> Iterator[nn.Module]:
     """Yield the modules whose calls are under way, the innermost first.
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from featmagic.recording.model_tree import modules_of
 from featmagic.recording.pytree import computes_itself, copied, tensors_in
+from featmagic.recording.torch_private import HAS_VERSIONS, version_of
 from featmagic.support.errors import FeatmagicError
 
 Grid = tuple[int, int]
@@ -42,9 +43,9 @@ def pass_inputs(model: nn.Module, args: Any, kwargs: Any, *, copy: bool = True) 
     if tensor is None:
         return PassInputs()
     try:
-        is_copy = copy or tensor.is_inference()
+        is_copy = copy or tensor.is_inference() or not HAS_VERSIONS
         image = copied(tensor) if is_copy else tensor.detach()
-        version = None if is_copy else image._version
+        version = None if is_copy else version_of(image)
         convolution = _first_convolution(model, tensor.shape[-3])
         grids = () if convolution is None else _grids(convolution, *image.shape[-2:])
         return PassInputs(image if image.dim() == 4 else image[None], grids, version)
@@ -59,7 +60,7 @@ def image_of(inputs: PassInputs) -> Tensor | None:
         FeatmagicError: it was changed in place since, and no copy was kept.
     """
     image, version = inputs.image, inputs.version
-    if image is not None and version is not None and version != image._version:
+    if image is not None and version is not None and version != version_of(image):
         raise FeatmagicError(
             "The input was changed in place after the pass, and a watch keeps no copy of it: "
             "%%featuremaps does."

@@ -9,10 +9,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd
 
 from featmagic.recording.model_tree import parents_of, unwrap
+from featmagic.recording.torch_private import CONVOLUTION, NORM, children_of, parameter_of
 
 # Torch's own modules in which sequences have an order.
 _SEQUENCE_MODULES = (
@@ -271,10 +270,10 @@ def _own_heads(module: nn.Module) -> int | None:
 
 def _own_axes(module: nn.Module) -> tuple[FeatureAxis, ...]:
     """Return where the module itself puts features; two axes where its class leaves it open."""
-    if isinstance(module, _ConvNd):
+    if isinstance(module, CONVOLUTION):
         return (FeatureAxis("first", module.out_channels, len(module.kernel_size)),)
-    if isinstance(module, (_NormBase, nn.GroupNorm)):
-        count = module.num_features if isinstance(module, _NormBase) else module.num_channels
+    if isinstance(module, (NORM, nn.GroupNorm)):
+        count = module.num_features if isinstance(module, NORM) else module.num_channels
         spatial = 0 if isinstance(module, nn.BatchNorm1d) else _spatial_axes(module)
         return (FeatureAxis("first", count, spatial),)
     if (count_last := _count_on_last_axis(module)) is not None:
@@ -285,10 +284,10 @@ def _own_axes(module: nn.Module) -> tuple[FeatureAxis, ...]:
     if name == "Permute" and "dims" in attributes:
         return _axes_of_permute(attributes["dims"])
     spatial = _spatial_axes(module)
-    if name in _SPATIAL or (not module._modules and spatial):
+    if name in _SPATIAL or (not children_of(module) and spatial):
         count_first = _int(attributes.get("num_features"))
         return (FeatureAxis("first", count_first, _SPATIAL.get(name, spatial)),)
-    return _axes_of_weight(module) if "Norm" in name and not module._modules else ()
+    return _axes_of_weight(module) if "Norm" in name and not children_of(module) else ()
 
 
 def _count_on_last_axis(module: nn.Module) -> int | None:
@@ -307,7 +306,7 @@ def _count_on_last_axis(module: nn.Module) -> int | None:
     if type(module).__name__ == "Conv1D":  # GPT-2's linear layer, which is not a convolution
         return _int(vars(module).get("nf"))
     # quantized linear layers
-    return None if module._modules else _int(vars(module).get("out_features"))
+    return None if children_of(module) else _int(vars(module).get("out_features"))
 
 
 def _axes_of_layer_norm(module: nn.Module) -> tuple[FeatureAxis, ...]:
@@ -333,7 +332,7 @@ def _axes_of_permute(dims: Any) -> tuple[FeatureAxis, ...]:
 
 def _axes_of_weight(module: nn.Module) -> tuple[FeatureAxis, ...]:
     """Return the axes of a norm of another library: it has one weight per feature."""
-    weight = module._parameters.get("weight")
+    weight = parameter_of(module, "weight")
     if weight is None or weight.dim() != 1:
         return ()
     return FeatureAxis("first", len(weight)), FeatureAxis("last", len(weight))

@@ -10,18 +10,10 @@ import torch
 from torch import nn
 
 from featmagic.recording.layer_syntax import ROOT
+from featmagic.recording.torch_private import COMPILED, WRAPPERS, children_of, is_compiled_in_place
 
 # True if compiled models can be made to run as plain Python for a while: torch 2.6 and newer.
 CAN_RUN_EAGER = hasattr(torch.compiler, "set_stance")
-
-# Modules that only pass a call on, and the attribute that holds the model they wrap.
-_WRAPPERS = {
-    "DataParallel": "module",
-    "DistributedDataParallel": "module",
-    "FullyShardedDataParallel": "_fsdp_wrapped_module",
-    "CheckpointWrapper": "_checkpoint_wrapped_module",
-    "OptimizedModule": "_orig_mod",
-}
 
 
 def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -38,7 +30,7 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     inner = unwrap(model)[-1]
     above = {id(inner)}
     # The modules whose children are being visited: a loop, since Python limits how deep calls nest.
-    open_modules = [("", inner, iter(inner._modules.items()))]
+    open_modules = [("", inner, iter(children_of(inner).items()))]
     while open_modules:
         prefix, module, children = open_modules[-1]
         for name, child in children:
@@ -49,9 +41,9 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
                 continue
             if (path := f"{prefix}{name}") != ROOT:  # a child may be called so, too
                 yield path, child
-            if inner._modules:
+            if children_of(inner):
                 above.add(id(inner))
-                open_modules.append((f"{prefix}{name}.", inner, iter(inner._modules.items())))
+                open_modules.append((f"{prefix}{name}.", inner, iter(children_of(inner).items())))
                 break
         else:
             open_modules.pop()
@@ -67,7 +59,7 @@ def unwrap(module: nn.Module) -> list[nn.Module]:
         True
     """
     chain = [module]
-    while (attribute := wrapped_in(chain[-1])) is not None:
+    while (attribute := wrapped_in(chain[-1])) is not None and hasattr(chain[-1], attribute):
         chain.append(getattr(chain[-1], attribute))
     return chain
 
@@ -81,8 +73,8 @@ def wrapped_in(module: nn.Module) -> str | None:
 @lru_cache(maxsize=1024)  # asked of every module at each look
 def _attribute_of(kind: type[object]) -> str | None:
     for cls in kind.__mro__:
-        if cls.__name__ in _WRAPPERS and cls.__module__.startswith("torch."):
-            return _WRAPPERS[cls.__name__]
+        if cls.__name__ in WRAPPERS and cls.__module__.startswith("torch."):
+            return WRAPPERS[cls.__name__]
     return None
 
 
@@ -93,10 +85,7 @@ def is_torchscript(module: nn.Module) -> bool:
 
 def is_compiled(module: nn.Module) -> bool:
     """Return True if a call of the module runs compiled code: `torch.compile(m)`, `m.compile()`."""
-    return any(
-        wrapped_in(m) == "_orig_mod" or getattr(m, "_compiled_call_impl", None) is not None
-        for m in unwrap(module)
-    )
+    return any(wrapped_in(m) == COMPILED or is_compiled_in_place(m) for m in unwrap(module))
 
 
 def runs_compiled(path: str, tree: Mapping[str, nn.Module]) -> bool:
@@ -104,7 +93,7 @@ def runs_compiled(path: str, tree: Mapping[str, nn.Module]) -> bool:
 
     The wrapper that `torch.compile(m)` makes is itself outside of what it compiles.
     """
-    itself = getattr(tree[path], "_compiled_call_impl", None) is not None
+    itself = is_compiled_in_place(tree[path])
     return itself or any(is_compiled(tree[above]) for above in ancestors(path, tree))
 
 
@@ -153,5 +142,6 @@ def modules_of(model: nn.Module) -> list[nn.Module]:
         module = waiting.pop()
         if id(module) not in modules:
             modules[id(module)] = module
-            waiting += [child for child in reversed(module._modules.values()) if child is not None]
+            children = [child for child in children_of(module).values() if child is not None]
+            waiting += reversed(children)
     return list(modules.values())

@@ -19,6 +19,7 @@ from typing import Any, TypeGuard, TypeVar
 import torch
 from torch import Tensor, nn
 
+from featmagic.recording.torch_private import is_wrapped, unwrapped
 from featmagic.support.text import printable
 
 # Containers are read so deep and so many of them: a user's may hold each other without an end.
@@ -233,18 +234,14 @@ def copied(tensor: Tensor) -> Tensor:
             return copied(tensor)
     copy = _cloned(tensor.detach())
     # Inside torch.func.grad and the like every tensor is in a wrapper that dies with the call.
-    while torch._C._functorch.is_functorch_wrapped_tensor(copy):
-        if torch._C._functorch.is_batchedtensor(copy):
-            raise TypeError("inside torch.vmap there is no whole tensor")
-        copy = torch._C._functorch.get_unwrapped(copy)
-    return copy
+    return unwrapped(copy)
 
 
 def _cloned(tensor: Tensor) -> Tensor:
     """Clone a tensor with no more memory than it has itself."""
     if tensor.is_nested or type(tensor) is not Tensor or tensor.layout is not torch.strided:
         return tensor.clone()
-    if tensor.is_contiguous() or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+    if tensor.is_contiguous() or is_wrapped(tensor):
         return tensor.clone()
     whole = tensor
     for axis, step in enumerate(whole.stride()):

@@ -7,12 +7,12 @@ module is imported; each function says by what.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def _found(path: str, otherwise: Any) -> Any:
@@ -23,6 +23,80 @@ def _found(path: str, otherwise: Any) -> Any:
             return otherwise
         value = getattr(value, name)
     return value
+
+
+# The attribute of what `torch.compile(model)` returns that holds the model.
+COMPILED = "_orig_mod"
+
+# What a module holds
+
+# Classes of modules that only pass a call on, and the attribute that holds the model they wrap.
+# A class without its attribute is taken for a module like any other.
+WRAPPERS = {
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "FullyShardedDataParallel": "_fsdp_wrapped_module",
+    "CheckpointWrapper": "_checkpoint_wrapped_module",
+    "OptimizedModule": COMPILED,
+}
+
+# The base classes of convolutions and of norms by batch or instance; torch's own classes of
+# these kinds where the base class is missing, so that those derived from it in another way aren't
+# known.
+CONVOLUTION: Any = _found(
+    "nn.modules.conv._ConvNd",
+    (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+NORM: Any = _found(
+    "nn.modules.batchnorm._NormBase",
+    (
+        nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm,
+        nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d,
+    ),
+)  # fmt: skip
+
+
+def children_of(module: nn.Module) -> Mapping[str, nn.Module | None]:
+    """Return the modules in a module by name; where torch keeps them elsewhere, as it lists them.
+
+    Its list leaves out further names of a module, and modules that are equal to one before them.
+    """
+    children: Mapping[str, nn.Module | None] | None = getattr(module, "_modules", None)
+    return dict(module.named_children()) if children is None else children
+
+
+def parameter_of(module: nn.Module, name: str) -> Tensor | None:
+    """Return a parameter of the module itself; where torch keeps them elsewhere, by its list."""
+    parameters = getattr(module, "_parameters", None)
+    found: Tensor | None = dict(
+        module.named_parameters(recurse=False) if parameters is None else parameters
+    ).get(name)
+    return found
+
+
+def buffers_of(module: nn.Module) -> list[Tensor]:
+    """Return the buffers of the module itself; where torch keeps them elsewhere, by its list."""
+    buffers = getattr(module, "_buffers", None)
+    listed = module.buffers(recurse=False) if buffers is None else buffers.values()
+    return [buffer for buffer in listed if buffer is not None]
+
+
+def is_replica(module: nn.Module) -> bool:
+    """Return True if DataParallel made the module, to run a part of a pass in a thread.
+
+    False where it doesn't mark its replicas: each of them is then taken for a pass of its own.
+    """
+    return bool(getattr(module, "_is_replica", False))
+
+
+def is_compiled_in_place(module: nn.Module) -> bool:
+    """Return True after `module.compile()`; False where that can't be told."""
+    return getattr(module, "_compiled_call_impl", None) is not None
+
+
+def has_one_projection(attention: nn.MultiheadAttention) -> bool:
+    """Return True if queries, keys and values have the same size; also where that isn't told."""
+    return bool(getattr(attention, "_qkv_same_embed_dim", True))
 
 
 # Hooks of a module
@@ -102,8 +176,14 @@ def script_compiler() -> Any:
 
 # Compilation
 
+_COMPILER = "torch._dynamo"
 _CALLBACKS = ("torch._dynamo.callback", "callback_handler")
 _STANCE = ("torch._dynamo.eval_frame", "_stance")
+
+
+def is_compiler_loaded() -> bool:
+    """Return True if anything can have been compiled; False where the compiler is elsewhere."""
+    return _COMPILER in sys.modules
 
 
 def compilation_callbacks() -> Any:
@@ -137,8 +217,14 @@ _mode_stack: Callable[[], list[Any]] | None = _found(
 # Keeps modes of the user's, and of looks around, from seeing what is done while it is on.
 unseen: Any = _found("_C.DisableTorchFunction", None)
 
+# Whether tensors count their changes.
+HAS_VERSIONS = hasattr(Tensor, "_version")
+
 # Whether a pass can be traced; where it can't, receptive fields are unknown.
-CAN_TRACE = _mode_stack is not None and unseen is not None
+CAN_TRACE = _mode_stack is not None and unseen is not None and HAS_VERSIONS
+
+# The namespace of some functions of `torch.nn.functional`; without it, they have no rule.
+FUNCTIONS: Any = _found("_C._nn", None)
 
 
 def mode_stack() -> list[Any]:
@@ -146,9 +232,43 @@ def mode_stack() -> list[Any]:
     return [] if _mode_stack is None else _mode_stack()
 
 
-# Tensors inside of torch.func's transformations
+# Tensors
+
+
+def version_of(tensor: Tensor) -> int:
+    """Return how often a tensor was changed in place; 0 where that isn't counted.
+
+    Raises:
+        RuntimeError: The tensor is one of inference mode, which has no count.
+    """
+    return int(tensor._version) if HAS_VERSIONS else 0
+
+
+def is_view_of(tensor: Tensor, other: Tensor) -> bool:
+    """Return True if a tensor is a view of another; False where that can't be told."""
+    return getattr(tensor, "_base", None) is other
+
+
+# Inside of torch.func's transformations
 
 is_wrapped: Callable[[Any], bool] = _found(
     "_C._functorch.is_functorch_wrapped_tensor", lambda _: False
 )
 """Whether a tensor is one of `torch.func.grad`, `vmap` and the like; False where it is missing."""
+
+_is_batched: Callable[[Any], bool] = _found("_C._functorch.is_batchedtensor", lambda _: True)
+_unwrapped: Callable[[Any], Any] | None = _found("_C._functorch.get_unwrapped", None)
+
+
+def unwrapped(tensor: Any) -> Tensor:
+    """Return the plain tensor in one of `torch.func.grad` and the like.
+
+    Raises:
+        TypeError: Inside `torch.vmap` there is no whole tensor; or torch has no way to it.
+    """
+    while is_wrapped(tensor):
+        if _is_batched(tensor) or _unwrapped is None:
+            raise TypeError("inside torch.vmap there is no whole tensor")
+        tensor = _unwrapped(tensor)
+    plain: Tensor = tensor
+    return plain

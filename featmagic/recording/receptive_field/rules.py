@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from featmagic.recording.receptive_field.field import NO_FIELD, Field, Pair, union
 from featmagic.recording.receptive_field.graph import Rule, TracedTensor, traced_tensors_in
+from featmagic.recording.torch_private import FUNCTIONS
 
 
 def elementwise(output: TracedTensor, *args: Any, **kwargs: Any) -> Field:
@@ -272,7 +273,7 @@ _RULES: dict[Rule, Iterable[str]] = {
 @lru_cache(maxsize=1)
 def _by_function() -> dict[Any, Rule]:
     """Return the rule of each function that has one, in whichever namespaces it is found."""
-    holders = (functional, torch, Tensor, torch._C._nn)
+    holders = (functional, torch, Tensor, FUNCTIONS)
     rules = {
         getattr(holder, name): rule
         for rule, names in _RULES.items()

@@ -15,7 +15,14 @@ from featmagic.recording.model_tree import CAN_RUN_EAGER, is_compiled
 from featmagic.recording.receptive_field.field import NO_FIELD, ReceptiveField
 from featmagic.recording.receptive_field.graph import TracedTensor, traced_tensors_in
 from featmagic.recording.receptive_field.rules import rule_of
-from featmagic.recording.torch_private import CAN_TRACE, is_wrapped, mode_stack, unseen
+from featmagic.recording.torch_private import (
+    CAN_TRACE,
+    buffers_of,
+    is_wrapped,
+    mode_stack,
+    unseen,
+    version_of,
+)
 
 # While any mode is on, these leave their fast path, which changes the last bits of their results.
 _FAST_PATHS = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
@@ -98,7 +105,7 @@ class Trace(TorchFunctionMode):
         if isinstance(value, Tensor):
             known = self._known.get(id(value))
             if known is not None and known[0]() is value:
-                return known[2] if known[1] == value._version else _UNKNOWN
+                return known[2] if known[1] == version_of(value) else _UNKNOWN
             return TracedTensor(value.shape, NO_FIELD) if self._constants.has(value) else _UNKNOWN
         # A list of a million numbers isn't searched.
         if isinstance(value, (list, tuple)) and (len(value) < 16 or isinstance(value[0], Tensor)):
@@ -117,7 +124,7 @@ class Trace(TorchFunctionMode):
     def _learn(self, tensor: Tensor, traced: TracedTensor) -> None:
         # The version of these doesn't tell of all changes.
         if not tensor.is_inference() and not is_wrapped(tensor):
-            self._known[id(tensor)] = weakref.ref(tensor), tensor._version, traced
+            self._known[id(tensor)] = weakref.ref(tensor), version_of(tensor), traced
 
     def traced_of(self, tensor: Tensor) -> TracedTensor | None:
         """Return what is known of the tensor as it is now, or None."""
@@ -161,17 +168,17 @@ class Constants:
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         self._buffers: dict[int, tuple[Callable[[], Tensor | None], int]] = {}
         for module in modules:
-            for buffer in [b for b in module._buffers.values() if b is not None]:
+            for buffer in buffers_of(module):
                 # Inference tensors have no version, uninitialized ones have nothing.
                 with suppress(Exception):
-                    self._buffers[id(buffer)] = weakref.ref(buffer), buffer._version
+                    self._buffers[id(buffer)] = weakref.ref(buffer), version_of(buffer)
 
     def has(self, tensor: Tensor) -> bool:
         """Return True if the tensor is one of them, and has not been changed."""
         if type(tensor) is nn.Parameter:
             return True
         buffer = self._buffers.get(id(tensor))
-        return buffer is not None and buffer[0]() is tensor and buffer[1] == tensor._version
+        return buffer is not None and buffer[0]() is tensor and buffer[1] == version_of(tensor)
 
 
 def constants_of(modules: Collection[nn.Module]) -> Constants | None:

@@ -1,0 +1,128 @@
+"""Passes: which pass a call belongs to, in each thread, and when a pass begins and ends."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from functools import cached_property
+
+from torch import nn
+
+from featmagic.recording.hooks import calls_of, outermost
+from featmagic.recording.model_tree import modules_of
+from featmagic.recording.pass_number import PassCounts
+from featmagic.recording.records import Pass
+from featmagic.recording.selectors import Selection
+from featmagic.recording.sinks import Sink
+
+
+class Passes:
+    """Knows which pass is under way in each thread, and tells a sink of its beginning and end."""
+
+    def __init__(self, sink: Sink, selection: Selection) -> None:
+        self.last: Pass | None = None
+        self._sink, self._selection = sink, selection
+        self._here, self._counts = _ThreadState(), PassCounts()
+        # The passes that have not ended, in order; whether each is one of the whole model.
+        self._under_way: dict[Pass, bool] = {}
+        self._lock = threading.RLock()
+
+    def model_called(self, module: nn.Module) -> Pass | None:
+        """Begin a pass; None if the call belongs to the pass under way in this thread."""
+        here = self._here
+        if here.called is not None and calls_of(here.called) > (here.called is module):
+            here.depth += 1
+            return None
+        self._end_here()  # an error may have kept the last one from ending
+        here.depth, here.called, here.of_parts, here.is_inside = 1, module, None, False
+        here.of_model = self._begin(is_whole=True)
+        return here.of_model
+
+    def model_returned(self) -> None:
+        """End the pass, if the call that returns is the one that began it."""
+        here = self._here
+        here.depth -= 1
+        if here.depth == 0 and here.of_model is not None:
+            here.of_model.failed = False
+            self._end_here()
+
+    def next_call(self, path: str, module: nn.Module) -> tuple[Pass, int]:
+        """Return the pass to which a layer's return belongs, and which call of the layer it is."""
+        with self._lock:
+            forward_pass = self._of_layer(module)
+            forward_pass.calls[path] += 1
+            self._counts.calls[path] = call = forward_pass.calls[path]
+            return forward_pass, call
+
+    def is_model_running(self) -> bool:
+        """Return True if a pass of the whole model is under way in any thread."""
+        return any(list(self._under_way.values()))
+
+    def _of_layer(self, module: nn.Module) -> Pass:
+        here = self._here
+        if here.called is not None and not calls_of(here.called):
+            self._end_here()  # an error has ended the pass
+        if here.of_model is not None:
+            return here.of_model
+        whole = [run for run, is_whole in list(self._under_way.items()) if is_whole]
+        if len(whole) == 1:
+            return whole[0]  # that pass runs this layer in a thread of its own
+        outer = outermost(self._parts) or module
+        if here.of_parts is None or (not here.is_inside and outer is here.first_part):
+            here.of_parts, here.first_part = self._begin(is_whole=False), outer
+        here.is_inside = outer is not module
+        return here.of_parts
+
+    def part_returned(self, module: nn.Module) -> None:
+        """A module above a layer returns: if it is the outermost, its next call is another."""
+        if self._here.is_inside and outermost(self._parts) is module:
+            self._here.is_inside = False
+
+    @cached_property
+    def _parts(self) -> set[int]:
+        modules = [*modules_of(self._selection.model), *self._selection.modules.values()]
+        return {id(module) for module in modules}
+
+    def _begin(self, *, is_whole: bool) -> Pass:
+        self._end_leftovers()
+        with self._lock:
+            number = self._counts.begin(is_whole=is_whole)
+        # A whole pass has failed until the model returns.
+        self.last = forward_pass = Pass(number, failed=is_whole)
+        self._under_way[forward_pass] = is_whole
+        self._sink.pass_began(forward_pass)
+        return forward_pass
+
+    def _end_leftovers(self) -> None:
+        """End what nothing else ends: passes of parts, and those of threads that are gone."""
+        for forward_pass in list(self._under_way):
+            thread = forward_pass.thread
+            if thread == threading.get_ident() or thread not in sys._current_frames():
+                self._end(forward_pass)
+
+    def _end_here(self) -> None:
+        here = self._here
+        ended, here.of_model, here.called = here.of_model, None, None
+        if ended is not None:
+            self._end(ended)
+
+    def end_all(self) -> None:
+        """End every pass: no value can come any more."""
+        for forward_pass in list(self._under_way):
+            self._end(forward_pass)
+
+    def _end(self, forward_pass: Pass) -> None:
+        # Another thread may be ending it at the same time; only one of them tells the sink.
+        if self._under_way.pop(forward_pass, None) is not None:
+            self._sink.pass_ended(forward_pass)
+
+
+class _ThreadState(threading.local):
+    """Where the model's calls are in a thread."""
+
+    of_model: Pass | None = None  # the pass under way, if the model was called
+    called: nn.Module | None = None  # the module whose call began it
+    depth: int = 0  # how many calls of the model, and of what it wraps, are under way
+    of_parts: Pass | None = None  # the pass under way, if parts were called on their own
+    first_part: nn.Module | None = None  # the part whose call began it
+    is_inside: bool = False  # whether a part is running that contains layers
