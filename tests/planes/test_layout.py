@@ -667,3 +667,17 @@ def test_masks_and_indices_are_no_features(dtype):
     axes = axes_in(Mask(), torch.rand(2, 4, 5, 6))
     assert (axes["."].dims, axes["."].words) == ("NCHW", ())
     assert (axes["fc"].dims, axes["fc"].words) == ("NHWC", ())
+
+
+def test_weights_inside_an_attention_are_weights_even_if_there_are_as_many_tokens_as_features():
+    class SelfAttention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.num_heads, self.query, self.soft = 2, nn.Linear(8, 8), nn.Softmax(-1)
+
+        def forward(self, x):
+            heads = self.query(x).unflatten(-1, (2, 4)).transpose(1, 2)
+            return self.soft(heads @ heads.transpose(-1, -2))
+
+    axes = axes_in(nn.Sequential(SelfAttention(), nn.Identity()), torch.rand(1, 8, 8))
+    assert (axes["0.soft"].dims, axes["0.soft"].words) == ("NAQK", ())

@@ -392,3 +392,9 @@ def test_a_glob_passes_over_what_cannot_be_called():
     assert paths(model, "*") == ["blocks.0", "blocks.0.0", "blocks.1", "heads.a"]
     with pytest.raises(FeatmagicError, match=r"has no layer 'head\?'"):
         select(model, ["head?"])
+
+
+@pytest.mark.parametrize("name", ["Module", "object"])
+def test_the_class_that_all_modules_share_chooses_none(resnet, name):
+    with pytest.raises(FeatmagicError, match=f"has no layer '{name}'"):
+        select(resnet, [name])

@@ -509,3 +509,8 @@ def test_any_other_range_has_its_own_ends_and_middle(low, high):
     middle = low / 2 + high / 2
     norm, places = norm_of(SharedRange(low, middle, high, "linear", None, 1))
     assert (norm.vmin, norm.vmax, places) == (low, high, [low, middle, high])
+
+
+def test_letters_of_a_title_that_the_font_has_stay_as_they_are():
+    title = "é × α … ▁█"
+    assert figure_of(title=title).axes[0].get_title(loc="left") == title
