@@ -43,7 +43,10 @@ def with_attention_weights(module: nn.Module, args: tuple[Any, ...], *rest: Any)
 
     `rest` has the keyword arguments, if the module may be asked for weights; then the output.
     """
-    output, inner = rest[-1], unwrap(module)[-1]
+    output = rest[-1]
+    if type(output) is Tensor:  # the usual case, in less time
+        return CallOutput(output)
+    inner = unwrap(module)[-1]
     if not isinstance(inner, nn.MultiheadAttention):
         return CallOutput(output)
     if not isinstance(output, tuple) or len(output) != 2 or output[1] is not None:

@@ -113,14 +113,19 @@ def reasons(selection: Selection, kept: KeptPasses) -> dict[str, str]:
         >>> reasons(select(nn.Sequential(nn.ModuleList()), ["0"]), KeptPasses())
         {'0': 'a ModuleList only holds other modules and has no forward of its own'}
     """
-    tree, given = dict(walk(selection.model)), kept.given
-    missing: dict[str, str] = {}
-    for path, module in selection.modules.items():
+    given = kept.given
+    lacking: list[tuple[str, str, int]] = []
+    for path in selection.modules:
         calls = kept.calls(path)
         for call in sorted(selection.calls.get(path, frozenset({1}))):
             name = path if call == 1 else f"{path}:{call}"
             if calls < call and (path, call) not in given:
-                missing[name] = kept.without or _why_not_called(path, module, tree, calls, kept)
+                lacking.append((name, path, calls))
+    tree = dict(walk(selection.model)) if lacking else {}
+    missing = {
+        name: kept.without or _why_not_called(path, selection.modules[path], tree, calls, kept)
+        for name, path, calls in lacking
+    }
     missing |= {key: readable(reason, _LONGEST_REASON) for key, reason in kept.empty.items()}
     return dict.fromkeys(missing, _ONE_PROGRAM) if _is_one_program(selection.model) else missing
 
@@ -257,7 +262,10 @@ def _unfused(recorder: Recorder) -> list[str]:
     """Return the layers that torch would run as one kernel (its fast path) if we had no hooks."""
     if recorder.last is None:
         return []
-    tree = dict(walk(recorder.selection.model))
+    model = recorder.selection.model
+    if not any(isinstance(module, nn.TransformerEncoderLayer) for module in modules_of(model)):
+        return []
+    tree = dict(walk(model))
     called = [path for path, count in recorder.last.calls.items() if count]
     around = dict.fromkeys(up for path in called for up in (path, *ancestors(path, tree)))
     return [path for path in around if path in tree and _has_fast_path(unwrap(tree[path])[-1])]

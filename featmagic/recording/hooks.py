@@ -32,13 +32,15 @@ class Hook:
     does. So the copy also loads and runs where featmagic isn't installed.
     """
 
+    __slots__ = ("_call", "owner")
+
     def __init__(self, owner: Owner, call: Callable[..., Any]) -> None:
         self.owner = owner
         self._call = call
 
     def __call__(self, *args: Any) -> Any:
         """Run the hook, except while torch compiles or traces: nothing of ours must get in."""
-        if torch.compiler.is_compiling() or torch_private.is_tracing() or _makes_a_graph(args[-1]):
+        if torch_private.is_written_down() or isinstance(args[-1], Proxy):  # of symbolic_trace
             return None
         # Another thread may still be at it after the hook has been removed.
         return self._call(*args) if self.owner.is_attached else None
@@ -48,17 +50,14 @@ class Hook:
         return getattr, (contextlib.nullcontext(), "__exit__")
 
 
-def _makes_a_graph(output: object) -> bool:
-    """Return True while `torch.fx` writes down what runs, as `make_fx` and `symbolic_trace` do."""
-    return torch_private.has_proxy_mode() or isinstance(output, Proxy)
-
-
 class KeepsLast(Hook):
     """A forward pre-hook that has the forward hooks of ours run after those of the user's.
 
     So they see the value that the next layer receives, also where the user has registered a hook
     that changes it after ours.
     """
+
+    __slots__ = ()
 
     def __init__(self, owner: Owner) -> None:
         super().__init__(owner, keep_last)
@@ -140,6 +139,11 @@ def calls(frame: FrameType | None = None) -> Iterator[nn.Module]:
         if frame.f_code is CALL:
             yield frame.f_locals["self"]
         frame = frame.f_back
+
+
+def is_under_way(module: nn.Module) -> bool:
+    """Return True if a call of `module` is under way in this thread."""
+    return any(called is module for called in calls())
 
 
 def calls_of(module: nn.Module) -> int:

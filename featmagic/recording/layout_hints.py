@@ -43,7 +43,7 @@ class FeatureAxis:
     spatial: int = 0  # the number of axes that follow the channels; 0 for any number
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LayoutHint:
     """What is known about the axes of a module's output before its shape is seen.
 

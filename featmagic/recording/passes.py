@@ -8,7 +8,7 @@ from functools import cached_property
 
 from torch import nn
 
-from featmagic.recording.hooks import calls_of, outermost
+from featmagic.recording.hooks import calls_of, is_under_way, outermost
 from featmagic.recording.model_tree import modules_of
 from featmagic.recording.pass_number import PassCounts
 from featmagic.recording.records import Pass
@@ -60,7 +60,7 @@ class Passes:
 
     def _of_layer(self, module: nn.Module) -> Pass:
         here = self._here
-        if here.called is not None and not calls_of(here.called):
+        if here.called is not None and not is_under_way(here.called):
             self._end_here()  # an error has ended the pass
         if here.of_model is not None:
             return here.of_model

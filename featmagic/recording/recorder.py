@@ -27,10 +27,10 @@ from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.leftovers import end_leftovers, under_way
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
-    ancestors,
     is_compiled,
     is_torchscript,
     modules_of,
+    parents_of,
     runs_compiled,
     unwrap,
     walk,
@@ -43,7 +43,12 @@ from featmagic.recording.scripting import hide_hooks_of, hide_no_more
 from featmagic.recording.selectors import Selection
 from featmagic.recording.sinks import KeepPasses, Sink
 from featmagic.recording.threads_of_control import Member, busy_threads
-from featmagic.recording.torch_private import in_backward, is_compiler_loaded, is_replica
+from featmagic.recording.torch_private import (
+    hook_tables,
+    in_backward,
+    is_compiler_loaded,
+    is_replica,
+)
 from featmagic.support.interrupts import Block, uninterrupted
 
 
@@ -179,26 +184,32 @@ class Recorder(Block["Recorder"]):
 
     def _register(self) -> None:
         self._remove()
-        keep = self._handles.append
+        keep, keeps_last = self._keep, KeepsLast(self)
         for path, module in self._hooked.layers.items():
             asks = not self.as_is and gives_weights(module)
-            keep(module.register_forward_pre_hook(KeepsLast(self)))
+            keep(module, module.register_forward_pre_hook(keeps_last))
             hook = Hook(self, self._layer_hook(path))
-            keep(module.register_forward_hook(hook, with_kwargs=asks))
+            keep(module, module.register_forward_hook(hook, with_kwargs=asks))
         for module in self._hooked.above:
-            keep(module.register_forward_hook(Hook(self, self._part_returned)))
+            keep(module, module.register_forward_hook(Hook(self, self._part_returned)))
         for module in self._hooked.model:
             begin, end = Hook(self, self._model_called), Hook(self, self._model_returned)
-            keep(module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True))
-            keep(module.register_forward_hook(end))
+            before = module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
+            keep(module, before)
+            keep(module, module.register_forward_hook(end))
             if self._traced_modules is not None:
                 ended = Hook(self, self._model_ended)
-                keep(module.register_forward_hook(ended, always_call=True))
+                keep(module, module.register_forward_hook(ended, always_call=True))
+
+    def _keep(self, module: nn.Module, handle: RemovableHandle) -> None:
+        """Keep the handle of a hook that can't be found on its module."""
+        if not any(hook_tables(module)):
+            self._handles.append(handle)
 
     def _remove(self) -> None:
         hooked = self._hooked
         remove(self, [*hooked.layers.values(), *hooked.above, *hooked.model])
-        while self._handles:  # in case hooks aren't where they were looked for
+        while self._handles:
             self._handles.pop().remove()
 
     def _compiling(self) -> None:
@@ -286,9 +297,14 @@ def _modules_to_hook(
     is outside of what it compiles.
     """
     layers, model = selection.modules, unwrap(selection.model)
-    above = {up for path in layers for up in ancestors(path, tree) if up != ROOT}
+    parents, above = parents_of(tree), set[str]()
+    for path in layers:
+        up = parents.get(path, ROOT)
+        while up != ROOT and up not in above:
+            above.add(up)
+            up = parents[up]
     closed = {path for path in {*layers, *above} if is_torchscript(tree[path])}
-    if leaves_compiled:
+    if leaves_compiled and any(map(is_compiled, tree.values())):
         closed |= {path for path in {*layers, *above} if runs_compiled(path, tree)}
         if is_compiled(tree[ROOT]):
             model = [] if runs_compiled(ROOT, tree) else model[:1]

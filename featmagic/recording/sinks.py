@@ -72,6 +72,9 @@ class KeepPasses:
                 return
         for suffix, reason in value.empty.items():
             self._lack(forward_pass, value, value.name + suffix, reason)
+        if type(value.output) is Tensor and not value.layer.parts:  # the usual case, in less time
+            self._keep(forward_pass, value, "", value.output)
+            return
         reading = Reading()
         tensors = list(tensors_in(value.output, reading=reading))
         for suffix, reason in reading.unread.items():

@@ -130,22 +130,21 @@ def hook_tables(module: nn.Module) -> Iterator[list[dict[int, Any]]]:
 
 # What runs at the moment
 
+_is_compiling: Callable[[], bool] = torch.compiler.is_compiling
 _is_tracing: Callable[[], object] = _found(
     "_C._is_tracing", _found("jit.is_tracing", lambda: False)
 )
-
-
-def is_tracing() -> bool:
-    """Return True while `torch.jit.trace` runs a model; asks `torch.jit` where it is missing."""
-    return bool(_is_tracing())
-
-
 _dispatch_mode: Callable[[Any], object] = _found("_C._get_dispatch_mode", lambda _: None)
 _PROXY = _found("_C._TorchDispatchModeKey.PROXY", None)
 
 
-def has_proxy_mode() -> bool:
-    """Return True while `make_fx` or `torch.export` writes down what runs; False if missing."""
+def is_written_down() -> bool:
+    """Return True while torch compiles, traces or exports what runs, and runs it only for that.
+
+    Where torch can't be asked about `make_fx` and `torch.export`, these aren't noticed.
+    """
+    if _is_compiling() or _is_tracing():
+        return True
     return _PROXY is not None and _dispatch_mode(_PROXY) is not None
 
 
