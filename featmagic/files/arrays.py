@@ -16,7 +16,6 @@ from torch import Tensor
 
 from featmagic.files.paths import holds_arrays, report_unsaved, write_whole
 from featmagic.options.view import GROUPS, View, spelled
-from featmagic.planes.dtypes import is_number
 from featmagic.recording.pytree import computes_itself
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError
@@ -88,9 +87,7 @@ def valueless(tensor: Tensor) -> str | None:
         return "a nested tensor is no array"
     if computes_itself(tensor):
         return f"a {printable(type(tensor).__name__)} is no array"
-    if "float4" in str(tensor.dtype):
-        return "two values to a byte"
-    return None if is_number(tensor.dtype) else f"{_name_of(tensor.dtype)} values are no numbers"
+    return "two values to a byte" if "float4" in str(tensor.dtype) else None
 
 
 def write_arrays(path: Path, tensors: Mapping[str, Tensor], suffix: str) -> list[str]:
