@@ -248,3 +248,20 @@ def test_layers_run_by_a_pool_that_lives_longer_than_the_pass_belong_to_it():
             model(x)
         assert sorted(maps) == ["a", "b", "b:2"]
         torch.testing.assert_close(maps["b"] + maps["b:2"], truth)
+
+
+def test_gradients_that_were_off_when_the_first_block_began_and_on_when_the_next_did_are_on(model):
+    def looking():
+        with featmagic.capture(model, "cnn1"):
+            yield
+
+    generator = looking()
+    with torch.no_grad():
+        next(generator)
+    assert torch.is_grad_enabled()
+    with featmagic.capture(model, "cnn1"):
+        generator.close()
+        assert not torch.is_grad_enabled()
+        with featmagic.capture(model, "cnn1"):
+            pass
+    assert torch.is_grad_enabled()
