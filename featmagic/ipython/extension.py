@@ -28,8 +28,8 @@ _NAME = "featmagic"
 
 def load(shell: Any) -> None:
     """Add featmagic to an IPython shell."""
-    unload(shell)
     try:
+        unload(shell)
         uninterrupted(lambda: Extension(shell).load())
     except BaseException:
         unload(shell)
