@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
 from torch import nn
 
+from featmagic.ipython.tokenizer import split_statement
 from featmagic.support.errors import FeatmagicError
 
 MAGICS = ("hook", "unhook", "featuremaps")
@@ -285,9 +286,10 @@ typed = st.lists(parts, max_size=8).flatmap(
 def test_no_line_at_all_is_a_raw_traceback(magic, before, line):
     ip = _shell()
     line = before + line
-    run(ip, magic, line.partition(" -- ")[0])  # what stands behind it is the user's own code
     if magic == "featuremaps":
         run(ip, magic, line, "pass")
+        line, _ = split_statement(line)  # what stands behind `--` is the user's own code
+    run(ip, magic, line)
 
 
 _shells = []
