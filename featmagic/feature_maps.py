@@ -221,7 +221,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         drawing, *more = draw_all(activations, picture_view)
         if more:
             raise FeatmagicError(
-                f"'{readable(layer)}' has other shapes in other passes: choose one, passes=-1."
+                f"'{readable(layer)}' differs in shape from pass to pass: choose one, as in passes=-1."
             )
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
@@ -362,8 +362,8 @@ def _in_memory(what: str, action: Callable[[], T]) -> T:
 
     def refuse(reason: str) -> NoReturn:
         raise FeatmagicError(
-            f"Can't {what} this, {reason}. The feature maps are kept: name fewer layers, or "
-            "--channels."
+            f"Can't {what} this: {reason}. The feature maps are kept: choose fewer layers or "
+            "channels."
         )
 
     return unless_out_of_memory(action, refuse)

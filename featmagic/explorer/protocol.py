@@ -74,7 +74,7 @@ def check_state(place: Place, state: object) -> None:
         FeatmagicError: If a name has no row in `CHOICES`, or a value isn't valid.
     """
     if not isinstance(state, dict) or not _has_types(state):
-        raise FeatmagicError("A front end may only set what the protocol names, as it says.")
+        raise FeatmagicError("The front end sent a state that the protocol doesn't allow.")
     place = Place(place.session, state.get("layer", place.layer), place.settings)
     for name in CHOICES:  # the layer first, which decides about the others
         if name in state:
@@ -126,7 +126,9 @@ def _check_input(place: Place, value: Any) -> int | None:
         return None
     count = place.session.shown.text["inputs"]
     if not count:
-        raise FeatmagicError("There are no inputs: explore(model=model, inputs=xs) brings some.")
+        raise FeatmagicError(
+            "There are no inputs to pick: explore(model=model, inputs=xs) adds them."
+        )
     return _check_number("input", value, range(count))
 
 
@@ -181,8 +183,8 @@ def _check_colormap(value: Any, cmaps: Collection[str]) -> str:
     if isinstance(value, str) and value in ("auto", *cmaps):
         return value
     raise FeatmagicError(
-        f"The explorer holds no colormap {value!r}, but {', '.join(cmaps)}: "
-        f"explore(cmap={value!r}) brings it."
+        f"The explorer has no colormap {value!r}, only {', '.join(cmaps)}: "
+        f"explore(cmap={value!r}) adds it."
     )
 
 
@@ -262,7 +264,7 @@ def answer(
     if kind == "here" or kind not in QUESTIONS:
         raise FeatmagicError(f"The kernel can't be asked for {kind!r}.")
     if set(given) != set(QUESTIONS[kind]) or not _has_types(given):
-        raise FeatmagicError(f"To ask for a {kind} takes {', '.join(QUESTIONS[kind])}.")
+        raise FeatmagicError(f"A question for a {kind} needs {', '.join(QUESTIONS[kind])}.")
     place = Place(session, given["layer"], {})
     chosen: dict[str, Any] = {each: check_choice(place, each, given[each]) for each in given}
     layer, sample = chosen["layer"], chosen["sample"]
@@ -274,7 +276,7 @@ def answer(
     channel = chosen["channel"]
     if kind == "value":
         if chosen["position"] is None:
-            raise FeatmagicError("To ask for a value takes a position.")
+            raise FeatmagicError("A question for a value needs a position.")
         value = session.value(layer, sample, channel, *chosen["position"])
         return {"value": value if isfinite(value) else str(value)}, {}
     figures = session.figures(layer, sample, channel)

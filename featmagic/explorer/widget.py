@@ -47,7 +47,7 @@ _PARCEL = 2 * 10**6
 _LONGEST_ERROR = 500  # letters that are sent of an error, which may quote what was asked
 
 _RETIRED = (
-    "newer explorers were opened, and this one holds its tensors no longer: run its cell again for "
+    "this explorer released its tensors because newer ones were opened: run its cell again for "
     "exact values and other samples"
 )
 

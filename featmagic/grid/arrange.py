@@ -123,6 +123,6 @@ def _check_size(height: int, width: int) -> None:
             f"{min(side, _LONGEST_SIDE)}{'…' * (side > _LONGEST_SIDE)}" for side in (width, height)
         )
         raise FeatmagicError(
-            f"A picture of {' × '.join(sides)} pixels is too large: "
-            f"{MOST_PIXELS // 10**6} million are the most. A smaller zoom or fewer channels help."
+            f"A picture of {' × '.join(sides)} pixels is too large (at most "
+            f"{MOST_PIXELS // 10**6} million): choose a smaller zoom or fewer channels."
         )

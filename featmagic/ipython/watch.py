@@ -259,8 +259,8 @@ class Watch:
                 self.say_once(f"{self.expression} is a new model: watched from the next cell on.")
             if recorder.passes_elsewhere:
                 self.say_once(
-                    f"Another thread ran {self.expression}: a watch keeps what the cell itself "
-                    "runs."
+                    f"Another thread ran {self.expression}: a watch captures only what the cell "
+                    "itself runs."
                 )
             if recorder.compiled:
                 self.say_once(

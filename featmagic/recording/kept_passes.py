@@ -8,7 +8,7 @@ from featmagic.recording.pass_number import PassCounts
 from featmagic.recording.records import Activation, Pass
 from featmagic.support.errors import FeatmagicError
 
-_ALL = 'passes="all" (--pass all) keeps each.'
+_ALL = 'passes="all" (--pass all) keeps every pass.'
 
 PassChoice = int | str  # a number from 1, or from the end as -1; "last" or "all"
 
@@ -209,7 +209,9 @@ class KeptPasses:
         if not isinstance(self.choice, int):
             return f"Only the last{of_several} was kept"
         kept = self._chosen()
-        return f"Only pass {kept[0].number.number} of {total} was kept" if kept else "None was kept"
+        return (
+            f"Only pass {kept[0].number.number} of {total} was kept" if kept else "No pass was kept"
+        )
 
 
 def _only(run: Pass) -> KeptPasses:

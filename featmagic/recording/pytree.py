@@ -81,10 +81,10 @@ def tensors_in(
     reading = Reading() if reading is None else reading
     reading.containers += 1
     if reading.containers > MOST_CONTAINERS:
-        reading.unread[""] = f"only {MOST_CONTAINERS} of its containers were read"
+        reading.unread[""] = f"only its first {MOST_CONTAINERS} containers were read"
         return
     if len(above) >= MOST_LEVELS:
-        reading.unread[suffix] = "it is nested too deep to be read"
+        reading.unread[suffix] = "it is nested too deeply to be read"
         return
     try:
         parts = parts_of(value)
@@ -143,11 +143,10 @@ def _tensors_of_object(
         others = list(_held(value))
     if others and (count := _count_tensors(others)):
         kind = printable(type(value).__name__)
-        more = "further " if found else ""
-        have = "tensors, which aren't" if count > 1 else "tensor, which isn't"
+        more = "more " if found else ""
         reading.unread[suffix] = (
-            f"a {kind} holds {count} {more}{have} captured: only attributes that are tensors "
-            "themselves are"
+            f"a {kind} holds {count} {more}tensor{'s' * (count > 1)}, but only tensors that are its "
+            "attributes can be captured"
         )
 
 

@@ -110,8 +110,8 @@ def check_figure_size(pixels: int, tiles: int) -> None:
     if pixels > MOST_FIGURE_PIXELS or tiles > MOST_FIGURE_TILES:
         most = f"{MOST_FIGURE_PIXELS // 10**6} million and {MOST_FIGURE_TILES:,}"
         raise FeatmagicError(
-            f"A figure of {pixels // 10**6:,} million pixels and {tiles:,} tiles is too large: "
-            f"{most} are the most. A smaller zoom or fewer channels help, or a .png."
+            f"A figure of {pixels // 10**6:,} million pixels and {tiles:,} tiles is too large "
+            f"(at most {most}): choose a smaller zoom or fewer channels, or save a .png."
         )
 
 

@@ -23,7 +23,7 @@ def out_of_memory(error: BaseException) -> str | None:
 
     Example:
         >>> out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB."))
-        'not enough memory: 20.00 GiB more were needed'
+        'not enough memory (20.00 GiB more needed)'
         >>> out_of_memory(ValueError("out of memory"))
     """
     text = str(error)
@@ -35,7 +35,7 @@ def out_of_memory(error: BaseException) -> str | None:
         return NOT_ENOUGH
     number, unit = needed.groups()
     size = format_bytes(int(number)) if unit == "bytes" else f"{number} {unit}"
-    return f"{NOT_ENOUGH}: {size} more were needed"
+    return f"{NOT_ENOUGH} ({size} more needed)"
 
 
 def unless_out_of_memory(action: Callable[[], T], otherwise: Callable[[str], T]) -> T:

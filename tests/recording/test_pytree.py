@@ -171,7 +171,7 @@ OUTPUTS = {
     "deeper": (
         Boxes(ONES, layers=[Boxes(ONES + 1), Boxes(ONES + 2)]),
         ["0.tensors"],
-        {"0": "a Boxes holds 2 further tensors"},
+        {"0": "a Boxes holds 2 more tensors"},
     ),
     "a set": ((ONES, {ONES + 1}), ["0[0]"], {"0[1]": "a set holds 1 tensor"}),
     "no tensor": (Boxes(3), [], {"0": "it returned no tensor (Boxes)"}),
@@ -183,7 +183,7 @@ OUTPUTS = {
     "a lazy field": ((ONES, RaisingField(ONES)), ["0[0]"], {"0[1]": "can't be read: not loaded"}),
     "a claim": ((ONES, Claims()), ["0[0]"], {}),
     "holding itself": (holding_itself(ONES), ["0[0]"], {}),
-    "too deep": ((ONES, nested(ONES, 2000)), ["0[0]"], {"0[1][0]": "nested too deep"}),
+    "too deep": ((ONES, nested(ONES, 2000)), ["0[0]"], {"0[1][0]": "nested too deeply"}),
     "too many": ((ONES, doubled([3], 40)), ["0[0]"], {"0": "only 20000 of its containers"}),
 }  # fmt: skip
 
