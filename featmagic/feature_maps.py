@@ -221,7 +221,8 @@ class FeatureMaps(Mapping[str, Tensor]):
         drawing, *more = draw_all(activations, picture_view)
         if more:
             raise FeatmagicError(
-                f"'{readable(layer)}' differs in shape from pass to pass: choose one, as in passes=-1."
+                f"'{readable(layer)}' has different shapes in different passes: choose one, as in "
+                "passes=-1."
             )
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")

@@ -75,7 +75,7 @@ def as_path(path: str | os.PathLike[str]) -> Path:
         ) from None
     except UnicodeEncodeError:
         raise FeatmagicError(
-            f"'{shown(path)}' isn't a valid file name: it contains characters that can't be encoded."
+            f"'{shown(path)}' isn't a valid file name: it has characters that can't be encoded."
         ) from None
     except RuntimeError as error:  # no such user
         raise FeatmagicError(f"{shown(path)}: {error}") from error

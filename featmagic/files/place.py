@@ -111,7 +111,7 @@ def _why_not(file: Path, found: os.stat_result, *, overwrite: bool) -> str | Non
         return "already exists; overwrite=True (--overwrite) replaces it."
     if found.st_nlink > 1:
         return (
-            f"has {found.st_nlink} hard links, and replacing it would separate them: delete it first, "
-            "or save under another name."
+            f"has {found.st_nlink} hard links, and replacing it would separate them: delete it "
+            "first, or save under another name."
         )
     return None

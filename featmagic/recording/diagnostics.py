@@ -260,8 +260,8 @@ def _unfused_line(recorder: Recorder) -> str:
     more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
     names = ", ".join(map(readable, layers[:3]))
     return (
-        f"{names}{more} ran without torch's fused kernel because of the hooks: values may differ in "
-        "the last digits."
+        f"{names}{more} ran without torch's fused kernel because of the hooks: values may differ "
+        "in the last digits."
     )
 
 

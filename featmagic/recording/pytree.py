@@ -143,9 +143,9 @@ def _tensors_of_object(
         others = list(_held(value))
     if others and (count := _count_tensors(others)):
         kind = printable(type(value).__name__)
-        more = "more " if found else ""
+        more, plural = "more " if found else "", "s" * (count > 1)
         reading.unread[suffix] = (
-            f"a {kind} holds {count} {more}tensor{'s' * (count > 1)}, but only tensors that are its "
+            f"a {kind} holds {count} {more}tensor{plural}, but only tensors that are its "
             "attributes can be captured"
         )
 

@@ -253,9 +253,9 @@ def test_two_links_to_one_file_are_not_saved_over_each_other(tmp_path):
     [
         (
             "\ud800.png",
-            r"'\ud800.png' isn't a valid file name: it contains characters that can't be",
+            r"'\ud800.png' isn't a valid file name: it has characters that can't be",
         ),
-        ("no\ud800/a.png", r"'no\ud800/a.png' isn't a valid file name: it contains characters"),
+        ("no\ud800/a.png", r"'no\ud800/a.png' isn't a valid file name: it has characters"),
         ("a\0/b.png", r"'a\x00/b.png' isn't a valid file name: it contains a NUL character"),
         ("loop/a.png", "There is no folder loop to save a.png in."),
         (b"a.png", "A file name must be a str or a Path, not a value of type bytes."),

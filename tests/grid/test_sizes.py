@@ -43,7 +43,7 @@ def activation(shape, dtype=torch.float32):
 
 @pytest.mark.parametrize(("shape", "options"), TOO_LARGE, ids=str)
 def test_what_is_too_large_is_refused_by_its_shape(shape, options):
-    with pytest.raises(FeatmagicError, match="is too large \(at most 100 million\)") as refused:
+    with pytest.raises(FeatmagicError, match=r"is too large \(at most 100 million\)") as refused:
         check_sizes([activation(shape)], View(**options), PAGE)
     assert len(str(refused.value)) < 150
 
