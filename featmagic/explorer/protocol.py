@@ -1,7 +1,7 @@
-"""The protocol: what the front end may send, and what the user may choose, checked.
+"""The protocol: checks of what the front end may send and what the user may choose.
 
-What has no row in `CHOICES` or `QUESTIONS` is refused, and so is a message of which any part isn't
-valid: nothing changes then. Python's own choices pass the same checks, but for the types of JSON.
+Anything without a row in `CHOICES` or `QUESTIONS` is refused, and so is a message with any invalid
+part; it changes nothing. Choices made in Python pass the same checks, except for the JSON types.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from featmagic.support.errors import FeatmagicError, did_you_mean
 
 
 class NoSuchChoice(FeatmagicError, TraitError):
-    """A value that a trait can't have; a `TraitError`, at which traitlets undoes the change."""
+    """An invalid value of a trait; as it is a `TraitError`, traitlets undoes the change."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What decides which choices there are.
+    """What determines the valid choices.
 
     Attributes:
         session: What the explorer shows.
-        layer: The layer that is chosen, or that is going to be.
+        layer: The layer that is chosen, or is about to be.
         settings: The settings as they are now.
     """
 
@@ -55,7 +55,7 @@ class Choice:
 
 
 def check_choice(place: Place, name: str, value: Any) -> Any:
-    """Return a value that is chosen, as the trait of that name has it.
+    """Return the value of a trait for a chosen value.
 
     Raises:
         FeatmagicError: If the value isn't valid.
@@ -76,7 +76,7 @@ def check_state(place: Place, state: object) -> None:
     if not isinstance(state, dict) or not _has_types(state):
         raise FeatmagicError("The front end sent a state that the protocol doesn't allow.")
     place = Place(place.session, state.get("layer", place.layer), place.settings)
-    for name in CHOICES:  # the layer first, which decides about the others
+    for name in CHOICES:  # the layer first, since the others depend on it
         if name in state:
             check_choice(place, name, state[name])
 
@@ -212,7 +212,7 @@ CHOICES: Mapping[str, Choice] = {
 
 # What the front end may ask for, and the choices that say where.
 QUESTIONS: Mapping[str, tuple[str, ...]] = {
-    "here": (),  # what hasn't traveled yet: the script has started
+    "here": (),  # the script has started: send what it hasn't received yet
     "plate": ("layer", "sample"),
     "value": ("layer", "sample", "channel", "position"),
     "channel": ("layer", "sample", "channel"),
@@ -238,7 +238,7 @@ def is_message(message: Mapping[str, Any]) -> bool:
 
 
 def is_question(content: object) -> bool:
-    """Return True if it can be answered, even if only by saying what is wrong with it."""
+    """Return True if it can be answered, even if only with an error."""
     if not isinstance(content, dict) or not isinstance(content.get("ask"), str):
         return False
     return content.get("id") is None or is_whole(content["id"])
