@@ -221,8 +221,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         drawing, *more = draw_all(activations, picture_view)
         if more:
             raise FeatmagicError(
-                f"'{readable(layer)}' has different shapes in different passes: choose one, as in "
-                "passes=-1."
+                f"'{readable(layer)}' changes shape between passes: choose one, as in passes=-1."
             )
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
@@ -235,9 +234,8 @@ class FeatureMaps(Mapping[str, Tensor]):
 
         Pictures of several layers go to a file each, `maps-cnn1.png` for `maps.png`. A page holds
         all layers, with as many samples as `max_bytes` allows, and works in any browser, offline.
-        Whole tensors (.npz, .safetensors) go to one file under their keys, or under names such as
-        `cnn1@pass2` if all passes were kept. A key that isn't a safe path in an .npz (`../a`) is
-        renamed, with a message.
+        Whole tensors (.npz, .safetensors) go to one file under their keys, or as `cnn1@pass2` if
+        all passes were kept. A key that is unsafe in an .npz (`../a`) is renamed, with a message.
 
         Each file is written completely or not at all; several files are put in place once all are
         complete. A file that is replaced keeps its mode, extended attributes and, where possible,

@@ -66,7 +66,7 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     try:
         if b"\0" in os.fsencode(file := Path(path)):
             raise FeatmagicError(
-                f"'{shown(file)}' isn't a valid file name: it contains a NUL character."
+                f"'{shown(file)}' isn't a valid file name: it has a NUL character."
             )
         return file.expanduser()
     except TypeError:

@@ -108,7 +108,7 @@ def check_figure_size(pixels: int, tiles: int) -> None:
         FeatmagicError: there are too many.
     """
     if pixels > MOST_FIGURE_PIXELS or tiles > MOST_FIGURE_TILES:
-        most = f"{MOST_FIGURE_PIXELS // 10**6} million and {MOST_FIGURE_TILES:,}"
+        most = f"{MOST_FIGURE_PIXELS // 10**6} million pixels, {MOST_FIGURE_TILES:,} tiles"
         raise FeatmagicError(
             f"A figure of {pixels // 10**6:,} million pixels and {tiles:,} tiles is too large "
             f"(at most {most}): choose a smaller zoom or fewer channels, or save a .png."

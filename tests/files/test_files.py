@@ -317,7 +317,7 @@ def test_a_very_long_key_is_cut_to_what_a_file_system_takes(tmp_path):
         ("file.txt/maps.png", r"There is no folder .*file.txt to save maps.png in\."),
         ("folder.png", r"folder.png is a folder: name a file in it"),
         ("", r"is a folder: name a file in it"),
-        ("a\0b.png", r"'.*a\\x00b\.png' isn't a valid file name: it contains a NUL character"),
+        ("a\0b.png", r"'.*a\\x00b\.png' isn't a valid file name: it has a NUL character"),
         ("\ud800.png", r"'.*\\ud800\.png' isn't a valid file name: .* can't be encoded"),
         ("mine.png", r"mine.png already exists; overwrite=True \(--overwrite\) replaces it\."),
         ("n" * 300 + ".png", "can't be written: File name too long"),

@@ -256,7 +256,7 @@ def test_two_links_to_one_file_are_not_saved_over_each_other(tmp_path):
             r"'\ud800.png' isn't a valid file name: it has characters that can't be",
         ),
         ("no\ud800/a.png", r"'no\ud800/a.png' isn't a valid file name: it has characters"),
-        ("a\0/b.png", r"'a\x00/b.png' isn't a valid file name: it contains a NUL character"),
+        ("a\0/b.png", r"'a\x00/b.png' isn't a valid file name: it has a NUL character"),
         ("loop/a.png", "There is no folder loop to save a.png in."),
         (b"a.png", "A file name must be a str or a Path, not a value of type bytes."),
         (None, "A file name must be a str or a Path, not a value of type NoneType."),
@@ -276,8 +276,8 @@ def test_a_magic_says_the_same_before_its_cell_runs(shell, tmp_path, monkeypatch
     shell.run("ran = False")
     for path, words in {
         "pipe.npz": "pipe.npz is a named pipe",
-        "{chr(0xd800)}.png": "it holds characters that can't be encoded",
-        "{chr(0)}.png": "it holds a NUL character",
+        "{chr(0xd800)}.png": "it has characters that can't be encoded",
+        "{chr(0)}.png": "it has a NUL character",
     }.items():
         cell = f"%%featuremaps model cnn1 --overwrite --save {path}\nran = True\nmodel(x)"
         assert words in str(shell.error(cell))

@@ -117,7 +117,7 @@ def test_a_figure_that_would_be_too_large_is_refused_by_its_shape(
         lambda: maps.save(tmp_path / "a.svg", **options),
         lambda: maps.save(tmp_path / "a.pdf", **options),
     ):
-        with pytest.raises(FeatmagicError, match="at most 30 million and 20,000"):
+        with pytest.raises(FeatmagicError, match="at most 30 million pixels, 20,000 tiles"):
             refuse()
     assert list(tmp_path.iterdir()) == []
 

@@ -50,7 +50,7 @@ def test_a_pass_that_there_was_not_is_said_in_one_line(shell, xs):
 
 def test_what_is_no_pass_is_refused_before_the_cell_runs(shell):
     for value, message in (
-        ("0", "There is no pass 0: pass counts from 1, or from the end as -1."),
+        ("0", "pass can't be 0: passes count from 1, or from the end as -1."),
         ("every", "pass is last or all or a whole number, not 'every'."),
     ):
         error = str(shell.error(f"%%featuremaps model cnn1 --pass {value}\nran = True"))

@@ -235,7 +235,7 @@ class _Finder:
             yield self._mutant(first, self._start(first), self._end(second), swapped)
 
     def _operator(self, left: ast.AST, right: ast.AST, old: str, new: str) -> Iterator[Mutant]:
-        """Replace the operator between two operands, where there are only brackets and spaces besides."""
+        """Replace the operator between two operands; there may be brackets and spaces beside it."""
         first, last = self._end(left), self._start(right)
         match = re.fullmatch(rf"([)\s]*)({old})([(\s]*)", self._code[first:last].decode())
         if match is not None:

@@ -47,7 +47,7 @@ def preload() -> None:
 
 
 def run_apart(work: Callable[[], int], timeout: float) -> int:
-    """Run some work in a forked process with its own process group; return the exit status or `HUNG`."""
+    """Run some work in a forked process group; return its exit status or `HUNG`."""
     process = os.fork()
     if process == 0:
         status = 70

@@ -91,7 +91,7 @@ class _Session:
         return True
 
     def _try(self, trial: Trial, chosen: list[Any]) -> str | None:
-        """Return what notices the mutant, "" if nothing does, or None if the session can't try it."""
+        """Return what notices the mutant, "" for nothing; None if the session can't try it."""
         path, notice = self._tree / PACKAGE / trial.module, self._tree.with_suffix(".failed")
         source = path.read_text("utf-8")
         mutated = trial.mutant.apply(source)

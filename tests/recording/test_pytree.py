@@ -158,7 +158,7 @@ class Output:
 
 
 ONES = torch.ones(2)
-NOTHING_DEEPER = "only attributes that are tensors themselves are"
+NOTHING_DEEPER = "only tensors that are its attributes can be captured"
 
 # What is returned; the keys that are kept; what is told of others.
 OUTPUTS = {
@@ -184,7 +184,7 @@ OUTPUTS = {
     "a claim": ((ONES, Claims()), ["0[0]"], {}),
     "holding itself": (holding_itself(ONES), ["0[0]"], {}),
     "too deep": ((ONES, nested(ONES, 2000)), ["0[0]"], {"0[1][0]": "nested too deeply"}),
-    "too many": ((ONES, doubled([3], 40)), ["0[0]"], {"0": "only 20000 of its containers"}),
+    "too many": ((ONES, doubled([3], 40)), ["0[0]"], {"0": "only its first 20000 containers"}),
 }  # fmt: skip
 
 
