@@ -45,8 +45,8 @@ class Choice:
 
     Attributes:
         start: The value of the trait before there is a session.
-        travels_as: Returns True if a value that came as JSON is of the type of this choice.
-        check: Returns the value that the trait has, or raises a FeatmagicError.
+        travels_as: Returns True if a value from JSON has the type of this choice.
+        check: Returns the value for the trait, or raises a FeatmagicError.
     """
 
     start: Any

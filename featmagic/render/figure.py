@@ -31,7 +31,7 @@ _TITLE_LINE = 14  # pixels
 _EDGE = 6  # pixels around everything
 _GAP = 4  # pixels between tiles
 _WIDEST_COLOR_BAR = 200  # pixels
-# A pixel takes four bytes, several times over, and every tile has a text of its own.
+# A pixel takes four bytes several times over, and every tile has its own text.
 MOST_FIGURE_PIXELS, MOST_FIGURE_TILES = 3 * 10**7, 20_000
 
 # The same mosaic gives the same bytes, with words as text, to be searched and edited.
@@ -42,7 +42,7 @@ _NO_DATE: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationD
 def figure_bytes(mosaic: Mosaic, title: str, format: str) -> bytes:
     """Return the figure of a mosaic as `svg` or `pdf`: the same bytes for the same mosaic.
 
-    They aren't written to a file directly: matplotlib answers a full disk with an error of its own.
+    They aren't written to a file directly: matplotlib raises its own error for a full disk.
     """
     import matplotlib
 
