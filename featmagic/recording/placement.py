@@ -129,12 +129,12 @@ class _Mover:
         if source in (self._device, None):
             return value
         if is_a(value, Tensor) and self._is_lengths(value, name):
-            self._leave(f"{name or 'lengths'} stays on {source}, as pack_padded_sequence requires")
+            self._leave(f"{_called(name)} stays on {source}, as pack_padded_sequence requires")
             return value
         try:
             result = value.to(self._device)
         except Exception as error:  # such as too little memory, or a tensor without values
-            self._leave(f"{name or 'a tensor'} stays on {source}: {one_line(error)}")
+            self._leave(f"{_called(name)} stays on {source}: {one_line(error)}")
             return value
         self._moved.tensors[str(source)] += 1
         return result
@@ -238,6 +238,10 @@ class _Mover:
         return least >= 1 and any(
             n == count and most <= steps for sides in fits for n, steps in sides
         )
+
+
+def _called(name: str) -> str:
+    return f"'{name}'" if name else "a tensor"
 
 
 def _is_plain(tensor: Tensor) -> bool:
