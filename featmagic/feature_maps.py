@@ -17,8 +17,8 @@ from featmagic.grid import show as grid
 from featmagic.grid.draw import draw_all
 from featmagic.grid.outline import check_sizes
 from featmagic.grid.pass_rows import drawn_names
-from featmagic.options.defaults import session_defaults
-from featmagic.options.view import SCREEN, View, options_in, view_of, view_with_defaults
+from featmagic.options.defaults import page_view, picture_view, session_defaults
+from featmagic.options.view import View, view_of, view_with_defaults
 from featmagic.overview import show as overview
 from featmagic.recording.diagnostics import missing_lines, why_missing
 from featmagic.recording.kept_passes import KeptPasses, PassChoice
@@ -196,9 +196,9 @@ class FeatureMaps(Mapping[str, Tensor]):
         Raises:
             FeatmagicError: As for `show`.
         """
-        picture_view = _picture_view(view)
-        request = self._request(layers, picture_view)
-        make = partial(STILLS[picture_view.kind].pictures, request, picture_view)
+        drawn_view = picture_view(view)
+        request = self._request(layers, drawn_view)
+        make = partial(STILLS[drawn_view.kind].pictures, request, drawn_view)
         return _in_memory("draw", make)
 
     def figure(self, layer: str, **view: Any) -> Figure:
@@ -211,14 +211,14 @@ class FeatureMaps(Mapping[str, Tensor]):
         Raises:
             FeatmagicError: There is no such key or option, or the layer can't be drawn.
         """
-        picture_view = _picture_view(view)
-        if picture_view.overview:
+        drawn_view = picture_view(view)
+        if drawn_view.overview:
             raise FeatmagicError("An overview is a PNG: save('overview.png', overview=True).")
-        activations = self._request((layer,), picture_view).activations
+        activations = self._request((layer,), drawn_view).activations
         if activations[0].key != layer:
             raise self._missing_map(layer)  # a pattern may mean several
-        check_sizes(activations, picture_view, PAGE, figures=True)
-        drawing, *more = draw_all(activations, picture_view)
+        check_sizes(activations, drawn_view, PAGE, figures=True)
+        drawing, *more = draw_all(activations, drawn_view)
         if more:
             raise FeatmagicError(
                 f"'{readable(layer)}' changes shape between passes: choose one, as in passes=-1."
@@ -257,10 +257,10 @@ class FeatureMaps(Mapping[str, Tensor]):
                 were written before that one, the message names them.
         """
         if holds_page(path):
-            file_view = _page_view(view)
+            file_view = page_view(view)
         else:
             check_whole(path, view_of(**view))
-            file_view = _picture_view(view)
+            file_view = picture_view(view)
         return save_view(self, path, layers, file_view, overwrite=overwrite)
 
     def _request(
@@ -392,25 +392,3 @@ def files_for(
     if holds_arrays(path):
         return target_files(path, keys, overwrite=overwrite)
     return VIEWS[view.kind].targets(path, keys, overwrite=overwrite)
-
-
-def _picture_view(options: Mapping[str, Any]) -> View:
-    """Return the view of a picture that isn't shown on a screen."""
-    _refuse_options_of_a_screen(options)
-    if options.get("explore"):
-        raise FeatmagicError("An explorer is a page: save('look.html').")
-    return view_with_defaults(options, session_defaults())
-
-
-def _page_view(options: Mapping[str, Any]) -> View:
-    """Return the view of an explorer that is saved as a page."""
-    _refuse_options_of_a_screen(options)
-    if options.get("overview"):
-        raise FeatmagicError("An overview is saved as .png: a page holds an explorer.")
-    return view_with_defaults({**options, "explore": True}, session_defaults())
-
-
-def _refuse_options_of_a_screen(options: Mapping[str, Any]) -> None:
-    for option in options_in(SCREEN):
-        if option.name in options:
-            raise FeatmagicError(f"{option.name} is for what is shown, and has no use here.")

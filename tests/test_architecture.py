@@ -44,6 +44,45 @@ def test_no_module_takes_a_private_name_from_another():
     assert taken == []
 
 
+def private_names(tree: ast.AST) -> set[str]:
+    """Return the private names that a module of ours defines itself."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+    return names
+
+
+def test_private_names_of_torch_stand_in_one_module():
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in MODULES}
+    ours = set().union(*map(private_names, trees.values()))
+    others = {"_make", "_fields", "_current_frames", "_getframe"}  # those of Python
+    taken = []
+    for path, tree in trees.items():
+        if path.name == "torch_private.py" or path.parent.name in ("ipython", "terminal"):
+            continue
+        text = path.read_text("utf-8")
+        if "torch" not in text:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("torch"):
+                parts = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                parts = [node.attr] if node.attr not in ours | others else []
+            else:
+                continue
+            taken += [
+                f"{path.relative_to(ROOT)}: {name}"
+                for name in parts
+                if name.startswith("_") and not name.endswith("__")
+            ]
+    assert taken == []
+
+
 def test_no_file_grows_beyond_one_idea():
     assert [path.name for path in MODULES if len(path.read_text("utf-8").splitlines()) > 400] == []
 

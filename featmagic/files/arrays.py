@@ -19,7 +19,6 @@ from featmagic.files.names import members, stored_names
 from featmagic.files.paths import holds_arrays, report_unsaved
 from featmagic.files.transaction import write_whole
 from featmagic.options.view import GROUPS, View, spelled
-from featmagic.planes.dtypes import is_number
 from featmagic.recording.pytree import computes_itself
 from featmagic.recording.records import Activation, names_apart
 from featmagic.support.errors import FeatmagicError
@@ -105,9 +104,7 @@ def valueless(tensor: Tensor) -> str | None:
         return "a nested tensor isn't an array"
     if computes_itself(tensor):
         return f"a {printable(type(tensor).__name__)} isn't an array"
-    if "float4" in str(tensor.dtype):
-        return "two values to a byte"
-    return None if is_number(tensor.dtype) else f"{_name_of(tensor.dtype)} values aren't numbers"
+    return "two values to a byte" if "float4" in str(tensor.dtype) else None
 
 
 def write_arrays(path: Path, tensors: Mapping[str, Tensor], suffix: str) -> list[str]:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from featmagic.options.view import SCREEN, View, options_in, view_with_defaults
+from featmagic.support.errors import FeatmagicError
+
 Provider = Callable[[], Mapping[str, Any]]
 
 _providers: list[Provider] = []
@@ -30,3 +33,25 @@ def withdraw_defaults(provider: Provider) -> None:
 def session_defaults() -> Mapping[str, Any]:
     """Return the options that are set for the session, by name."""
     return _providers[-1]() if _providers else {}
+
+
+def picture_view(options: Mapping[str, Any]) -> View:
+    """Return the view of a picture that isn't shown on a screen."""
+    _refuse_options_of_a_screen(options)
+    if options.get("explore"):
+        raise FeatmagicError("An explorer is a page: save('look.html').")
+    return view_with_defaults(options, session_defaults())
+
+
+def page_view(options: Mapping[str, Any]) -> View:
+    """Return the view of an explorer that is saved as a page."""
+    _refuse_options_of_a_screen(options)
+    if options.get("overview"):
+        raise FeatmagicError("An overview is saved as .png: a page holds an explorer.")
+    return view_with_defaults({**options, "explore": True}, session_defaults())
+
+
+def _refuse_options_of_a_screen(options: Mapping[str, Any]) -> None:
+    for option in options_in(SCREEN):
+        if option.name in options:
+            raise FeatmagicError(f"{option.name} is for what is shown, and has no use here.")

@@ -909,7 +909,7 @@ class Interrupted:
 def attempt(does, n=None):
     maps = looked("cnn1", "act1")
     refs.extend(weakref.ref(it) for it in maps.values())
-    request, trace = maps._request(()), Interrupted(n)
+    request, trace = maps._request((), View()), Interrupted(n)
     before = {*_instances}, {*get_comm_manager().comms}
     sys.settrace(trace)
     try:

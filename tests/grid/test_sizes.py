@@ -129,7 +129,10 @@ def test_a_figure_as_large_as_may_be_is_made():
 def feature_maps_of(tensor):
     """Return feature maps that hold the tensor, even if it is an expanded one."""
     maps = FeatureMaps()
-    maps.begin(Pass(activations={"c": Activation("c", "c", "Conv2d", 1, tensor)}))
+    forward_pass = Pass()
+    maps.kept.begin(forward_pass)
+    assert maps.kept.takes(forward_pass, "c")
+    forward_pass.keep(Activation("c", "c", "Conv2d", 1, tensor))
     return maps
 
 

@@ -79,7 +79,7 @@ def test_as_many_tiles_are_kept_as_are_shown_and_all_rows_of_a_heat_map():
 
 def test_a_montage_keeps_its_order():
     slices = planes_of(rows=2)
-    montage = slices.__class__(**{**vars(slices), "rows": ("0", "1"), "samples": (0,)})
+    montage = slices.__class__(**{**vars(slices), "rows": ("0", "1"), "is_montage": True})
     with pytest.raises(FeatmagicError, match="slices in order"):
         rank(montage, View(sort="mean"))
     samples = slices.__class__(**{**vars(slices), "rows": ("s0", "s1")})

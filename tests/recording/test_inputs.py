@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, namedtuple
+from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -13,16 +13,18 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
-from featmagic.recording.inputs import (
-    image_in,
-    image_of,
-    move_to_device,
-    pass_inputs,
-)
-from featmagic.recording.placement import device_of
+from featmagic.recording.inputs import image_in, image_of, pass_inputs
+from featmagic.recording.placement import MovedInputs, device_of, move_to_device
 from featmagic.support.errors import FeatmagicError
 
 CONV = nn.Sequential(nn.Conv2d(3, 4, 2, 2))
+
+
+def on_device(device, value, moved):
+    """The only argument of a call, moved."""
+    (result,), named = move_to_device(torch.device(device), nn.ReLU(), (value,), {}, moved)
+    assert named == {}
+    return result
 
 
 @pytest.mark.parametrize(
@@ -67,14 +69,15 @@ def test_three_axes_are_an_image_only_for_a_model_that_begins_with_a_convolution
     assert image_in(nn.Linear(8, 8), (x,), {}) is None
 
 
-def test_arguments_that_cannot_be_read_hold_no_image():
+def test_arguments_that_cannot_be_read_hide_no_image_beside_them():
     class Broken(dict):
         def __iter__(self):
             raise RuntimeError("not now")
 
         keys = items = __iter__
 
-    assert image_in(CONV, (Broken(a=1), torch.rand(1, 3, 8, 8)), {}) is None
+    x = torch.rand(1, 3, 8, 8)
+    assert image_in(CONV, (Broken(a=1), x), {}) is x
 
 
 def test_a_look_keeps_a_copy_and_a_watch_knows_when_its_tensor_has_changed():
@@ -183,27 +186,28 @@ def on(device):
     ],
 )
 def test_every_tensor_in_a_container_is_moved_and_the_callers_own_stay_as_they_are(make):
-    device, value, moved = torch.device("meta"), make("cpu"), Counter()
-    result = move_to_device(device, value, moved)
+    value, moved = make("cpu"), MovedInputs()
+    result = on_device("meta", value, moved)
     assert type(result) is type(value)
     assert str(result) == str(make("meta"))
     assert str(value) == str(make("cpu"))
-    assert moved == {"cpu": str(value).count("tensor(")}
-    again = Counter()
-    assert move_to_device(device, result, again) is result
+    assert moved.tensors == {"cpu": str(value).count("tensor(")}
+    assert not moved.left
+    again = MovedInputs()
+    assert on_device("meta", result, again) is result
     assert not again
 
 
 def test_a_mapping_that_cannot_be_written_and_a_packed_sequence_are_moved_too():
-    moved = Counter()
+    moved = MovedInputs()
     packed = pack_sequence([torch.ones(3), torch.ones(2)])
-    assert move_to_device(torch.device("meta"), packed, moved).data.device.type == "meta"
-    assert moved == {"cpu": 1}
-    assert move_to_device(torch.device("cpu"), packed, moved) is packed
+    assert on_device("meta", packed, moved).data.device.type == "meta"
+    assert moved.tensors == {"cpu": 1}
+    assert on_device("cpu", packed, moved) is packed
     frozen = MappingProxyType({"a": on("cpu")})
     holding_itself = [on("cpu")]
     holding_itself.append(holding_itself)
-    assert move_to_device(torch.device("cpu"), frozen, moved) is frozen
-    result = move_to_device(torch.device("meta"), holding_itself, moved)
-    assert result[0].device.type == "meta"
-    assert moved == {"cpu": 2}
+    assert on_device("cpu", frozen, moved) is frozen
+    assert not moved.left
+    assert on_device("meta", holding_itself, moved) is holding_itself
+    assert list(moved.left) == ["a list that holds itself stays as it is"]

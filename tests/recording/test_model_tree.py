@@ -63,9 +63,11 @@ def test_a_class_of_the_users_is_no_wrapper_whatever_it_is_called():
 
 
 def test_ancestors_lead_up_to_the_model():
-    assert ancestors("a.b.c") == ["a.b", "a", "."]
-    assert ancestors("a") == ["."]
-    assert ancestors(".") == []
+    tree = {".", "a", "a.b", "a.b.c", "x.y", "x.y.z"}
+    assert ancestors("a.b.c", tree) == ["a.b", "a", "."]
+    assert ancestors("a", tree) == ["."]
+    assert ancestors(".", tree) == []
+    assert ancestors("x.y.z", tree) == ["x.y", "."]  # a name with a dot in it
 
 
 def test_what_is_compiled_is_told_from_what_holds_it():

@@ -12,7 +12,7 @@ from torch import nn
 
 import featmagic
 from featmagic.recording import torch_private
-from featmagic.recording.model_tree import CAN_RUN_EAGER
+from featmagic.recording.model_tree import CAN_RUN_EAGER, unwrap
 
 # Found when featmagic is imported.
 NAMES = [
@@ -23,6 +23,12 @@ NAMES = [
     "overrides._get_current_function_mode_stack",
     "_C.DisableTorchFunction",
     "_C._functorch.is_functorch_wrapped_tensor",
+    "_C._functorch.is_batchedtensor",
+    "_C._functorch.get_unwrapped",
+    "_C._nn",
+    "nn.modules.conv._ConvNd",
+    "nn.modules.batchnorm._NormBase",
+    "jit._recursive",
 ]
 
 # Imports featmagic while one name of torch is deleted, and looks at a network.
@@ -54,7 +60,8 @@ def check(path):
     with featmagic.capture(net, "0", as_is=True) as maps:
         net(x).sum().backward()
     assert torch.equal(maps["0"], truth), path
-    traced = torch.jit.trace(net, x)
+    torch.jit.trace(net, x)
+    assert maps.kept.activations["0"].hint.says[0].count == 2, path  # its channels are known
     assert all(module.training for module in net.modules()), path
     assert torch.is_grad_enabled(), path
     assert not torch.overrides._get_current_function_mode_stack(), path
@@ -137,3 +144,50 @@ def test_without_callbacks_of_the_compiler_a_watch_still_gives_what_runs(compile
         model(x)
     assert torch.equal(maps["0"], model(x))
     assert hooks_on(model) == []
+
+
+class Elsewhere:
+    """A module whose children, parameters and buffers can only be listed."""
+
+    def __init__(self, module):
+        self._module = module
+        for name in ("named_children", "named_parameters", "buffers"):
+            setattr(self, name, getattr(module, name))
+
+
+def test_what_a_module_holds_is_listed_where_torch_keeps_it_elsewhere():
+    module = nn.Sequential(nn.BatchNorm1d(3), nn.ReLU())
+    elsewhere, norm = Elsewhere(module), Elsewhere(module[0])
+    assert torch_private.children_of(elsewhere) == dict(torch_private.children_of(module))
+    assert torch_private.parameter_of(norm, "weight") is module[0].weight
+    assert torch_private.parameter_of(norm, "nothing") is None
+    assert list(map(id, torch_private.buffers_of(norm))) == list(
+        map(id, torch_private.buffers_of(module[0]))
+    )
+
+
+def test_without_versions_a_watch_copies_its_input_and_nothing_is_traced(monkeypatch, x):
+    model = nn.Sequential(nn.Conv2d(1, 2, 3))
+    for module in ("torch_private", "inputs"):
+        monkeypatch.setattr(f"featmagic.recording.{module}.HAS_VERSIONS", False)
+    given = x.clone()
+    with featmagic.capture(model, "0", as_is=True) as maps:
+        model(given)
+    given.zero_()
+    assert torch.equal(maps.kept.activations["0"].inputs.image, x)
+    assert torch_private.version_of(x) == 0
+
+
+def test_a_wrapper_without_its_attribute_is_a_module_like_any_other():
+    wrapper = nn.DataParallel(nn.Sequential(nn.ReLU()))
+    assert len(unwrap(wrapper)) == 2
+    del wrapper._modules["module"]
+    assert unwrap(wrapper) == [wrapper]
+
+
+def test_marks_that_modules_lack_are_taken_for_unset():
+    module = object()
+    assert not torch_private.is_replica(module)
+    assert not torch_private.is_compiled_in_place(module)
+    assert torch_private.has_one_projection(module)
+    assert not torch_private.is_view_of(module, module)

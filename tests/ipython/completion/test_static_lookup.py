@@ -9,7 +9,8 @@ from helpers.networks import DNN
 from torch import nn
 
 from featmagic.feature_maps import FeatureMaps
-from featmagic.ipython.completion.static_lookup import is_maps, leads_to_module
+from featmagic.ipython.completion.static_lookup import leads_to_module
+from featmagic.ipython.value_types import is_maps
 
 
 def test_nothing_of_the_users_is_run():
