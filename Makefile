@@ -36,11 +36,11 @@ test-browser: .venv/browser
 	} || { echo "There is no Chromium here; \`apt-get install chromium\` as root installs it." >&2; exit 1; }
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/browser
 
-# Interrupts at every place and long series of random cells, with a table of what was left behind.
+# Interrupts at every place and 10,000 random cells, with a table of what was left behind.
 test-faults: .venv/dev
 	$(BIN)/python -m pytest --numprocesses auto -m faults tests/faults
 
-# Change lines of the package one at a time, and see whether a test notices: SEED, COUNT and JOBS.
+# Mutation tests: change lines of the package one at a time, and see whether a test notices. Takes SEED, COUNT and JOBS.
 mutants: .venv/dev
 	PYTHONPATH=tests $(BIN)/python -m mutants $(addprefix --seed ,$(SEED)) \
 	  $(addprefix --count ,$(COUNT)) $(addprefix --jobs ,$(JOBS))

@@ -25,8 +25,8 @@ def capture(
 
     The block runs with the model in eval mode and without gradients. After it, every submodule's
     `training` flag is restored and no hook is left. Tensors in the model's arguments are moved to
-    the model's device if none of them is there already; lengths for `pack_padded_sequence` stay on
-    the CPU.
+    the model's device if all of them are elsewhere; lengths for `pack_padded_sequence` stay on the
+    CPU.
 
     Args:
         model: Any `nn.Module`, including DataParallel, DistributedDataParallel and compiled ones.
@@ -36,16 +36,16 @@ def capture(
         as_is: Leave the mode, gradients and inputs as they are.
         fields: Compute the receptive fields of the layers, for an explorer to show. A pass takes a
             little longer. Has no effect with `as_is`.
-        passes: What is kept if the model runs several times: by default ("last") of each layer what
-            the latest pass that ran it gave; with a number from 1, or from the end as -1, that pass
-            alone; with "all" each, as `FeatureMaps.passes`.
+        passes: What to keep if the model runs several times. "last" keeps each layer's output in
+            the latest pass that ran it. A number keeps only that pass, counted from 1, or from the
+            end as -1. "all" keeps every pass (`FeatureMaps.passes`).
 
     Returns:
-        What `with` takes; it binds `FeatureMaps`, which fill up as the model runs. Passes count
-        that the thread or task of the block runs.
+        A context manager that gives `FeatureMaps`, which fill up as the model runs. Only what the
+        thread or task of the block runs is captured.
 
     Raises:
-        FeatmagicError: There is no such layer, `passes` is none of these, or the model isn't an
+        FeatmagicError: There is no such layer, `passes` is invalid, or the model isn't an
             `nn.Module`.
 
     Example:
@@ -63,7 +63,7 @@ def capture(
 
 
 class Capture(Block[FeatureMaps]):
-    """The block of a `capture`: hooks and eval mode are on while it runs."""
+    """The context manager of `capture`: hooks and eval mode are on while its block runs."""
 
     def __init__(self, recorder: Recorder, maps: FeatureMaps) -> None:
         self._recorder, self._maps = recorder, maps
@@ -79,7 +79,7 @@ class Capture(Block[FeatureMaps]):
         self._maps.missing = missing_from(self._recorder, self._maps.kept)
 
     def report(self, error: BaseException | None) -> None:
-        """Say what ran otherwise than without the block."""
+        """Print how the passes ran differently because of the block."""
         if error is None:
             for line in remarks(self._recorder):
                 say(line)

@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class Shows(Protocol):
-    """What every view can do, whatever it shows: `View.kind` names the one that is asked for."""
+    """What every view can do; `View.kind` names the view that is asked for."""
 
     def show(self, request: Request, view: View, target: Target, /) -> None:
         """Show the activations."""
@@ -74,19 +74,19 @@ VIEWS: Mapping[str, Shows] = {**STILLS, "explorer": explorer}
 class FeatureMaps(Mapping[str, Tensor]):
     """What the layers of a model returned, by key.
 
-    A key is a layer's path, with `:2` appended for its second call in the pass and so on, and with
+    A key is a layer's path, followed by `:2` for its second call in the pass (and so on), and by
     the Python expression that reaches a tensor in a nested return value: `lstm[1][0]`,
-    `enc['hidden']`, or `rois.boxes` for a public attribute of a plain object; tensors that lie
-    deeper in such an object are named in `missing`. `""` is the model, as `"."` is. A value is a
-    detached copy on the model's device, in the shape in which the layer returned it.
+    `enc['hidden']`, or `rois.boxes` for a public attribute of a plain object. Tensors deeper inside
+    such an object are only mentioned in `missing`. Both `"."` and `""` are the model itself. A
+    value is a detached copy on the model's device, in the shape in which the layer returned it.
 
-    If the model ran several times, each layer has what the latest pass that ran it gave, all of it
-    from that pass. The order is that in which the layers ran: those of the latest pass in its
-    order, and a layer that only an earlier pass ran behind the one that it followed there.
+    If the model ran several times, all values of a layer come from the latest pass that ran it.
+    Keys are in the order in which the layers ran in the latest pass; a layer that only an earlier
+    pass ran comes after the layer that it followed there.
 
     Attributes:
-        kept: The passes behind it, as far as they were kept.
-        missing: The layers that were asked for and gave nothing, each with the reason.
+        kept: The passes that were kept.
+        missing: The selected layers that gave nothing, each with the reason.
 
     Raises:
         MissingMap: (a `KeyError`) There is no such key; the message says which keys there are.
@@ -110,12 +110,12 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     @property
     def passes(self) -> tuple[FeatureMaps, ...]:
-        """Every pass for itself, if each was kept (`passes="all"`): `passes[0]` is the first.
+        """The feature maps of each pass, the first pass first, if all were kept (`passes="all"`).
 
-        These are the calls of the whole model; or, if there was none, those of its parts.
+        A pass is a call of the whole model or, if there was none, a call of its parts.
 
         Raises:
-            FeatmagicError: Only one pass was kept.
+            FeatmagicError: `passes` wasn't "all".
         """
         return tuple(_maps_of(kept) for kept in self.kept.each())
 
@@ -190,8 +190,8 @@ class FeatureMaps(Mapping[str, Tensor]):
             **view: Fields of `View`.
 
         Returns:
-            A caption and a PNG for each layer, or for all of them with `overview=True`; no bytes
-            where there is no picture. Passes of different shapes have one each.
+            A caption and a PNG for each layer, or for all of them with `overview=True`. The PNG is
+            empty if there is no picture. Passes of different shapes get separate pictures.
 
         Raises:
             FeatmagicError: As for `show`.
@@ -221,7 +221,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         drawing, *more = draw_all(activations, drawn_view)
         if more:
             raise FeatmagicError(
-                f"'{readable(layer)}' has other shapes in other passes: choose one, passes=-1."
+                f"'{readable(layer)}' changes shape between passes: choose one, as in passes=-1."
             )
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
@@ -234,10 +234,10 @@ class FeatureMaps(Mapping[str, Tensor]):
 
         Pictures of several layers go to a file each, `maps-cnn1.png` for `maps.png`. A page holds
         all layers, with as many samples as `max_bytes` allows, and works in any browser, offline.
-        Whole tensors (.npz, .safetensors) go to one file, by key, or as `cnn1@pass2` if each pass
-        was kept; a key that isn't a safe path in an .npz, as `../a`, is renamed, and that is said.
+        Whole tensors (.npz, .safetensors) go to one file under their keys, or as `cnn1@pass2` if
+        all passes were kept. A key that is unsafe in an .npz (`../a`) is renamed, with a message.
 
-        Files are written completely or not at all, several of them one after the other once all are
+        Each file is written completely or not at all; several files are put in place once all are
         complete. A file that is replaced keeps its mode, extended attributes and, where possible,
         its owner; a symbolic link to a file stays. A file with several hard links is refused.
 
@@ -253,8 +253,8 @@ class FeatureMaps(Mapping[str, Tensor]):
 
         Raises:
             FeatmagicError: There is no such layer, option or folder, the suffix is unknown, there
-                is nothing to draw, a file exists already, or it can't be written. If others have
-                been written before that one, the message names them.
+                is nothing to draw, or a file already exists or can't be written. If other files
+                were written before that one, the message names them.
         """
         if holds_page(path):
             file_view = page_view(view)
@@ -270,14 +270,14 @@ class FeatureMaps(Mapping[str, Tensor]):
         model: nn.Module | None = None,
         inputs: Any = None,
     ) -> Request:
-        """Return the activations of these layers, each once; all, if no layer is given.
+        """Return the activations of these layers, each once, or of all if no layer is given.
 
-        Where several passes are shown, those of a layer follow each other.
+        If several passes are shown, the activations of one layer are next to each other.
         """
         for name in layers:
             if not isinstance(name, str):
                 raise FeatmagicError(f"A layer is named by text, as in '0', not {name!r}.")
-        # A grid shows all that was kept; the other views show a pass at a time.
+        # A grid shows all passes that were kept; the other views show one pass.
         every = view.passes is None and self.kept.choice == "all" and view.kind == "grid"
         activations = self.kept.select("all" if every else view.passes)
         if layers:
@@ -306,7 +306,7 @@ class FeatureMaps(Mapping[str, Tensor]):
 
 
 def _maps_of(kept: KeptPasses) -> FeatureMaps:
-    """Return feature maps of passes that are over."""
+    """Return the feature maps of a pass that has ended."""
     maps = FeatureMaps()
     maps._hold(kept)
     maps.missing = kept.empty
@@ -358,12 +358,12 @@ def save_view(
 
 
 def _in_memory(what: str, action: Callable[[], T]) -> T:
-    """Do what was asked for; if memory runs out, say so in a line that says what is left."""
+    """Run an action; raise a FeatmagicError that says what to do if memory runs out."""
 
     def refuse(reason: str) -> NoReturn:
         raise FeatmagicError(
-            f"Can't {what} this, {reason}. The feature maps are kept: name fewer layers, or "
-            "--channels."
+            f"Can't {what} this: {reason}. The feature maps are kept: choose fewer layers or "
+            "channels."
         )
 
     return unless_out_of_memory(action, refuse)

@@ -193,7 +193,7 @@ def test_every_view_writes_just_the_files_that_it_names_before(kind, maps, tmp_p
     request = Request(list(maps.kept.activations.values()))
     assert VIEWS[kind].save(request, view, files, overwrite=False) == files
     assert sorted(tmp_path.iterdir()) == sorted(files)
-    with pytest.raises(FeatmagicError, match="is there already"):
+    with pytest.raises(FeatmagicError, match="already exists"):
         VIEWS[kind].targets(path, list(maps), overwrite=False)
     assert files_for(path, list(maps), view, overwrite=True) == files
 

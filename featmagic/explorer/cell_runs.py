@@ -1,9 +1,9 @@
-"""Which run of which cell opened an explorer, so that it holds no tensors for ever.
+"""Which run of which cell opened an explorer, so that none holds its tensors forever.
 
-A cell that runs again closes what it opened before. Some front ends (Notebook 6, nbclient, Jupyter
-console) don't say which cell they run, and two cells may hold the same code. There nothing is
-closed; but explorers that haven't been used for longest, and that no variable holds, give their
-tensors back.
+A cell that runs again closes the explorers that it opened before. Some front ends (Notebook 6,
+nbclient, Jupyter console) don't tell which cell they run, and two cells may have the same code.
+Nothing is closed there; instead, the explorers used least recently release their tensors, unless a
+variable refers to them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Holder(Protocol):
         """Release the tensors, and take the widget off the page."""
 
     def retire(self) -> None:
-        """Release the tensors; what is on the page stays there, and says so."""
+        """Release the tensors; the widget stays on the page, and says so."""
 
 
-# Without the ids of cells: how many runs keep their tensors, besides the newest one.
+# If cells have no ids: how many runs keep their tensors besides the newest one.
 _KEPT, _KEPT_OF_SAME_CODE = 7, 1
 
 
@@ -37,11 +37,11 @@ class _Run:
     holders: WeakSet[Any] = field(default_factory=WeakSet)
 
 
-_runs: dict[str, _Run] = {}  # by request; the one that was used longest ago first
+_runs: dict[str, _Run] = {}  # by request, the least recently used first
 
 
 def note_run(holder: Holder) -> None:
-    """Note that the running cell made a widget; release those of earlier runs that nobody needs."""
+    """Note that the running cell made a widget, and release those no longer needed."""
     kernel = getattr(running_shell(), "kernel", None)
     request = (kernel.get_parent() if kernel is not None else None) or {}
     code = (request.get("content") or {}).get("code")
@@ -66,7 +66,7 @@ def note_run(holder: Holder) -> None:
 
 
 def note_use(holder: Holder) -> None:
-    """Note that somebody uses a widget."""
+    """Note that a widget is being used."""
     for name, run in _runs.items():
         if holder in run.holders:
             _move_to_end(name)
@@ -74,7 +74,7 @@ def note_use(holder: Holder) -> None:
 
 
 def _cell_of(metadata: Mapping[str, Any]) -> str | None:
-    """Return the id of a cell; JupyterLab and VS Code give it in one place, Colab in another."""
+    """Return the id of a cell, which Colab stores in another place than JupyterLab and VS Code."""
     return metadata.get("cellId") or (metadata.get("colab") or {}).get("cell_id")
 
 
@@ -90,7 +90,7 @@ def _each(run: _Run, does: str, besides: Any = ()) -> None:
 
 
 def _held_by_variables() -> set[int]:
-    """Return the ids of what the user's variables hold; IPython's own (`_`, `Out`) don't count."""
+    """Return the ids of the values of the user's variables, without IPython's (`_`, `Out`)."""
     return set(_ids(getattr(running_shell(), "user_ns", {})))
 
 

@@ -47,7 +47,7 @@ class LayerFiguresText(TypedDict):
 class LayerText(LayerFiguresText):
     """A layer; `plates` holds its planes by sample, none where `reason` says why.
 
-    The `key` is harmless to show, in any front end; `code` is how Python writes the real one.
+    The `key` is safe to show in any front end; `code` is the real key as a Python literal.
     """
 
     key: str
@@ -199,7 +199,7 @@ def document(
 
 
 def _harmless(keys: Sequence[str]) -> list[str]:
-    """Return each key as people read it, so that no two are the same."""
+    """Return each key as people read it, all of them distinct."""
     names: dict[str, None] = {}
     for key in keys:
         name = readable(key)
@@ -210,7 +210,7 @@ def _harmless(keys: Sequence[str]) -> list[str]:
 
 
 def _quoted(key: str) -> str:
-    """Return the key as code: what is copied from an explorer holds nothing invisible."""
+    """Return the key as code without invisible characters, to be copied from an explorer."""
     return json.dumps(key, ensure_ascii=False) if printable(key) == key else ascii(key)
 
 

@@ -36,7 +36,7 @@ def open_explorer(
         maps: The name of the user's variable, for code that is copied.
         model: The model, which runs again when the user picks an input.
         items: The inputs.
-        opening: What closes it if an interrupt keeps the caller from learning of it.
+        opening: Closes the widget if an interrupt prevents the caller from getting it.
 
     Returns:
         A widget that Python can read and steer.

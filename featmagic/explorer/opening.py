@@ -1,4 +1,4 @@
-"""An opening: widgets from their first moment, so that an interrupt loses none of them."""
+"""An opening: tracks widgets from their creation, so that an interrupt loses none of them."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from uuid import uuid4
 class Opening:
     """The widgets that one request opens.
 
-    A widget and its comm are registered for good while the widget is made, before anybody else can
-    know of it: whoever asks for widgets makes an `Opening` first, and undoes it on any failure.
+    A widget and its comm are registered globally while the widget is created, before the caller has
+    a reference to it. So the caller creates an `Opening` first, and undoes it on any failure.
     """
 
     def __init__(self) -> None:
         self._widgets: list[tuple[str, Any]] = []
 
     def note(self, widget: Any) -> str:
-        """Note a widget that is about to open, and return the id for it and its comm."""
+        """Note a widget that is about to open, and return the id of the widget and its comm."""
         name = uuid4().hex
         self._widgets.append((name, widget))
         return name
 
     def undo(self) -> None:
-        """Close every widget, however little of it there is."""
+        """Close every widget, even a partly created one."""
         module = sys.modules.get("comm")
         comms = {} if module is None else module.get_comm_manager().comms
         for name, widget in self._widgets:
             widget.close()
-            if comm := comms.get(name):  # the widget hasn't been told of it
+            if comm := comms.get(name):  # the widget has no reference to it yet
                 comm.close()
                 comms.pop(name, None)

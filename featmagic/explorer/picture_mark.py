@@ -18,5 +18,5 @@ def mark_png(png: bytes, name: str) -> bytes:
 
 
 def tail(png: bytes) -> str:
-    """Return the end of a PNG as base64 text, in which a marked one has its name."""
+    """Return the end of a PNG as base64 text, which contains the name if the PNG is marked."""
     return b64encode(png).decode()[-_TAIL:]

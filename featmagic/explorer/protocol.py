@@ -1,7 +1,7 @@
-"""The protocol: what the front end may send, and what the user may choose, checked.
+"""The protocol: checks of what the front end may send and what the user may choose.
 
-What has no row in `CHOICES` or `QUESTIONS` is refused, and so is a message of which any part isn't
-valid: nothing changes then. Python's own choices pass the same checks, but for the types of JSON.
+Anything without a row in `CHOICES` or `QUESTIONS` is refused, and so is a message with any invalid
+part; it changes nothing. Choices made in Python pass the same checks, except for the JSON types.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from featmagic.support.errors import FeatmagicError, did_you_mean
 
 
 class NoSuchChoice(FeatmagicError, TraitError):
-    """A value that a trait can't have; a `TraitError`, at which traitlets undoes the change."""
+    """An invalid value of a trait; as it is a `TraitError`, traitlets undoes the change."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What decides which choices there are.
+    """What determines the valid choices.
 
     Attributes:
         session: What the explorer shows.
-        layer: The layer that is chosen, or that is going to be.
+        layer: The layer that is chosen, or is about to be.
         settings: The settings as they are now.
     """
 
@@ -45,8 +45,8 @@ class Choice:
 
     Attributes:
         start: The value of the trait before there is a session.
-        travels_as: Returns True if a value that came as JSON is of the type of this choice.
-        check: Returns the value that the trait has, or raises a FeatmagicError.
+        travels_as: Returns True if a value from JSON has the type of this choice.
+        check: Returns the value for the trait, or raises a FeatmagicError.
     """
 
     start: Any
@@ -55,7 +55,7 @@ class Choice:
 
 
 def check_choice(place: Place, name: str, value: Any) -> Any:
-    """Return a value that is chosen, as the trait of that name has it.
+    """Return the value of a trait for a chosen value.
 
     Raises:
         FeatmagicError: If the value isn't valid.
@@ -74,9 +74,9 @@ def check_state(place: Place, state: object) -> None:
         FeatmagicError: If a name has no row in `CHOICES`, or a value isn't valid.
     """
     if not isinstance(state, dict) or not _has_types(state):
-        raise FeatmagicError("A front end may only set what the protocol names, as it says.")
+        raise FeatmagicError("The front end sent a state that the protocol doesn't allow.")
     place = Place(place.session, state.get("layer", place.layer), place.settings)
-    for name in CHOICES:  # the layer first, which decides about the others
+    for name in CHOICES:  # the layer first, since the others depend on it
         if name in state:
             check_choice(place, name, state[name])
 
@@ -126,7 +126,9 @@ def _check_input(place: Place, value: Any) -> int | None:
         return None
     count = place.session.shown.text["inputs"]
     if not count:
-        raise FeatmagicError("There are no inputs: explore(model=model, inputs=xs) brings some.")
+        raise FeatmagicError(
+            "There are no inputs to pick: explore(model=model, inputs=xs) adds them."
+        )
     return _check_number("input", value, range(count))
 
 
@@ -181,8 +183,8 @@ def _check_colormap(value: Any, cmaps: Collection[str]) -> str:
     if isinstance(value, str) and value in ("auto", *cmaps):
         return value
     raise FeatmagicError(
-        f"The explorer holds no colormap {value!r}, but {', '.join(cmaps)}: "
-        f"explore(cmap={value!r}) brings it."
+        f"The explorer has no colormap {value!r}, only {', '.join(cmaps)}: "
+        f"explore(cmap={value!r}) adds it."
     )
 
 
@@ -210,7 +212,7 @@ CHOICES: Mapping[str, Choice] = {
 
 # What the front end may ask for, and the choices that say where.
 QUESTIONS: Mapping[str, tuple[str, ...]] = {
-    "here": (),  # what hasn't traveled yet: the script has started
+    "here": (),  # the script has started: send what it hasn't received yet
     "plate": ("layer", "sample"),
     "value": ("layer", "sample", "channel", "position"),
     "channel": ("layer", "sample", "channel"),
@@ -236,7 +238,7 @@ def is_message(message: Mapping[str, Any]) -> bool:
 
 
 def is_question(content: object) -> bool:
-    """Return True if it can be answered, even if only by saying what is wrong with it."""
+    """Return True if it can be answered, even if only with an error."""
     if not isinstance(content, dict) or not isinstance(content.get("ask"), str):
         return False
     return content.get("id") is None or is_whole(content["id"])
@@ -262,7 +264,7 @@ def answer(
     if kind == "here" or kind not in QUESTIONS:
         raise FeatmagicError(f"The kernel can't be asked for {kind!r}.")
     if set(given) != set(QUESTIONS[kind]) or not _has_types(given):
-        raise FeatmagicError(f"To ask for a {kind} takes {', '.join(QUESTIONS[kind])}.")
+        raise FeatmagicError(f"A question for a {kind} needs {', '.join(QUESTIONS[kind])}.")
     place = Place(session, given["layer"], {})
     chosen: dict[str, Any] = {each: check_choice(place, each, given[each]) for each in given}
     layer, sample = chosen["layer"], chosen["sample"]
@@ -274,7 +276,7 @@ def answer(
     channel = chosen["channel"]
     if kind == "value":
         if chosen["position"] is None:
-            raise FeatmagicError("To ask for a value takes a position.")
+            raise FeatmagicError("A question for a value needs a position.")
         value = session.value(layer, sample, channel, *chosen["position"])
         return {"value": value if isfinite(value) else str(value)}, {}
     figures = session.figures(layer, sample, channel)

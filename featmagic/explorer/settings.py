@@ -21,12 +21,12 @@ _LARGEST = 2**53  # above it, JavaScript's whole numbers aren't exact
 
 
 def is_whole(value: object) -> bool:
-    """Return True if a value that came as JSON is a whole number."""
+    """Return True if a value from JSON is a whole number."""
     return type(value) is int and abs(value) <= _LARGEST
 
 
 def is_number(value: object) -> bool:
-    """Return True if a value that came as JSON is a finite number."""
+    """Return True if a value from JSON is a finite number."""
     return is_whole(value) or (type(value) is float and abs(value) <= _LARGEST)
 
 
@@ -49,7 +49,7 @@ class Cycle:
 class Setting:
     """A display setting that the user can change in the explorer.
 
-    What its control offers is what Python and the browser may set.
+    Python and the browser may set exactly what its control offers.
 
     Attributes:
         name: Its name in the document, in `Explorer.settings` and, where it is an option, in
@@ -72,7 +72,7 @@ class Setting:
     cycle: Cycle | None = None
 
     def check(self, value: Any) -> Any:
-        """Return a value that its control offers, by the table; it doesn't know the colormaps.
+        """Check a value and return it; colormaps are checked elsewhere.
 
         Raises:
             FeatmagicError: If the control doesn't offer the value.
@@ -88,7 +88,7 @@ class Setting:
         return count
 
     def travels_as(self, value: object) -> bool:
-        """Return True if a value that came as JSON is of the type of this setting."""
+        """Return True if a value from JSON has the type of this setting."""
         if self.limits is None:
             return isinstance(value, str)
         return is_whole(value) if self.limits[2] == 1 else is_number(value)

@@ -44,10 +44,10 @@ _STATIC = Path(__file__).parent / "static"
 # Bytes in a message: small enough that what the user clicks on needn't wait for all the rest.
 _PARCEL = 2 * 10**6
 
-_LONGEST_ERROR = 500  # letters that are sent of an error, which may quote what was asked
+_LONGEST_ERROR = 500  # characters of an error that are sent; it may quote the question
 
 _RETIRED = (
-    "newer explorers were opened, and this one holds its tensors no longer: run its cell again for "
+    "this explorer released its tensors because newer ones were opened: run its cell again for "
     "exact values and other samples"
 )
 
@@ -116,7 +116,7 @@ class KernelWidget(anywidget.AnyWidget):
         self._session = self._first_session = None
 
     def _handle_msg(self, msg: dict[str, Any]) -> None:
-        """Take a message of the front end; one that isn't of the protocol changes nothing.
+        """Handle a message from the front end; ignore one that the protocol doesn't allow.
 
         ipywidgets would put binary parts anywhere in a state, and print a traceback if it can't.
         """
@@ -247,7 +247,7 @@ class Explorer(KernelWidget):
             rerun: Returns a session of the input with a number; None if there are no inputs.
             picture: The grid, as a PNG with its metadata for front ends.
             words: The grid in words.
-            opening: What closes it if an interrupt keeps the caller from learning of it.
+            opening: Closes the widget if an interrupt prevents the caller from getting it.
         """
         self._rerun = rerun
         self._picked: int | None = None
@@ -320,13 +320,13 @@ class Explorer(KernelWidget):
 
     @traitlets.validate(*[name for name in CHOICES if name != "input"])
     def _check(self, proposal: Any) -> Any:
-        """Check what is chosen; any error is one at which traitlets undoes the change."""
+        """Check a choice; any error becomes one for which traitlets undoes the change."""
         name, value = proposal["trait"].name, proposal["value"]
         try:
             return check_choice(self._place(), name, value)
         except FeatmagicError as error:
             raise NoSuchChoice(str(error)) from None
-        except Exception as error:  # of an object that can't be read
+        except Exception as error:  # the user's object can't be read
             raise NoSuchChoice(f"{name} can't be read: {one_line(error)}") from error
 
     @traitlets.observe("settings")

@@ -101,9 +101,9 @@ def valueless(tensor: Tensor) -> str | None:
     if tensor.is_meta or type(tensor).__name__ == "FakeTensor":
         return "no values on the meta device"
     if tensor.is_nested:
-        return "a nested tensor is no array"
+        return "a nested tensor isn't an array"
     if computes_itself(tensor):
-        return f"a {printable(type(tensor).__name__)} is no array"
+        return f"a {printable(type(tensor).__name__)} isn't an array"
     return "two values to a byte" if "float4" in str(tensor.dtype) else None
 
 
@@ -130,7 +130,9 @@ def write_arrays(path: Path, tensors: Mapping[str, Tensor], suffix: str) -> list
         _write_safetensors(path, {names[key]: tensor for key, tensor in _apart(storable)})
     lines = [f"In {suffix}: {what}: {', '.join(keys)}." for what, keys in changes.items()]
     others = [f"{printable(key)} as {name}" for key, name in names.items() if name != key]
-    return lines + ([f"Keys that {suffix} can't hold: {', '.join(others)}."] if others else [])
+    return lines + (
+        [f"Renamed keys that {suffix} can't hold: {', '.join(others)}."] if others else []
+    )
 
 
 def _storable_tensors(

@@ -1,4 +1,4 @@
-"""What files and members of archives are called: safe on every system, and distinct."""
+"""Names of files and archive members that are distinct and safe on every system."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from featmagic.support.text import printable, spelled_out
 
 _LONGEST_NAME = 255  # bytes, on almost every file system
-_LONGEST_MEMBER = 65_000  # bytes: the format of a zip counts a name's bytes in 16 bits
-_METADATA = "__metadata__"  # the one key that .safetensors files use themselves
+_LONGEST_MEMBER = 65_000  # bytes: the zip format stores a name's length in 16 bits
+_METADATA = "__metadata__"  # a key that .safetensors files reserve
 
 
 def file_names(file: Path, keys: Sequence[str]) -> list[str]:
     """Return a name of a file for each key: `maps-cnn1.png` for `maps.png`.
 
-    A key can be any text. The names hold no letter that a file system refuses, are no longer than
-    one takes, and differ even where upper and lower case are the same.
+    A key can be any text. The names contain no characters that a file system refuses, aren't too
+    long for it, and differ even if it ignores case.
 
     Example:
         >>> file_names(Path("maps.png"), ["cnn1", "relu:2", "ReLU:2"])
@@ -33,7 +33,7 @@ def file_names(file: Path, keys: Sequence[str]) -> list[str]:
 
 
 def distinct(names: Iterable[str], longest: int) -> list[str]:
-    """Return the names in at most so many bytes, numbered where two would be one file.
+    """Shorten the names to so many bytes, and number those that would be the same file.
 
     Example:
         >>> distinct(["relu_2", "ReLU_2", "fc", "a long name", "a long one"], 8)
@@ -55,12 +55,12 @@ def distinct(names: Iterable[str], longest: int) -> list[str]:
 
 
 def stored_names(keys: Collection[str], suffix: str) -> dict[str, str]:
-    """Return what each key is called in a file of arrays: itself, if that is possible and safe.
+    """Return the name of each key in a file of arrays: the key itself, if possible and safe.
 
-    The members of an .npz are files to any program that unpacks it. So that none leads out of the
-    folder that it is unpacked in, whatever the system, a part of a key such as `..`, or an empty
-    one (a path from the root begins with it), becomes `_`, and so do the colon of a drive (`C:x`,
-    but not `a:2`, the second call of a layer `a`), backslashes, and letters that can't be printed.
+    To a program that unpacks an .npz, its members are files. No member may lead out of the folder
+    in which it is unpacked, on any system. So `_` replaces `..` and empty parts of a key (an
+    absolute path begins with one), the colon of a drive (`C:x`, but not `a:2`, the second call of a
+    layer `a`), backslashes, and invisible characters.
 
     Example:
         >>> stored_names(["a/b", "relu:2", "../a", "_/a"], ".npz")
@@ -83,8 +83,8 @@ def stored_names(keys: Collection[str], suffix: str) -> dict[str, str]:
 def members(names: Mapping[str, str]) -> dict[str, str]:
     """Return for each key the member of an .npz that holds it, given its stored name.
 
-    `numpy.load` takes "x.npy" for the member of that name before it takes it for a key. Where both
-    "x" and "x.npy" are keys, the first is a member without a suffix.
+    `numpy.load` looks up "x.npy" first as the name of a member and then as a key. If both "x" and
+    "x.npy" are keys, the member of the first has no suffix.
     """
     taken = set(names.values())
     with_suffix = {key: f"{name}.npy" for key, name in names.items()}
@@ -92,14 +92,14 @@ def members(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _longest_name_in(folder: Path) -> int:
-    """Return how many bytes a name may have there: encrypted folders take fewer than others."""
+    """Return how many bytes a name may have in a folder; encrypted folders allow fewer."""
     with suppress(AttributeError, OSError, ValueError):
         return min(os.pathconf(folder, "PC_NAME_MAX"), _LONGEST_NAME)
     return _LONGEST_NAME
 
 
 def _safe(key: str) -> str:
-    """Return the key without letters that file systems refuse."""
+    """Return the key without characters that file systems refuse."""
     letters = ("_" if c in '<>:"/\\|?*' else c for c in _visible(key))
     return "".join(letters).strip(" .") or "_"
 
@@ -117,13 +117,13 @@ def _folded(name: str) -> str:
 
 
 def _member(key: str) -> str:
-    """Return the key as a relative path without detours, with a suffix still to come."""
+    """Return the key as a relative path without `..`; the suffix isn't added yet."""
     if key == ".":  # the model itself: "..npy"
         return key
     letters = _visible(key).replace("\\", "_")
     if re.match(".:", letters) and not re.fullmatch(r".:\d+(\[[^/]*)?", letters):  # a drive
         letters = f"{letters[0]}_{letters[2:]}"
-    # Windows takes ".. " for "..".
+    # Windows reads ".. " as "..".
     parts = ("_" if re.fullmatch("[. ]*", part) else part for part in letters.split("/"))
     return _cut("/".join(parts), _LONGEST_MEMBER)
 

@@ -1,4 +1,4 @@
-"""The files that are saved: formats, the paths of layers, and what is said about them."""
+"""The files that are saved: formats, paths for layers, and messages about them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _MOST_SAID = 8  # files
 def target_files(
     path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: bool = False
 ) -> list[Path]:
-    """Return the files that layers would be saved in, having checked that they may be written.
+    """Return the files in which layers would be saved, having checked that they may be written.
 
     The arrays of all layers are in one file, as are the layers of a page. If several layers are
     saved as pictures, each has a file beside `path`: `maps-cnn1.png` for `maps.png`.
 
     Args:
         path: as it was given; its suffix says what is saved.
-        keys: of the activations.
+        keys: the keys of the activations.
         overwrite: whether files that exist may be replaced.
 
     Raises:
         FeatmagicError: the suffix is unknown, the folder doesn't exist or can't be written to, or
-            there is something in the file's place that may not be replaced (`place_of`).
+            what exists there may not be replaced (`place_of`).
 
     Example:
         >>> [file.name for file in target_files("maps.png", ["cnn1", "relu:2"])]
@@ -58,24 +58,24 @@ def holds_page(path: str | os.PathLike[str]) -> bool:
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
-    """Return the path with `~` filled in.
+    """Return the path with `~` expanded.
 
     Raises:
-        FeatmagicError: it is no text, no file can be called so, or there is no such user.
+        FeatmagicError: it isn't a str or Path, isn't a valid name, or names an unknown user.
     """
     try:
         if b"\0" in os.fsencode(file := Path(path)):
             raise FeatmagicError(
-                f"No file can be called '{shown(file)}': it holds a NUL character."
+                f"'{shown(file)}' isn't a valid file name: it has a NUL character."
             )
         return file.expanduser()
     except TypeError:
         raise FeatmagicError(
-            f"A file is named by text or a Path, not by a value of type {type(path).__name__}."
+            f"A file name must be a str or a Path, not a value of type {type(path).__name__}."
         ) from None
     except UnicodeEncodeError:
         raise FeatmagicError(
-            f"No file can be called '{shown(path)}': it holds characters that can't be encoded."
+            f"'{shown(path)}' isn't a valid file name: it has characters that can't be encoded."
         ) from None
     except RuntimeError as error:  # no such user
         raise FeatmagicError(f"{shown(path)}: {error}") from error
@@ -107,7 +107,7 @@ def saved_line(files: Sequence[Path]) -> str:
 
 
 def _checked_path(path: str | os.PathLike[str]) -> Path:
-    """Return the path with `~` filled in, having checked that a file can be there."""
+    """Return the path with `~` expanded, having checked that a file can be written there."""
     file = as_path(path)
     with explained(file):
         file.absolute()  # raises if the working directory was removed
@@ -127,7 +127,7 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
 
 
 def _check_distinct(files: Sequence[Path], places: Sequence[Place]) -> None:
-    """Refuse links that lead to one file: it would hold only what is written last."""
+    """Refuse several links to one file, which would hold only what is written last."""
     taken: dict[tuple[int, int], Path] = {}
     for file, place in zip(files, places, strict=True):
         if place.found:

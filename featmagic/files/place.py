@@ -1,4 +1,4 @@
-"""The place of a file that is to be written: where links lead, and whether it may be written."""
+"""The place of a file to write: where links lead, and whether writing is allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from featmagic.files.temporary import remove_leftovers
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable
 
-# What else can have a name, as a message calls it.
+# Files that aren't regular, as messages call them.
 _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFCHR: "a device",
@@ -28,8 +28,8 @@ class Place:
     """Where a file is written.
 
     Attributes:
-        path: The file itself, behind all symbolic links at its name.
-        found: What is there already and is to be replaced; None if nothing is.
+        path: The file itself, with symbolic links resolved.
+        found: The status of the existing file that is to be replaced; None if there is none.
     """
 
     path: Path
@@ -37,27 +37,24 @@ class Place:
 
 
 def place_of(file: Path, *, overwrite: bool) -> Place:
-    """Return where a file is written, having checked that it may be.
+    """Check that a file may be written, and return where.
 
-    A symbolic link to a file is followed: the file is replaced, and the link stays. Only plain
-    files are replaced, and only those with a single name: a file with several hard links would
-    either lose its other names or be overwritten in place, which isn't whole or not at all, so that
-    is left to the user to decide.
+    A symbolic link to a file is followed: the file is replaced, and the link stays. Only regular
+    files with a single name are replaced. One with several hard links would either be separated
+    from its other names or be overwritten in place, where a failure would leave half a file; the
+    user decides what to do about it.
 
     Raises:
-        FeatmagicError: `file` exists and `overwrite` is False, it is no plain file, it has several
-            hard links, or it is a symbolic link that leads to nothing; or nothing can be written in
-            its folder.
+        FeatmagicError: `file` exists and `overwrite` is False, it isn't a regular file, it has
+            several hard links, it is a broken symbolic link, or its folder isn't writable.
     """
     with explained(file):
         path = _target(file) if file.is_symlink() else file
         found: os.stat_result | None
         try:
             found = path.stat()
-            if (
-                stat.S_ISREG(found.st_mode) and found.st_nlink > 1
-            ):  # one may be in what a killed process left
-                remove_leftovers(path.parent)
+            if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+                remove_leftovers(path.parent)  # a killed process may have left one of the links
                 found = path.stat()
         except FileNotFoundError:
             found = None
@@ -83,7 +80,7 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 
 def _target(link: Path) -> Path:
-    """Return what a symbolic link leads to in the end."""
+    """Return the final target of a symbolic link."""
     try:
         return Path(os.path.realpath(link, strict=True))
     except FileNotFoundError:
@@ -95,26 +92,26 @@ def _target(link: Path) -> Path:
 
 
 def _check_folder(folder: Path) -> None:
-    """Raise an OSError if nothing can be written in a folder: before work, rather than after it."""
+    """Raise an OSError if a folder isn't writable: before the work rather than after it."""
     if os.name == "nt" or os.access(folder, os.W_OK | os.X_OK):
-        return  # what Windows says of folders is of no use
+        return  # on Windows, os.access says nothing useful about folders
     read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
     reason = errno.EROFS if read_only else errno.EACCES
     raise OSError(reason, os.strerror(reason))
 
 
 def _why_not(file: Path, found: os.stat_result, *, overwrite: bool) -> str | None:
-    """Return why what is there can't be replaced, or None if it can."""
+    """Return why the existing file can't be replaced, or None if it can."""
     if stat.S_ISDIR(found.st_mode):
         return f"is a folder: name a file in it, as {shown(file)}/maps.png."
     if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "no file")
-        return f"is {kind}: only files are replaced. Save under another name."
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file")
+        return f"is {kind}; only regular files can be replaced. Save under another name."
     if not overwrite:
-        return "is there already. overwrite=True (--overwrite) replaces it."
+        return "already exists; overwrite=True (--overwrite) replaces it."
     if found.st_nlink > 1:
         return (
-            f"is one of {found.st_nlink} names (hard links) of the same file, and replacing it "
-            "would part them: delete it first, or save under another name."
+            f"has {found.st_nlink} hard links, and replacing it would separate them: delete it "
+            "first, or save under another name."
         )
     return None

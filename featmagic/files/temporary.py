@@ -1,4 +1,4 @@
-"""Folders for files that are still being written, and what killed processes left of them."""
+"""Folders for files that are still being written, and removing those of killed processes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _NAME = re.compile(r"\.featmagic-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{32}")
 
 
 def make_temporary(folder: Path) -> Path:
-    """Make a folder, in another one, that nobody else may look into.
+    """Make a private folder inside another one.
 
-    Its name says on which host, in which process and in which thread it is used, so that
-    `remove_leftovers` finds it if this process is killed.
+    Its name contains the host, process and thread that use it, so that `remove_leftovers` finds it
+    if this process is killed.
 
     Raises:
         OSError: It can't be made.
@@ -34,16 +34,16 @@ def make_temporary(folder: Path) -> Path:
 
 
 def remove_temporary(folder: Path) -> None:
-    """Remove a folder with what is in it, as far as that is possible."""
+    """Remove a folder and its contents, as far as possible."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the folders that were made in `folder` and that nobody uses any more.
+    """Remove the temporary folders in `folder` that are no longer used.
 
-    These are the ones of processes of this host that have ended, and of threads of this process
-    that have ended or, like the calling one, are about to make new ones. What another host made, or
-    another container, is left alone, since nobody here knows who runs there.
+    These belong to processes on this host that have ended, to threads of this process that have
+    ended, or to the calling thread. Folders of another host or container are left alone, because it
+    can't be known here which processes run there.
     """
     with suppress(OSError), os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(".featmagic-")]
@@ -60,7 +60,7 @@ def _is_used(process: int, thread: int) -> bool:
 
 
 def _runs(process: int) -> bool:
-    """Return True if there is such a process, or it can't be found out."""
+    """Return True if there is such a process, or that is unknown."""
     if os.name == "nt":
         return True  # os.kill would end it
     try:
@@ -74,7 +74,7 @@ def _runs(process: int) -> bool:
 
 @cache
 def _host() -> str:
-    """Return a short name for this host and, in a container, its numbering of processes."""
+    """Return a short name for this host and its namespace of process ids."""
     with suppress(OSError):
         return _short(f"{platform.node()} {Path('/proc/self/ns/pid').stat().st_ino}")
     return _short(platform.node())

@@ -1,4 +1,4 @@
-"""Files that are written whole: complete in temporary folders first, then put in their places."""
+"""Writing files completely or not at all: in a temporary folder first, then put in place."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from featmagic.files.temporary import make_temporary, remove_leftovers, remove_t
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable
 
-_RIGHTS = 0o777  # not the bits that run a program as somebody else: they go when a file is written
+_RIGHTS = 0o777  # without setuid and setgid, which writing to a file clears
 
 
 def write_whole(writers: Mapping[Path, Callable[[Path], object]], *, overwrite: bool) -> list[Path]:
     """Write files, each completely or not at all.
 
-    All of them are complete before the first is put in its place: whatever fails until then (a
-    picture that can't be drawn, a full disk, an interrupt) leaves every file as it was. Putting one
-    in its place is a single step, so that even a killed process leaves the old or the new file.
-    Where that fails for one file, the files before it have been written, and the message says so.
+    All of them are complete before the first is put in place: whatever fails until then (a picture
+    that can't be drawn, a full disk, an interrupt) leaves every file as it was. Putting a file in
+    place is a single step, so that even a killed process leaves the old or the new file. If that
+    fails for one file, the files before it have been written, and the message says so.
 
-    What is replaced keeps its mode, its extended attributes and, as far as the system allows, its
-    owner; a new file has the mode that `open` gives. What is replaced is given up only when the new
-    file is on the disk (fsync), since a power failure could leave neither; a new file is left to
-    the system, as by any program, which is faster.
+    A replaced file keeps its mode, its extended attributes and, as far as the system allows, its
+    owner; a new file has the mode that `open` gives. Before an existing file is replaced, the new
+    one is flushed to the disk (fsync), since otherwise a power failure could leave neither. Without
+    an existing file there is no flush, which is faster.
 
     Args:
         writers: For each file, a function that writes it, given the path to write to.
         overwrite: Whether existing files may be replaced. If not, a file that another process
-            writes meanwhile isn't replaced either.
+            creates meanwhile isn't replaced either.
 
     Returns:
         The files.
@@ -86,14 +86,14 @@ def _put(written: Path, file: Path, *, overwrite: bool) -> None:
     try:
         _add(written, place.path)
     except FileExistsError:
-        place_of(file, overwrite=False)  # says what is there by now
+        place_of(file, overwrite=False)  # says what exists by now
         raise
 
 
 def _add(written: Path, path: Path) -> None:
-    """Put a file where there is none, and refuse with an error if there is one by now."""
+    """Put a file where there is none; raise an error if there is one by now."""
     if os.name == "nt":
-        written.rename(path)  # refuses there
+        written.rename(path)  # raises if the name is taken
         return
     try:
         os.link(written, path)
@@ -104,7 +104,7 @@ def _add(written: Path, path: Path) -> None:
 
 
 def _claim_and_replace(written: Path, path: Path) -> None:
-    """Take the name with an empty file, then replace that: whoever comes second is refused.
+    """Claim the name with an empty file, then replace it; a second process is refused.
 
     If the process is killed between these two steps, the empty file stays.
     """
@@ -133,14 +133,16 @@ def _keep_attributes(written: Path, path: Path, found: os.stat_result) -> None:
     """Give a file the owner, the extended attributes and the mode of the one it replaces."""
     rights = found.st_mode & _RIGHTS
     if not _keep_owner(written, found):
-        rights &= ~0o070 | (rights & 0o007) << 3  # its group is another: give it no more than all
+        rights &= (
+            ~0o070 | (rights & 0o007) << 3
+        )  # the group differs: give it no more rights than others have
     _keep_extended_attributes(written, path)
     if stat.S_IMODE(written.stat().st_mode) != rights:
         written.chmod(rights)
 
 
 def _keep_owner(written: Path, found: os.stat_result) -> bool:
-    """Give a file the owner and the group of another one, and return True if it has the group."""
+    """Give a file another one's owner and group; return True if it then has the group."""
     made = written.stat()
     for owner, group in ((found.st_uid, found.st_gid), (-1, found.st_gid)):
         if (made.st_uid, made.st_gid) == (found.st_uid, found.st_gid):
@@ -152,7 +154,7 @@ def _keep_owner(written: Path, found: os.stat_result) -> bool:
 
 
 def _keep_extended_attributes(written: Path, path: Path) -> None:
-    """Copy the extended attributes that may be copied: rights of users among them, on Linux."""
+    """Copy the extended attributes that can be copied, which include ACLs on Linux."""
     if not hasattr(os, "listxattr"):
         return
     with suppress(OSError):  # a file system without them

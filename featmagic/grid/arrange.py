@@ -12,8 +12,8 @@ from featmagic.support.errors import FeatmagicError
 
 _FLAT = 8  # a tile that is so many times wider than tall is flat
 MOST_PIXELS = 10**8  # of a picture
-LARGEST_ZOOM = 32  # a value needs no more pixels, however few values there are
-_LONGEST_SIDE = 10**12  # that is written in full
+LARGEST_ZOOM = 32  # pixels per value, however few values there are
+_LONGEST_SIDE = 10**12  # pixels; a longer one is abbreviated in messages
 
 
 def arrange(prepared: Prepared | Undrawable) -> GridLayout | None:
@@ -118,11 +118,11 @@ def _tall(height: int, zoom: int, viewport: Viewport) -> int:
 
 def _check_size(height: int, width: int) -> None:
     if height * width > MOST_PIXELS:
-        # A side may have hundreds of digits, if the zoom has.
+        # A very large zoom may give a side of hundreds of digits.
         sides = (
             f"{min(side, _LONGEST_SIDE)}{'…' * (side > _LONGEST_SIDE)}" for side in (width, height)
         )
         raise FeatmagicError(
-            f"A picture of {' × '.join(sides)} pixels is too large: "
-            f"{MOST_PIXELS // 10**6} million are the most. A smaller zoom or fewer channels help."
+            f"A picture of {' × '.join(sides)} pixels is too large (at most "
+            f"{MOST_PIXELS // 10**6} million): choose a smaller zoom or fewer channels."
         )

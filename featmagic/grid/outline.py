@@ -1,4 +1,4 @@
-"""The outline of a drawing: its size, by the shape of the tensor alone."""
+"""The outline of a drawing: its size, computed from the shape of the tensor alone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_sizes(
     for activation in activations:
         tensor = activation.tensor
         if undrawable(tensor) or tensor.numel() * zoom**2 <= fits:
-            continue  # the usual case: it would fit even if all values were shown
+            continue  # the usual case: all values would fit at the largest zoom
         own_view = fitting(activation, view, len(activations))
         planes = _outline(activation, own_view, viewport)
         tiling = tiling_of_images(planes) if view.reduce == "pca" else tiling_of(planes)
@@ -59,9 +59,9 @@ def check_sizes(
 
 
 def _outline(activation: Activation, view: View, viewport: Viewport) -> Planes:
-    """Return the planes that would be shown, without values: the meta device computes only shapes.
+    """Return the planes that would be shown, on the meta device, which computes only shapes.
 
-    Which planes come first in an order makes no difference to their number.
+    The order of the planes is ignored, since it makes no difference to their number.
     """
     tensor = activation.tensor
     dtype = torch.float32 if tensor.is_quantized else tensor.dtype

@@ -1,4 +1,4 @@
-"""Which activations are drawn as the rows of one grid: a layer in several passes."""
+"""Which activations are drawn as rows of one grid: those of one layer in several passes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from featmagic.recording.records import Activation, names_apart
 
 
 def pass_rows(activations: Sequence[Activation], view: View) -> list[tuple[Activation, ...]]:
-    """Put together what is drawn as one grid, with a row for each pass.
+    """Group the activations that are drawn as one grid with a row for each pass.
 
-    These are the activations of a layer that follow each other and are equal in shape. Where the
-    rows of a grid are samples or channels already, each pass has a grid of its own.
+    These are consecutive activations of one layer with the same shape. If the rows of a grid are
+    already samples or channels, each pass has a grid of its own.
 
     Example:
         >>> import torch
@@ -37,12 +37,12 @@ def pass_rows(activations: Sequence[Activation], view: View) -> list[tuple[Activ
 
 
 def drawn_names(activations: Sequence[Activation], view: View) -> list[str]:
-    """Return a name for each grid that is drawn, which tells the grids of a layer apart."""
+    """Return a distinct name for each grid that is drawn."""
     return names_apart([rows[0] for rows in pass_rows(activations, view)])
 
 
 def words_of_passes(rows: Sequence[Activation]) -> str:
-    """Say which passes the rows of a grid are; "" if there was no other."""
+    """Return which passes the rows of a grid are from, in words; "" if there was only one."""
     first = rows[0].of_pass
     if len(rows) == 1:
         return str(first)
@@ -51,7 +51,7 @@ def words_of_passes(rows: Sequence[Activation]) -> str:
 
 
 def _may_be_rows(one: Activation, other: Activation, view: View) -> bool:
-    """Return True if two activations are the same layer in two passes, drawn in the same way."""
+    """Return True if two activations are of one layer in two passes and can be rows of one grid."""
     first, second, tensors = one.of_pass, other.of_pass, (one.tensor, other.tensor)
     return (
         one.key == other.key

@@ -79,7 +79,7 @@ class Prepared:
         scale: What shares a color range: `channel`, `layer` or `all`.
         images: The input images, if they are shown.
         rgb: The principal components as an image, if they are shown in place of the planes.
-        other_passes: The same layer in further passes, whose rows come below.
+        other_passes: The same layer in further passes, drawn as rows below.
     """
 
     activation: Activation
@@ -159,7 +159,7 @@ def prepare(
 
 
 def _planes_of_rows(rows: Sequence[Activation], layout: Layout, view: View) -> Planes:
-    """Return the planes of an activation, or of several passes with a row for each."""
+    """Return the planes of an activation, or those of several passes, in a row each."""
     by_pass = [planes_of(each.tensor, layout, view, each.key) for each in rows]
     if len(by_pass) == 1:
         return by_pass[0]

@@ -98,7 +98,7 @@ def run_body(shell: Any, source: str, look: Callable[[], AbstractContextManager[
         ValueError,
         MemoryError,
         RecursionError,
-    ) as error:  # half of a letter, too many brackets
+    ) as error:  # a lone surrogate, too many brackets
         raise FeatmagicError(f"The statement can't be compiled: {one_line(error)}") from error
     with look():
         value = None

@@ -21,8 +21,8 @@ from featmagic.options.defaults import provide_defaults, withdraw_defaults
 from featmagic.support.environment import EXTENSION, is_engine
 from featmagic.support.interrupts import uninterrupted
 
-# What IPython calls the extension. It keeps the names of what is loaded, for %load_ext and the
-# like, and an interrupt may come between our work and its own.
+# IPython's name for the extension. IPython keeps the names of loaded extensions for %load_ext and
+# the like, and an interrupt may arrive between our work and IPython's.
 _NAME = "featmagic"
 
 
@@ -45,7 +45,7 @@ def _unload(shell: Any) -> None:
     extension = vars(shell).get(EXTENSION)
     if extension is not None:
         extension.unload()
-    # An extension adds itself here before it is whole, and may be there twice.
+    # A partly loaded extension may be in this list, and an entry may be there twice.
     shell.configurables[:] = [each for each in shell.configurables if not _is_ours(each)]
 
 
@@ -68,7 +68,7 @@ class Extension:
     def load(self) -> None:
         """Add magics, transformers, events, completion and settings."""
         shell = self._shell
-        setattr(shell, EXTENSION, self)  # first, so that `unload` finds what was added
+        setattr(shell, EXTENSION, self)  # first, so that `unload` can remove the rest
         shell.register_magics(self._magics)
         for items, item in self._entries():
             items.append(item)
@@ -78,12 +78,12 @@ class Extension:
         shell.extension_manager.loaded.add(_NAME)
 
     def unload(self) -> None:
-        """Remove everything that `load` added, and every hook; may be called in any state."""
+        """Remove everything that `load` added, and every hook, whatever state the shell is in."""
         shell = self._shell
         self._magics.watches.close()
         withdraw_defaults(self.settings.view)
         for items, item in self._entries():
-            while item in items:  # IPython drops a transformer that raised, and users may, too
+            while item in items:  # IPython or the user may have removed it
                 items.remove(item)
         self._unregister_magics()
         if is_engine(shell):
@@ -92,7 +92,7 @@ class Extension:
         shell.extension_manager.loaded.discard(_NAME)
 
     def _entries(self) -> Iterator[tuple[list[Any], Any]]:
-        """Yield the lists of IPython's in which featmagic stands, each with what stands there."""
+        """Yield each list of IPython's to which featmagic adds an entry, with the entry."""
         shell = self._shell
         events, transformers = shell.events.callbacks, shell.input_transformers_cleanup
         yield shell.configurables, self.settings

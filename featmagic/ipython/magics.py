@@ -125,10 +125,10 @@ FeatMagics.featuremaps.__doc__ = manual.FEATUREMAPS
 
 @contextmanager
 def _in_one_line(magic: str) -> Iterator[None]:
-    """Raise whatever fails while a line is read, before any code of its cell runs, as our error.
+    """Turn any error while a line is read, before its cell runs, into a FeatmagicError.
 
-    Almost all is checked and said better before; this is for values that fail in their own ways
-    when they are looked at. The error itself stays its cause.
+    Almost all errors are checked earlier, with better messages; this catches those that a user's
+    values raise when they are inspected. The original error is the cause of the new one.
     """
     try:
         yield

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 Namespace = MutableMapping[str, Any]
 
-# What parsing an expression may raise besides a SyntaxError: for a null byte, for half of a letter,
-# for an item by a list, for brackets in brackets in brackets.
+# What parsing an expression may raise besides a SyntaxError: for a null byte, a lone surrogate, an
+# item by a list, or deeply nested brackets.
 _UNPARSABLE = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)
 
 
@@ -64,14 +64,14 @@ def modules_in(namespace: Mapping[str, Any]) -> dict[str, nn.Module]:
 
 
 def _has_children(value: Any) -> TypeGuard[nn.Module]:
-    """Return True for a module that was initialized, and for a proxy that stands for one.
+    """Return True for an initialized module, or a proxy that stands for one.
 
     A mock that claims to be a module has no table of its children.
     """
     torch = sys.modules.get("torch")  # loaded if there is any model
     if torch is None:
         return False
-    with suppress(Exception):  # whatever a class of the user's raises when it is asked
+    with suppress(Exception):  # a class of the user's may raise anything when asked
         claims_to_be_one = isinstance(value, torch.nn.Module)
         if not claims_to_be_one:
             return False
@@ -127,7 +127,7 @@ class _ModelExpression:
         """Return what it refers to now."""
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # an unknown escape in a key is no syntax of ours
+                warnings.simplefilter("ignore")  # about unknown escapes in a key
                 tree = ast.parse(self.expression, mode="eval")
             return self._value(tree.body)
         except FeatmagicError:
@@ -137,7 +137,9 @@ class _ModelExpression:
 
     def _value(self, node: ast.expr) -> Any:
         steps: list[ast.Attribute | ast.Subscript] = []
-        while isinstance(node, (ast.Attribute, ast.Subscript)):  # a long chain is no deep recursion
+        while isinstance(
+            node, (ast.Attribute, ast.Subscript)
+        ):  # a loop, so that a long chain needs no deep recursion
             steps.append(node)
             node = node.value
         if not isinstance(node, ast.Name):
@@ -213,7 +215,7 @@ def _list_of_models(namespace: Mapping[str, Any]) -> str:
 def _as_layer(name: str, namespace: Mapping[str, Any]) -> str:
     """Return a hint if the model was left out and the name is that of a layer."""
     for variable, model in modules_in(namespace).items():
-        with suppress(Exception):  # a hint is worth no error of a class of the user's
+        with suppress(Exception):  # a class of the user's may raise anything; then there is no hint
             from featmagic.recording.model_tree import modules_of
             from featmagic.recording.torch_private import children_of
 

@@ -217,7 +217,7 @@ def _views(parsed: argparse.Namespace, defaults: Mapping[str, Any]) -> tuple[Vie
         of_page = {"max_bytes": given.pop("max_bytes")}
     view = saved = view_with_defaults(given, defaults)
     if page and view.passes == "all":
-        raise FeatmagicError("A page shows a pass at a time: --pass all goes with .png or .npz.")
+        raise FeatmagicError("A page shows one pass at a time: use --pass all with .png or .npz.")
     if page and not view.explore:
         saved = view.only(*TAKEN["explorer"], explore=True, **of_page)
     elif view.explore and not page:

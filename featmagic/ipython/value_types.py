@@ -1,7 +1,7 @@
-"""What a value is, by its type alone: asking the value itself would run code of the user's.
+"""The type of a value, without running the user's code, which asking the value itself would do.
 
-A class may claim to be another (`__class__`), as a mock does, or raise an error when it is asked,
-and a metaclass may do so with the name of the class.
+A class may claim to be another (`__class__`), as a mock does, or raise an error when asked, and a
+metaclass may do so with the name of the class.
 """
 
 from __future__ import annotations

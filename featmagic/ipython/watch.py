@@ -108,7 +108,7 @@ class Watches:
             watch.end()
 
     def _begin_anew(self, cell: Cell | None) -> None:
-        """Take off whatever hooks there are of the cell before, even if something kept them on."""
+        """Take off any hooks that are left from the cell before."""
         self._cell = cell
         end_leftovers()
 
@@ -133,7 +133,7 @@ class Watches:
             watch.running = None
 
     def begin_look(self, look: Closable) -> None:
-        """Know of a look whose hooks are on, to take them off when the extension is unloaded."""
+        """Register a look whose hooks are on, so that unloading the extension can take them off."""
         self._looks[id(look)] = look
 
     def end_look(self, look: Closable) -> None:
@@ -147,7 +147,7 @@ class Watches:
             watch.detach()
 
     def close(self) -> None:
-        """Take off the hooks of every watch and look; may be called again."""
+        """Take off the hooks of every watch and look; may be called more than once."""
         self.detach()
         for look in list(self._looks.values()):
             look.close()
@@ -171,14 +171,14 @@ class Watches:
 
 
 class Closable(Protocol):
-    """A look: it is closed when its block ends, or when the extension is unloaded."""
+    """A look, which is closed when its block ends or the extension is unloaded."""
 
     def close(self) -> None:
         """Take all hooks off."""
 
 
 class Cell:
-    """Lives as long as a cell runs; the hooks of watches may stay on as long as it does."""
+    """An object that lives as long as a cell runs, and the hooks of watches may stay on."""
 
 
 @dataclass
@@ -208,11 +208,11 @@ class Watch:
         """Hook the model that the expression refers to now.
 
         Args:
-            remember: is called with the maps when a pass begins, and the name is bound to them.
+            remember: called with the maps when a pass begins; the name is then bound to them.
             end: a weak reference to the cell for which the hooks are on.
 
         Returns:
-            The maps, which fill as the model runs.
+            The maps, which fill up as the model runs.
         """
         from featmagic.feature_maps import FeatureMaps
         from featmagic.recording.diagnostics import missing_from
@@ -259,8 +259,8 @@ class Watch:
                 self.say_once(f"{self.expression} is a new model: watched from the next cell on.")
             if recorder.passes_elsewhere:
                 self.say_once(
-                    f"Another thread ran {self.expression}: a watch keeps what the cell itself "
-                    "runs."
+                    f"Another thread ran {self.expression}: a watch captures only what the cell "
+                    "itself runs."
                 )
             if recorder.compiled:
                 self.say_once(

@@ -111,7 +111,7 @@ class _Choice:
 def _number_of_pass(name: str, value: Any) -> int:
     number: int = whole()(name, value)
     if number == 0:
-        raise FeatmagicError(f"{name} counts from 1, or from the end as -1: there is no pass 0.")
+        raise FeatmagicError(f"{name} can't be 0: passes count from 1, or from the end as -1.")
     return number
 
 

@@ -122,8 +122,8 @@ class View:
     )
     passes: int | str | None = _option(
         "passes", None, "N|last|all", validators.pass_choice,
-        "of several passes of the model: the Nth, -1 being the last, or all, a row each; by "
-        "default the last, beside what only an earlier one ran",
+        "which pass to keep and show if the model runs several times: N counts from 1, or from the "
+        "end as -1; all shows a row for each; by default, the latest pass of each layer",
     )
     ncols: int | None = _option(
         "tiles", None, "N", whole(1),
@@ -355,7 +355,7 @@ def _without_effect(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield name, f"--{spelled(name)} has no use {why}."
     for is_asked, kind in ((values["overview"], "an overview"), (explore, "an explorer")):
         if is_asked and values["passes"] == "all":
-            yield "passes", f"--pass all has no use in {kind}, which shows a pass at a time."
+            yield "passes", f"--pass all doesn't apply to {kind}, which shows one pass at a time."
     for name, value in (("scale", "all"), ("slice", "montage")):
         if explore and values[name] == value:
             what = f"--{name} {value}"

@@ -56,7 +56,7 @@ def head(filmstrip: Filmstrip) -> list[str]:
 
 
 def _passes(filmstrip: Filmstrip) -> list[str]:
-    """Return which pass most layers are from, "" if there was one; then a line for each other."""
+    """Return the pass of most layers ("" if there was only one), then a line for each other."""
     names: dict[str, list[str]] = {"": []}
     for row in filmstrip.rows:
         names.setdefault(str(row.activation.of_pass), []).append(name(row))
@@ -65,7 +65,7 @@ def _passes(filmstrip: Filmstrip) -> list[str]:
     return [
         usual,
         *(
-            f"{words or 'in the pass'}: {', '.join(keys[:8])}"
+            f"{words or 'in the pass of the model'}: {', '.join(keys[:8])}"
             + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
             for words, keys in others
         ),

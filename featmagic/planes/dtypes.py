@@ -29,7 +29,7 @@ def undrawable(tensor: Tensor) -> str | None:
     if "float4" in str(tensor.dtype):
         return "two values to a byte, no picture"
     if not is_number(tensor.dtype):
-        return f"{str(tensor.dtype).removeprefix('torch.')} values are no numbers, no picture"
+        return f"{str(tensor.dtype).removeprefix('torch.')} values aren't numbers, no picture"
     if tensor.numel() == 0:
         return "empty, no picture"
     if tensor.dim() == 0:

@@ -1,18 +1,18 @@
-"""The limit of what is compared each with each: the memory that it takes grows with the square.
+"""The limit on comparing all pairs, whose memory grows with the square of the number of things.
 
-Every step of that kind asks here how many things it may take at once. Beyond that it does
-something else, or the user is told.
+Every step that compares all pairs asks here how many things it may compare. Beyond that, it uses
+another method or refuses with a message.
 """
 
 from __future__ import annotations
 
 from math import isqrt
 
-MOST_BYTES = 2**30  # that all pairs together may take
+MOST_BYTES = 2**30  # for all pairs together
 
 
 def most_compared(bytes_of_pair: int) -> int:
-    """Return how many things may be compared each with each, by what each pair takes at the peak.
+    """Return how many things may be compared, given the peak number of bytes per pair.
 
     Example:
         >>> most_compared(16)

@@ -1,4 +1,4 @@
-"""Diagnostics: why a layer gave nothing, which layer failed, and what was moved, in words."""
+"""Diagnostics: messages on layers without output, layers that failed and inputs that moved."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from featmagic.recording.torch_private import forward_hooks, has_one_projection,
 from featmagic.support.errors import did_you_mean
 from featmagic.support.text import readable
 
-# Torch's own modules that return a single tensor, by file, and those among them that needn't.
+# The files of torch.nn.modules whose classes return a single tensor, and the exceptions.
 _SINGLE = frozenset(
     [
         "activation",
@@ -51,11 +51,11 @@ _SINGLE = frozenset(
 _SEVERAL = (nn.MultiheadAttention, nn.Identity)
 
 _ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
-_LONGEST_REASON = 2000  # letters: the message of an error of the user's may be a whole tensor
+_LONGEST_REASON = 2000  # characters: an error in the user's code may print a whole tensor
 
 
 def missing_from(recorder: Recorder, kept: KeptPasses) -> dict[str, str]:
-    """Return the layers that gave nothing, with reasons; before a pass, those that can't."""
+    """Return each layer that gave nothing, with the reason; before a pass, each that never can."""
     if recorder.last is not None:
         return reasons(recorder.selection, kept)
     if why := why_no_pass(recorder):
@@ -72,23 +72,23 @@ def missing_from(recorder: Recorder, kept: KeptPasses) -> dict[str, str]:
 
 
 def why_no_pass(recorder: Recorder) -> str:
-    """Say why no pass of the model was seen; "" if nothing tells."""
+    """Return the reason why no pass of the model was seen; "" if none is known."""
     if recorder.passes_elsewhere:
         return (
-            "only another thread or task ran it, and what is kept is what the look's own thread "
-            "or task runs"
+            "only another thread or task ran it, and a look captures only what its own thread or "
+            "task runs"
         )
     if recorder.was_copied:
-        return "it was copied meanwhile, and what a copy of a model runs isn't seen"
+        return "it was copied meanwhile, and passes of the copy aren't captured"
     if recorder.compiled_first:
         return "torch.compile was first used in it: run it again to see into compiled code"
     return ""
 
 
 def _never_given(selection: Selection) -> dict[str, str]:
-    """Return the parts that were asked for of layers that return a single tensor."""
+    """Return the selected parts, such as `cnn1[0]`, of layers that return a single tensor."""
     single = {
-        path: f"a {type(unwrap(module)[-1]).__name__} returns a single tensor"
+        path: f"a {type(unwrap(module)[-1]).__name__} returns a single tensor; use '{path}'"
         for path, module in selection.modules.items()
         if selection.parts.get(path) and _returns_one_tensor(module)
     }
@@ -96,7 +96,10 @@ def _never_given(selection: Selection) -> dict[str, str]:
 
 
 def _returns_one_tensor(module: nn.Module) -> bool:
-    """Return True if the class and its settings leave no doubt; hooks may return anything."""
+    """Return True if the module certainly returns one tensor.
+
+    That is so for torch's own classes, unless a hook of the user's may replace the output.
+    """
     inner = unwrap(module)[-1]
     others = [hook for hook in forward_hooks(inner).values() if not isinstance(hook, Hook)]
     package, _, name = type(inner).__module__.rpartition(".")
@@ -106,7 +109,7 @@ def _returns_one_tensor(module: nn.Module) -> bool:
 
 
 def reasons(selection: Selection, kept: KeptPasses) -> dict[str, str]:
-    """Return the layers that were asked for and gave nothing in any pass kept, with the reasons.
+    """Return each selected layer that gave nothing in the passes kept, with the reason.
 
     Example:
         >>> from featmagic.recording.selectors import select
@@ -136,7 +139,7 @@ def _why_not_called(
     kind = type(unwrap(module)[-1]).__name__
     above = [tree[up] for up in ancestors(path, tree)]
     if calls:
-        return f"it was called {calls} time{'s' * (calls > 1)} in {_where(kept, ran_it=True)}"
+        return f"it was called only {_times(calls)} in {_where(kept, ran_it=True)}"
     if any(is_torchscript(m) for m in (module, *above)):
         return "it is inside TorchScript, which runs as one program"
     if any(_is_one_program(m) for m in above):
@@ -154,8 +157,8 @@ def _why_not_called(
     if above and isinstance(unwrap(above[0])[-1], nn.MultiheadAttention):
         return "its parent, a MultiheadAttention, uses its weights without calling it"
     return (
-        f"it was not called in {_where(kept)} (a call of its .forward(), or its parent's use of "
-        "its weights, isn't seen)"
+        f"it was not called in {_where(kept)} (direct .forward() calls and functional use of its "
+        "weights can't be observed)"
     )
 
 
@@ -191,7 +194,7 @@ def missing_lines(missing: Mapping[str, str]) -> list[str]:
 def why_missing(key: str, captured: Mapping[str, Activation], missing: Mapping[str, str]) -> str:
     """Say why a key wasn't captured, and which keys were."""
     keys = list(captured)
-    # Behind a dot stands an attribute of what the layer returned, unless it is a layer in it.
+    # What follows a dot is an attribute of the output, unless it is the name of a child layer.
     parts = [k for k in keys if is_in(k, key) and len(captured[k].path) <= len(key)]
     if parts:
         return f"'{key}' gave several tensors: {', '.join(parts)}."
@@ -220,7 +223,7 @@ def failing_layer(model: nn.Module, traceback: TracebackType | None) -> str | No
 
 
 def remarks(recorder: Recorder) -> list[str]:
-    """Return lines on how the passes ran otherwise than without a look."""
+    """Return lines that say how the passes ran differently because of the look."""
     if recorder.as_is:
         return []
     lines = [_moved_line(recorder)] if recorder.moved else []
@@ -230,22 +233,26 @@ def remarks(recorder: Recorder) -> list[str]:
 
 
 def _moved_line(recorder: Recorder) -> str:
-    """Say how many inputs were moved to the model's device, from where, and what was left."""
+    """Say how many inputs were moved to the model's device, from where, and what wasn't moved."""
     moved = recorder.moved
     counts = ", ".join(f"{n} from {source}" for source, n in moved.tensors.items())
     left = [*moved.left]
-    more = f"; and {len(left) - 3} more stay" if len(left) > 3 else ""
+    more = f"; {len(left) - 3} more not moved" if len(left) > 3 else ""
     words = "; ".join([*filter(None, [counts]), *left[:3]])
     return f"Inputs {'' if counts else 'not '}moved to {recorder.device}: {words}{more}."
 
 
 def _elsewhere_line(recorder: Recorder) -> str:
     times = recorder.passes_elsewhere
-    how_often = f" {times} time{'s' * (times > 1)}" if times else ""
+    how_often = f" {_times(times)}" if times else ""
     return (
-        f"Another thread or task ran the model{how_often} meanwhile, in the eval mode that this "
-        "look had set; --as-is (as_is=True) leaves the mode alone."
+        f"Another thread or task ran the model{how_often} meanwhile, in the eval mode set by this "
+        "look; --as-is (as_is=True) leaves the mode alone."
     )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _unfused_line(recorder: Recorder) -> str:
@@ -253,13 +260,13 @@ def _unfused_line(recorder: Recorder) -> str:
     more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
     names = ", ".join(map(readable, layers[:3]))
     return (
-        f"{names}{more} ran step by step, for the hooks in there: without them "
-        "torch runs such a layer as one fused kernel, which may differ in the last digits."
+        f"{names}{more} ran without torch's fused kernel because of the hooks: values may differ "
+        "in the last digits."
     )
 
 
 def _unfused(recorder: Recorder) -> list[str]:
-    """Return the layers that torch would run as one kernel (its fast path) if we had no hooks."""
+    """Return the layers that torch would run as one kernel (its fast path) without our hooks."""
     if recorder.last is None:
         return []
     model = recorder.selection.model
@@ -272,7 +279,7 @@ def _unfused(recorder: Recorder) -> list[str]:
 
 
 def _has_fast_path(module: nn.Module) -> bool:
-    """Return True for an encoder layer whose settings are those of torch's fast path."""
+    """Return True for an encoder layer whose settings allow torch's fast path."""
     if not isinstance(module, nn.TransformerEncoderLayer):
         return False
     attention = module.self_attn
@@ -289,7 +296,7 @@ def _has_fast_path(module: nn.Module) -> bool:
 
 
 def gradient_hint(error: BaseException) -> str | None:
-    """Return a hint for an error that gradients were missing in a look, or None."""
+    """Return a hint if the error comes from the missing gradients in a look, or None."""
     if not isinstance(error, RuntimeError) or "does not require grad" not in str(error):
         return None
     return (

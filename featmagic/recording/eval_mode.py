@@ -1,4 +1,4 @@
-"""Eval mode: the state under which looks run, and restoring what was there before them."""
+"""Eval mode: the state in which looks run, and restoring the state before them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import nn
 from featmagic.recording import torch_private
 from featmagic.recording.model_tree import CAN_RUN_EAGER
 
-# A state is held by looks that may overlap, nested or not, in threads, tasks and generators. The
-# first of them notes what was there before, always before it changes anything; the last one
-# restores that. Each step may be repeated, in case an interrupt has cut the work short.
+# Each state is held by looks, which may overlap in any way in threads, tasks and generators. The
+# first look saves what was there before it changes anything; the last one restores it. Every step
+# may be repeated, in case an interrupt cut it short.
 
 
 @dataclass(eq=False)
 class _Held:
-    """A state that looks hold: what it was before the first of them, and who they are."""
+    """A state that looks hold: its value before the first of them, and the looks."""
 
     before: Any
     looks: set[object] = field(default_factory=set)
@@ -42,9 +42,9 @@ def hold_eval_mode(modules: Iterable[nn.Module], look: object) -> None:
     """Switch modules to eval mode, gradients off in this thread, and compiled code to plain Python.
 
     Args:
-        modules: All modules whose `training` flag is held. The flag is set directly, as an
-            overridden `train()` may have effects of its own.
-        look: Who holds it, until `release_eval_mode(look)`.
+        modules: All modules whose `training` flag is held. The flag is set directly, because an
+            overridden `train()` may have other effects.
+        look: The holder, until `release_eval_mode(look)`.
     """
     with _lock:
         _hold_flags(list(modules), look)
@@ -53,10 +53,10 @@ def hold_eval_mode(modules: Iterable[nn.Module], look: object) -> None:
 
 
 def release_eval_mode(look: object) -> None:
-    """Restore what no other look holds; may be called again, and by another thread.
+    """Restore what no other look holds; may be called more than once, and in another thread.
 
-    Gradients are restored only in the thread that called `hold_eval_mode`: if this is another
-    one, that happens when a look begins or ends there.
+    The grad mode can only be restored in the thread that called `hold_eval_mode`. If this is
+    another one, that happens when the next look begins or ends there.
     """
     with _lock:
         _release_grad(look)
@@ -64,11 +64,11 @@ def release_eval_mode(look: object) -> None:
         _release_flags(look)
 
 
-# The flag of each module for itself: a frozen batch norm in a model that trains stays frozen
+# Training flags, module by module: a frozen batch norm in a training model stays frozen
 
 
 def _hold_flags(modules: list[nn.Module], look: object) -> None:
-    # All flags are read before any is set: a wrapper's is that of what it wraps.
+    # All flags are read before any is set: a wrapper's flag may be that of the module it wraps.
     for module in modules:
         held = _flags.get(id(module))
         if held is None:
@@ -90,17 +90,17 @@ def _release_flags(look: object) -> None:
 
 def _set_training(module: nn.Module, value: bool) -> None:
     attributes = vars(module)
-    if "training" in attributes:  # past a `__setattr__` of the user's, which may refuse it
+    if "training" in attributes:  # a `__setattr__` of the user's may refuse it
         attributes["training"] = value
-    else:  # a wrapper passes it on, and TorchScript keeps it elsewhere
+    else:  # a wrapper forwards it, and TorchScript stores it elsewhere
         module.training = value
 
 
-# Gradients are on or off in each thread for itself
+# The grad mode, thread by thread
 
 
 def _hold_grad(look: object) -> None:
-    _release_grad(look)  # with what another thread couldn't restore here
+    _release_grad(look)  # restores what another thread couldn't restore here
     held = _grads.get(threading.get_ident())
     if held is None:
         _grads[threading.get_ident()] = _Held(torch.is_grad_enabled(), {look})
@@ -119,12 +119,12 @@ def _release_grad(look: object) -> None:
             _grads.pop(thread, None)
 
 
-# Compiled code runs as plain Python, hooks included, where torch can do that
+# The stance: compiled code runs as plain Python, with hooks, if torch supports that
 
 
 def _hold_stance(look: object) -> None:
-    # Torch's stance is one for the whole process. Nothing can be compiled while dynamo isn't
-    # loaded, and loading it takes seconds.
+    # The stance is global. If dynamo isn't loaded, nothing can be compiled, and loading it would
+    # take seconds.
     if not torch_private.is_compiler_loaded() or not CAN_RUN_EAGER:
         return
     if _stance:

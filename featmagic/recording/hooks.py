@@ -1,4 +1,4 @@
-"""Hooks that can always be found again, and what can be told while one of them runs."""
+"""Hooks that can always be found again, and questions about the calls under way."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Hook:
         self._call = call
 
     def __call__(self, *args: Any) -> Any:
-        """Run the hook, except while torch compiles or traces: nothing of ours must get in."""
+        """Run the hook, except while torch compiles or traces, which would record it."""
         if torch_private.is_written_down() or isinstance(args[-1], Proxy):  # of symbolic_trace
             return None
-        # Another thread may still be at it after the hook has been removed.
+        # Another thread may still call it after it was removed.
         return self._call(*args) if self.owner.is_attached else None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -51,10 +51,10 @@ class Hook:
 
 
 class KeepsLast(Hook):
-    """A forward pre-hook that has the forward hooks of ours run after those of the user's.
+    """A forward pre-hook that makes our forward hooks run after the user's.
 
-    So they see the value that the next layer receives, also where the user has registered a hook
-    that changes it after ours.
+    So ours see the value that the next layer receives, even if the user registers a hook later
+    that replaces the output.
     """
 
     __slots__ = ()
@@ -63,13 +63,13 @@ class KeepsLast(Hook):
         super().__init__(owner, keep_last)
 
     def __call__(self, module: nn.Module, args: object) -> None:
-        """Look at the order of the hooks of a module that is about to run."""
+        """Check the order of the hooks of a module that is about to run."""
         if not torch.compiler.is_compiling():
             self._call(module)
 
 
 def keep_last(module: nn.Module) -> None:
-    """Move the forward hooks of ours behind those of the user's, in the order that they have."""
+    """Move our forward hooks behind the user's, keeping their order."""
     hooks: Any = forward_hooks(module)
     if len(hooks) < 2:
         return
@@ -82,10 +82,11 @@ def keep_last(module: nn.Module) -> None:
 
 
 def remove(owner: Owner, modules: Iterable[nn.Module]) -> None:
-    """Remove every hook of the owner from the modules; does no harm if there is none.
+    """Remove every hook of the owner from the modules, if there are any.
 
-    The hooks are looked up on the modules, as an interrupt may come between the registration of a
-    hook and the moment its handle is kept. Modules are told apart by identity: they may be equal.
+    The hooks are searched on the modules, because an interrupt may arrive after a hook is
+    registered and before its handle is stored. Modules are distinguished by identity, since several
+    may be equal.
     """
     for module in {id(module): module for module in modules}.values():
         for hooks, *flags in hook_tables(module):
@@ -96,19 +97,19 @@ def remove(owner: Owner, modules: Iterable[nn.Module]) -> None:
 
 
 class Compilations:
-    """Calls back when torch begins and ends to compile something, while it is switched on.
+    """Runs callbacks when torch begins and ends a compilation, while it is switched on.
 
-    Code that is compiled while our hooks are registered would be compiled again once they are
-    removed, and again in the next cell; code compiled without them stays valid.
+    Code that torch compiles while our hooks are registered would be recompiled after they are
+    removed, and again in the next cell. Code compiled without them stays valid.
     """
 
     def __init__(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
-        # Older torch passes the callbacks nothing, newer torch what is compiled.
+        # Older torch calls these without arguments, newer torch with what is compiled.
         self._begin: Callable[..., None] = lambda *_: begin()
         self._end: Callable[..., None] = lambda *_: end()
 
     def switch_on(self) -> None:
-        """Start to listen; nothing can be compiled while dynamo isn't loaded."""
+        """Start listening, if dynamo is loaded; otherwise nothing can be compiled."""
         handler = torch_private.compilation_callbacks()
         if handler and self._begin not in handler.start_callbacks:
             handler.register_start_callback(self._begin)
@@ -129,10 +130,10 @@ class Compilations:
 def calls(frame: FrameType | None = None) -> Iterator[nn.Module]:
     """Yield the modules whose calls are under way, the innermost first.
 
-    The stack is certain, where a counter would stay too high after an error.
+    They are read from the stack, because a counter would stay too high after an error.
 
     Args:
-        frame: the innermost frame of the thread that is asked about; by default, this thread's.
+        frame: the innermost frame of the thread in question; this thread's by default.
     """
     frame = frame or sys._getframe()
     while frame is not None:

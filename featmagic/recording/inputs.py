@@ -71,7 +71,7 @@ def image_of(inputs: PassInputs) -> Tensor | None:
 def image_in(model: nn.Module, args: Any, kwargs: Any) -> Tensor | None:
     """Return the first image in the arguments of a call of the model, not a copy; or None."""
     for name, tensor in tensors_in((args, kwargs)):
-        # Whatever a tensor of a class of its own raises when it is asked for its shape.
+        # A tensor of the user's class may raise anything when asked for its shape.
         with suppress(Exception):
             if "mask" not in name and _has_pixels(tensor) and _is_image(tensor, model):
                 return tensor

@@ -1,4 +1,4 @@
-"""What is kept of several passes: of each layer the latest, one pass by its number, or each."""
+"""Which passes are kept: the latest pass of each layer, one pass by its number, or all."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from featmagic.recording.pass_number import PassCounts
 from featmagic.recording.records import Activation, Pass
 from featmagic.support.errors import FeatmagicError
 
-_ALL = 'passes="all" (--pass all) keeps each.'
+_ALL = 'passes="all" (--pass all) keeps every pass.'
 
 PassChoice = int | str  # a number from 1, or from the end as -1; "last" or "all"
 
 
 class KeptPasses:
-    """The passes of a recording, as far as they are kept.
+    """The passes of a recording that are kept.
 
-    With the choice `last`, a layer has what the latest pass that ran it gave: as soon as a pass
-    gives a layer anew, everything that an earlier pass gave it is released, its other calls and
-    parts too. With a number, only that pass is kept; with `all` each of them, while parts that were
-    called on their own beside whole passes are kept as with `last`.
+    With the choice `last`, each layer keeps its values from the latest pass that ran it: as soon as
+    a pass runs a layer again, everything that an earlier pass recorded of it is released, including
+    its other calls and parts. With a number, only that pass is kept. With `all`, every numbered
+    pass is kept; passes that have no number are still kept as with `last`.
 
     Attributes:
         choice: what is kept.
-        counts: how many passes there were.
+        counts: how many passes have begun.
     """
 
     def __init__(self, choice: PassChoice = "last") -> None:
@@ -35,21 +35,21 @@ class KeptPasses:
     # While the model runs
 
     def begin(self, run: Pass) -> None:
-        """Take note of a pass, and let go of those that are no longer kept."""
+        """Add a pass, and drop the passes that are no longer kept."""
         self.counts = run.number.counts
         self._passes = [each for each in [*self._passes, run] if self._stays(each)]
         if run.number.is_whole and run.number.number == 1:
-            self._release_replaced()  # the passes of parts have no numbers any more
+            self._release_replaced()  # passes of parts are no longer numbered
 
     def takes(self, run: Pass, path: str) -> bool:
-        """Return True if what the pass gives a layer is kept; what it replaces is released."""
+        """Return True if the pass's values of a layer are kept, and release those they replace."""
         latest = self._latest.get(path)
         if latest is run:
             return True
         if isinstance(self.choice, int):
             return self._may_be_chosen(run)
         if latest is not None and latest.number.began > run.number.began:
-            return self._is_kept_apart(run)  # passes may overlap in several threads
+            return self._is_kept_apart(run)  # passes in several threads may overlap
         self._latest[path] = run
         if latest is not None and not self._is_kept_apart(latest):
             latest.release(path)
@@ -64,7 +64,7 @@ class KeptPasses:
         return self.choice == "all" and run.number.is_numbered
 
     def _may_be_chosen(self, run: Pass) -> bool:
-        """Return True if it is the pass that is wanted, or may become it as others follow."""
+        """Return True if this is the chosen pass, or may turn out to be once others follow."""
         number, choice = run.number, self.choice
         assert isinstance(choice, int)
         if not number.is_numbered:
@@ -77,14 +77,14 @@ class KeptPasses:
                 if run is not latest and not self._is_kept_apart(run):
                     run.release(path)
 
-    # What there is
+    # What is kept
 
     @property
     def activations(self) -> dict[str, Activation]:
-        """What each layer has, by key, in the order in which the layers ran.
+        """The activations of each layer, by key, in the order in which the layers ran.
 
-        Where that was in several passes, the layers of the latest come in its own order, and those
-        that only an earlier pass ran follow the layer that they followed there.
+        If they come from several passes, the layers of the latest pass are in its own order, and a
+        layer that only an earlier pass ran comes after the layer that it followed there.
         """
         runs = self._chosen()
         found = {
@@ -96,7 +96,7 @@ class KeptPasses:
         return {key: found[key] for key in _merged_order(runs) if key in found}
 
     def find(self, key: str) -> Activation | None:
-        """Return what `activations` has under a key, without putting all of them in order."""
+        """Return the activation under a key, without sorting all of them."""
         for run in reversed(self._chosen()):
             activation = run.activations.get(key)
             if activation is not None and self._is_latest(run, activation.path):
@@ -104,10 +104,10 @@ class KeptPasses:
         return None
 
     def select(self, choice: PassChoice | None) -> list[Activation]:
-        """Return the activations of the passes to show; those of one layer are next to each other.
+        """Return the activations of the chosen passes; those of one layer are next to each other.
 
         Args:
-            choice: as of `KeptPasses`; None for what `activations` has.
+            choice: as for `KeptPasses`, or None for all of `activations`.
 
         Raises:
             FeatmagicError: There is no such pass, or it wasn't kept.
@@ -122,10 +122,10 @@ class KeptPasses:
         return list(self._pass(-1 if isinstance(choice, str) else choice).activations.values())
 
     def each(self) -> list[KeptPasses]:
-        """Return the passes that have numbers, each for itself.
+        """Return each numbered pass on its own.
 
         Raises:
-            FeatmagicError: They weren't kept.
+            FeatmagicError: Not all of them were kept.
         """
         if self.choice != "all":
             raise FeatmagicError(f"{self._what_is_kept()}: {_ALL}")
@@ -133,7 +133,7 @@ class KeptPasses:
 
     @property
     def empty(self) -> dict[str, str]:
-        """The keys that have no activation in any pass that is kept, each with the reason."""
+        """The keys that have no activation in any of the passes kept, each with the reason."""
         given = {key for run in self._chosen() for key in run.activations}
         runs = self._chosen()
         found = {key: reason for run in runs for key, reason in list(run.empty.items())}
@@ -141,31 +141,31 @@ class KeptPasses:
 
     @property
     def given(self) -> set[tuple[str, int]]:
-        """The path and the call of everything that is kept."""
+        """The path and call of every activation that is kept."""
         runs = self._chosen()
         return {(each.path, each.call) for run in runs for each in list(run.activations.values())}
 
     def calls(self, path: str) -> int:
-        """Return how often a layer was called in the pass that is kept; else in the latest."""
+        """Return how often a layer was called in the chosen pass, or else in its latest pass."""
         if isinstance(self.choice, int):
             return sum(run.calls[path] for run in self._chosen())
         return self.counts.calls.get(path, 0)
 
     @property
     def failed(self) -> bool:
-        """Whether the latest of the passes that are kept was cut short."""
+        """Whether the latest of the passes kept was cut short."""
         runs = self._chosen()
         return bool(runs) and runs[-1].failed
 
     @property
     def without(self) -> str:
-        """Why there is no pass of the number that was chosen; "" if there is one."""
+        """Why the chosen pass doesn't exist; "" if it does, or none was chosen by number."""
         if not isinstance(self.choice, int) or not self.counts.total or self._chosen():
             return ""
         return _no_such_pass(self.choice, self.counts.total)
 
     def _chosen(self) -> list[Pass]:
-        """Return the passes that are kept, the earliest first."""
+        """Return the passes kept, the earliest first."""
         if not isinstance(self.choice, int):
             return list(self._passes)
         wanted = _from_start(self.choice, self.counts.total)
@@ -192,7 +192,7 @@ class KeptPasses:
         found = [run for run in self._chosen() if run.number.is_numbered]
         run = next((each for each in found if each.number.number == wanted), None)
         if run is None and wanted == total and self.choice == "last":
-            return Pass()  # it gave nothing
+            return Pass()  # no layer gave anything in it
         if run is None or (len(run.activations) < len(run.order) and wanted < total):
             raise FeatmagicError(f"{self._what_is_kept()}: {_ALL}")
         if len(run.activations) < len(run.order):
@@ -209,7 +209,9 @@ class KeptPasses:
         if not isinstance(self.choice, int):
             return f"Only the last{of_several} was kept"
         kept = self._chosen()
-        return f"Only pass {kept[0].number.number} of {total} was kept" if kept else "None was kept"
+        return (
+            f"Only pass {kept[0].number.number} of {total} was kept" if kept else "No pass was kept"
+        )
 
 
 def _only(run: Pass) -> KeptPasses:
@@ -219,7 +221,7 @@ def _only(run: Pass) -> KeptPasses:
 
 
 def _from_start(number: int, total: int) -> int:
-    """Return the number of a pass, counted from 1."""
+    """Return the number of a pass counted from 1, given one that may count from the end."""
     return number if number > 0 else total + 1 + number
 
 
@@ -228,7 +230,7 @@ def _no_such_pass(number: int, total: int) -> str:
 
 
 def _merged_order(runs: Sequence[Pass]) -> list[str]:
-    """Return the keys of the passes that hold any, the earliest pass first, in one order."""
+    """Return the keys of all passes in one order."""
     order: list[str] = []
     for run in runs:
         if run.activations:
@@ -237,7 +239,7 @@ def _merged_order(runs: Sequence[Pass]) -> list[str]:
 
 
 def _merge(before: Iterable[str], now: Sequence[str]) -> list[str]:
-    """Put keys that aren't in `now` behind the key of `now` that they followed.
+    """Merge two orders: a key that isn't in `now` comes after the key of `now` that it followed.
 
     Example:
         >>> _merge(["conv", "relu", "pool", "fc"], ["conv", "relu"])

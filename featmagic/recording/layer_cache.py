@@ -20,8 +20,8 @@ class LayerCache:
     bases: dict[tuple[str, tuple[int, ...]], object] = field(default_factory=dict)
 
 
-# Kept beside the modules and not on them, so that a copy or a pickle of a model carries none of it;
-# by their ids, since modules may be equal by value. An entry goes with its module.
+# Not stored on the modules, so that a copy or a pickle of a model contains nothing of it. By their
+# ids, since modules may be equal to each other. An entry is removed with its module.
 _CACHES: dict[int, tuple[ref[nn.Module], LayerCache]] = {}
 
 
@@ -31,6 +31,6 @@ def layer_cache_of(module: nn.Module) -> LayerCache:
     kept = _CACHES.get(number)
     if kept is None:
         kept = ref(module, lambda _: _CACHES.pop(number, None)), LayerCache()
-        # Another thread may have been as quick: then its cache is taken.
+        # If another thread was faster, its cache is used.
         kept = _CACHES.setdefault(number, kept)
     return kept[1]

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 ROOT = "."
 
-# Letters of a text that is read as syntax: of a longer one only the path is looked up, since some
-# of these patterns take the square of its length.
+# The most characters that are parsed. A longer text is only looked up as a path, because some of
+# these patterns take quadratic time.
 LONGEST_SYNTAX = 1000
 
 _ITEM = re.compile(
@@ -168,16 +168,16 @@ def below_model(text: str, model: str) -> str | None:
 
 def _as_python_writes(brackets: str) -> str:
     """Return `["a"]` as `['a']`, so that it compares with the keys of activations."""
-    # What parsing may raise for a null byte, half of a letter, an unhashable key, deep brackets.
+    # What parsing may raise for a null byte, a lone surrogate, an unhashable key, deep brackets.
     unparsable = suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
     with unparsable, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of an unknown escape
+        warnings.simplefilter("ignore")  # about unknown escapes
         return f"[{ast.literal_eval(brackets[1:-1])!r}]"
     return brackets
 
 
 def glob(pattern: str) -> Callable[[str], bool]:
-    """Return the function that tells whether a path matches a glob.
+    """Return a function that returns True if a path matches the glob.
 
     Example:
         >>> [path for path in ("conv1", "bn1") if glob("conv*")(path)]
@@ -187,6 +187,6 @@ def glob(pattern: str) -> Callable[[str], bool]:
         return lambda path: path == pattern
     try:
         matches = re.compile(translate(pattern)).match
-    except re.error:  # such as a set from z to a, in some versions of Python
+    except re.error:  # such as the range z-a, in some versions of Python
         return lambda path: path == pattern
     return lambda path: matches(path) is not None

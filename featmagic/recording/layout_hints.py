@@ -1,4 +1,4 @@
-"""Layout hints: what a module, and the modules around it, tell about the axes of its output."""
+"""Layout hints: what a module and the modules around it imply about the axes of its output."""
 
 from __future__ import annotations
 
@@ -48,18 +48,19 @@ class LayoutHint:
     """What is known about the axes of a module's output before its shape is seen.
 
     Attributes:
-        says: where the module and its children put features, in the order of registration; if they
-            tell nothing, what the nearest module before it tells, or else those around it.
-        around: what the modules around it tell, where `says` names no number of features.
-        own: whether `says` is the module's own word, which needs no comparison with the shape.
-        order: the axes of a sequence, "NLC" or "LNC"; "" if no module in it or near it tells.
-        sure: whether `order` comes from torch's own module, or from one that contains this one.
+        says: where the module and its children put features, in the order of registration; if that
+            is unknown, where the nearest module before it, or else around it, puts them.
+        around: where the modules around it put features, if `says` has no number of features.
+        own: whether `says` comes from the module itself, so that it needn't be checked against the
+            shape.
+        order: the axes of a sequence, "NLC" or "LNC"; "" if no module in it or near it implies one.
+        sure: whether `order` comes from a torch module that is this one or contains it.
         recurrent: "layer" for torch's LSTM, GRU or RNN, "cell" for a cell of one, else "".
         attention: "torch" for an `nn.MultiheadAttention`, "self" for another module whose class is
             called an attention, "inside" for a module in one, "around" for one that contains one.
         heads: the number of heads of that attention, or None.
         text: whether the module is in a branch of the model that embeds words and sees no image.
-        asked: whether attention weights were asked for beside the user's call.
+        asked: whether a look added the attention weights.
     """
 
     says: tuple[FeatureAxis, ...] = ()
@@ -77,29 +78,29 @@ class LayoutHint:
 def layout_hints_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict[str, LayoutHint]:
     """Return the layout hints of the modules at `paths` of a model's tree.
 
-    Every module is read once, so that the time is in proportion to the size of the tree.
+    Every module is read once, so the time is proportional to the size of the tree.
     """
     nodes = _nodes_of(tree)
     hints = {path: _hint(nodes[path]) for path in paths}
-    for node in nodes.values():  # nodes refer to each other, and would keep the model
+    for node in nodes.values():  # the nodes form cycles, which would keep the model alive
         node.parent = node.attention = None
         node.children.clear()
     return hints
 
 
 class _Kind(NamedTuple):
-    """What the class of a module tells."""
+    """Facts about the class of a module."""
 
     is_sequence: bool
     has_batch_first: bool
     is_attention: bool
     is_conv2d: bool
     is_embedding: bool
-    reshapes: bool  # whether what comes before the module tells nothing about its output
+    reshapes: bool  # whether the modules before it imply nothing about its output
     recurrent: str  # as in `LayoutHint`
 
 
-@lru_cache(maxsize=1024)  # asked of every module at each look
+@lru_cache(maxsize=1024)  # needed for every module in each look
 def _kind_of(kind: type[object]) -> _Kind:
     is_layer, is_cell = issubclass(kind, nn.RNNBase), issubclass(kind, nn.RNNCellBase)
     return _Kind(
@@ -115,19 +116,19 @@ def _kind_of(kind: type[object]) -> _Kind:
 
 @dataclass(eq=False, slots=True)
 class _Node:
-    """A module in its tree, with what is told in it, and around it.
+    """A module in its tree, with facts from the modules inside and around it.
 
-    An order is True if sequences have the batch first, False if not, None if nothing tells.
+    An order is True if sequences have the batch first, False if not, None if unknown.
     """
 
-    module: nn.Module  # what a wrapper wraps
+    module: nn.Module  # without wrappers
     kind: _Kind
     parent: _Node | None
     children: list[_Node] = field(default_factory=list)
 
-    # What the module and those in it tell.
+    # Facts from the module itself and the modules inside it.
     own_axes: tuple[FeatureAxis, ...] = ()
-    axes: tuple[FeatureAxis, ...] = ()  # of a composite, what its children tell together
+    axes: tuple[FeatureAxis, ...] = ()  # of a composite, those of its children combined
     batch_first: bool = True  # whether all recurrent modules and torch's attentions in it are
     order_in: bool | None = None  # of the sequence modules in it
     order_of_children: bool | None = None  # of those that are its children
@@ -137,18 +138,18 @@ class _Node:
     sees_pixels: bool = False  # whether a module in it does
     embeds_words: bool = False  # whether a module in it does
 
-    # What those around it tell.
-    axes_near: tuple[FeatureAxis, ...] = ()  # the nearest before it, or else those around it
+    # Facts from the modules around it.
+    axes_near: tuple[FeatureAxis, ...] = ()  # of the nearest module before it, or else around it
     order_around: bool | None = None  # of the nearest sequence module: itself, or one around it
     order_beside: bool | None = None  # of the nearest sequence modules beside it, or those around
     text: bool = False
 
 
 def _nodes_of(tree: Mapping[str, nn.Module]) -> dict[str, _Node]:
-    """Read all modules: first from the innermost to the model itself, then back."""
+    """Read all modules, first from the innermost to the model and then the other way."""
     nodes: dict[str, _Node] = {}
     parents = parents_of(tree)
-    for path, module in tree.items():  # a module comes after those around it
+    for path, module in tree.items():  # a module comes after the modules around it
         parent = nodes.get(parents.get(path, ""))
         inner = unwrap(module)[-1]
         kind: Any = type(inner)
@@ -163,7 +164,7 @@ def _nodes_of(tree: Mapping[str, nn.Module]) -> dict[str, _Node]:
 
 
 def _read_inside(node: _Node) -> None:
-    """Read the module, whose children have been read."""
+    """Read the module and combine the facts of its children, which have been read."""
     module, kind, children = node.module, node.kind, node.children
     node.own_axes = node.axes = _own_axes(module)
     node.heads = _own_heads(module)
@@ -184,13 +185,13 @@ def _read_inside(node: _Node) -> None:
         node.heads = node.heads or child.heads
         node.has_conv2d |= child.has_conv2d
         node.sees_pixels |= child.sees_pixels or _sees_pixels(child)
-        # An embedding in an attention is one of relative positions.
+        # An embedding inside an attention embeds relative positions, not words.
         has_words = child.kind.is_embedding and not kind.is_attention
         node.embeds_words |= child.embeds_words or has_words
 
 
 def _read_around(node: _Node) -> None:
-    """Read those around the module, which have been read, and tell its children who is before."""
+    """Read the modules around the module, and set what each child gets from the one before it."""
     above = node.parent
     if above is not None:
         node.order_around, node.text = above.order_around, above.text
@@ -209,7 +210,7 @@ def _read_around(node: _Node) -> None:
 
 
 def _together(axes: list[tuple[FeatureAxis, ...]]) -> tuple[FeatureAxis, ...]:
-    """Join what several modules tell, each axis where it comes last."""
+    """Combine the axes of several modules, each at its last occurrence."""
     if len(axes) < 2:
         return axes[0] if axes else ()
     last_first = dict.fromkeys(axis for each in reversed(axes) for axis in reversed(each))
@@ -217,14 +218,14 @@ def _together(axes: list[tuple[FeatureAxis, ...]]) -> tuple[FeatureAxis, ...]:
 
 
 def _both(first: bool | None, second: bool | None) -> bool | None:
-    """Return whether both orders have the batch first; what one tells if the other doesn't."""
+    """Return whether both orders have the batch first; if one is unknown, the other."""
     if first is None or second is None:
         return second if first is None else first
     return first and second
 
 
 def _hint(node: _Node) -> LayoutHint:
-    """Return what is known of a module that was read, in the light of those around it."""
+    """Return the layout hint of a module after all modules were read."""
     parent, reshapes = node.parent, node.kind.reshapes
     is_enough = parent is None or reshapes or any(axis.count for axis in node.axes)
     order, sure = node.order_around, node.order_around is not None
@@ -245,7 +246,7 @@ def _hint(node: _Node) -> LayoutHint:
 
 
 def _attention(node: _Node) -> tuple[str, int | None]:
-    """Return how the module belongs to an attention, and the number of its heads."""
+    """Return how the module is related to an attention, and the attention's number of heads."""
     if isinstance(node.module, nn.MultiheadAttention):
         return "torch", node.module.num_heads
     for role, up in (("self", node), ("inside", node.parent)):
@@ -261,7 +262,7 @@ def _sees_pixels(node: _Node) -> bool:
 
 
 def _own_heads(module: nn.Module) -> int | None:
-    """Return the number of heads of an attention, if the module has it in an attribute."""
+    """Return the number of heads of an attention, if an attribute of the module has it."""
     attributes = vars(module)
     if _HEADS.keys().isdisjoint(attributes):  # the usual case, in less time
         return None
@@ -269,7 +270,7 @@ def _own_heads(module: nn.Module) -> int | None:
 
 
 def _own_axes(module: nn.Module) -> tuple[FeatureAxis, ...]:
-    """Return where the module itself puts features; two axes where its class leaves it open."""
+    """Return where the module itself puts features; two axes if its class leaves that open."""
     if isinstance(module, CONVOLUTION):
         return (FeatureAxis("first", module.out_channels, len(module.kernel_size)),)
     if isinstance(module, (NORM, nn.GroupNorm)):
@@ -344,7 +345,7 @@ def _spatial_axes(module: nn.Module) -> int:
     return _spatial_axes_in_name(kind)
 
 
-@lru_cache(maxsize=1024)  # asked of every module at each look
+@lru_cache(maxsize=1024)  # needed for every module in each look
 def _spatial_axes_in_name(kind: type[object]) -> int:
     matches = (re.search(r"([123])d$", cls.__name__) for cls in kind.__mro__)
     return next((int(match[1]) for match in matches if match), 0)

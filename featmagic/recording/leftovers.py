@@ -1,4 +1,4 @@
-"""Leftovers: recorders that an interrupt has kept from being detached."""
+"""Leftovers: recorders that weren't detached because of an interrupt."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from featmagic.support.interrupts import restore_handler
 
 
 class Detachable(Protocol):
-    """What is attached to a model."""
+    """Something that is attached to a model."""
 
     def detach(self) -> None:
         """Remove everything from the model."""
 
 
-# What is attached now, with a weak reference to what lives as long as it may stay attached.
+# What is attached now, each with a weak reference to an object that lives as long as it may be.
 under_way: dict[Detachable, Callable[[], object]] = {}
 
 
 def end_leftovers() -> None:
-    """Detach whatever is attached to a model though the block, look or cell it served is over."""
+    """Detach whatever is still attached although its block, look or cell has ended."""
     restore_handler(sys._getframe())
     for recorder, end in list(under_way.items()):
         if end() is None:

@@ -29,7 +29,7 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     yield ROOT, model
     inner = unwrap(model)[-1]
     above = {id(inner)}
-    # The modules whose children are being visited: a loop, since Python limits how deep calls nest.
+    # The modules whose children are being visited; a loop, because Python limits recursion.
     open_modules = [("", inner, iter(children_of(inner).items()))]
     while open_modules:
         prefix, module, children = open_modules[-1]
@@ -37,9 +37,9 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             if child is None:
                 continue
             inner = unwrap(child)[-1]
-            if id(inner) in above:  # a child that refers back to its parent would never end
+            if id(inner) in above:  # a child that contains its parent would never end
                 continue
-            if (path := f"{prefix}{name}") != ROOT:  # a child may be called so, too
+            if (path := f"{prefix}{name}") != ROOT:  # a child may have this name, too
                 yield path, child
             if children_of(inner):
                 above.add(id(inner))
@@ -65,7 +65,7 @@ def unwrap(module: nn.Module) -> list[nn.Module]:
 
 
 def wrapped_in(module: nn.Module) -> str | None:
-    """Return the attribute that holds the model that a wrapper wraps; None for other modules."""
+    """Return the attribute of a wrapper that holds the wrapped model; None for other modules."""
     kind: Any = type(module)
     return _attribute_of(kind)
 
@@ -100,7 +100,7 @@ def runs_compiled(path: str, tree: Mapping[str, nn.Module]) -> bool:
 def ancestors(path: str, tree: Container[str]) -> list[str]:
     """Return the paths above, the nearest first and the model itself last: `a.b`, `a`, `.`.
 
-    A name of a module may have dots, in spite of torch: what stands before them is no module.
+    A module's name may contain dots, although torch forbids it; the part before one isn't a module.
     """
     parts = path.split(".") if path != ROOT else []
     paths = [".".join(parts[:n]) or ROOT for n in range(len(parts) - 1, -1, -1)]
@@ -108,7 +108,7 @@ def ancestors(path: str, tree: Container[str]) -> list[str]:
 
 
 def parents_of(tree: Mapping[str, nn.Module]) -> dict[str, str]:
-    """Return the path of the module around each one of a model's tree, but the model itself.
+    """Return the path of each module's parent in a model's tree, except for the model itself.
 
     Example:
         >>> parents_of(dict(walk(nn.Sequential(nn.Sequential(nn.ReLU())))))
@@ -117,7 +117,7 @@ def parents_of(tree: Mapping[str, nn.Module]) -> dict[str, str]:
     parents: dict[str, str] = {}
     for path in tree:
         above = path.rpartition(".")[0]
-        while above and above not in tree:  # the name of a module may have a dot in it
+        while above and above not in tree:  # a module's name may contain dots
             above = above.rpartition(".")[0]
         if path != ROOT:
             parents[path] = above or ROOT
@@ -134,7 +134,7 @@ def has_own_forward(module: nn.Module) -> bool:
 def modules_of(model: nn.Module) -> list[nn.Module]:
     """Return the model and all modules in it, wrappers too, each once.
 
-    `model.modules()` leaves out modules that are equal to one before them.
+    `model.modules()` leaves out modules that are equal to an earlier one.
     """
     modules: dict[int, nn.Module] = {}
     waiting: list[nn.Module] = [model]

@@ -1,4 +1,4 @@
-"""Which of several passes one is, and how many there were."""
+"""The number of a pass, and how many passes there were."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(eq=False)
 class PassCounts:
-    """How many passes have begun; they count on while the model runs.
+    """How many passes have begun; the counts grow while the model runs.
 
     Attributes:
         whole: calls of the whole model.
@@ -21,7 +21,7 @@ class PassCounts:
 
     @property
     def total(self) -> int:
-        """How many passes have numbers: the whole ones, or those of parts if there are no others.
+        """How many passes are numbered: those of the whole model, or else those of parts.
 
         Example:
             >>> PassCounts(whole=5, of_parts=1).total, PassCounts(of_parts=2).total
@@ -39,13 +39,13 @@ class PassCounts:
 
 @dataclass(frozen=True, eq=False)
 class PassNumber:
-    """Which of several passes one is.
+    """The number of a pass.
 
     Attributes:
-        number: from 1, among the passes of its kind.
-        is_whole: whether the whole model was called, or only parts of it on their own.
-        began: how many passes of either kind had begun by then, itself included.
-        counts: how many there were.
+        number: counted from 1, among the passes of its kind.
+        is_whole: whether the whole model was called, rather than parts of it on their own.
+        began: how many passes of either kind had begun when it did, including itself.
+        counts: how many passes there were.
     """
 
     number: int = 1
@@ -55,11 +55,11 @@ class PassNumber:
 
     @property
     def is_numbered(self) -> bool:
-        """Whether people count passes of its kind: those of parts only if there are no others."""
+        """Whether passes of its kind are numbered: those of parts only if there are no others."""
         return self.is_whole or not self.counts.whole
 
     def __str__(self) -> str:
-        """Say which pass it is; "" if there was no other.
+        """Return which pass this is in words; "" if there was no other.
 
         Example:
             >>> counts = PassCounts(whole=5, of_parts=1)

@@ -1,4 +1,4 @@
-"""Passes: which pass a call belongs to, in each thread, and when a pass begins and ends."""
+"""Passes: when one begins and ends, and to which one a call in some thread belongs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from featmagic.recording.sinks import Sink
 
 
 class Passes:
-    """Knows which pass is under way in each thread, and tells a sink of its beginning and end."""
+    """Tracks the pass under way in each thread, and notifies a sink when one begins or ends."""
 
     def __init__(self, sink: Sink, selection: Selection) -> None:
         self.last: Pass | None = None
         self._sink, self._selection = sink, selection
         self._here, self._counts = _ThreadState(), PassCounts()
-        # The passes that have not ended, in order; whether each is one of the whole model.
+        # The passes that have not ended, in order, each with whether it is of the whole model.
         self._under_way: dict[Pass, bool] = {}
         self._lock = threading.RLock()
 
@@ -33,7 +33,7 @@ class Passes:
         if here.called is not None and calls_of(here.called) > (here.called is module):
             here.depth += 1
             return None
-        self._end_here()  # an error may have kept the last one from ending
+        self._end_here()  # an error may have prevented the end of the last one
         here.depth, here.called, here.of_parts, here.is_inside = 1, module, None, False
         here.of_model = self._begin(is_whole=True)
         return here.of_model
@@ -47,7 +47,7 @@ class Passes:
             self._end_here()
 
     def next_call(self, path: str, module: nn.Module) -> tuple[Pass, int]:
-        """Return the pass to which a layer's return belongs, and which call of the layer it is."""
+        """Return the pass in which a layer returned, and which call of the layer that was."""
         with self._lock:
             forward_pass = self._of_layer(module)
             forward_pass.calls[path] += 1
@@ -74,7 +74,7 @@ class Passes:
         return here.of_parts
 
     def part_returned(self, module: nn.Module) -> None:
-        """A module above a layer returns: if it is the outermost, its next call is another."""
+        """Note that a module above a layer returned; the outermost one's next call is another."""
         if self._here.is_inside and outermost(self._parts) is module:
             self._here.is_inside = False
 
@@ -87,14 +87,14 @@ class Passes:
         self._end_leftovers()
         with self._lock:
             number = self._counts.begin(is_whole=is_whole)
-        # A whole pass has failed until the model returns.
+        # A pass of the whole model counts as failed until the model returns.
         self.last = forward_pass = Pass(number, failed=is_whole)
         self._under_way[forward_pass] = is_whole
         self._sink.pass_began(forward_pass)
         return forward_pass
 
     def _end_leftovers(self) -> None:
-        """End what nothing else ends: passes of parts, and those of threads that are gone."""
+        """End passes that nothing else ends: those of parts, and those of ended threads."""
         for forward_pass in list(self._under_way):
             thread = forward_pass.thread
             if thread == threading.get_ident() or thread not in sys._current_frames():
@@ -107,7 +107,7 @@ class Passes:
             self._end(ended)
 
     def end_all(self) -> None:
-        """End every pass: no value can come any more."""
+        """End every pass; no further values will come."""
         for forward_pass in list(self._under_way):
             self._end(forward_pass)
 
@@ -118,7 +118,7 @@ class Passes:
 
 
 class _ThreadState(threading.local):
-    """Where the model's calls are in a thread."""
+    """The state of the model's calls in one thread."""
 
     of_model: Pass | None = None  # the pass under way, if the model was called
     called: nn.Module | None = None  # the module whose call began it

@@ -25,17 +25,17 @@ from featmagic.recording.pytree import (
 from featmagic.support.errors import one_line
 from featmagic.support.text import printable
 
-# Names of one-dimensional arguments that are no lengths, even if the numbers would fit.
+# Names of one-dimensional arguments that aren't lengths, even if their values would fit.
 _NOT_LENGTHS = ("label", "target", "class", "id", "token", "offset", "index", "indices")
 
 
 @dataclass
 class MovedInputs:
-    """What was moved to the model's device, and what was not.
+    """What was moved to the model's device, and what wasn't.
 
     Attributes:
         tensors: how many tensors were moved, by the device they came from.
-        left: what stays where it is, in words.
+        left: messages on what wasn't moved.
     """
 
     tensors: Counter[str] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class MovedInputs:
 def device_of(model: nn.Module) -> torch.device | None:
     """Return the one device of the model's parameters, or of its buffers if it has none.
 
-    None if there are several (the model then places its own inputs), or if it is "meta", where
+    None if there are several, as the model then places its inputs itself, or if it is "meta", where
     tensors hold no values.
     """
     devices = {p.device for p in model.parameters()} or {b.device for b in model.buffers()}
@@ -62,13 +62,13 @@ def move_to_device(
 ) -> tuple[Any, Any]:
     """Return the arguments of a call of the model with their tensors on `device`.
 
-    If one of them is there already, the caller has placed them, and all stay as they are: a
-    model may need some on the CPU. Of arguments that are all elsewhere, the lengths for
-    `pack_padded_sequence` stay on the CPU, which torch demands.
+    If any of them is on `device` already, the caller has placed them, and none is moved: a model
+    may need some on the CPU. Otherwise all are moved except the lengths for `pack_padded_sequence`,
+    which torch requires on the CPU.
 
-    Containers keep their type, and the caller's own are never written to; a tensor or a container
-    that comes twice is still one. What can't be moved is left as it is, and noted in `moved`.
-    Nothing is raised, whatever the arguments are.
+    Containers keep their type, and the caller's own are never modified; a tensor or container that
+    occurs twice is moved once and stays shared. What can't be moved is left where it is and noted
+    in `moved`. No arguments make this function raise an error.
     """
     tensors = [tensor for _, tensor in tensors_in((args, kwargs))]
     devices = {_device_of(tensor) for tensor in tensors}
@@ -82,7 +82,7 @@ def move_to_device(
 
 
 def _device_of(tensor: Tensor) -> torch.device | None:
-    """Return the device of a tensor; None if it doesn't tell, being of a class of its own."""
+    """Return the device of a tensor; None if its class raises an error when asked."""
     try:
         return tensor.device
     except Exception:
@@ -90,7 +90,7 @@ def _device_of(tensor: Tensor) -> torch.device | None:
 
 
 def _parameter_names(model: nn.Module, args: Any) -> list[str]:
-    """Return what the model's forward calls its positional arguments; "" where that is unknown."""
+    """Return the parameter names of the positional arguments; "" where they are unknown."""
     try:
         parameters = list(inspect.signature(unwrap(model)[-1].forward).parameters)
     except Exception:  # it has no signature
@@ -99,22 +99,22 @@ def _parameter_names(model: nn.Module, args: Any) -> list[str]:
 
 
 class _SelfContaining(Exception):
-    """A container that holds itself was found again inside of itself."""
+    """A container was found inside itself."""
 
 
 class _Mover:
-    """Moves what the arguments of one call hold."""
+    """Moves the tensors in the arguments of one call."""
 
     def __init__(
         self, device: torch.device, model: nn.Module, moved: MovedInputs, tensors: list[Tensor]
     ) -> None:
         self._device, self._model, self._moved, self._tensors = device, model, moved, tensors
-        # The value itself is kept beside what it became: its id stays taken.
+        # By id. The value is kept beside its result, so that its id isn't reused.
         self._done: dict[int, tuple[Any, Any]] = {}
         self._containers = 0
 
     def move(self, value: Any, name: str = "", above: tuple[int, ...] = ()) -> Any:
-        """Return the value with its tensors moved; the value itself if none had to move."""
+        """Return the value with its tensors moved; the value itself if none was moved."""
         if id(value) in self._done:
             return self._done[id(value)][1]
         if is_a(value, Tensor) or is_a(value, PackedSequence):
@@ -129,12 +129,12 @@ class _Mover:
         if source in (self._device, None):
             return value
         if is_a(value, Tensor) and self._is_lengths(value, name):
-            self._leave(f"{name or 'lengths'} stays on {source}, where packing a sequence needs it")
+            self._leave(f"{_called(name)} stays on {source}, as pack_padded_sequence requires")
             return value
         try:
             result = value.to(self._device)
         except Exception as error:  # such as too little memory, or a tensor without values
-            self._leave(f"{name or 'a tensor'} stays on {source}: {one_line(error)}")
+            self._leave(f"{_called(name)} stays on {source}: {one_line(error)}")
             return value
         self._moved.tensors[str(source)] += 1
         return result
@@ -162,31 +162,31 @@ class _Mover:
         except _SelfContaining as again:
             if again.args != (id(value),):
                 raise
-            self._leave(f"a {kind} that holds itself stays as it is")
+            self._leave(f"a {kind} that contains itself isn't moved")
             return value
-        except Exception as error:  # whatever a container of the user's raises
-            self._leave(f"a {kind} stays as it is: {one_line(error)}")
+        except Exception as error:  # a container of the user's may raise anything
+            self._leave(f"a {kind} isn't moved: {one_line(error)}")
             return value
         if not _holds(result, value, parts):
-            self._leave(f"a {kind} stays as it is: it can't be copied with other tensors in it")
+            self._leave(f"a {kind} isn't moved: it can't be rebuilt around the moved tensors")
             return value
         return result
 
     def _leave_object(self, value: Any, kind: str) -> None:
         devices = {_device_of(tensor) for _, tensor in tensors_in(value)}
         if devices - {self._device, None}:
-            self._leave(f"a {kind} stays as it is: only containers of Python's own kinds are moved")
+            self._leave(f"a {kind} isn't moved: move its tensors to the model's device yourself")
 
     def _leave(self, words: str) -> None:
         self._moved.left[printable(words)] = None
 
     def _rebuilt(self, value: Any, parts: dict[Any, Any]) -> Any:
-        """Return a container of the same type that holds these parts, and else what it held."""
+        """Return a container of the same type that holds these parts in place of its own."""
         if is_a(value, tuple):
             items = [parts.get(place, item) for place, item in enumerate(tuple.__iter__(value))]
             try:
                 result: Any = tuple.__new__(type(value), items)
-            except TypeError:  # what torch.max returns is made in another way
+            except TypeError:  # torch.return_types are constructed differently
                 result = type(value)(items)
         elif is_a(value, list):
             items = [parts.get(place, item) for place, item in enumerate(list.__iter__(value))]
@@ -217,8 +217,8 @@ class _Mover:
     def _is_lengths(self, tensor: Tensor, name: str) -> bool:
         """Return True for lengths of sequences, which a recurrent model needs on the CPU.
 
-        The name decides, or else whether the numbers fit the two first dimensions of another
-        tensor, as lengths of its sequences.
+        The parameter's name decides; if it doesn't, the values do: whether they could be lengths of
+        the sequences in another argument, by its first two dimensions.
         """
         if type(tensor) is not Tensor or tensor.is_nested or tensor.device.type != "cpu":
             return False
@@ -240,16 +240,20 @@ class _Mover:
         )
 
 
+def _called(name: str) -> str:
+    return f"'{name}'" if name else "a tensor"
+
+
 def _is_plain(tensor: Tensor) -> bool:
-    """Return True for a tensor of two dimensions or more that has a shape to compare with."""
+    """Return True for an ordinary tensor with two dimensions or more."""
     return type(tensor) is Tensor and not tensor.is_nested and tensor.dim() >= 2
 
 
 def _holds(result: Any, value: Any, parts: dict[Any, Any]) -> bool:
-    """Return True if a rebuilt container is of the same type, and holds exactly these parts."""
+    """Return True if a rebuilt container has the same type and holds exactly these parts."""
     try:
         there = parts_of(result) or {}
         same_keys = type(result) is type(value) and there.keys() == parts.keys()
         return same_keys and all(there[key] is part for key, part in parts.items())
-    except Exception:  # whatever a container of the user's raises when it is read
+    except Exception:  # a container of the user's may raise anything when it is read
         return False

@@ -22,16 +22,16 @@ from torch import Tensor, nn
 from featmagic.recording.torch_private import is_wrapped, unwrapped
 from featmagic.support.text import printable
 
-# Containers are read so deep and so many of them: a user's may hold each other without an end.
+# Limits on the containers that are read, since a user's may be endless.
 MOST_LEVELS, MOST_CONTAINERS = 64, 20_000
-_MOST_ITEMS = 1_000_000  # of a mapping that is no dict, and may count without an end
-_SEARCHED_LEVELS, _SEARCHED_OBJECTS = 6, 2_000  # for tensors that are named and not kept
+_MOST_ITEMS = 1_000_000  # of a mapping that isn't a dict, and may be endless
+_SEARCHED_LEVELS, _SEARCHED_OBJECTS = 6, 2_000  # for tensors that are only mentioned
 
-# What a container mostly holds beside tensors; a million of them are passed over quickly.
+# Types without tensors in them, which are skipped quickly even in very long lists.
 _PLAIN = frozenset(
     {int, float, complex, bool, str, bytes, bytearray, type(None), torch.device, torch.dtype}
 )
-# What has attributes and is no record of values.
+# Types whose attributes aren't outputs.
 _CLOSED = (
     nn.Module, type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, torch.Generator,
 )  # fmt: skip
@@ -41,10 +41,10 @@ T = TypeVar("T")
 
 @dataclass
 class Reading:
-    """What came to light while containers were read.
+    """What was noticed while containers were read.
 
     Attributes:
-        unread: why parts are left out, by the Python that reaches them.
+        unread: why parts are left out, by the expression that reaches them.
         containers: how many containers were read.
     """
 
@@ -55,16 +55,16 @@ class Reading:
 def tensors_in(
     value: object, suffix: str = "", reading: Reading | None = None, above: tuple[int, ...] = ()
 ) -> Iterator[tuple[str, Tensor]]:
-    """Yield every tensor in a module's output or arguments, with the Python that reaches it.
+    """Yield every tensor in a module's output or arguments, with the expression that reaches it.
 
     Containers are tuples, lists, named tuples, mappings, dataclasses, and classes derived from
-    them. Of any other object, the public attributes that are tensors are taken; what lies deeper
-    in it, what can't be read and what is nested too deep is only told, in `reading`. Nothing is
-    raised, whatever the containers do.
+    them. Of any other object, the public attributes that are tensors are yielded. Tensors deeper in
+    such an object, and parts that can't be read or are nested too deeply, are only noted in
+    `reading`. No container makes this function raise an error.
 
     Args:
         value: what a module returned or was given.
-        suffix: the Python that reaches the value.
+        suffix: the Python expression that reaches the value.
         reading: where to note what is left out.
         above: the ids of the containers around the value.
 
@@ -81,10 +81,10 @@ def tensors_in(
     reading = Reading() if reading is None else reading
     reading.containers += 1
     if reading.containers > MOST_CONTAINERS:
-        reading.unread[""] = f"only {MOST_CONTAINERS} of its containers were read"
+        reading.unread[""] = f"only its first {MOST_CONTAINERS} containers were read"
         return
     if len(above) >= MOST_LEVELS:
-        reading.unread[suffix] = "it is nested too deep to be read"
+        reading.unread[suffix] = "it is nested too deeply to be read"
         return
     try:
         parts = parts_of(value)
@@ -100,14 +100,14 @@ def tensors_in(
 
 
 def is_a(value: object, kind: type[T]) -> TypeGuard[T]:
-    """Return True if the value is an instance of the class; a `__class__` of its own isn't read."""
+    """Return True if the value's real type is the class or derived from it, whatever it claims."""
     return issubclass(type(value), kind)
 
 
 def parts_of(value: object) -> dict[Any, Any] | None:
     """Return the items of a mapping, list or tuple, or the fields of a dataclass, by key.
 
-    None for anything else. Of a list or tuple, the numbers, texts and such are left out.
+    None for anything else. Numbers, strings and the like in a list or tuple are left out.
     """
     if is_a(value, dict):
         return dict(dict.items(value))
@@ -123,14 +123,14 @@ def parts_of(value: object) -> dict[Any, Any] | None:
 
 
 def _items(value: Any) -> Iterator[Any]:
-    """Iterate over a list or tuple, whatever a class derived from them does instead."""
+    """Iterate over a list or tuple, ignoring an `__iter__` of a derived class."""
     return list.__iter__(value) if is_a(value, list) else tuple.__iter__(value)
 
 
 def _tensors_of_object(
     value: object, suffix: str, reading: Reading
 ) -> Iterator[tuple[str, Tensor]]:
-    """Yield the public attributes of an object that are tensors; note if there are further ones."""
+    """Yield the public attributes of an object that are tensors; note if it holds others."""
     found, others = {}, []
     for name, attribute in attributes_of(value).items():
         if is_a(attribute, Tensor) and not name.startswith("_"):
@@ -143,16 +143,15 @@ def _tensors_of_object(
         others = list(_held(value))
     if others and (count := _count_tensors(others)):
         kind = printable(type(value).__name__)
-        more = "further " if found else ""
-        have = "tensors, which aren't" if count > 1 else "tensor, which isn't"
+        more, plural = "more " if found else "", "s" * (count > 1)
         reading.unread[suffix] = (
-            f"a {kind} holds {count} {more}{have} captured: only attributes that are tensors "
-            "themselves are"
+            f"a {kind} holds {count} {more}tensor{plural}, but only tensors that are its "
+            "attributes can be captured"
         )
 
 
 def attributes_of(value: object) -> dict[str, Any]:
-    """Return the attributes that an object itself holds, without running any code of its class."""
+    """Return the attributes that an object itself holds, without running code of its class."""
     if issubclass(type(value), _CLOSED):
         return {}
     found: dict[str, Any] = {}
@@ -168,7 +167,7 @@ def attributes_of(value: object) -> dict[str, Any]:
 
 
 def _held(value: Any) -> Iterator[Any]:
-    """Iterate over what a container of Python's own holds, or else over an object's attributes."""
+    """Iterate over the items of a built-in container, or over the attributes of another object."""
     kind: Any
     for kind in (list, tuple, set, frozenset, deque):
         if is_a(value, kind):
@@ -178,7 +177,7 @@ def _held(value: Any) -> Iterator[Any]:
 
 
 def _count_tensors(values: list[Any]) -> int:
-    """Count the tensors in these objects and in what they hold, as far as a short search goes."""
+    """Count the tensors in these objects and in what they hold, in a search of limited depth."""
     seen: dict[int, Any] = {}
     level, count = values, 0
     for _ in range(_SEARCHED_LEVELS):
@@ -199,7 +198,7 @@ def _spelled(key: object) -> str:
     """Return a key as Python writes it."""
     try:
         return repr(key)
-    except Exception:  # a class of the user's
+    except Exception:  # the class is the user's
         return f"<{type(key).__name__}>"
 
 
@@ -207,13 +206,13 @@ def _line(error: Exception) -> str:
     """Return the first line of an error's message."""
     try:
         text = str(error)
-    except Exception:  # a class of the user's
+    except Exception:  # the class is the user's
         text = ""
     return printable(text.partition("\n")[0]) or type(error).__name__
 
 
 def computes_itself(tensor: Tensor) -> bool:
-    """Return True for a tensor that holds others and computes with them in a way of its own.
+    """Return True for a tensor class that holds other tensors and defines its own computation.
 
     A DTensor's values lie in several processes; those of a MaskedTensor are partly undefined.
     """
@@ -223,22 +222,22 @@ def computes_itself(tensor: Tensor) -> bool:
 def copied(tensor: Tensor) -> Tensor:
     """Copy a tensor, detached: the next layer may work in place and overwrite the original.
 
-    Where several values share their memory, as in what `expand` gives, the copy's do so too. A
-    tensor of inference mode becomes a plain one, which may be changed and viewed anywhere.
+    Where several values share memory, as after `expand`, those of the copy do, too. An inference
+    tensor becomes an ordinary tensor, which may be modified and viewed anywhere.
 
     Raises:
-        TypeError: inside `torch.vmap`, where there is no whole tensor.
+        TypeError: inside `torch.vmap`, where no whole tensor exists.
     """
     if torch.is_inference_mode_enabled():
         with torch.inference_mode(False):
             return copied(tensor)
     copy = _cloned(tensor.detach())
-    # Inside torch.func.grad and the like every tensor is in a wrapper that dies with the call.
+    # Inside torch.func.grad and the like, a tensor is in a wrapper that ends with the call.
     return unwrapped(copy)
 
 
 def _cloned(tensor: Tensor) -> Tensor:
-    """Clone a tensor with no more memory than it has itself."""
+    """Clone a tensor without taking more memory than it takes itself."""
     if tensor.is_nested or type(tensor) is not Tensor or tensor.layout is not torch.strided:
         return tensor.clone()
     if tensor.is_contiguous() or is_wrapped(tensor):
@@ -250,6 +249,6 @@ def _cloned(tensor: Tensor) -> Tensor:
     span = 1 + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
     if tensor.numel() <= span:
         return tensor.clone().expand(whole.shape)
-    # Windows that overlap: all that they lie in is cloned, and viewed in the same way.
+    # The windows overlap: clone the memory that they cover, and view it in the same way.
     memory = tensor.as_strided((span,), (1,), tensor.storage_offset()).clone()
     return memory.as_strided(tensor.shape, tensor.stride(), 0).expand(whole.shape)

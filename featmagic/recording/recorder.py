@@ -1,4 +1,4 @@
-"""Forward hooks while a block runs: what the hooked modules return goes to a sink, by passes."""
+"""The recorder: forward hooks that send the outputs of modules to a sink, pass by pass."""
 
 from __future__ import annotations
 
@@ -53,21 +53,21 @@ from featmagic.support.interrupts import Block, uninterrupted
 
 
 class Recorder(Block["Recorder"]):
-    """Gives what the selected modules return to a sink, from `attach` to `detach`.
+    """Sends what the selected modules return to a sink, from `attach` to `detach`.
 
     A pass begins when the model is called. Its parts may also be called on their own
-    (`model.forward(x)`, `model.features(x)`): then a pass begins when the part that came first
-    comes again. What counts is run by the thread of control that attached the recorder: a thread,
-    or one of the tasks in it, with the threads in which a pass itself runs layers.
+    (`model.forward(x)`, `model.features(x)`); then a pass begins when the part that was called
+    first is called again. Only what runs in the thread of control that attached the recorder is
+    recorded: a thread, or one of its tasks, and the threads in which a pass itself runs layers.
 
-    Meanwhile the model is in eval mode, gradients are off and what is compiled runs as plain
-    Python.
+    While the recorder is attached, the model is in eval mode, gradients are off and compiled code
+    runs as plain Python.
 
     Args:
         selection: the modules to record.
         sink: receives every pass and value; by default, copies are kept in the passes.
-        as_is: leave mode and gradients as they are, the model's inputs where they are, and compiled
-            code alone: a hook inside it would never run, and have it compiled anew.
+        as_is: leave the mode, gradients and inputs as they are, and put no hooks into compiled
+            code, where they would never run but cause a recompilation.
         follow: trace what each tensor is computed from, for receptive fields; ignored with `as_is`.
 
     Attributes:
@@ -120,7 +120,7 @@ class Recorder(Block["Recorder"]):
 
     @property
     def compiled_first(self) -> bool:
-        """Whether torch's compiler was loaded meanwhile: what it made then isn't seen into."""
+        """Whether torch's compiler was loaded meanwhile; what it compiled then isn't recorded."""
         return not self._had_dynamo and is_compiler_loaded()
 
     # Hooks on and off
@@ -135,16 +135,16 @@ class Recorder(Block["Recorder"]):
         self.detach()
 
     def attach(self, end: Callable[[], object]) -> None:
-        """Register the hooks; if that fails half-way, none is left.
+        """Register the hooks; if that fails, none is left.
 
         Args:
-            end: a weak reference to what lives as long as the hooks may stay on. Whatever keeps
-                `detach` from being called, `end_leftovers` does it afterwards.
+            end: a weak reference to an object that lives as long as the hooks may stay. If `detach`
+                isn't called by then, `end_leftovers` calls it.
         """
         uninterrupted(partial(self._attach, end))
 
     def detach(self) -> None:
-        """Remove every hook of this recorder and end its passes; may be called again."""
+        """Remove every hook of this recorder and end its passes; may be called more than once."""
         uninterrupted(self._detach)
 
     def _attach(self, end: Callable[[], object]) -> None:
@@ -171,10 +171,10 @@ class Recorder(Block["Recorder"]):
 
     def _detach(self) -> None:
         self.is_attached = False
-        self._tracing.stop()  # an interrupted pass doesn't do it
+        self._tracing.stop()  # an interrupted pass doesn't stop it
         if self._compilations is not None:
             self._compilations.switch_off()
-            self._compilations = None  # it holds the recorder, and so what was recorded
+            self._compilations = None  # it refers to the recorder, and so to what was recorded
         self._remove()
         hide_no_more(self)
         self._control.leave()
@@ -233,7 +233,7 @@ class Recorder(Block["Recorder"]):
             call = move_to_device(self.device, self.selection.model, args, kwargs, self.moved)
         forward_pass.inputs = pass_inputs(self.selection.model, *call, copy=not self.as_is)
         if (constants := self._tracing.constants) is not None:
-            self._tracing.stop()  # an interrupt may have kept the last one from ending
+            self._tracing.stop()  # an interrupt may have prevented the end of the last one
             if (image := image_in(self.selection.model, *call)) is not None:
                 self._tracing.start(Trace(image, constants), module)
         return None if self.device is None else call
@@ -247,7 +247,7 @@ class Recorder(Block["Recorder"]):
             self._passes.part_returned(module)
 
     def _model_ended(self, module: nn.Module, args: object, output: object) -> None:
-        """Stop tracing when the call that began the pass is over, even by an error."""
+        """Stop tracing when the call that began the pass ends, even with an error."""
         if self._tracing.module is module and calls_of(module) <= 1:
             self._tracing.stop()
             hide_frames(sys.exc_info()[1])
@@ -269,8 +269,8 @@ class Recorder(Block["Recorder"]):
     def _is_ours(self) -> bool:
         """Return True if what runs in this thread belongs to this recorder.
 
-        Another thread may run layers of a pass under way here, as those of DataParallel do. It
-        doesn't if it calls the model itself, or was at work already when the pass began.
+        Another thread may run layers of the pass under way, as DataParallel's threads do. A thread
+        that calls the model itself, or was busy before the pass began, doesn't belong to it.
         """
         if self._control.is_here():
             return True
@@ -284,7 +284,7 @@ class _Hooked(NamedTuple):
     """The modules that get hooks."""
 
     layers: Mapping[str, nn.Module]  # by path
-    above: Sequence[nn.Module]  # the modules that contain the layers, without the model itself
+    above: Sequence[nn.Module]  # the modules around the layers, except the model itself
     model: Sequence[nn.Module]  # the model, and what it wraps: a call of any of them is a pass
 
 
@@ -293,8 +293,8 @@ def _modules_to_hook(
 ) -> _Hooked:
     """Choose the modules that get hooks.
 
-    TorchScript accepts no hooks, or never calls them. What runs compiled is left alone; a wrapper
-    is outside of what it compiles.
+    TorchScript accepts no hooks, or never calls them. Modules that run compiled get none; a wrapper
+    such as `torch.compile` returns is outside the compiled code.
     """
     layers, model = selection.modules, unwrap(selection.model)
     parents, above = parents_of(tree), set[str]()
@@ -313,9 +313,9 @@ def _modules_to_hook(
 
 
 class _Tracing(threading.local):
-    """The trace of the pass under way in a thread, and the module whose call it ends with."""
+    """The trace of the pass under way in a thread, and the module whose call ends it."""
 
-    # None in all threads but the one that attached: a trace is certain to end only there.
+    # None except in the thread that attached: only there is a trace certain to end.
     constants: Constants | None = None
     trace: Trace | None = None
     module: nn.Module | None = None

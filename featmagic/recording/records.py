@@ -28,10 +28,10 @@ class Layer:
     path: str
     hint: LayoutHint
     cache: LayerCache
-    parts: frozenset[str]  # those of its output that are wanted, as Python reaches them; or all
+    parts: frozenset[str]  # the selected parts of its output, as expressions; empty for all
 
     def wants(self, suffix: str) -> bool:
-        """Return True if the tensor that this suffix reaches lies in a part that is wanted."""
+        """Return True if the suffix reaches a tensor in a selected part."""
         return not self.parts or any(is_in(suffix, part) for part in self.parts)
 
 
@@ -45,7 +45,7 @@ def layers_of(
     modules: Mapping[str, nn.Module],
     parts: Mapping[str, frozenset[str]],
 ) -> dict[str, Layer]:
-    """Make some modules of the tree layers, by path; all parts are wanted where none is named."""
+    """Return a `Layer` for each of the modules, by path; no parts means all parts."""
     hints = layout_hints_of(tree, modules)
     caches = {path: layer_cache_of(unwrap(module)[-1]) for path, module in modules.items()}
     return {
@@ -55,15 +55,15 @@ def layers_of(
 
 
 class LayerOutput(NamedTuple):
-    """What one call of a layer returned, before anything of it is copied."""
+    """What one call of a layer returned, before anything is copied."""
 
     layer: Layer
     module: nn.Module  # the layer's own, or a replica of it
     call: int  # which call of the layer in the pass, from 1
     output: object
-    asked: bool  # whether `output` has attention weights that were asked for beside the call
-    empty: Mapping[str, str]  # why parts are missing, by the Python to them
-    trace: Trace | None  # what the tensors of the pass were computed from, where that is traced
+    asked: bool  # whether a look added the attention weights in `output`
+    empty: Mapping[str, str]  # why parts are missing, by the expression that reaches them
+    trace: Trace | None  # what the tensors of the pass were computed from, if traced
 
     @property
     def name(self) -> str:
@@ -73,11 +73,11 @@ class LayerOutput(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The class name of the module, wrappers looked through."""
+        """The class name of the module, without wrappers."""
         return type(unwrap(self.module)[-1]).__name__
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors in the output that are wanted, by key, not copied."""
+        """Return the selected tensors in the output, by key, without copying them."""
         tensors = tensors_in(self.output)
         return {self.name + suffix: t for suffix, t in tensors if self.layer.wants(suffix)}
 
@@ -87,17 +87,17 @@ class Activation:
     """A tensor that one call of a module returned.
 
     Attributes:
-        key: the name it goes by, such as `relu:2` or `lstm[1][0]`.
+        key: its name, such as `relu:2` or `lstm[1][0]`.
         path: the module's path.
         kind: the module's class name.
         call: which call of the module in the pass, from 1.
         tensor: a detached copy on the model's device, made when the module returned.
-        hint: what the module and those around it tell about the tensor's axes.
+        hint: what the module and the modules around it imply about the tensor's axes.
         inputs: what the model was given in the pass.
         cache: what is kept of the module from one look to the next.
-        traced: what the tensor was computed from; None where that wasn't traced.
-        counts: how often each path was called in the pass; it counts on while the pass runs.
-        of_pass: which of several passes it is from.
+        traced: what the tensor was computed from; None if that wasn't traced.
+        counts: how often each path was called in the pass; grows while the pass runs.
+        of_pass: the pass that it comes from.
     """
 
     key: str
@@ -131,14 +131,14 @@ class Pass:
     """One call of the whole model, or of parts of it on their own.
 
     Attributes:
-        number: which of several passes it is.
+        number: its number among the passes.
         activations: what is kept of it, by key, in the order in which the layers returned.
         empty: the keys that have no activation, each with the reason.
-        order: the keys of all activations that it had, in the order in which they came.
+        order: the keys of all activations that it ever had, in order.
         calls: how often each layer was called, by path.
-        inputs: what the model was given; empty where only parts of it were called.
+        inputs: what the model was given; empty if only parts of it were called.
         failed: whether the pass was cut short, or is still under way.
-        ended: whether no further value can come.
+        ended: whether no further values will come.
         thread: the thread in which it began.
     """
 
@@ -151,7 +151,9 @@ class Pass:
     failed: bool = False
     ended: bool = False
     thread: int = field(default_factory=threading.get_ident)
-    _keys: dict[str, list[str]] = field(default_factory=dict)  # of both, by path
+    _keys: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # the keys of activations and of `empty`, by path
 
     def keep(self, activation: Activation) -> None:
         """Keep what a call of a layer returned."""
@@ -166,14 +168,14 @@ class Pass:
             self._keys.setdefault(path, []).append(key)
 
     def release(self, path: str) -> None:
-        """Let go of all that a layer returned."""
+        """Drop everything that a layer returned."""
         for key in self._keys.pop(path, ()):
             self.activations.pop(key, None)
             self.empty.pop(key, None)
 
     @property
     def holds_any(self) -> bool:
-        """Whether anything is kept of it."""
+        """Whether it holds anything."""
         return bool(self._keys)
 
 
@@ -182,20 +184,20 @@ class Request:
     """What a view is asked to show."""
 
     activations: Sequence[Activation]  # in the order in which the layers ran
-    named: bool = False  # whether the layers were asked for by name: each has to be shown then
+    named: bool = False  # whether layers were named, so that each must be shown
     maps: object = None  # the mapping that the activations are from, to find the variable by
     model: Any = None  # runs again on an input that is picked in an explorer
     inputs: Any = None  # can be picked in an explorer
 
 
 def call_of(activation: Activation) -> str:
-    """Say which call of its module an activation is; "" if the module was called only once."""
+    """Return which call an activation is from, in words; "" if the module was called once."""
     calls = activation.calls
     return f"call {activation.call} of {calls}" if calls > 1 else ""
 
 
 def names_apart(activations: Sequence[Activation]) -> list[str]:
-    """Return a name for each: its key, or `cnn1@pass2` if keys come from several passes."""
+    """Return a name for each activation: its key, or `cnn1@pass2` if keys repeat over passes."""
     keys = [each.key for each in activations]
     if len(set(keys)) == len(keys):
         return keys
@@ -203,7 +205,7 @@ def names_apart(activations: Sequence[Activation]) -> list[str]:
     for each in activations:
         number = each.of_pass
         name = f"{each.key}@pass{number.number}" if number.is_numbered else each.key
-        while name in names:  # a layer may be called so
+        while name in names:  # a layer may have this name
             name += "_"
         names[name] = None
     return list(names)

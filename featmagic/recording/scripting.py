@@ -1,4 +1,4 @@
-"""Scripting: `torch.jit.script` doesn't meet our hooks, which it would try to compile."""
+"""Scripting: hide our hooks from `torch.jit.script`, which would try to compile them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from featmagic.recording.torch_private import hook_tables, script_compiler
 
 _compiler = script_compiler()
 _create_script_module: Any = getattr(_compiler, "create_script_module", None)
-_owners: list[Owner] = []  # those whose hooks are on modules now
+_owners: list[Owner] = []  # the owners whose hooks are on modules now
 
 
 def hide_hooks_of(owner: Owner) -> None:
-    """Script modules from now on as if the hooks of the owner weren't there."""
+    """From now on, script modules as if the owner's hooks weren't there."""
     if not any(other is owner for other in _owners):
         _owners.append(owner)
     if _create_script_module is not None:
@@ -24,7 +24,7 @@ def hide_hooks_of(owner: Owner) -> None:
 
 
 def hide_no_more(owner: Owner) -> None:
-    """Forget the owner, whose hooks have come off; may be called again."""
+    """Forget the owner, whose hooks were removed; may be called more than once."""
     _owners[:] = [other for other in _owners if other is not owner]
     now = getattr(_compiler, "create_script_module", None)
     if not _owners and now is _create_without_hooks:
@@ -32,7 +32,7 @@ def hide_no_more(owner: Owner) -> None:
 
 
 def _create_without_hooks(nn_module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    """Take our hooks off while torch compiles the module, and put them back at their places."""
+    """Remove our hooks while torch compiles the module, and then restore them in order."""
     changed: list[tuple[nn.Module, dict[int, Any], dict[int, Any]]] = []
     try:
         for module in modules_of(nn_module):
@@ -49,10 +49,10 @@ def _create_without_hooks(nn_module: nn.Module, *args: Any, **kwargs: Any) -> An
 
 
 def _put_back(module: nn.Module, table: dict[int, Any], before: dict[int, Any]) -> None:
-    """Put our hooks back into a table, in the order that it had."""
+    """Put our hooks back into a table, in their original order."""
     for number, hook in before.items():
         if isinstance(hook, Hook) or number in table:
             table[number] = table.pop(number, hook)
     for hook in before.values():
         if isinstance(hook, Hook) and not any(hook.owner is owner for owner in _owners):
-            remove(hook.owner, [module])  # its owner has meanwhile looked for it in vain
+            remove(hook.owner, [module])  # its owner was detached meanwhile, and couldn't find it

@@ -87,7 +87,7 @@ def select(
     for pattern in patterns or _callable_children(tree) or [ROOT]:
         if not isinstance(pattern, str):
             raise FeatmagicError(f"A layer is named by text, as in '0', not {pattern!r}.")
-        if pattern in tree:  # no other reading goes before this one, which needs no parsing
+        if pattern in tree:  # a path takes precedence, and needs no parsing
             calls[pattern].append(None)
             parts[pattern].append(None)
             continue
@@ -205,7 +205,7 @@ def leaves(model: nn.Module) -> list[str]:
 
 
 def _callable_children(tree: Mapping[str, nn.Module]) -> list[str]:
-    """Return the model's children; the items of one that only holds others stand in its place."""
+    """Return the model's children, with the items of a container in place of the container."""
     parents, holders, paths = parents_of(tree), {ROOT}, []
     for path, above in parents.items():
         if above in holders:
@@ -241,9 +241,9 @@ def _no_such_layer(tree: Mapping[str, nn.Module], layer: str, listed_by: str) ->
 def matching_keys(name: str, activations: Iterable[Activation]) -> list[str]:
     """Return the keys of the activations that a key, a layer or a pattern names, in their order.
 
-    A layer is written as it was for the look, and means the same: a path stands for all its calls
-    and parts, `relu:2` for one call; `layer1[0].conv1` is a path, `*.conv1` a glob, `Conv2d` a
-    class name, and any name of the model may stand in front, as in `model.conv1`.
+    A layer is written as for a look: a path means all its calls and parts, `relu:2` one call;
+    `layer1[0].conv1` is a path, `*.conv1` a glob, `Conv2d` a class name. Any name of the model may
+    come first, as in `model.conv1`.
     """
     captured, selector = list(activations), parse_selector(name or ROOT)
     for reading in selector.readings:
@@ -256,7 +256,7 @@ def matching_keys(name: str, activations: Iterable[Activation]) -> list[str]:
 
 
 def _keys_of(reading: Reading, captured: Sequence[Activation]) -> list[str]:
-    """Return the keys that a reading means: as a path or a key, else as a glob, else as a class.
+    """Return the keys that match a reading: as a path or key, else as a glob, else as a class.
 
     A part of an output is only found by its key, so that a module's output is never cut apart.
     """
@@ -271,7 +271,10 @@ def _keys_of(reading: Reading, captured: Sequence[Activation]) -> list[str]:
     if reading.is_path or reading.part or _counts_from_the_end(reading.spellings[0]):
         return []
     for text in reading.spellings:
-        for pattern in (with_dots(text), text):  # Python's [0] goes before a set of characters
+        for pattern in (
+            with_dots(text),
+            text,
+        ):  # Python's [0] takes precedence over a set of characters
             matches = glob(pattern)
             if keys := [a.key for a in called if matches(a.path)]:
                 return keys
@@ -279,5 +282,5 @@ def _keys_of(reading: Reading, captured: Sequence[Activation]) -> list[str]:
 
 
 def _counts_from_the_end(text: str) -> bool:
-    """Return True for `layer1[-1]`: what was captured doesn't tell how many there are."""
+    """Return True for `layer1[-1]`, since the number of items is unknown from the activations."""
     return any(step.is_index and step.text.startswith("-") for step in split_steps(text))

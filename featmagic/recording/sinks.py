@@ -1,4 +1,4 @@
-"""Where the values of a pass go: the seam between hooks and whatever reads what layers return."""
+"""Sinks: the interface between the hooks and what uses the layers' outputs."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from featmagic.support.errors import text_of
 class Sink(Protocol):
     """Receives what layers return, pass by pass, while the model runs.
 
-    The methods are called inside the user's forward pass, in the thread that runs it; where
-    several threads run the model, calls overlap. They should be quick, and whatever they raise
+    The methods are called inside the user's forward pass, in the thread that runs it; if several
+    threads run the model, calls overlap. The methods should be quick, and whatever they raise
     ends the user's forward pass.
 
-    Every pass that began ends exactly once. If the model raised an error or was interrupted, that
-    is noticed later: when the same thread begins another pass, or when the hooks come off.
+    Every pass that began ends exactly once. If the model raised an error or was interrupted, the
+    end comes later: when the same thread begins another pass, or when the hooks are removed.
     """
 
     def pass_began(self, forward_pass: Pass) -> None:
-        """A pass began, of the model or only of parts.
+        """A pass began, of the model or of parts of it.
 
         `forward_pass.inputs` is set by the time the first layer returns.
         """
 
     def layer_returned(self, forward_pass: Pass, value: LayerOutput) -> None:
-        """A layer returned, and nothing is copied yet.
+        """A layer returned; nothing has been copied yet.
 
         The tensors are those that the next layer receives. A layer that works in place may
-        overwrite them as soon as this method returns: a sink copies what it keeps, and one that
-        only accumulates figures needs no copy.
+        overwrite them as soon as this method returns, so a sink must copy what it keeps. A sink
+        that only accumulates statistics needs no copy.
         """
 
     def pass_ended(self, forward_pass: Pass) -> None:
-        """No further value of this pass will come; `forward_pass.failed` if it was cut short."""
+        """No further values of this pass will come; `forward_pass.failed` if it was cut short."""
 
 
 class KeepPasses:
-    """Keeps copies of what the layers return, as far as `kept` wants them.
+    """Keeps copies of the layers' outputs that `kept` takes.
 
-    The copies are in the passes themselves (`Pass.activations`), which fill as the model runs. What
-    a later pass replaces is released before its own value is copied. `on_pass` is called when a
-    pass begins.
+    The copies are in the passes themselves (`Pass.activations`), which fill up as the model runs.
+    What a later pass replaces is released before the new value is copied. `on_pass` is called when
+    a pass begins.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class KeepPasses:
         self._lock = threading.Lock()  # several threads may run parts of the model
 
     def pass_began(self, forward_pass: Pass) -> None:
-        """Hand the pass on, still without activations."""
+        """Add the pass, which has no activations yet."""
         with self._lock:
             self._kept.begin(forward_pass)
         self._on_pass(forward_pass)
 
     def layer_returned(self, forward_pass: Pass, value: LayerOutput) -> None:
-        """Keep a copy of every tensor that is wanted; whatever the output is, the model runs on."""
+        """Keep a copy of every selected tensor; no output stops the model."""
         with self._lock:
             if not self._kept.takes(forward_pass, value.layer.path):
                 return
@@ -89,7 +89,7 @@ class KeepPasses:
     def _keep(self, forward_pass: Pass, value: LayerOutput, suffix: str, tensor: Tensor) -> None:
         layer, key = value.layer, value.name + suffix
         hint = replace(layer.hint, asked=True) if value.asked else layer.hint
-        # Nobody else has the weights that were asked for.
+        # Weights that a look added are used nowhere else, so they need no copy.
         is_ours = value.asked and suffix == "[1]" and not tensor.is_inference()
         try:
             kept = tensor if is_ours else copied(tensor)
@@ -102,7 +102,9 @@ class KeepPasses:
             reason = f"its output can't be copied: {text_of(error)}"
             self._lack(forward_pass, value, key, reason)
             return
-        if self._kept.takes(forward_pass, layer.path):  # or a later pass has given it meanwhile
+        if self._kept.takes(
+            forward_pass, layer.path
+        ):  # else a later pass has run the layer meanwhile
             forward_pass.keep(activation)
 
     def _lack(self, forward_pass: Pass, value: LayerOutput, key: str, reason: str) -> None:
@@ -110,12 +112,12 @@ class KeepPasses:
             forward_pass.lack(value.layer.path, key, reason)
 
     def pass_ended(self, forward_pass: Pass) -> None:
-        """Leave the pass as it is, complete or not; one that holds nothing can go."""
+        """Mark the pass as ended; one without activations may then be dropped."""
         forward_pass.ended = True
 
 
 def _missing_parts(value: LayerOutput, suffixes: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield what the output doesn't hold, each with the reason."""
+    """Yield the key of each missing part of the output, with the reason."""
     if not suffixes:
         yield value.name, f"it returned no tensor ({type(value.output).__name__})"
     there = ", ".join(value.name + suffix for suffix in suffixes) or "no tensor"

@@ -1,8 +1,8 @@
-"""Threads of control: whether what runs now was started by the thread or task that is recording.
+"""Threads of control: whether the running code was started by the thread or task that records.
 
-A recorder is entered in the context of the thread or task that attaches it. An asyncio task, or
-`asyncio.to_thread`, takes a copy of the context in which it was created, and belongs to it; a
-`threading.Thread` begins with an empty one.
+A recorder enters the context of the thread or task that attaches it. An asyncio task, or
+`asyncio.to_thread`, gets a copy of the context in which it was created, and so belongs to it; a
+`threading.Thread` starts with an empty context.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ _STANDARD_LIBRARY = str(Path(threading.__file__).parent)
 
 
 class Member:
-    """Something that belongs to the thread of control in which it is entered."""
+    """Something that belongs to the thread of control that enters it."""
 
     def __init__(self) -> None:
         self._is_entered = False
 
     def enter(self) -> None:
-        """Belong to this thread of control, and to all that it starts as tasks, until `leave`."""
+        """Belong to this thread of control and all tasks that it starts, until `leave`."""
         self._is_entered = True
         _members.set(_still_entered() | {self})
 
     def leave(self) -> None:
-        """Belong to none any more; may be called again, and in any thread of control."""
+        """Stop belonging to any; may be called more than once, in any thread of control."""
         self._is_entered = False
         if self in _members.get():
             _members.set(_still_entered())
 
     def is_here(self) -> bool:
-        """Return True in a thread of control that it belongs to."""
+        """Return True if it belongs to the running thread of control."""
         return self in _members.get()
 
 
 def _still_entered() -> frozenset[Member]:
-    """Return the members of this context, without those that left in another one."""
+    """Return the members of this context, without those that left in another context."""
     return frozenset(member for member in _members.get() if member._is_entered)
 
 
 def busy_threads() -> frozenset[int]:
-    """Return the other threads that are at work: not those of a pool that wait for some.
+    """Return the other threads that are at work, without idle workers of a thread pool.
 
-    A pool's worker that waits has frames of the standard library alone on its stack.
+    An idle worker has only frames of the standard library on its stack.
     """
     frames = sys._current_frames()
-    del frames[threading.get_ident()]  # a frame that holds itself isn't released
+    del frames[threading.get_ident()]  # a frame that refers to itself isn't released
     return frozenset(thread for thread, frame in frames.items() if not _waits(frame))
 
 

@@ -1,7 +1,7 @@
-"""The private names of torch that featmagic uses, and what it does where one is missing.
+"""The private names of torch that featmagic uses, and what it does if one is missing.
 
-Torch has no public way to most of what is asked here. A name that is missing is replaced when this
-module is imported; each function says by what.
+Torch has no public API for most of this. A missing name is replaced when this module is imported;
+each function documents its fallback.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 
 def _found(path: str, otherwise: Any) -> Any:
-    """Return what stands at a dotted path below `torch`, or else what replaces it."""
+    """Return the attribute of `torch` at a dotted path, or the fallback if it is missing."""
     value: Any = torch
     for name in path.split("."):
         if not hasattr(value, name):
@@ -30,8 +30,8 @@ COMPILED = "_orig_mod"
 
 # What a module holds
 
-# Classes of modules that only pass a call on, and the attribute that holds the model they wrap.
-# A class without its attribute is taken for a module like any other.
+# Classes of modules that only forward a call, and the attribute that holds the model they wrap.
+# A class without this attribute is treated as any other module.
 WRAPPERS = {
     "DataParallel": "module",
     "DistributedDataParallel": "module",
@@ -40,9 +40,8 @@ WRAPPERS = {
     "OptimizedModule": COMPILED,
 }
 
-# The base classes of convolutions and of norms by batch or instance; torch's own classes of
-# these kinds where the base class is missing, so that those derived from it in another way aren't
-# known.
+# The base classes of convolutions and of batch and instance norms. If one is missing, torch's own
+# derived classes; other classes derived from it aren't recognized then.
 CONVOLUTION: Any = _found(
     "nn.modules.conv._ConvNd",
     (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
@@ -57,16 +56,17 @@ NORM: Any = _found(
 
 
 def children_of(module: nn.Module) -> Mapping[str, nn.Module | None]:
-    """Return the modules in a module by name; where torch keeps them elsewhere, as it lists them.
+    """Return the child modules of a module by name.
 
-    Its list leaves out further names of a module, and modules that are equal to one before them.
+    The fallback is `named_children`, which leaves out further names of the same module, and modules
+    that are equal to an earlier one.
     """
     children: Mapping[str, nn.Module | None] | None = getattr(module, "_modules", None)
     return dict(module.named_children()) if children is None else children
 
 
 def parameter_of(module: nn.Module, name: str) -> Tensor | None:
-    """Return a parameter of the module itself; where torch keeps them elsewhere, by its list."""
+    """Return a parameter of the module itself; the fallback is `named_parameters`."""
     parameters = getattr(module, "_parameters", None)
     found: Tensor | None = dict(
         module.named_parameters(recurse=False) if parameters is None else parameters
@@ -75,33 +75,33 @@ def parameter_of(module: nn.Module, name: str) -> Tensor | None:
 
 
 def buffers_of(module: nn.Module) -> list[Tensor]:
-    """Return the buffers of the module itself; where torch keeps them elsewhere, by its list."""
+    """Return the buffers of the module itself; the fallback is `buffers`."""
     buffers = getattr(module, "_buffers", None)
     listed = module.buffers(recurse=False) if buffers is None else buffers.values()
     return [buffer for buffer in listed if buffer is not None]
 
 
 def is_replica(module: nn.Module) -> bool:
-    """Return True if DataParallel made the module, to run a part of a pass in a thread.
+    """Return True if DataParallel created the module to run part of a pass in a thread.
 
-    False where it doesn't mark its replicas: each of them is then taken for a pass of its own.
+    False if replicas aren't marked: each of them then counts as a pass of its own.
     """
     return bool(getattr(module, "_is_replica", False))
 
 
 def is_compiled_in_place(module: nn.Module) -> bool:
-    """Return True after `module.compile()`; False where that can't be told."""
+    """Return True after `module.compile()`; False if that is unknown."""
     return getattr(module, "_compiled_call_impl", None) is not None
 
 
 def has_one_projection(attention: nn.MultiheadAttention) -> bool:
-    """Return True if queries, keys and values have the same size; also where that isn't told."""
+    """Return True if queries, keys and values have the same size, or if that is unknown."""
     return bool(getattr(attention, "_qkv_same_embed_dim", True))
 
 
 # Hooks of a module
 
-# Where a module keeps its hooks by number, and the flags of these hooks.
+# The attributes in which a module keeps its hooks by number, and the flags of these hooks.
 _FORWARD = ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called")
 _BEFORE = ("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs")
 
@@ -109,7 +109,7 @@ _BEFORE = ("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs")
 def forward_hooks(module: nn.Module) -> dict[int, Any]:
     """Return the forward hooks of a module by number, in the order in which they run.
 
-    Empty where torch keeps them elsewhere: then their order isn't changed.
+    Empty if torch keeps them elsewhere; their order isn't changed then.
     """
     hooks: dict[int, Any] = vars(module).get(_FORWARD[0], {})
     return hooks
@@ -118,8 +118,8 @@ def forward_hooks(module: nn.Module) -> dict[int, Any]:
 def hook_tables(module: nn.Module) -> Iterator[list[dict[int, Any]]]:
     """Yield the forward hooks and the forward pre-hooks of a module by number, with their flags.
 
-    Each time a list: first the hooks, then the tables in which hooks of one flag are. Nothing is
-    yielded where torch keeps them elsewhere: then hooks are removed by their handles alone.
+    Each item is a list: first the table of hooks, then a table for each flag. Nothing is yielded if
+    torch keeps them elsewhere; hooks are removed only by their handles then.
     """
     attributes = vars(module)
     for names in (_FORWARD, _BEFORE):
@@ -128,7 +128,7 @@ def hook_tables(module: nn.Module) -> Iterator[list[dict[int, Any]]]:
             yield tables
 
 
-# What runs at the moment
+# What is running now
 
 _is_compiling: Callable[[], bool] = torch.compiler.is_compiling
 _is_tracing: Callable[[], object] = _found(
@@ -139,9 +139,9 @@ _PROXY = _found("_C._TorchDispatchModeKey.PROXY", None)
 
 
 def is_written_down() -> bool:
-    """Return True while torch compiles, traces or exports what runs, and runs it only for that.
+    """Return True while torch compiles, traces or exports the running code.
 
-    Where torch can't be asked about `make_fx` and `torch.export`, these aren't noticed.
+    The fallback doesn't notice `make_fx` and `torch.export`.
     """
     if _is_compiling() or _is_tracing():
         return True
@@ -152,12 +152,12 @@ _graph_task: Callable[[], int] = _found("_C._current_graph_task_id", lambda: -1)
 
 
 def in_backward() -> bool:
-    """Return True while autograd runs in this thread; False where that can't be asked."""
+    """Return True while autograd runs in this thread; False if that is unknown."""
     return bool(_graph_task() != -1)
 
 
-# The code of the frame that a call of any module has on the stack, where it's a local variable
-# `self`; `nn.Module.__call__` itself where torch has no such function.
+# The code of the frame that every call of a module has on the stack, with the module as its local
+# variable `self`. The fallback is `nn.Module.__call__`.
 CALL: CodeType = getattr(nn.Module, "_call_impl", nn.Module.__call__).__code__
 
 
@@ -165,9 +165,9 @@ CALL: CodeType = getattr(nn.Module, "_call_impl", nn.Module.__call__).__code__
 
 
 def script_compiler() -> Any:
-    """Return the module of torch in which `torch.jit.script` begins with each module.
+    """Return the module of torch with the function that `torch.jit.script` calls for each module.
 
-    None where torch has none, or has it elsewhere: scripting a model fails then while hooks are on.
+    None if it is missing: scripting a model then fails while hooks are on.
     """
     compiler = _found("jit._recursive", None)
     return compiler if hasattr(compiler, "create_script_module") else None
@@ -181,27 +181,27 @@ _STANCE = ("torch._dynamo.eval_frame", "_stance")
 
 
 def is_compiler_loaded() -> bool:
-    """Return True if anything can have been compiled; False where the compiler is elsewhere."""
+    """Return True if torch's compiler is loaded; False also if it isn't where it is expected."""
     return _COMPILER in sys.modules
 
 
 def compilation_callbacks() -> Any:
-    """Return what calls back when torch compiles something; None while nothing can be compiled.
+    """Return the registry of callbacks on compilations; None while nothing can be compiled.
 
-    None also where torch has no such thing: code that is compiled then has the hooks in it.
+    None also if torch has no such registry: code is then compiled with the hooks in it.
     """
     module, name = _CALLBACKS
     return getattr(sys.modules.get(module), name, None)
 
 
 def stance() -> Any:
-    """Return how compiled code runs now, to be put back; None where it can't be told."""
+    """Return the current stance, to be restored later; None if it is unknown."""
     module, name = _STANCE
     return getattr(sys.modules.get(module), name, None)
 
 
 def put_stance_back(before: Any) -> None:
-    """Have compiled code run as before; as torch does by default, where that isn't known."""
+    """Restore a stance; torch's default if it is unknown."""
     kind: Any = getattr(before, "stance", "default")
     options = {"skip_guard_eval_unsafe": "skip_guard_eval_unsafe", "force_backend": "backend"}
     more: dict[str, Any] = {name: getattr(before, field, None) for name, field in options.items()}
@@ -213,16 +213,16 @@ def put_stance_back(before: Any) -> None:
 _mode_stack: Callable[[], list[Any]] | None = _found(
     "overrides._get_current_function_mode_stack", None
 )
-# Keeps modes of the user's, and of looks around, from seeing what is done while it is on.
+# A context manager that hides what runs inside it from all function modes.
 unseen: Any = _found("_C.DisableTorchFunction", None)
 
 # Whether tensors count their changes.
 HAS_VERSIONS = hasattr(Tensor, "_version")
 
-# Whether a pass can be traced; where it can't, receptive fields are unknown.
+# Whether a pass can be traced; if not, receptive fields are unknown.
 CAN_TRACE = _mode_stack is not None and unseen is not None and HAS_VERSIONS
 
-# The namespace of some functions of `torch.nn.functional`; without it, they have no rule.
+# The namespace of some functions of `torch.nn.functional`, which otherwise have no rule.
 FUNCTIONS: Any = _found("_C._nn", None)
 
 
@@ -235,16 +235,16 @@ def mode_stack() -> list[Any]:
 
 
 def version_of(tensor: Tensor) -> int:
-    """Return how often a tensor was changed in place; 0 where that isn't counted.
+    """Return how often a tensor was modified in place; 0 if that isn't counted.
 
     Raises:
-        RuntimeError: The tensor is one of inference mode, which has no count.
+        RuntimeError: It is an inference tensor, which has no count.
     """
     return int(tensor._version) if HAS_VERSIONS else 0
 
 
 def is_view_of(tensor: Tensor, other: Tensor) -> bool:
-    """Return True if a tensor is a view of another; False where that can't be told."""
+    """Return True if a tensor is a view of another; False if that is unknown."""
     return getattr(tensor, "_base", None) is other
 
 
@@ -253,7 +253,7 @@ def is_view_of(tensor: Tensor, other: Tensor) -> bool:
 is_wrapped: Callable[[Any], bool] = _found(
     "_C._functorch.is_functorch_wrapped_tensor", lambda _: False
 )
-"""Whether a tensor is one of `torch.func.grad`, `vmap` and the like; False where it is missing."""
+"""Whether a tensor belongs to `torch.func.grad`, `vmap` or the like; the fallback is False."""
 
 _is_batched: Callable[[Any], bool] = _found("_C._functorch.is_batchedtensor", lambda _: True)
 _unwrapped: Callable[[Any], Any] | None = _found("_C._functorch.get_unwrapped", None)
@@ -263,7 +263,7 @@ def unwrapped(tensor: Any) -> Tensor:
     """Return the plain tensor in one of `torch.func.grad` and the like.
 
     Raises:
-        TypeError: Inside `torch.vmap` there is no whole tensor; or torch has no way to it.
+        TypeError: Inside `torch.vmap`, where no whole tensor exists, or if the name is missing.
     """
     while is_wrapped(tensor):
         if _is_batched(tensor) or _unwrapped is None:

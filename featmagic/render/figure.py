@@ -31,7 +31,7 @@ _TITLE_LINE = 14  # pixels
 _EDGE = 6  # pixels around everything
 _GAP = 4  # pixels between tiles
 _WIDEST_COLOR_BAR = 200  # pixels
-# A pixel takes four bytes, several times over, and every tile has a text of its own.
+# A pixel takes four bytes several times over, and every tile has its own text.
 MOST_FIGURE_PIXELS, MOST_FIGURE_TILES = 3 * 10**7, 20_000
 
 # The same mosaic gives the same bytes, with words as text, to be searched and edited.
@@ -42,7 +42,7 @@ _NO_DATE: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationD
 def figure_bytes(mosaic: Mosaic, title: str, format: str) -> bytes:
     """Return the figure of a mosaic as `svg` or `pdf`: the same bytes for the same mosaic.
 
-    They aren't written to a file directly: matplotlib answers a full disk with an error of its own.
+    They aren't written to a file directly: matplotlib raises its own error for a full disk.
     """
     import matplotlib
 
@@ -108,10 +108,10 @@ def check_figure_size(pixels: int, tiles: int) -> None:
         FeatmagicError: there are too many.
     """
     if pixels > MOST_FIGURE_PIXELS or tiles > MOST_FIGURE_TILES:
-        most = f"{MOST_FIGURE_PIXELS // 10**6} million and {MOST_FIGURE_TILES:,}"
+        most = f"{MOST_FIGURE_PIXELS // 10**6} million pixels, {MOST_FIGURE_TILES:,} tiles"
         raise FeatmagicError(
-            f"A figure of {pixels // 10**6:,} million pixels and {tiles:,} tiles is too large: "
-            f"{most} are the most. A smaller zoom or fewer channels help, or a .png."
+            f"A figure of {pixels // 10**6:,} million pixels and {tiles:,} tiles is too large "
+            f"(at most {most}): choose a smaller zoom or fewer channels, or save a .png."
         )
 
 

@@ -89,7 +89,7 @@ class Target:
             say_lines(text)
 
     def tell_drawn(self, text: str) -> None:
-        """Do the same with lines that a renderer has drawn, with the codes of their colors."""
+        """Do the same with lines that a renderer has drawn, including their color codes."""
         if self.engine:
             publish({"text/plain": text}, {})
         else:

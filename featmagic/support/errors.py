@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from featmagic.support.text import LONGEST_NAME, readable
 
-_LONGEST_MESSAGE = 2000  # letters; a word of the user's may be longer
+_LONGEST_MESSAGE = 2000  # characters; a word of the user's may be longer
 
 
 class FeatmagicError(ValueError):
@@ -36,7 +36,7 @@ def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> str:
         >>> did_you_mean("con1", ["cnn1", "act1"])
         ' Did you mean cnn1?'
     """
-    if len(word) > LONGEST_NAME:  # comparing takes the product of both lengths
+    if len(word) > LONGEST_NAME:  # comparing takes quadratic time
         return ""
     folded = {
         known_word.casefold(): known_word
@@ -56,7 +56,7 @@ def one_line(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Return the message of an error of the user's, whose class may fail to give any."""
+    """Return the message of an error; "" if its class raises an error when asked for it."""
     try:
         return str(error)
     except Exception:

@@ -1,4 +1,4 @@
-"""Interrupts: sections that Ctrl-C doesn't cut in two, and blocks whose end is certain."""
+"""Interrupts: sections that Ctrl-C can't cut short, and blocks that are always closed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Handler = Callable[[int, "FrameType | None"], Any]
 
 
 def uninterrupted(work: Callable[[], T]) -> T:
-    """Run a short piece of work; an interrupt that comes meanwhile is delivered after it.
+    """Run a short piece of work; an interrupt that arrives meanwhile is delivered after it.
 
-    Python delivers interrupts in the main thread only, so elsewhere there is nothing to hold back.
+    Python delivers interrupts only in the main thread, so in others there is nothing to hold back.
 
     Args:
-        work: Is called once, without arguments.
+        work: Called once, without arguments.
 
     Returns:
         What `work` returns.
 
     Raises:
-        KeyboardInterrupt: An interrupt came while `work` ran. A handler of the user's own for
-            interrupts is called instead, and may raise anything.
+        KeyboardInterrupt: An interrupt arrived while `work` ran. If the user has installed another
+            SIGINT handler, that is called instead, and may raise anything.
         BaseException: Whatever `work` raises.
 
     Example:
@@ -39,7 +39,7 @@ def uninterrupted(work: Callable[[], T]) -> T:
         return work()
     restore_handler(sys._getframe(1))
     before = signal.getsignal(signal.SIGINT)
-    if not callable(before):  # interrupts are ignored, or aren't Python's to handle
+    if not callable(before):  # interrupts are ignored, or aren't handled by Python
         return work()
     hold = _Hold(before)
     try:
@@ -51,7 +51,7 @@ def uninterrupted(work: Callable[[], T]) -> T:
 
 
 class _Hold:
-    """A handler that keeps an interrupt until it is asked to deliver it."""
+    """A SIGINT handler that holds an interrupt back until it is asked to deliver it."""
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
@@ -60,29 +60,29 @@ class _Hold:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if _is_held_back(frame):
             self._came = True
-        else:  # an error at the worst place has kept this handler from being replaced
+        else:  # an error prevented `uninterrupted` from restoring the user's handler
             signal.signal(signal.SIGINT, self.handler)
             self.handler(number, frame)
 
     def deliver(self) -> None:
-        """Hand on the interrupt that came, if one did, to the handler that was there before."""
+        """Pass the interrupt that was held back, if any, to the handler that was there before."""
         came, self._came = self._came, False
         if came:
             self.handler(signal.SIGINT, sys._getframe())
 
 
 def _is_held_back(frame: FrameType | None) -> bool:
-    """Return True if `uninterrupted` is running, by the frames on the stack."""
+    """Return True if `uninterrupted` is on the stack."""
     while frame is not None and frame.f_code is not uninterrupted.__code__:
         frame = frame.f_back
     return frame is not None
 
 
 def restore_handler(frame: FrameType | None) -> None:
-    """Put the user's handler of interrupts back, if an error kept `uninterrupted` from doing it.
+    """Restore the user's SIGINT handler, if an error prevented `uninterrupted` from doing so.
 
     Args:
-        frame: the innermost frame of the caller.
+        frame: the caller's frame.
     """
     if threading.current_thread() is threading.main_thread():
         handler = signal.getsignal(signal.SIGINT)
@@ -91,12 +91,12 @@ def restore_handler(frame: FrameType | None) -> None:
 
 
 class Block(Generic[T]):
-    """A `with` block that is closed however it ends, by an interrupt at any instruction too.
+    """A `with` block that is closed however it ends, even by an interrupt at any instruction.
 
-    An interrupt may come after `with` has entered a block and before the first instruction of its
-    `__exit__`, or inside of that. But a `with` statement holds what it will call at the end for as
-    long as its block lasts. So each block gets an `__exit__` of its own that nothing else refers
-    to: when it is gone, the block is over, and is closed then if it isn't closed yet.
+    An interrupt may arrive after `with` has entered a block and before the first instruction of its
+    `__exit__`, or inside `__exit__`. But a `with` statement holds a reference to the `__exit__`
+    that it will call for as long as its block lasts. So each block gets an `__exit__` to which
+    nothing else refers: once that object is gone, the block has ended, and is closed if it wasn't.
 
     Example:
         >>> class Door(Block[str]):
@@ -113,21 +113,21 @@ class Block(Generic[T]):
         closed
     """
 
-    # Refers to what lives as long as the block lasts. Whoever must know whether the block is over
-    # holds this reference, and never the block itself.
+    # A weak reference to an object that lives as long as the block lasts. Code that needs to know
+    # whether the block has ended holds this reference, never the block itself.
     end: Callable[[], object] = staticmethod(lambda: None)
     _is_entered = False
 
     def open(self) -> T:
-        """Begin; what it returns is what `with` binds."""
+        """Begin, and return what `with` binds."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """End; may be called before the beginning, again, and from another thread."""
+        """End; may be called before `open`, more than once, and from another thread."""
         raise NotImplementedError
 
     def report(self, error: BaseException | None) -> None:
-        """Do what is to be done once the block is closed, unless its `__exit__` never ran."""
+        """Do what follows once the block is closed; not called if `__exit__` never ran."""
 
     def __enter__(self) -> T:
         if self.end() is None:  # entered by an ExitStack or by hand, without `with`
@@ -137,7 +137,7 @@ class Block(Generic[T]):
 
     class _Exit:
         def __get__(self, block: Block[Any] | None, owner: object = None) -> Callable[..., None]:
-            if block is None:  # an ExitStack takes it from the class
+            if block is None:  # an ExitStack looks it up on the class
                 return _leave
             leave = partial(_leave, block)
             if not block._is_entered:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from itertools import accumulate
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-LONGEST_NAME = 240  # letters of a name in a text for people
+LONGEST_NAME = 240  # characters of a name in text for people
 
-# Unicode calls these invisible (Default_Ignorable_Code_Point), and Python printable.
+# Invisible in Unicode (Default_Ignorable_Code_Point), but printable to Python.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-# Marks above or below one letter: no script needs more, and a pile of them covers other lines.
+# Combining marks per letter: no script needs more, and a stack of them covers other lines.
 _MOST_MARKS = 8
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _AS_SPOKEN = {
@@ -27,11 +27,11 @@ _AS_SPOKEN = {
 
 
 def printable(text: str) -> str:
-    r"""Return a text in one line, with all that isn't a visible letter spelled out.
+    r"""Return a text in one line, with every invisible character spelled out as an escape.
 
-    A name in a model may hold anything: control codes of terminals, line breaks, marks that reverse
-    the text after them, halves of characters. This is the one function that makes a text harmless
-    for a terminal, for plain text and for screen readers; applied twice, it does the same.
+    A name in a model may contain anything: terminal control codes, line breaks, bidirectional
+    marks, lone surrogates. This is the one function that makes text harmless for terminals, plain
+    text and screen readers; applying it twice changes nothing more.
 
     Example:
         >>> printable("a\x1b[2J")
@@ -43,7 +43,7 @@ def printable(text: str) -> str:
 
 
 def spelled_out(text: str, spell: Callable[[str], str]) -> str:
-    """Return the text with what `spell` returns in place of all that isn't a visible letter."""
+    """Return the text with every invisible character replaced by what `spell` returns for it."""
     marks = accumulate(map(_is_mark, text), lambda before, is_mark: (before + 1) * is_mark)
     return "".join(
         letter
@@ -58,9 +58,9 @@ def _is_mark(letter: str) -> int:
 
 
 def readable(name: str, most: int = LONGEST_NAME) -> str:
-    """Return a name as people read it: printable, and shortened in the middle if it is very long.
+    """Return a name as people read it: printable, and shortened in the middle if very long.
 
-    Every name of a model passes here before it is laid out: some layouts take long for long texts.
+    Every name from a model goes through this before layout, which may be slow for long text.
 
     Example:
         >>> readable("layer1.0.conv1"), len(readable("w" * 10_000))
@@ -75,12 +75,12 @@ def say(text: str) -> None:
 
 
 def say_lines(text: str) -> None:
-    """Print a text of several lines, none of which can hold a control code."""
+    """Print a text of several lines, with control codes spelled out."""
     _print(printable_lines(text))
 
 
 def say_drawn(text: str) -> None:
-    """Print lines that a renderer has drawn, with the codes of their colors."""
+    """Print lines that a renderer has drawn, including their color codes."""
     _print(text)
 
 

@@ -100,7 +100,7 @@ def test_samples_that_have_no_room_are_left_out_and_that_is_said(save):
 def test_a_file_that_is_there_is_replaced_only_where_that_is_asked_for(maps, tmp_path):
     mine = tmp_path / "look.html"
     mine.write_text("mine")
-    with pytest.raises(FeatmagicError, match=r"look\.html is there already"):
+    with pytest.raises(FeatmagicError, match=r"look\.html already exists"):
         maps.save(mine)
     assert mine.read_text() == "mine"
     assert maps.save(mine, overwrite=True) == [mine]
@@ -201,7 +201,7 @@ def test_a_page_that_is_there_is_said_before_the_cell_runs(shell, tmp_path):
     (tmp_path / "look.html").write_text("mine")
     shell.run("ran = False")
     line = f"%%featuremaps model cnn1 act1 --save {tmp_path}/look.html"
-    assert "look.html is there already" in str(shell.error(f"{line}\nran = True\nmodel(x)"))
+    assert "look.html already exists" in str(shell.error(f"{line}\nran = True\nmodel(x)"))
     assert shell.names["ran"] is False
     shell.run(f"{line} --overwrite\nmodel(x);")
     assert len(Saved((tmp_path / "look.html").read_bytes()).contents["layers"]) == 2

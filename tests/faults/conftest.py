@@ -1,4 +1,4 @@
-"""The table of what interrupts have left behind, printed after the tests that interrupt."""
+"""A table of how often interrupts left something behind, printed after the tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WORDS = {"arrives": "SIGINT", "raised": "raised"}
 
 @pytest.fixture
 def report_interrupts(record_property):
-    """Report what interrupts have left behind, for the table."""
+    """Return a function that adds outcomes to the table."""
 
     def report(kind, way, outcomes):
         counts = [len(outcomes)]

@@ -1,4 +1,4 @@
-"""Modules that are equal to each other: identity tells them apart, never equality."""
+"""Modules that are equal to each other: they are distinguished by identity, never by equality."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from featmagic.options.view import View
 
 
 class Same(nn.Module):
-    """Equal to every other one of its kind, as a layer that is compared by configuration."""
+    """A layer that is equal to every other of its class, as if compared by configuration."""
 
     def __init__(self, *children):
         super().__init__()
@@ -50,7 +50,7 @@ MODELS = {
 
 
 def by_path(module, prefix=""):
-    """Every module by its path, apart from the package."""
+    """Yield every module with its path, computed without the package."""
     for name, child in module._modules.items():
         if child is not None:
             yield prefix + name, child
@@ -58,13 +58,13 @@ def by_path(module, prefix=""):
 
 
 def set_flags(model):
-    """Give each module a flag of its own, where `train()` would miss some of those equal."""
+    """Set each module's flag by itself, since `train()` would skip modules equal to others."""
     for place, module in enumerate(every_module(model)):
         module.training = place % 2 == 0
 
 
 def observed(model, x):
-    """What each module returns, by hooks of the test's own on a copy of the model."""
+    """Return the output of each module, by the test's own hooks on a copy of the model."""
     twin, values = copy.deepcopy(model), {}
     for path, module in by_path(twin):
         module.register_forward_hook(

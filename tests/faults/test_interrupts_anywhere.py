@@ -1,4 +1,4 @@
-"""Interrupts at each place of a program at which one can come, in turn."""
+"""Interrupts at every place in a program where one can arrive, one after the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRAMS = [pytest.param(kind, id=kind.name) for kind in KINDS]
 
 
 def check(outcomes):
-    """Nothing is left after the next cell, and nothing that the user does later is undone."""
+    """Check that nothing is left after the next cell, and nothing the user does later is undone."""
     assert sum(outcome.reached for outcome in outcomes) > 0.8 * len(outcomes)
     wrong = [f"{outcome.place}: {', '.join(outcome.bad)}" for outcome in outcomes if outcome.bad]
     assert wrong == []
@@ -43,7 +43,7 @@ def test_an_interrupt_at_any_place_leaves_nothing_behind(kind, way, number, repo
 
 
 def test_places_are_found_and_an_interrupt_there_is_seen_if_it_leaves_something():
-    """The test of these tests: a program that does leave something behind."""
+    """A test of the test itself: a program that does leave something behind is found."""
     leaving = Kind(
         "leaving",
         "import torch\n"

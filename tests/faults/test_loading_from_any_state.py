@@ -92,7 +92,7 @@ WAYS = {
 @pytest.mark.parametrize("first", WAYS)
 @pytest.mark.parametrize("spoiler", list(SPOILERS))
 def test_each_magic_works_in_any_state(shell, model, spoiler, first):
-    """`%load_ext` does nothing where IPython thinks that the extension is loaded."""
+    """`%load_ext` does nothing if IPython believes that the extension is loaded."""
     whole = Counter(added_to(shell.ip))
     assert set(whole.values()) == {1}
     shell.run("%hook model cnn1\ny = model(x)")

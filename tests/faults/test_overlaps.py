@@ -32,7 +32,7 @@ assert len(ORDERS) == 90
 
 
 class Models:
-    """Two models, of which the first is looked at twice, and what they should be like."""
+    """Two models, the first of which has two looks, and their expected state."""
 
     def __init__(self, *, grad=True):
         self.models = network(), network()
@@ -49,7 +49,7 @@ class Models:
         self.open = self.open | {look} if step[0] == "+" else self.open - {look}
 
     def check(self, order, step, *, grad=None):
-        """The state is what the looks that are open now ask for."""
+        """Check that the state is what the open looks require."""
         told = f"{step} of {' '.join(order)}"
         for model, flags in zip(self.models, self.flags, strict=True):
             open_here = [look for look in self.open if self.of[look] is model]
@@ -180,7 +180,7 @@ def test_tasks_that_are_cancelled_while_they_look_leave_nothing(end):
 
 
 class Worker:
-    """A thread that does one thing after the other when it is told to."""
+    """A thread that runs one function after the other on request."""
 
     def __init__(self):
         self._asked, self._answered = queue.Queue(), queue.Queue()
@@ -228,7 +228,7 @@ def test_threads_that_look_may_begin_and_end_in_any_order():
 
 
 def test_a_look_that_another_thread_ends_leaves_nothing_after_the_next_one():
-    """Another thread can't switch gradients on here: the next look does."""
+    """Another thread can't switch gradients on in this one; the next look does."""
     worker = Worker()
     for order in ORDERS:
         models, running = Models(), {}
@@ -281,10 +281,10 @@ def test_what_the_user_changes_while_no_look_is_open_stays():
     ],
 )
 def test_a_block_of_the_users_that_begins_first_and_ends_inside_a_look_has_its_effect(block, grad):
-    """The grad mode afterwards is that of the user's blocks, as if nobody had looked.
+    """Afterwards, the grad mode is the same as without a look.
 
-    Where `enable_grad` ends that way and gradients were off before it, nobody can tell: it switches
-    them off inside of a look, which has done the same.
+    The exception is `enable_grad` with gradients off before it: at its end it switches them off
+    inside the look, where they are off already, so that the look can't notice it.
     """
 
     def inside():

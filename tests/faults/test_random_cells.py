@@ -1,4 +1,4 @@
-"""Random cells: with featmagic, the user's state is what it is without."""
+"""Random cells: with featmagic, the user's state is the same as without it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHARDS = 8
 
 
 def check(shell, cells, first_seed):
-    """Run programs until they have had so many cells; a difference is shown by a short program."""
+    """Run random programs with so many cells in total; show a difference as a short program."""
     shell.ip.run_line_magic("xmode", "Minimal")
     done, seed = 0, first_seed
     while done < cells:
@@ -39,7 +39,7 @@ def test_many_random_cells_leave_the_users_state_as_it_is_without_featmagic(shel
 
 
 def test_a_program_that_leaves_something_behind_is_found_and_made_short(shell, monkeypatch):
-    """The test of these tests: a look that forgets to switch gradients on again."""
+    """A test of the test itself: a look that forgets to switch gradients on again is found."""
 
     @contextlib.contextmanager
     def forgetful(*_, **__):

@@ -1,4 +1,4 @@
-"""Interrupts as they come in real life: signals from another process, a notebook's Stop button."""
+"""Real interrupts: signals from another process, a notebook's Stop button, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = ("look", "explore", "watch", "reload", "capture")
 
 
 class Child:
-    """Another process that looks again and again."""
+    """Another process that repeats a look."""
 
     def __init__(self, kind, handling="default"):
         self._random = random.Random(SEED)
@@ -42,7 +42,7 @@ class Child:
         self._longest = 0.01
 
     def interrupt(self):
-        """Interrupt one look at a random moment; return what came of it."""
+        """Interrupt one look at a random moment, and return the child's report."""
         assert self._process.stdout.read(1) == b"r"
         begun = time.perf_counter()
         time.sleep(self._random.random() * self._longest)
@@ -53,7 +53,7 @@ class Child:
             part = self._process.stdout.read(1)
             assert part, "the process ended"
             line += part
-        # Looks take as long as this machine lets them.
+        # How long a look takes depends on the machine.
         self._longest = 0.9 * self._longest + 0.1 * (time.perf_counter() - begun)
         return json.loads(line)
 
@@ -91,14 +91,14 @@ def test_many_signals_of_another_process_leave_nothing_and_none_is_lost(kind):
 @pytest.mark.parametrize("kind", ["look", "capture"])
 @pytest.mark.parametrize("handling", ["handler", "raising handler", "ignored"])
 def test_a_handler_of_the_users_hears_each_interrupt_once_and_stays(kind, handling):
-    """That it stays is among what the child compares before and after."""
+    """The child's comparison of before and after includes the handler itself."""
     reports = interrupted_again_and_again(kind, 20, handling)
     check(reports, seen=1 if handling == "raising handler" else 0)
     assert [report["calls"] for report in reports] == [0 if handling == "ignored" else 1] * 20
 
 
 def test_an_interrupt_of_the_main_thread_leaves_a_look_in_another_thread_alone():
-    """Signals come in the main thread only; a look elsewhere neither holds nor loses one."""
+    """Signals arrive only in the main thread; a look in another neither delays nor loses one."""
     model, maps, heard = network(), [], 0
     before, stop = Before(model), threading.Event()
     x = torch.ones(1, 1, 5, 5)

@@ -1,4 +1,4 @@
-"""Captured values are those of the thread or task that captures, whatever else runs the model."""
+"""A capture holds the values of its own thread or task, whatever else runs the model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def inputs_of(seed, n=ROUNDS):
 
 
 def expected_of(model, x):
-    """What the layers return, computed by calling them one after the other."""
+    """Return what the layers return, by calling them one after the other."""
     values = []
     with torch.no_grad():
         for layer in model:
@@ -40,7 +40,7 @@ def expected_of(model, x):
 
 
 def check(model, captured):
-    """Each capture, with its input, holds the values of a bare pass of that input."""
+    """Check that each capture holds the values of a plain pass with its own input."""
     for x, maps in captured:
         assert list(maps) == list(LAYERS)
         for key, value in zip(LAYERS, expected_of(model, x), strict=True):
@@ -103,7 +103,7 @@ def test_a_thread_that_runs_the_model_all_the_time_is_never_captured(model):
 
 
 def test_a_thread_that_trains_the_model_is_never_captured(model):
-    """The weights move meanwhile; so the passes are told apart by the number of samples."""
+    """As the weights change meanwhile, passes are distinguished by their number of samples."""
     before, stop, shapes = Before(model), threading.Event(), set()
     optimizer = torch.optim.SGD(model.parameters(), 1e-3)
     steps = 0

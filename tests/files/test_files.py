@@ -193,7 +193,7 @@ def test_a_key_that_a_file_cannot_hold_is_spelled_out_and_that_is_said(tmp_path,
         values = {key: arrays[key].item() for key in arrays}
     assert values == {"a_b": 3, "a_x00b": 6, "_": 1}
     assert capsys.readouterr().out == (
-        "Keys that .npz can't hold: a\\x00b as a_b, a\\x00b as a_x00b, \\ud800 as _.\n"
+        "Renamed keys that .npz can't hold: a\\x00b as a_b, a\\x00b as a_x00b, \\ud800 as _.\n"
     )
 
 
@@ -317,9 +317,9 @@ def test_a_very_long_key_is_cut_to_what_a_file_system_takes(tmp_path):
         ("file.txt/maps.png", r"There is no folder .*file.txt to save maps.png in\."),
         ("folder.png", r"folder.png is a folder: name a file in it"),
         ("", r"is a folder: name a file in it"),
-        ("a\0b.png", r"No file can be called '.*a\\x00b\.png': it holds a NUL character"),
-        ("\ud800.png", r"No file can be called '.*\\ud800\.png': .* can't be encoded"),
-        ("mine.png", r"mine.png is there already. overwrite=True \(--overwrite\) replaces it\."),
+        ("a\0b.png", r"'.*a\\x00b\.png' isn't a valid file name: it has a NUL character"),
+        ("\ud800.png", r"'.*\\ud800\.png' isn't a valid file name: .* can't be encoded"),
+        ("mine.png", r"mine.png already exists; overwrite=True \(--overwrite\) replaces it\."),
         ("n" * 300 + ".png", "can't be written: File name too long"),
     ],
 )
@@ -339,7 +339,7 @@ def test_a_path_that_cannot_be_is_one_line_before_anything_is_drawn(tmp_path, na
 
 def test_every_target_is_checked_before_one_is_written(maps, tmp_path):
     (tmp_path / "maps-fc2.png").write_text("mine")
-    with pytest.raises(FeatmagicError, match=r"maps-fc2\.png is there already"):
+    with pytest.raises(FeatmagicError, match=r"maps-fc2\.png already exists"):
         maps.save(tmp_path / "maps.png")
     assert files_in(tmp_path) == ["maps-fc2.png"]
     maps.save(tmp_path / "maps.png", overwrite=True)
@@ -458,7 +458,7 @@ def test_the_line_forms_save_too_in_any_format(shell, tmp_path):
     [
         ("--save {0}/no/m.png", "There is no folder"),
         ("--save {0}/m.jpg", "Did you mean .png?"),
-        ("--save {0}/mine.png", "mine.png is there already"),
+        ("--save {0}/mine.png", "mine.png already exists"),
         ("--save {0}", "is a folder"),
         ("--overwrite", "--overwrite goes with --save PATH"),
         ("--save", "--save: expected one argument"),
@@ -486,7 +486,7 @@ def test_a_wrong_path_is_said_before_the_cell_runs_and_leaves_nothing(
 def test_several_layers_are_checked_by_the_files_they_would_have(shell, tmp_path):
     (tmp_path / "m-act1.png").write_text("mine")
     line = f"%%featuremaps model cnn1 act1 --save {tmp_path}/m.png"
-    assert "m-act1.png is there already" in str(shell.error(f"{line}\nmodel(x)"))
+    assert "m-act1.png already exists" in str(shell.error(f"{line}\nmodel(x)"))
     assert "feature_maps" not in shell.names
     shell.run(f"{line} --overwrite\nmodel(x);")
     assert (tmp_path / "m-act1.png").read_bytes()[1:4] == b"PNG"

@@ -144,7 +144,7 @@ def test_a_file_of_several_names_is_refused_before_any_work(maps, tmp_path):
     os.link(one, other)
     said = line(maps.save, one, overwrite=True)
     assert said == (
-        f"{one} is one of 2 names (hard links) of the same file, and replacing it would part them: "
+        f"{one} has 2 hard links, and replacing it would separate them: "
         "delete it first, or save under another name."
     )
     assert said == line(target_files, one, ["0"], overwrite=True)
@@ -163,7 +163,7 @@ def test_a_link_to_a_file_stays_and_its_target_is_replaced(tmp_path):
     (tmp_path / "middle.npz").symlink_to("far/real.npz")
     link = tmp_path / "link.npz"
     link.symlink_to("middle.npz")
-    assert "is there already" in line(target_files, link, ["0"])
+    assert "already exists" in line(target_files, link, ["0"])
     write_whole({link: write}, overwrite=True)
     assert link.readlink() == Path("middle.npz")
     assert real.read_bytes() == b"new"
@@ -175,14 +175,14 @@ def make(kind, path):
     """Put something that is no file in a place; what a message calls it."""
     if kind == "pipe":
         os.mkfifo(path)
-        return "is a named pipe: only files are replaced"
+        return "is a named pipe; only regular files can be replaced"
     if kind == "socket":
         with socket.socket(socket.AF_UNIX) as made:
             made.bind(path.name)
-        return "is a socket: only files are replaced"
+        return "is a socket; only regular files can be replaced"
     if kind == "device":
         path.symlink_to("/dev/null")
-        return "is a device: only files are replaced"
+        return "is a device; only regular files can be replaced"
     if kind == "folder":
         path.mkdir()
         return "is a folder: name a file in it"
@@ -235,7 +235,7 @@ def test_what_comes_meanwhile_is_not_replaced(tmp_path):
         file.write_bytes(b"mine")
 
     said = line(write_whole, {file: mine}, overwrite=False)
-    assert said == f"{file} is there already. overwrite=True (--overwrite) replaces it."
+    assert said == f"{file} already exists; overwrite=True (--overwrite) replaces it."
     assert file.read_bytes() == b"mine"
 
 
@@ -251,12 +251,15 @@ def test_two_links_to_one_file_are_not_saved_over_each_other(tmp_path):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("\ud800.png", r"No file can be called '\ud800.png': it holds characters that can't be"),
-        ("no\ud800/a.png", r"No file can be called 'no\ud800/a.png': it holds characters"),
-        ("a\0/b.png", r"No file can be called 'a\x00/b.png': it holds a NUL character"),
+        (
+            "\ud800.png",
+            r"'\ud800.png' isn't a valid file name: it has characters that can't be",
+        ),
+        ("no\ud800/a.png", r"'no\ud800/a.png' isn't a valid file name: it has characters"),
+        ("a\0/b.png", r"'a\x00/b.png' isn't a valid file name: it has a NUL character"),
         ("loop/a.png", "There is no folder loop to save a.png in."),
-        (b"a.png", "A file is named by text or a Path, not by a value of type bytes."),
-        (None, "A file is named by text or a Path, not by a value of type NoneType."),
+        (b"a.png", "A file name must be a str or a Path, not a value of type bytes."),
+        (None, "A file name must be a str or a Path, not a value of type NoneType."),
         ("~nobody-of-that-name/a.png", "~nobody-of-that-name/a.png: "),
     ],
 )
@@ -273,8 +276,8 @@ def test_a_magic_says_the_same_before_its_cell_runs(shell, tmp_path, monkeypatch
     shell.run("ran = False")
     for path, words in {
         "pipe.npz": "pipe.npz is a named pipe",
-        "{chr(0xd800)}.png": "it holds characters that can't be encoded",
-        "{chr(0)}.png": "it holds a NUL character",
+        "{chr(0xd800)}.png": "it has characters that can't be encoded",
+        "{chr(0)}.png": "it has a NUL character",
     }.items():
         cell = f"%%featuremaps model cnn1 --overwrite --save {path}\nran = True\nmodel(x)"
         assert words in str(shell.error(cell))

@@ -276,7 +276,7 @@ def test_an_overview_and_an_explorer_show_a_pass_at_a_time(tmp_path):
     assert maps.save(tmp_path / "first.html", passes=1)
     assert "pass 1 of 2" in (tmp_path / "first.html").read_text("utf-8")
     for switch in ({"overview": True}, {"explore": True}):
-        with pytest.raises(FeatmagicError, match="shows a pass at a time"):
+        with pytest.raises(FeatmagicError, match="shows one pass at a time"):
             maps.show(passes="all", **switch)
 
 
@@ -296,7 +296,7 @@ def test_a_figure_is_of_all_passes_or_of_one():
     (one,) = maps.figure("cnn1", passes=1).axes[0].images
     assert image.get_array().shape[0] > one.get_array().shape[0]
     grown = captured(Grows(), *[torch.randn(1, length, 6) for length in (3, 4)])
-    with pytest.raises(FeatmagicError, match=r"^'same' has other shapes in other passes: choose"):
+    with pytest.raises(FeatmagicError, match=r"^'same' changes shape between passes: choose"):
         grown.figure("same")
     grown.figure("same", passes=-1)
     with pytest.raises(KeyError, match="Did you mean same"):

@@ -172,8 +172,8 @@ UNMOVABLE = {
     "lazy mapping": (lambda t: LazyMapping({"a": t}), "the file is gone"),
     "lazy field": (RaisingField, "not loaded yet"),
     "no copy": (lambda t: NotCopied(a=t), "there is only one"),
-    "made anew": (Computed, "can't be copied"),
-    "holds itself": (holding_itself, "holds itself"),
+    "made anew": (Computed, "can't be rebuilt"),
+    "holds itself": (holding_itself, "contains itself"),
 }
 
 

@@ -291,7 +291,9 @@ def test_what_is_no_array_is_an_error_that_names_it(looked):
         "rows = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])\n"
         "with featmagic.capture(net, '.', as_is=True) as uneven:\n    net(rows)"
     )
-    with pytest.raises(ipp.RemoteError, match=r"\. can't be an array: a nested tensor is no array"):
+    with pytest.raises(
+        ipp.RemoteError, match=r"\. can't be an array: a nested tensor isn't an array"
+    ):
         looked.client[0]["uneven"]
 
 

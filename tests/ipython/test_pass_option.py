@@ -50,7 +50,7 @@ def test_a_pass_that_there_was_not_is_said_in_one_line(shell, xs):
 
 def test_what_is_no_pass_is_refused_before_the_cell_runs(shell):
     for value, message in (
-        ("0", "pass counts from 1, or from the end as -1: there is no pass 0."),
+        ("0", "pass can't be 0: passes count from 1, or from the end as -1."),
         ("every", "pass is last or all or a whole number, not 'every'."),
     ):
         error = str(shell.error(f"%%featuremaps model cnn1 --pass {value}\nran = True"))
@@ -77,7 +77,7 @@ def test_what_was_kept_can_be_shown_again_pass_by_pass(shell, xs):
     assert "· pass 1 of 3\n" in shell.run("%featuremaps --overview --pass 1")
     shell.run(f"%%featuremaps model cnn1{LOOP}")
     assert str(shell.error("%featuremaps cnn1 --pass 2")) == (
-        'Only the last of 3 passes was kept: passes="all" (--pass all) keeps each.'
+        'Only the last of 3 passes was kept: passes="all" (--pass all) keeps every pass.'
     )
     assert captions(shell.run("%featuremaps cnn1 --pass 3")) == [("cnn1", ["pass 3 of 3"])]
 
@@ -99,11 +99,11 @@ def test_a_layer_that_did_not_run_in_the_pass_shown_is_said(shell):
 
 def test_views_of_one_pass_say_so_before_the_cell_runs(shell, tmp_path):
     for options, message in (
-        ("--overview", "--pass all has no use in an overview, which shows a pass at a time."),
-        ("--explore", "--pass all has no use in an explorer, which shows a pass at a time."),
+        ("--overview", "--pass all doesn't apply to an overview, which shows one pass at a time."),
+        ("--explore", "--pass all doesn't apply to an explorer, which shows one pass at a time."),
         (
             f"--save {tmp_path / 'x.html'}",
-            "A page shows a pass at a time: --pass all goes with .png or .npz.",
+            "A page shows one pass at a time: use --pass all with .png or .npz.",
         ),
     ):
         error = str(shell.error(f"%%featuremaps model cnn1 --pass all {options}\nran = True"))

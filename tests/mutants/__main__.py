@@ -24,7 +24,7 @@ FOLDERS = ("recording", "planes", "options", "grid", "render", "ipython")
 
 
 def sample(modules: Sequence[str], seed: int, count: int) -> list[tuple[str, Mutant]]:
-    """Return so many mutants of the modules, chosen by the seed."""
+    """Return `count` mutants of the modules, drawn by the seed."""
     sources = {module: (ROOT / PACKAGE / module).read_text("utf-8") for module in modules}
     every = [(module, mutant) for module in modules for mutant in mutants_of(sources[module])]
     random.Random(seed).shuffle(every)
@@ -33,7 +33,7 @@ def sample(modules: Sequence[str], seed: int, count: int) -> list[tuple[str, Mut
 
 
 def modules_in(paths: Sequence[str], skipped: Sequence[str]) -> list[str]:
-    """Return the modules in folders of the package, or named themselves."""
+    """Return the modules given by their own paths or by folders of the package."""
     package, found = ROOT / PACKAGE, []
     for path in paths:
         whole = package / path
@@ -43,7 +43,7 @@ def modules_in(paths: Sequence[str], skipped: Sequence[str]) -> list[str]:
 
 
 def trial_of(executions: Executions, module: str, mutant: Mutant, budget: float) -> Trial:
-    """Choose the tests: those that execute the line, or functions that use what it defines."""
+    """Choose the tests that execute the line, or functions that use what the line defines."""
     if mutant.is_static:
         found = executions.tests_of_names(module, mutant.names)
     else:
@@ -75,13 +75,15 @@ def _try_share(folder: Path, trials: Sequence[Trial], queue: SimpleQueue) -> Non
 def main(arguments: Sequence[str] | None = None) -> None:
     """Try a sample of mutants, and print those that no test notices."""
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=0, help="choose other mutants")
-    parser.add_argument("--count", type=int, default=200, help="how many (200)")
-    parser.add_argument("--jobs", type=int, default=1, help="how many at a time (1)")
-    parser.add_argument("--budget", type=float, default=60, help="seconds of tests each (60)")
-    parser.add_argument("--record", action="store_true", help="record anew what tests execute")
-    parser.add_argument("--skip", nargs="*", default=[], help="modules that stay as they are")
-    parser.add_argument("--verbose", action="store_true", help="show what noticed each mutant")
+    parser.add_argument("--seed", type=int, default=0, help="draw other mutants (0)")
+    parser.add_argument("--count", type=int, default=200, help="number of mutants (200)")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes (1)")
+    parser.add_argument("--budget", type=float, default=60, help="seconds of tests per mutant (60)")
+    parser.add_argument("--record", action="store_true", help="record again what the tests execute")
+    parser.add_argument("--skip", nargs="*", default=[], help="modules not to mutate")
+    parser.add_argument(
+        "--verbose", action="store_true", help="show which test noticed each mutant"
+    )
     parser.add_argument("paths", nargs="*", default=FOLDERS, help="folders or modules to mutate")
     options = parser.parse_args(arguments)
 

@@ -1,4 +1,4 @@
-"""Which test executes which lines: recorded once for each test file, kept outside the tree."""
+"""Which tests execute which lines: recorded once per test file, outside the working tree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 from mutants.trees import ROOT, copy_tree, run_pytest
 
 PACKAGE = "featmagic"
-_LONGEST_RECORDING = 1800  # seconds a test file
+_LONGEST_RECORDING = 1800  # seconds per test file
 
 # Tests that run the package in kernels and terminals, where nothing is recorded.
 _IN_OTHER_PROCESSES = (
@@ -33,7 +33,7 @@ _IN_OTHER_PROCESSES = (
 )
 _NOT_OF_THE_PACKAGE = ("tests/browser/", "tests/faults/", "tests/mutants/")
 
-# Modules whose lines only run there: the tests that run them.
+# The tests of modules whose lines run only in other processes.
 ELSEWHERE = {
     "ipython/ipyparallel.py": ["tests/ipython/test_ipyparallel.py"],
 }
@@ -46,13 +46,13 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True)
 class Test:
-    """A test as it was recorded: `lines` has a bit for each line of each module it executed."""
+    """A recorded test; `lines` has a bit for each line that it executed, by module."""
 
     name: str
     file: str
     seconds: float
     lines: dict[str, int]
-    sources: dict[str, str]  # the text of each module at that time, by its hash
+    sources: dict[str, str]  # the hash of each module's text at that time
 
     @cached_property
     def breadth(self) -> int:
@@ -60,7 +60,7 @@ class Test:
 
 
 class Recorder:
-    """A pytest plugin that writes down what each test executes, and how long it takes."""
+    """A pytest plugin that records which lines each test executes, and how long it takes."""
 
     def __init__(self, tree: Path, into: Path) -> None:
         self._tree, self._into = tree, into
@@ -71,7 +71,7 @@ class Recorder:
         import coverage
 
         own = str(self._tree / PACKAGE / "*")
-        os.environ.setdefault("COVERAGE_CORE", "ctrace")  # others tell a line only once
+        os.environ.setdefault("COVERAGE_CORE", "ctrace")  # other cores report a line only once
         self._coverage = coverage.Coverage(data_file=None, include=[own], config_file=False)
         self._coverage.start()
 
@@ -110,7 +110,7 @@ def _files_to_record() -> list[str]:
     names = sorted(path.relative_to(ROOT).as_posix() for path in tests)
     skipped = (*_NOT_OF_THE_PACKAGE, *_IN_OTHER_PROCESSES)
     names = [name for name in names if not name.startswith(skipped)]
-    # Those of the explorer take longest and say least about the folders that are mutated.
+    # Tests of the explorer take longest and cover the mutated folders least.
     return [PACKAGE, *sorted(names, key=lambda name: name.startswith("tests/explorer/"))]
 
 
@@ -119,7 +119,7 @@ def _hash(text: str) -> str:
 
 
 def record(*, anew: bool = False) -> None:
-    """Record each test file that is new or was changed; all of them, if `anew`."""
+    """Record each test file that is new or has changed; all of them if `anew`."""
     folder = cache_folder()
     (folder / "sources").mkdir(parents=True, exist_ok=True)
     due = [name for name in _files_to_record() if anew or not _is_recorded(folder, name)]
@@ -158,7 +158,7 @@ def _is_recorded(folder: Path, name: str) -> bool:
 
 
 class Executions:
-    """Answers which tests speak of a line."""
+    """Finds the tests that execute a line."""
 
     def __init__(self) -> None:
         self._folder = cache_folder()
@@ -180,13 +180,13 @@ class Executions:
                 yield Test(test, name, seconds, bits, entry["modules"])
 
     def tests_of(self, module: str, lines: Iterable[int]) -> list[Test]:
-        """Return the tests that execute one of the lines, those nearest to the module first."""
+        """Return the tests that execute one of the lines, the nearest to the module first."""
         return self._in_order(module, {module: set(lines)})
 
     def tests_of_names(self, module: str, names: Iterable[str]) -> list[Test]:
-        """Return the tests that execute a function in which one of the names stands.
+        """Return the tests that execute a line of a function that mentions one of the names.
 
-        A name that stands in another definition outside of functions leads on to that.
+        If a name is mentioned in another definition outside functions, that one's names count, too.
         """
         wanted, seen, places = set(names), set(), defaultdict(set)
         while wanted - seen:
@@ -228,7 +228,7 @@ class Executions:
 
 @cache
 def _lines_then(folder: Path, source_hash: str, now: str) -> list[list[int]]:
-    """Return, for each line of a module, the lines that it was when the tests were recorded."""
+    """Return, for each line of a module, its lines at the time when the tests were recorded."""
     before = (folder / "sources" / source_hash).read_text("utf-8")
     old, new = before.splitlines(), now.splitlines()
     lines: list[list[int]] = [[] for _ in range(len(new) + 2)]
@@ -244,7 +244,7 @@ def _lines_then(folder: Path, source_hash: str, now: str) -> list[list[int]]:
 
 @cache
 def _mentions(source: str) -> dict[str, tuple[set[int], set[str]]]:
-    """Return the lines in functions that mention each name, and what is defined with it."""
+    """Return for each name the lines in functions that mention it, and the names defined by it."""
     found: dict[str, tuple[set[int], set[str]]] = defaultdict(lambda: (set(), set()))
 
     def visit(node: ast.AST, functions: tuple[ast.AST, ...], defined: tuple[str, ...]) -> None:

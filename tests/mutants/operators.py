@@ -1,4 +1,4 @@
-"""Where a source may be mutated, and into what."""
+"""The places where a source can be mutated, and the replacements."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ FUNCTIONS = {
     )
     for name, other in (pair, pair[::-1])
 }
-# Functions to which the order of two arguments means nothing, or that fail at once.
+# Functions for which the order of two arguments doesn't matter, or that fail at once.
 SYMMETRIC = {"isinstance", "issubclass", "min", "max", "minimum", "maximum", "gcd", "isclose"}
-# Arguments that only guard against mistakes of ours, or that only cost time.
+# Arguments that only guard against our own mistakes, or only affect speed.
 IDLE_ARGUMENTS = {"strict", "maxsize", "frozen", "kw_only", "eq", "repr", "stacklevel"}
 
 
@@ -79,7 +79,7 @@ def mutants_of(source: str) -> list[Mutant]:
 
 
 def is_another_program(source: str, mutant: Mutant) -> bool:
-    """Return True if the mutated source is valid, and means something else."""
+    """Return True if the mutated source is valid and compiles to another program."""
     try:
         return ast.dump(ast.parse(mutant.apply(source))) != ast.dump(ast.parse(source))
     except SyntaxError:
@@ -105,7 +105,7 @@ class _Finder:
             yield from self._of_statement(node)
             yield from self._below(node)
             self._functions, self._names = outer
-        elif not isinstance(node, ast.JoinedStr):  # words for a person, as a rule
+        elif not isinstance(node, ast.JoinedStr):  # usually text for people
             yield from self._of_expression(node)
             yield from self._below(node)
 
@@ -235,7 +235,7 @@ class _Finder:
             yield self._mutant(first, self._start(first), self._end(second), swapped)
 
     def _operator(self, left: ast.AST, right: ast.AST, old: str, new: str) -> Iterator[Mutant]:
-        """Replace the operator between two operands; only brackets and blanks are beside it."""
+        """Replace the operator between two operands; there may be brackets and spaces beside it."""
         first, last = self._end(left), self._start(right)
         match = re.fullmatch(rf"([)\s]*)({old})([(\s]*)", self._code[first:last].decode())
         if match is not None:

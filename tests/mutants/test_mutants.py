@@ -1,4 +1,4 @@
-"""The tester of tests: its mutants are other programs, one place apart, where it could matter."""
+"""The mutation tester: each mutant is another program, changed in one place that could matter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mutants.trees import ROOT
 
 
 def lines_after(source):
-    """Return what each mutant makes of the only line that it changes."""
+    """Return, for each mutant, the one line that it changes, after the change."""
     changed = []
     for mutant in mutants_of(source):
         if not is_another_program(source, mutant):

@@ -1,4 +1,4 @@
-"""Copies of the working tree, and work in processes of its own there."""
+"""Copies of the working tree, and running code there in separate processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
-# Imported once, before the processes fork; nothing of the package.
+# Imported once, before processes are forked; nothing of the package itself.
 PRELOADED = (
     "torch", "torchvision", "matplotlib.pyplot", "PIL.Image", "hypothesis", "pytest", "pexpect",
     "IPython.core.interactiveshell", "nbformat", "transformers",
@@ -24,21 +24,21 @@ HUNG = -1
 
 
 def copy_tree(into: Path) -> Path:
-    """Copy the working tree, without what git ignores; the working tree is never touched."""
+    """Copy the working tree without what git ignores; nothing is changed in it."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, names.split("\0")):
         if (ROOT / name).is_file():
             (into / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, into / name)
-    # Compiled by content: a mutant of the same size and second is never taken for the original.
+    # Compiled with hashes: size and time can't tell a mutant from the original.
     compiling = ["-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "featmagic"]
     subprocess.run([sys.executable, *compiling], cwd=into, check=True)
     return into
 
 
 def preload() -> None:
-    """Import what takes long, so that a forked process has it."""
+    """Import what takes long to import, so that forked processes have it."""
     for name in PRELOADED:
         try:
             __import__(name)
@@ -47,7 +47,7 @@ def preload() -> None:
 
 
 def run_apart(work: Callable[[], int], timeout: float) -> int:
-    """Do some work in a forked process of its own group; return its status or `HUNG`."""
+    """Run some work in a forked process group; return its exit status or `HUNG`."""
     process = os.fork()
     if process == 0:
         status = 70
@@ -62,7 +62,7 @@ def run_apart(work: Callable[[], int], timeout: float) -> int:
     while time.monotonic() < deadline:
         ended, status = os.waitpid(process, os.WNOHANG)
         if ended:
-            _kill(process)  # what the work left running
+            _kill(process)  # processes that the work left running
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.02)
     _kill(process)
@@ -71,7 +71,7 @@ def run_apart(work: Callable[[], int], timeout: float) -> int:
 
 
 def run_pytest(tree: Path, args: Sequence[str], plugin: Any, log: Path, timeout: float) -> int:
-    """Run pytest in a copy of the tree, in a forked process; return its status or `HUNG`."""
+    """Run pytest in a copy of the tree, in a forked process; return the exit status or `HUNG`."""
 
     def work() -> int:
         with log.open("wb") as output:

@@ -1,7 +1,7 @@
-"""Mutants tried: those of functions in one session of pytest, those of definitions in their own.
+"""Trying mutants: all those in functions in one pytest session, each other one in its own.
 
-A function gets its mutated code in a forked copy of the session, so that nothing has to be imported
-or collected again. What runs when a module is imported needs a process in which it is imported.
+A function gets its mutated code in a forked copy of the session, so nothing has to be imported or
+collected again. A mutant of code that runs on import needs a process that imports the module.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from mutants.executions import PACKAGE, Test
 from mutants.operators import Mutant
 from mutants.trees import HUNG, run_apart, run_pytest
 
-_FIRST_BATCH = 6.0  # seconds of tests that are tried before all others
+_FIRST_BATCH = 6.0  # seconds of tests to run before the others
 _NOTICED, _SURVIVED, _NO_CODE = 1, 0, 9
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A mutant of a module, and the tests that may notice it, in order."""
+    """A mutant of a module, and the tests to run on it, in order."""
 
     module: str
     mutant: Mutant
@@ -33,7 +33,7 @@ class Trial:
 
     @property
     def patience(self) -> float:
-        """How many seconds are enough for the tests; anything longer hangs."""
+        """The number of seconds after which the tests are considered hung."""
         return 60 + 5 * sum(test.seconds for test in self.tests)
 
 
@@ -46,7 +46,7 @@ class Outcome:
 
 
 def try_all(tree: Path, trials: Sequence[Trial], done: Callable[[Outcome], None]) -> None:
-    """Try each mutant in a copy of the tree, and hand its outcome on."""
+    """Try each mutant in a copy of the tree, and call `done` with each outcome."""
     in_functions = [trial for trial in trials if not trial.mutant.is_static]
     left = [trial for trial in trials if trial.mutant.is_static]
     files = sorted({test.file for trial in in_functions for test in trial.tests})
@@ -91,7 +91,7 @@ class _Session:
         return True
 
     def _try(self, trial: Trial, chosen: list[Any]) -> str | None:
-        """Return what notices the mutant, or ""; None if the session can't tell."""
+        """Return what notices the mutant, "" for nothing; None if the session can't try it."""
         path, notice = self._tree / PACKAGE / trial.module, self._tree.with_suffix(".failed")
         source = path.read_text("utf-8")
         mutated = trial.mutant.apply(source)
@@ -107,7 +107,7 @@ class _Session:
                     return _NOTICED
             return _SURVIVED
 
-        path.write_text(mutated, "utf-8")  # for processes that tests start
+        path.write_text(mutated, "utf-8")  # for processes started by tests
         try:
             status = run_apart(work, trial.patience)
         finally:
@@ -119,7 +119,7 @@ class _Session:
 
 
 def _items_of(trial: Trial, items: dict[str, Any]) -> list[Any]:
-    """Return the tests as pytest collected them; all of a file if no name is given."""
+    """Return the collected items of the tests; all items of a file for a test without a name."""
     chosen = []
     for test in trial.tests:
         if test.name:
@@ -130,7 +130,7 @@ def _items_of(trial: Trial, items: dict[str, Any]) -> list[Any]:
 
 
 def _swap_code(path: Path, source: str, mutated: str) -> bool:
-    """Give the functions of a module the code of the mutated source; False if that can't be."""
+    """Give a module's functions the code of the mutated source; return False if impossible."""
     before = dict(_functions_in(compile(source, str(path), "exec")))
     after = dict(_functions_in(compile(mutated, str(path), "exec")))
     changed = {
@@ -147,7 +147,7 @@ def _swap_code(path: Path, source: str, mutated: str) -> bool:
             if place in changed:
                 try:
                     function.__code__ = after[place]
-                except ValueError:  # it needs other variables of the function around it
+                except ValueError:  # it uses other variables of its enclosing function
                     return False
                 swapped = True
     return swapped
@@ -183,7 +183,7 @@ def _try_imported(tree: Path, trial: Trial) -> str:
             status = run_pytest(tree, ["-x", *files], _Chosen(batch), log, batch.patience)
             if status == HUNG:
                 return "a hang"
-            if status not in (0, 5):  # all passed, or there was none
+            if status not in (0, 5):  # all tests passed, or there were none
                 return _failed_in(log.read_text("utf-8", "replace")) or f"status {status}"
         return ""
     finally:
@@ -196,7 +196,7 @@ def _failed_in(log: str) -> str:
 
 
 def _batches(tests: Sequence[Test]) -> list[Sequence[Test]]:
-    """Split off the first tests: they notice most mutants, and few files are collected for them."""
+    """Split off the first tests, which notice most mutants and need few files to be collected."""
     seconds, first = 0.0, 0
     while first < len(tests) and (seconds := seconds + tests[first].seconds) <= _FIRST_BATCH:
         first += 1

@@ -87,7 +87,7 @@ def test_the_message_for_a_refused_option_names_it_and_the_view():
     with pytest.raises(FeatmagicError, match="--scale all has no use in an explorer, which shows"):
         View(explore=True, scale="all")
     for switch, view in (("explore", "an explorer"), ("overview", "an overview")):
-        message = f"^--pass all has no use in {view}, which shows a pass at a time\\.$"
+        message = f"^--pass all doesn't apply to {view}, which shows one pass at a time\\.$"
         with pytest.raises(FeatmagicError, match=message):
             View(**{switch: True}, passes="all")
 

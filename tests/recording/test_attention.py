@@ -225,7 +225,7 @@ def test_weights_that_can_not_be_had_leave_the_forward_alone_and_are_said(attent
         out = attention(x.as_subclass(Long), x, x, need_weights=False)[0]
     assert torch.equal(out, alone)
     assert list(maps) == [".[0]"]
-    reason = "its attention weights can't be had: Tried to allocate 80 GiB."
+    reason = "its attention weights can't be computed: Tried to allocate 80 GiB."
     assert maps.missing == {".[1]": reason}
 
 

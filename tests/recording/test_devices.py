@@ -434,7 +434,7 @@ def test_lengths_for_packing_stay_on_the_cpu(device, maps_of, placed, capsys):
 
     torch.testing.assert_close(maps["scale"].cpu(), expected)
     lines = [line for line in capsys.readouterr().out.splitlines() if "moved" in line.lower()]
-    assert ["lengths stays on cpu" in line for line in lines] == [True] * (not placed)
+    assert ["'lengths' stays on cpu" in line for line in lines] == [True] * (not placed)
 
 
 @pytest.mark.skipif(IN_A_PROCESS_OF_ITS_OWN, reason="this is the process that it starts")

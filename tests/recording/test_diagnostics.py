@@ -37,8 +37,8 @@ def test_a_layer_that_was_not_called_is_told_from_one_that_was_called_too_seldom
     assert told["held"].startswith("a ModuleList only holds other modules")
     seldom = missing_in(Odd(), "used:3", "used:7", "held.0:2")
     assert set(seldom) == {"used:3", "used:7", "held.0:2"}
-    assert "called 2 times" in seldom["used:3"]
-    assert "called 1 time " in seldom["held.0:2"]
+    assert "called only 2 times" in seldom["used:3"]
+    assert "called only once " in seldom["held.0:2"]
     wrapped = missing_in(nn.DataParallel(Odd()), "held")
     assert wrapped["held"].startswith("a ModuleList only holds other modules")
 

@@ -454,17 +454,21 @@ def test_parts_on_their_own_are_passes_only_where_there_are_no_others(model, x, 
 @pytest.mark.parametrize(
     ("kept", "asked", "message"),
     [
-        ("last", 1, 'Only the last of 3 passes was kept: passes="all" (--pass all) keeps each.'),
+        (
+            "last",
+            1,
+            'Only the last of 3 passes was kept: passes="all" (--pass all) keeps every pass.',
+        ),
         (
             "last",
             "all",
-            'Only the last of 3 passes was kept: passes="all" (--pass all) keeps each.',
+            'Only the last of 3 passes was kept: passes="all" (--pass all) keeps every pass.',
         ),
         ("last", 4, "There is no pass 4: 3 passes ran."),
-        (2, 1, 'Only pass 2 of 3 was kept: passes="all" (--pass all) keeps each.'),
-        (-2, "last", 'Only pass 2 of 3 was kept: passes="all" (--pass all) keeps each.'),
+        (2, 1, 'Only pass 2 of 3 was kept: passes="all" (--pass all) keeps every pass.'),
+        (-2, "last", 'Only pass 2 of 3 was kept: passes="all" (--pass all) keeps every pass.'),
         ("all", -4, "There is no pass -4: 3 passes ran."),
-        (9, "all", 'None was kept: passes="all" (--pass all) keeps each.'),
+        (9, "all", 'No pass was kept: passes="all" (--pass all) keeps every pass.'),
     ],
 )
 def test_a_pass_that_was_not_kept_is_said_with_what_keeps_it(kept, asked, message):
@@ -504,9 +508,9 @@ def test_missing_names_only_what_no_pass_gave():
     model = Steps("abc")
     with featmagic.capture(model, "a:3", "b", "c") as maps:
         run(model, "ab", "aa")
-    why = "(a call of its .forward(), or its parent's use of its weights, isn't seen)"
+    why = "(direct .forward() calls and functional use of its weights can't be observed)"
     assert maps.missing == {
-        "a:3": "it was called 2 times in the last pass that ran it",
+        "a:3": "it was called only 2 times in the last pass that ran it",
         "c": f"it was not called in any pass {why}",
     }
     with featmagic.capture(model, "a", "b", "c", passes=2) as maps:

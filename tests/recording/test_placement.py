@@ -118,9 +118,7 @@ def test_a_plain_object_is_given_as_it_is_and_said():
     batch = Batch(torch.ones(2))
     (result,), _, told = moved(Takes(), batch)
     assert result is batch
-    assert [*told.left] == [
-        "a Batch stays as it is: only containers of Python's own kinds are moved"
-    ]
+    assert [*told.left] == ["a Batch isn't moved: move its tensors to the model's device yourself"]
 
 
 def test_a_tensor_that_cannot_be_moved_stays_and_is_said():
@@ -128,7 +126,7 @@ def test_a_tensor_that_cannot_be_moved_stays_and_is_said():
     without_values = torch.ones(2, device="meta")
     args, _ = move_to_device(torch.device("cpu"), Takes(), (without_values,), {}, told)
     assert args[0] is without_values
-    assert "x stays on meta" in " ".join(told.left)
+    assert "'x' stays on meta" in " ".join(told.left)
 
 
 SEQUENCES = torch.zeros(2, 5, 3)
@@ -246,7 +244,8 @@ def test_the_line_that_says_what_was_moved_says_what_stays():
     args = SEQUENCES, torch.tensor([5, 2])
     move_to_device(ELSEWHERE, recorder.selection.model, args, {}, recorder.moved)
     assert remarks(recorder) == [
-        "Inputs moved to meta: 1 from cpu; lengths stays on cpu, where packing a sequence needs it."
+        "Inputs moved to meta: 1 from cpu; "
+        "'lengths' stays on cpu, as pack_padded_sequence requires."
     ]
 
 

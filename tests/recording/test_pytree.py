@@ -158,7 +158,7 @@ class Output:
 
 
 ONES = torch.ones(2)
-NOTHING_DEEPER = "only attributes that are tensors themselves are"
+NOTHING_DEEPER = "only tensors that are its attributes can be captured"
 
 # What is returned; the keys that are kept; what is told of others.
 OUTPUTS = {
@@ -171,7 +171,7 @@ OUTPUTS = {
     "deeper": (
         Boxes(ONES, layers=[Boxes(ONES + 1), Boxes(ONES + 2)]),
         ["0.tensors"],
-        {"0": "a Boxes holds 2 further tensors"},
+        {"0": "a Boxes holds 2 more tensors"},
     ),
     "a set": ((ONES, {ONES + 1}), ["0[0]"], {"0[1]": "a set holds 1 tensor"}),
     "no tensor": (Boxes(3), [], {"0": "it returned no tensor (Boxes)"}),
@@ -183,8 +183,8 @@ OUTPUTS = {
     "a lazy field": ((ONES, RaisingField(ONES)), ["0[0]"], {"0[1]": "can't be read: not loaded"}),
     "a claim": ((ONES, Claims()), ["0[0]"], {}),
     "holding itself": (holding_itself(ONES), ["0[0]"], {}),
-    "too deep": ((ONES, nested(ONES, 2000)), ["0[0]"], {"0[1][0]": "nested too deep"}),
-    "too many": ((ONES, doubled([3], 40)), ["0[0]"], {"0": "only 20000 of its containers"}),
+    "too deep": ((ONES, nested(ONES, 2000)), ["0[0]"], {"0[1][0]": "nested too deeply"}),
+    "too many": ((ONES, doubled([3], 40)), ["0[0]"], {"0": "only its first 20000 containers"}),
 }  # fmt: skip
 
 

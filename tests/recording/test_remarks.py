@@ -98,9 +98,9 @@ def test_a_layer_that_torch_would_have_fused_is_said_to_run_step_by_step(layers,
         y = model(tokens)
     torch.testing.assert_close(y, alone)
     printed = capsys.readouterr().out
-    assert ("step by step" in printed) is (apart is not None)
+    assert ("fused kernel" in printed) is (apart is not None)
     if apart:
-        assert printed.startswith(f"{apart} ran step by step")
+        assert printed.startswith(f"{apart} ran without torch's fused kernel")
         assert printed.count("\n") == 1
         hooked = apart.split(", ")
         handles = [
@@ -128,13 +128,13 @@ def test_a_layer_that_runs_step_by_step_anyway_is_not_mentioned(why, capsys):
         assert is_fused(lambda: model(tokens)) is (why == "as it is")
     with featmagic.capture(model, "layers.0", as_is=why == "as it is"):
         model(tokens)
-    assert "step by step" not in capsys.readouterr().out
+    assert "fused kernel" not in capsys.readouterr().out
 
 
 def test_a_part_of_a_layer_that_returns_one_tensor_is_said_at_once(shell):
     said = shell.run("%hook model cnn1[0] act1 fc2[1][0]")
-    assert "cnn1[0] of model gave nothing: a Conv2d returns a single tensor." in said
-    assert "fc2[1][0] of model gave nothing: a Linear returns a single tensor." in said
+    assert "cnn1[0] of model gave nothing: a Conv2d returns a single tensor; use 'cnn1'." in said
+    assert "fc2[1][0] of model gave nothing: a Linear returns a single tensor; use 'fc2'." in said
     assert "act1 of" not in said
 
 

@@ -105,7 +105,7 @@ def test_what_only_another_thread_ran_is_missing_and_said(model, x, capsys):
     assert dict(maps) == {}
     assert "only another thread or task ran it" in maps.missing["cnn1"]
     printed = capsys.readouterr().out
-    assert "Another thread or task ran the model 1 time meanwhile, in the eval mode" in printed
+    assert "Another thread or task ran the model once meanwhile, in the eval mode" in printed
     assert all(flags_of(model))
 
 
@@ -158,7 +158,7 @@ def test_a_watch_keeps_what_its_cell_runs_and_says_who_else_ran_the_model(shell)
     shell.names["in_thread"] = in_thread
     shell.run("%hook model cnn1")
     printed = shell.run("in_thread(lambda: model(x));")
-    assert "Another thread ran model: a watch keeps what the cell itself runs." in printed
+    assert "Another thread ran model: a watch captures only what the cell itself runs." in printed
     assert list(shell.names["feature_maps"]) == []
     shell.run("y = model(x)")
     assert list(shell.names["feature_maps"]) == ["cnn1"]

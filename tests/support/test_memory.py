@@ -30,11 +30,11 @@ def raised(action):
 
 def test_numpy_and_torch_are_understood_when_they_have_too_little():
     by_numpy = raised(lambda: np.empty(2**58, np.uint8))
-    assert out_of_memory(by_numpy) == "not enough memory: 256 PiB more were needed"
+    assert out_of_memory(by_numpy) == "not enough memory (256 PiB more needed)"
     by_torch = raised(lambda: torch.empty(2**54))
-    assert out_of_memory(by_torch) == "not enough memory: 72058 TB more were needed"
+    assert out_of_memory(by_torch) == "not enough memory (72058 TB more needed)"
     on_a_gpu = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 ...")
-    assert out_of_memory(on_a_gpu) == "not enough memory: 20.00 GiB more were needed"
+    assert out_of_memory(on_a_gpu) == "not enough memory (20.00 GiB more needed)"
     assert out_of_memory(MemoryError()) == "not enough memory"
 
 
@@ -87,7 +87,7 @@ def seen():
     return json.loads(run.stdout.splitlines()[-1])
 
 
-NEEDED = "not enough memory: 268 MB more were needed"
+NEEDED = "not enough memory (268 MB more needed)"
 
 
 @pytest.mark.parametrize("look", ["--max 0", "--overview"])
@@ -147,7 +147,7 @@ def test_wherever_memory_runs_out_a_line_says_so(maps, tmp_path, monkeypatch, pl
 
     monkeypatch.setattr(place, fail)
     before = {key: value.clone() for key, value in maps.items()}
-    with pytest.raises(FeatmagicError, match=r"^Can't \w+ this, not enough memory\. .* kept") as no:
+    with pytest.raises(FeatmagicError, match=r"^Can't \w+ this: not enough memory\. .* kept") as no:
         use(maps, tmp_path)
     assert no.value.__context__ is None  # its frames would hold what was computed
     assert list(tmp_path.iterdir()) == []

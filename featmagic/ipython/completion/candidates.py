@@ -170,7 +170,7 @@ def keys_of_maps(before: str, after: str, names: Mapping[str, Any]) -> Suggestio
     if match is None or not is_maps(maps):
         return None
     quote, typed = match["quote"], match["typed"]
-    # Any other key would have to be typed as an escape.
+    # Other keys would have to be typed with escapes.
     plain = [key for key in maps if printable(key) == key]
     escaped = (re.sub(rf"([\\{quote}])", r"\\\1", key) for key in plain)
     closing = "" if after.startswith(quote) else quote

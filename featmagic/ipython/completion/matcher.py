@@ -38,13 +38,13 @@ class Completion:
 
     @property
     def entry(self) -> tuple[list[Any], Any]:
-        """The list of IPython's in which the matcher stands while it is called, and the matcher."""
+        """IPython's list of matchers, and the matcher that is added to it."""
         return self._matchers, self._matcher
 
     def _suggestions(self, line: str, cursor: int) -> Suggestions | None:
-        """Return suggestions; none if anything goes wrong: an error would disturb the typing.
+        """Return suggestions, and no suggestions after any error, which would disturb the typing.
 
-        None leaves the line to IPython, which would look at all of it as Python.
+        None leaves the line to IPython, which would read it as Python.
         """
         # Imported here to keep loading the extension fast.
         from featmagic.ipython.completion.suggest import NOTHING, Known, is_magic_line, suggest

@@ -49,7 +49,7 @@ _ATTRIBUTES = re.compile(r"(?P<root>[^\W\d]\w*)(\.\w*)*")
 
 
 def is_magic_line(line: str) -> bool:
-    """Return True for the line of a magic of ours."""
+    """Return True for a line that begins with one of our magics."""
     return _MAGIC.match(line) is not None
 
 

@@ -68,7 +68,7 @@ class Trace(TorchFunctionMode):
         if torch.compiler.is_compiling() or func in _QUIET:
             return func(*args, **kwargs)
         before = None
-        with unseen(), suppress(Exception):  # whatever a container of the user's raises
+        with unseen(), suppress(Exception):  # a container of the user's may raise anything
             before = self._traced_arguments(func, args, kwargs)
         output = func(*args, **kwargs)
         if before is not None and isinstance(output, (Tensor, tuple, list)):
@@ -158,7 +158,7 @@ def _push(mode: TorchFunctionMode) -> None:
 
 
 def _pop(mode: TorchFunctionMode) -> None:
-    """Remove the innermost mode, whichever that is."""
+    """Pop the innermost mode, whichever it is."""
     _functions.__exit__(mode, None, None, None)
 
 
