@@ -12,6 +12,7 @@ from torch import nn
 
 from featmagic.recording import torch_private
 from featmagic.recording.model_tree import CAN_RUN_EAGER
+from featmagic.support.interrupts import Lock
 
 # A state is held by looks that may overlap, nested or not, in threads, tasks and generators. The
 # first of them notes what was there before, always before it changes anything; the last one
@@ -34,7 +35,7 @@ class _HeldFlag(_Held):
 _flags: dict[int, _HeldFlag] = {}  # by the id of the module: modules may be equal to each other
 _grads: dict[int, _Held] = {}  # by the thread
 _stance: list[_Held] = []  # one, if it is held
-_lock = threading.RLock()
+_lock = Lock()
 _EAGER = "force_eager"
 
 
@@ -46,7 +47,7 @@ def hold_eval_mode(modules: Iterable[nn.Module], look: object) -> None:
             overridden `train()` may have effects of its own.
         look: Who holds it, until `release_eval_mode(look)`.
     """
-    with _lock:
+    with _lock.taken():
         _hold_flags(list(modules), look)
         _hold_stance(look)
         _hold_grad(look)
@@ -58,7 +59,7 @@ def release_eval_mode(look: object) -> None:
     Gradients are restored only in the thread that called `hold_eval_mode`: if this is another
     one, that happens when a look begins or ends there.
     """
-    with _lock:
+    with _lock.taken():
         _release_grad(look)
         _release_stance(look)
         _release_flags(look)
