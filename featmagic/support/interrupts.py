@@ -114,11 +114,10 @@ class Lock:
 
 
 class _Taken:
-    __slots__ = ("_is_taken", "_lock")
+    _is_taken = False
 
     def __init__(self, lock: Any) -> None:
         self._lock = lock
-        self._is_taken = False
 
     def __enter__(self) -> None:
         self._is_taken = True  # before it is: an interrupt must not come between
