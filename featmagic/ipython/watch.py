@@ -257,7 +257,7 @@ class Watch:
         if recorder.last is None:
             if self._is_bound_anew(recorder.selection.model):
                 self.say_once(f"{self.expression} is a new model: watched from the next cell on.")
-            if recorder.passes_elsewhere:
+            if recorder.ran_elsewhere:
                 self.say_once(
                     f"Another thread ran {self.expression}: a watch captures only what the cell "
                     "itself runs."

@@ -73,7 +73,7 @@ def missing_from(recorder: Recorder, kept: KeptPasses) -> dict[str, str]:
 
 def why_no_pass(recorder: Recorder) -> str:
     """Return the reason why no pass of the model was seen; "" if none is known."""
-    if recorder.passes_elsewhere:
+    if recorder.ran_elsewhere:
         return (
             "only another thread or task ran it, and a look captures only what its own thread or "
             "task runs"
@@ -228,7 +228,7 @@ def remarks(recorder: Recorder) -> list[str]:
         return []
     lines = [_moved_line(recorder)] if recorder.moved else []
     lines += [_unfused_line(recorder)] if _unfused(recorder) else []
-    runs_elsewhere = recorder.passes_elsewhere or recorder.is_in_use
+    runs_elsewhere = recorder.ran_elsewhere or recorder.is_in_use
     return lines + ([_elsewhere_line(recorder)] if runs_elsewhere else [])
 
 

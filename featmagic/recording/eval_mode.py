@@ -12,6 +12,7 @@ from torch import nn
 
 from featmagic.recording import torch_private
 from featmagic.recording.model_tree import CAN_RUN_EAGER
+from featmagic.support.interrupts import Lock
 
 # Each state is held by looks, which may overlap in any way in threads, tasks and generators. The
 # first look saves what was there before it changes anything; the last one restores it. Every step
@@ -34,7 +35,7 @@ class _HeldFlag(_Held):
 _flags: dict[int, _HeldFlag] = {}  # by the id of the module: modules may be equal to each other
 _grads: dict[int, _Held] = {}  # by the thread
 _stance: list[_Held] = []  # one, if it is held
-_lock = threading.RLock()
+_lock = Lock()
 _EAGER = "force_eager"
 
 
@@ -46,7 +47,7 @@ def hold_eval_mode(modules: Iterable[nn.Module], look: object) -> None:
             overridden `train()` may have other effects.
         look: The holder, until `release_eval_mode(look)`.
     """
-    with _lock:
+    with _lock.taken():
         _hold_flags(list(modules), look)
         _hold_stance(look)
         _hold_grad(look)
@@ -58,7 +59,7 @@ def release_eval_mode(look: object) -> None:
     The grad mode can only be restored in the thread that called `hold_eval_mode`. If this is
     another one, that happens when the next look begins or ends there.
     """
-    with _lock:
+    with _lock.taken():
         _release_grad(look)
         _release_stance(look)
         _release_flags(look)

@@ -6,6 +6,7 @@ import copy
 import inspect
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,10 +93,12 @@ def _device_of(tensor: Tensor) -> torch.device | None:
 def _parameter_names(model: nn.Module, args: Any) -> list[str]:
     """Return the parameter names of the positional arguments; "" where they are unknown."""
     try:
-        parameters = list(inspect.signature(unwrap(model)[-1].forward).parameters)
+        parameters = inspect.signature(unwrap(model)[-1].forward).parameters.values()
     except Exception:  # it has no signature
-        parameters = []
-    return (parameters + [""] * len(args))[: len(args)]
+        return [""] * len(args)
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [parameter.name for parameter in parameters if parameter.kind in by_place]
+    return (names + [""] * len(args))[: len(args)]
 
 
 class _SelfContaining(Exception):
@@ -146,7 +149,7 @@ class _Mover:
         if self._containers > MOST_CONTAINERS or len(above) >= MOST_LEVELS:
             return value
         above = (*above, id(value))
-        kind = printable(type(value).__name__)
+        kind, counted = printable(type(value).__name__), self._moved.tensors.copy()
         try:
             before = parts_of(value)
             if before is None:
@@ -165,9 +168,11 @@ class _Mover:
             self._leave(f"a {kind} that contains itself isn't moved")
             return value
         except Exception as error:  # a container of the user's may raise anything
+            self._moved.tensors = counted
             self._leave(f"a {kind} isn't moved: {one_line(error)}")
             return value
         if not _holds(result, value, parts):
+            self._moved.tensors = counted
             self._leave(f"a {kind} isn't moved: it can't be rebuilt around the moved tensors")
             return value
         return result
@@ -204,7 +209,8 @@ class _Mover:
                 object.__setattr__(result, name, part)
             return result
         for name, attribute in attributes_of(value).items():
-            object.__setattr__(result, name, self._done.get(id(attribute), (0, attribute))[1])
+            with suppress(AttributeError):  # it is one of the items, as in what torch.max returns
+                object.__setattr__(result, name, self._done.get(id(attribute), (0, attribute))[1])
         return result
 
     def _object_rebuilt(self, value: Any) -> Any:

@@ -79,6 +79,7 @@ class Recorder(Block["Recorder"]):
         is_attached: whether the hooks are on.
         was_copied: whether the model, or a part with a hook, was copied or pickled meanwhile.
         passes_elsewhere: how often another thread of control called the model meanwhile.
+        ran_elsewhere: whether another thread of control ran the model or one of the layers.
         is_in_use: whether another thread was running the model when the hooks went on.
     """
 
@@ -95,7 +96,7 @@ class Recorder(Block["Recorder"]):
         self.moved = MovedInputs()
         self.compiled = False
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
-        self.is_attached = self.was_copied = self.is_in_use = False
+        self.is_attached = self.was_copied = self.is_in_use = self.ran_elsewhere = False
         self.passes_elsewhere = 0
         self._had_dynamo = is_compiler_loaded()
         self.as_is = as_is
@@ -223,6 +224,7 @@ class Recorder(Block["Recorder"]):
             return None  # kwargs is missing only while another thread is removing this hook
         if not self._control.is_here():
             self.passes_elsewhere += 1
+            self.ran_elsewhere = True
             return None
         forward_pass = self._passes.model_called(module)
         if forward_pass is None:
@@ -256,7 +258,10 @@ class Recorder(Block["Recorder"]):
         layer, wanted = self._layers[path], self.selection.calls.get(path, frozenset())
 
         def layer_returned(module: nn.Module, args: Any, *rest: Any) -> None:
-            if in_backward() or not self._is_ours():
+            if in_backward():
+                return
+            if not self._is_ours():
+                self.ran_elsewhere = True
                 return
             forward_pass, call = self._passes.next_call(path, module)
             if not wanted or call in wanted:

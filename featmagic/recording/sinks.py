@@ -57,7 +57,8 @@ class KeepPasses:
     ) -> None:
         self._kept = KeptPasses() if kept is None else kept
         self._on_pass = on_pass
-        self._lock = threading.Lock()  # several threads may run parts of the model
+        # Several threads may run parts of the model; one that was interrupted here may go on.
+        self._lock = threading.RLock()
 
     def pass_began(self, forward_pass: Pass) -> None:
         """Add the pass, which has no activations yet."""

@@ -7,6 +7,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any, Generic, TypeVar
@@ -88,6 +89,48 @@ def restore_handler(frame: FrameType | None) -> None:
         handler = signal.getsignal(signal.SIGINT)
         if isinstance(handler, _Hold) and not _is_held_back(frame):
             signal.signal(signal.SIGINT, handler.handler)
+
+
+class Lock:
+    """A lock that its thread may take again, and that is released however a `with` block ends.
+
+    An interrupt that is raised between the last instruction of a block and the first one of
+    `__exit__` would keep a plain lock taken for good, and other threads waiting for it. But what
+    a `with` statement holds is let go then, too, and releases it.
+
+    Example:
+        >>> lock = Lock()
+        >>> with lock.taken(), lock.taken():
+        ...     print("alone")
+        alone
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def taken(self) -> _Taken:
+        """Return what takes the lock for a `with` block."""
+        return _Taken(self._lock)
+
+
+class _Taken:
+    _is_taken = False
+
+    def __init__(self, lock: Any) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        self._is_taken = True  # before it is: an interrupt must not come between
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        self._is_taken = False
+
+    def __del__(self) -> None:
+        if self._is_taken:
+            with suppress(RuntimeError):  # it wasn't taken yet, or is released already
+                self._lock.release()
 
 
 class Block(Generic[T]):

@@ -164,6 +164,38 @@ def test_lengths_are_known_by_the_parameter_or_key_that_takes_them():
     assert batch["x"].device == ELSEWHERE
 
 
+@pytest.mark.parametrize(
+    "parameters", ["*args, lengths=None", "x, *more, lengths=None", "*args, **lengths"]
+)
+def test_a_parameter_that_takes_no_positional_argument_names_none(parameters):
+    model = Takes(nn.GRU(2, 2))
+    exec(f"def forward({parameters}): ...", names := {})
+    model.forward = names["forward"]
+    (_, targets), _, told = moved(model, torch.ones(2, 3), torch.tensor([7, 9]))
+    assert targets.device == ELSEWHERE
+    assert not told.left
+
+
+def test_what_torch_returns_with_names_is_moved():
+    (result,), _, told = moved(Takes(), torch.ones(2, 3).max(0))
+    assert type(result) is torch.return_types.max
+    assert {result.values.device, result.indices.device} == {ELSEWHERE}
+    assert told.tensors == {"cpu": 2}
+    assert not told.left
+
+
+def test_what_stays_is_not_counted_as_moved():
+    class Closed(dict):
+        def __copy__(self):
+            raise RuntimeError("not copied")
+
+    closed = Closed(x=torch.ones(1))
+    (result,), _, told = moved(Takes(), closed)
+    assert result is closed
+    assert not told.tensors
+    assert list(told.left) == ["a Closed stays as it is: RuntimeError: not copied"]
+
+
 def test_a_model_without_recurrent_layers_gets_all_of_its_whole_numbers():
     (_, ids), _, told = moved(Takes(nn.Embedding(9, 2)), SEQUENCES, torch.tensor([5, 2]))
     assert ids.device == ELSEWHERE

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 import torch
+from helpers.interrupts import interrupted, places
 from helpers.networks import Block, Failing, hooks_on, images
 from torch import nn
 
+from featmagic import capture
 from featmagic.recording.kept_passes import KeptPasses
 from featmagic.recording.pytree import copied
 from featmagic.recording.recorder import Recorder
@@ -228,3 +231,27 @@ def test_without_a_sink_of_its_own_a_recorder_keeps_the_last_pass(model):
         for n in (1, 2):
             model(images(n))
     assert len(recorder.last.activations["cnn1"].tensor) == 2
+
+
+def test_a_pass_follows_one_that_was_interrupted_inside_of_the_sink():
+    """At whichever instruction: nothing is locked for good."""
+    model, x = nn.Sequential(nn.ReLU()), torch.ones(2)
+    with capture(model):
+        found = [p for p in places(lambda: model(x)) if "KeepPasses" in p.function]
+    assert len(found) > 20
+    wrong = []
+
+    def interrupt_each():
+        for place in found:
+            with capture(model) as maps:
+                with suppress(KeyboardInterrupt):
+                    interrupted(lambda: model(x), place, "raised")
+                model(x + 1)
+            if not torch.equal(maps["0"], x + 1):
+                wrong.append(str(place))
+
+    thread = threading.Thread(target=interrupt_each, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert wrong == []

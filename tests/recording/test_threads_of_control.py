@@ -109,6 +109,22 @@ def test_what_only_another_thread_ran_is_missing_and_said(model, x, capsys):
     assert all(flags_of(model))
 
 
+def test_a_part_that_only_another_thread_ran_is_missing_and_said(model, x, capsys):
+    with featmagic.capture(model, "cnn1") as maps:
+        in_thread(lambda: model.cnn1(x))
+    assert dict(maps) == {}
+    assert "only another thread or task ran it" in maps.missing["cnn1"]
+    assert "Another thread or task ran the model meanwhile" in capsys.readouterr().out
+
+
+def test_a_part_that_only_another_thread_ran_is_said_by_the_magics(shell):
+    shell.names["in_thread"] = in_thread
+    with pytest.raises(featmagic.FeatmagicError, match="Only another thread or task ran it"):
+        shell.run("%%featuremaps model cnn1\nin_thread(lambda: model.cnn1(x));")
+    printed = shell.run("%hook model cnn1\nin_thread(lambda: model.cnn1(x));")
+    assert "Another thread ran model: a watch keeps what the cell itself runs." in printed
+
+
 def test_a_pass_that_was_under_way_elsewhere_when_a_look_began_is_said(capsys):
     started, go_on = threading.Event(), threading.Event()
 

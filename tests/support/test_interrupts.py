@@ -7,8 +7,9 @@ import threading
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from helpers.interrupts import interrupted, places
 
-from featmagic.support.interrupts import Block, restore_handler, uninterrupted
+from featmagic.support.interrupts import Block, Lock, restore_handler, uninterrupted
 
 
 def interrupt():
@@ -211,3 +212,55 @@ def test_an_interrupt_while_a_block_closes_comes_when_it_is_closed():
     with pytest.raises(KeyboardInterrupt), door:
         pass
     assert door.log[:2] == ["open", "closed"]
+
+
+LOCKED = compile(
+    """\
+with lock.taken():
+    with lock.taken():
+        pass
+""",
+    "<user program>",
+    "exec",
+)
+
+
+def can_be_taken(lock):
+    """Return True if another thread gets the lock."""
+    taken = threading.Event()
+
+    def take():
+        with lock.taken():
+            taken.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    return taken.wait(5)
+
+
+def test_a_lock_is_released_whatever_instruction_raises():
+    before = {"lock": Lock()}
+    found = places(lambda: exec(LOCKED, before))
+    found = [place for place in found if "__del__" not in place.function]  # nothing can raise there
+    assert len(found) > 20
+    for place in found:
+        lock = Lock()
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(lambda lock=lock: exec(LOCKED, {"lock": lock}), place, "raised")
+        assert can_be_taken(lock), place
+
+
+def test_a_lock_keeps_other_threads_out_until_the_outer_block_ends():
+    lock, order = Lock(), []
+
+    def other():
+        with lock.taken():
+            order.append("other")
+
+    thread = threading.Thread(target=other, daemon=True)
+    with lock.taken():
+        with lock.taken():
+            thread.start()
+        thread.join(0.05)
+        order.append("outer")
+    thread.join(20)
+    assert order == ["outer", "other"]
