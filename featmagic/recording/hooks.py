@@ -143,7 +143,13 @@ def calls(frame: FrameType | None = None) -> Iterator[nn.Module]:
 
 def is_under_way(module: nn.Module) -> bool:
     """Return True if a call of `module` is under way in this thread."""
-    return any(called is module for called in calls())
+    # Asked each time that a layer returns: a loop takes less than half the time of a generator.
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is CALL and frame.f_locals["self"] is module:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def calls_of(module: nn.Module) -> int:
