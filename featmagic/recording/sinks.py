@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Protocol
 
 from torch import Tensor
 
 from featmagic.recording.kept_passes import KeptPasses
 from featmagic.recording.pytree import Reading, copied, tensors_in
-from featmagic.recording.records import Activation, LayerOutput, Pass, is_in
+from featmagic.recording.records import LayerOutput, Pass, is_in
 from featmagic.support.errors import text_of
 
 
@@ -87,22 +86,18 @@ class KeepPasses:
                 self._keep(forward_pass, value, suffix, tensor)
 
     def _keep(self, forward_pass: Pass, value: LayerOutput, suffix: str, tensor: Tensor) -> None:
-        layer, key = value.layer, value.name + suffix
-        hint = replace(layer.hint, asked=True) if value.asked else layer.hint
+        key = value.name + suffix
         # Nobody else has the weights that were asked for.
         is_ours = value.asked and suffix == "[1]" and not tensor.is_inference()
         try:
             kept = tensor if is_ours else copied(tensor)
-            activation = Activation(
-                key, layer.path, value.kind, value.call, kept, hint, forward_pass.inputs,
-                layer.cache, None if value.trace is None else value.trace.traced_of(tensor),
-                forward_pass.calls, forward_pass.number,
-            )  # fmt: skip
+            traced = None if value.trace is None else value.trace.traced_of(tensor)
+            activation = forward_pass.activation(key, value, kept, traced)
         except Exception as error:  # such as too little memory
             reason = f"its output can't be copied: {text_of(error)}"
             self._lack(forward_pass, value, key, reason)
             return
-        if self._kept.takes(forward_pass, layer.path):  # or a later pass has given it meanwhile
+        if self._kept.takes(forward_pass, value.layer.path):  # or a later pass has given it meanwhile
             forward_pass.keep(activation)
 
     def _lack(self, forward_pass: Pass, value: LayerOutput, key: str, reason: str) -> None:
