@@ -125,6 +125,9 @@ class Compilations:
 
 # While a hook runs
 
+# Frames, at least, from `Hook.__call__` to `is_under_way`, which is called in it through methods.
+_FRAMES_OF_HOOK = 5
+
 
 def calls(frame: FrameType | None = None) -> Iterator[nn.Module]:
     """Yield the modules whose calls are under way, the innermost first.
@@ -160,7 +163,8 @@ def is_under_way(module: nn.Module, number: int) -> bool:
     This is asked each time that a layer returns. By its number a call is found without reading the
     variables of all calls between, and nothing holds its frame, and what is in it.
     """
-    frame: FrameType | None = sys._getframe(1)
+    # The innermost frames are those of the hook; Python makes an object of each that is looked at.
+    frame: FrameType | None = sys._getframe(_FRAMES_OF_HOOK)
     while frame is not None:
         if id(frame) == number and frame.f_code is CALL:
             return frame.f_locals["self"] is module

@@ -197,7 +197,7 @@ class Recorder(Block["Recorder"]):
                 else add_hook(module, hook),
             )
         for module in self._hooked.above:
-            keep(module, module.register_forward_hook(Hook(self, self._part_returned)))
+            keep(module, add_hook(module, Hook(self, self._part_returned)))
         for module in self._hooked.model:
             begin, end = Hook(self, self._model_called), Hook(self, self._model_returned)
             before = module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)

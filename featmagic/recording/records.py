@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -21,8 +21,7 @@ from featmagic.recording.receptive_field.graph import TracedTensor
 from featmagic.recording.receptive_field.tracer import Trace
 
 
-@dataclass(frozen=True, eq=False)
-class Layer:
+class Layer(NamedTuple):
     """A module that is recorded, with what all of its activations share."""
 
     path: str
@@ -168,7 +167,7 @@ class Pass:
             kind=value.kind,
             call=value.call,
             tensor=tensor,
-            hint=replace(layer.hint, asked=True) if value.asked else layer.hint,
+            hint=layer.hint._replace(asked=True) if value.asked else layer.hint,
             inputs=self.inputs,
             cache=layer.cache,
             traced=traced,

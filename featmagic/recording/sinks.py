@@ -69,8 +69,9 @@ class KeepPasses:
         with self._lock:
             if not self._kept.takes(forward_pass, value.layer.path):
                 return
-        for suffix, reason in value.empty.items():
-            self._lack(forward_pass, value, value.name + suffix, reason)
+        if value.empty:
+            for suffix, reason in value.empty.items():
+                self._lack(forward_pass, value, value.name + suffix, reason)
         if type(value.output) is Tensor and not value.layer.parts:  # the usual case, in less time
             self._keep(forward_pass, value, "", value.output)
             return
@@ -97,7 +98,8 @@ class KeepPasses:
             reason = f"its output can't be copied: {text_of(error)}"
             self._lack(forward_pass, value, key, reason)
             return
-        if self._kept.takes(forward_pass, value.layer.path):  # or a later pass has given it meanwhile
+        # Or a later pass has given it meanwhile.
+        if self._kept.takes(forward_pass, value.layer.path):
             forward_pass.keep(activation)
 
     def _lack(self, forward_pass: Pass, value: LayerOutput, key: str, reason: str) -> None:

@@ -126,13 +126,13 @@ def forward_hooks(module: nn.Module) -> dict[int, Any]:
 def hook_tables(module: nn.Module) -> list[list[dict[int, Any]]]:
     """Return the forward hooks and the forward pre-hooks of a module by number, with their flags.
 
-    Each is a list: first the hooks, then the tables in which hooks of one flag are; those without
-    any hook are left out. Empty where torch keeps them elsewhere: then hooks are removed by their
+    Each is a list: first the hooks, then the tables in which hooks of one flag are; what is empty
+    is left out. Empty where torch keeps them elsewhere: then hooks are removed by their
     handles alone.
     """
     attributes = vars(module)
     return [
-        [attributes[name] for name in names if name in attributes]
+        [attributes[name] for name in names if attributes.get(name)]
         for names in (_FORWARD, _BEFORE)
         if attributes.get(names[0])
     ]
