@@ -50,6 +50,8 @@ class Health:
     @property
     def nonfinite(self) -> dict[str, int]:
         """The number of values that are NaN, and that of infinite ones, if there are any."""
+        if not self.nan and not self.inf:  # the usual case, in less time
+            return {}
         return {what: n for what, n in (("NaN", self.nan), ("inf", self.inf)) if n}
 
 

@@ -40,9 +40,9 @@ def filmstrip_png(filmstrip: Filmstrip) -> bytes:
 
 def filmstrip_image(filmstrip: Filmstrip) -> Pixels:
     """Draw a head, and below it a row of `PITCH` pixels for each layer, as palette indices."""
-    top, layers = head_height(filmstrip), filmstrip.rows
+    texts, layers = list(_head_texts(filmstrip)), filmstrip.rows
+    top = _height(len(texts))
     canvas = np.full((top + PITCH * len(layers), PAGE.width), GAP, np.uint8)
-    texts = list(_head_texts(filmstrip))
     bands = canvas[top:].reshape(len(layers), PITCH, PAGE.width)
     for number, (pixels, row) in enumerate(zip(bands, layers, strict=True)):
         texts += _row_texts(row, top + number * PITCH)
@@ -58,7 +58,11 @@ def filmstrip_image(filmstrip: Filmstrip) -> Pixels:
 
 def head_height(filmstrip: Filmstrip) -> int:
     """Return the number of pixels above the first layer."""
-    return 8 + _LINE * (len(head(filmstrip)) + len(alarms(filmstrip)))
+    return _height(len(head(filmstrip)) + len(alarms(filmstrip)))
+
+
+def _height(lines: int) -> int:
+    return 8 + _LINE * lines
 
 
 def _head_texts(filmstrip: Filmstrip) -> Iterator[Text]:

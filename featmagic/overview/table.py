@@ -57,9 +57,12 @@ def head(filmstrip: Filmstrip) -> list[str]:
 
 def _passes(filmstrip: Filmstrip) -> list[str]:
     """Return the pass of most layers ("" if there was only one), then a line for each other."""
+    passes = [str(row.activation.of_pass) for row in filmstrip.rows]
+    if len(set(passes)) == 1:  # the usual case, in less time
+        return passes[:1]
     names: dict[str, list[str]] = {"": []}
-    for row in filmstrip.rows:
-        names.setdefault(str(row.activation.of_pass), []).append(name(row))
+    for words, row in zip(passes, filmstrip.rows, strict=True):
+        names.setdefault(words, []).append(name(row))
     usual = max(names, key=lambda words: len(names[words]))
     others = [(words, keys) for words, keys in names.items() if keys and words != usual]
     return [
@@ -89,8 +92,9 @@ def _how_drawn(filmstrip: Filmstrip) -> str:
 def alarms(filmstrip: Filmstrip) -> list[str]:
     """Return which layer is the first with NaN, and which with infinities, if any."""
     lines = []
+    wrong_rows = [row for row in filmstrip.rows if row.health and row.health.nonfinite]
     for what in ("NaN", "inf"):
-        affected = [row for row in filmstrip.rows if row.health and what in row.health.nonfinite]
+        affected = [row for row in wrong_rows if row.health and what in row.health.nonfinite]
         if affected:
             key = name(affected[0])
             share = f"{len(affected)} of {len(filmstrip.rows)}"

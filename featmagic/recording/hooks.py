@@ -64,7 +64,7 @@ class KeepsLast(Hook):
 
     def __call__(self, module: nn.Module, args: object) -> None:
         """Check the order of the hooks of a module that is about to run."""
-        if not torch.compiler.is_compiling():
+        if not torch.compiler.is_compiling() and len(forward_hooks(module)) > 1:
             self._call(module)
 
 
@@ -126,6 +126,9 @@ class Compilations:
 
 # While a hook runs
 
+# Frames, at least, from `Hook.__call__` to `is_under_way`, which is called in it through methods.
+_FRAMES_OF_HOOK = 5
+
 
 def calls(frame: FrameType | None = None) -> Iterator[nn.Module]:
     """Yield the modules whose calls are under way, the innermost first.
@@ -142,9 +145,32 @@ def calls(frame: FrameType | None = None) -> Iterator[nn.Module]:
         frame = frame.f_back
 
 
-def is_under_way(module: nn.Module) -> bool:
-    """Return True if a call of `module` is under way in this thread."""
-    return any(called is module for called in calls())
+def number_of_call(module: nn.Module) -> int:
+    """Return the number of the innermost call of `module` under way in this thread, or 0.
+
+    It is that of the call's frame, so that a later call may have it again.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is CALL and frame.f_locals["self"] is module:
+            return id(frame)
+        frame = frame.f_back
+    return 0
+
+
+def is_under_way(module: nn.Module, number: int) -> bool:
+    """Return True if a call of `module` that has this number is under way in this thread.
+
+    This is asked each time that a layer returns. By its number a call is found without reading the
+    variables of all calls between, and nothing holds its frame, and what is in it.
+    """
+    # The innermost frames are those of the hook; Python makes an object of each that is looked at.
+    frame: FrameType | None = sys._getframe(_FRAMES_OF_HOOK)
+    while frame is not None:
+        if id(frame) == number and frame.f_code is CALL:
+            return frame.f_locals["self"] is module
+        frame = frame.f_back
+    return False
 
 
 def calls_of(module: nn.Module) -> int:

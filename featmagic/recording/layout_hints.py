@@ -43,8 +43,7 @@ class FeatureAxis:
     spatial: int = 0  # the number of axes that follow the channels; 0 for any number
 
 
-@dataclass(frozen=True, slots=True)
-class LayoutHint:
+class LayoutHint(NamedTuple):
     """What is known about the axes of a module's output before its shape is seen.
 
     Attributes:
@@ -83,8 +82,9 @@ def layout_hints_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict
     nodes = _nodes_of(tree)
     hints = {path: _hint(nodes[path]) for path in paths}
     for node in nodes.values():  # the nodes form cycles, which would keep the model alive
-        node.parent = node.attention = None
-        node.children.clear()
+        if node.children or node.attention is not None:
+            node.parent = node.attention = None
+            node.children.clear()
     return hints
 
 
@@ -264,7 +264,7 @@ def _sees_pixels(node: _Node) -> bool:
 def _own_heads(module: nn.Module) -> int | None:
     """Return the number of heads of an attention, if an attribute of the module has it."""
     attributes = vars(module)
-    if _HEADS.keys().isdisjoint(attributes):  # the usual case, in less time
+    if attributes.keys().isdisjoint(_HEADS.keys()):  # the usual case, in less time
         return None
     return next(filter(None, (_int(attributes.get(name)) for name in _HEADS)), None)
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from torch import nn
 
-from featmagic.recording.hooks import calls_of, is_under_way, outermost
+from featmagic.recording.hooks import calls_of, is_under_way, number_of_call, outermost
 from featmagic.recording.model_tree import modules_of
 from featmagic.recording.pass_number import PassCounts
 from featmagic.recording.records import Pass
@@ -35,6 +35,7 @@ class Passes:
             return None
         self._end_here()  # an error may have prevented the end of the last one
         here.depth, here.called, here.of_parts, here.is_inside = 1, module, None, False
+        here.number = number_of_call(module)
         here.of_model = self._begin(is_whole=True)
         return here.of_model
 
@@ -50,8 +51,8 @@ class Passes:
         """Return the pass in which a layer returned, and which call of the layer that was."""
         with self._lock:
             forward_pass = self._of_layer(module)
-            forward_pass.calls[path] += 1
-            self._counts.calls[path] = call = forward_pass.calls[path]
+            call = forward_pass.calls.get(path, 0) + 1
+            forward_pass.calls[path] = self._counts.calls[path] = call
             return forward_pass, call
 
     def is_model_running(self) -> bool:
@@ -60,7 +61,7 @@ class Passes:
 
     def _of_layer(self, module: nn.Module) -> Pass:
         here = self._here
-        if here.called is not None and not is_under_way(here.called):
+        if here.called is not None and not is_under_way(here.called, here.number):
             self._end_here()  # an error has ended the pass
         if here.of_model is not None:
             return here.of_model
@@ -122,6 +123,7 @@ class _ThreadState(threading.local):
 
     of_model: Pass | None = None  # the pass under way, if the model was called
     called: nn.Module | None = None  # the module whose call began it
+    number: int = 0  # of that call
     depth: int = 0  # how many calls of the model, and of what it wraps, are under way
     of_parts: Pass | None = None  # the pass under way, if parts were called on their own
     first_part: nn.Module | None = None  # the part whose call began it

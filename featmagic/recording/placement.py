@@ -23,6 +23,7 @@ from featmagic.recording.pytree import (
     parts_of,
     tensors_in,
 )
+from featmagic.recording.torch_private import buffers_of, parameters_of
 from featmagic.support.errors import one_line
 from featmagic.support.text import printable
 
@@ -53,7 +54,9 @@ def device_of(model: nn.Module) -> torch.device | None:
     None if there are several, as the model then places its inputs itself, or if it is "meta", where
     tensors hold no values.
     """
-    devices = {p.device for p in model.parameters()} or {b.device for b in model.buffers()}
+    modules = modules_of(model)
+    devices = {p.device for module in modules for p in parameters_of(module)}
+    devices = devices or {b.device for module in modules for b in buffers_of(module)}
     device = devices.pop() if len(devices) == 1 else None
     return None if device is None or device.type == "meta" else device
 

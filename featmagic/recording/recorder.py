@@ -44,7 +44,8 @@ from featmagic.recording.selectors import Selection
 from featmagic.recording.sinks import KeepPasses, Sink
 from featmagic.recording.threads_of_control import Member, busy_threads
 from featmagic.recording.torch_private import (
-    hook_tables,
+    add_hook,
+    can_find_hooks,
     in_backward,
     is_compiler_loaded,
     is_replica,
@@ -188,11 +189,16 @@ class Recorder(Block["Recorder"]):
         keep, keeps_last = self._keep, KeepsLast(self)
         for path, module in self._hooked.layers.items():
             asks = not self.as_is and gives_weights(module)
-            keep(module, module.register_forward_pre_hook(keeps_last))
+            keep(module, add_hook(module, keeps_last, before=True))
             hook = Hook(self, self._layer_hook(path))
-            keep(module, module.register_forward_hook(hook, with_kwargs=asks))
+            keep(
+                module,
+                module.register_forward_hook(hook, with_kwargs=True)
+                if asks
+                else add_hook(module, hook),
+            )
         for module in self._hooked.above:
-            keep(module, module.register_forward_hook(Hook(self, self._part_returned)))
+            keep(module, add_hook(module, Hook(self, self._part_returned)))
         for module in self._hooked.model:
             begin, end = Hook(self, self._model_called), Hook(self, self._model_returned)
             before = module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
@@ -202,9 +208,9 @@ class Recorder(Block["Recorder"]):
                 ended = Hook(self, self._model_ended)
                 keep(module, module.register_forward_hook(ended, always_call=True))
 
-    def _keep(self, module: nn.Module, handle: RemovableHandle) -> None:
+    def _keep(self, module: nn.Module, handle: RemovableHandle | None) -> None:
         """Keep the handle of a hook that can't be found on its module."""
-        if not any(hook_tables(module)):
+        if handle is not None and not can_find_hooks(module):
             self._handles.append(handle)
 
     def _remove(self) -> None:

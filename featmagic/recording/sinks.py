@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Protocol
 
 from torch import Tensor
 
 from featmagic.recording.kept_passes import KeptPasses
 from featmagic.recording.pytree import Reading, copied, tensors_in
-from featmagic.recording.records import Activation, LayerOutput, Pass, is_in
+from featmagic.recording.records import LayerOutput, Pass, is_in
 from featmagic.support.errors import text_of
 
 
@@ -71,8 +70,9 @@ class KeepPasses:
         with self._lock:
             if not self._kept.takes(forward_pass, value.layer.path):
                 return
-        for suffix, reason in value.empty.items():
-            self._lack(forward_pass, value, value.name + suffix, reason)
+        if value.empty:
+            for suffix, reason in value.empty.items():
+                self._lack(forward_pass, value, value.name + suffix, reason)
         if type(value.output) is Tensor and not value.layer.parts:  # the usual case, in less time
             self._keep(forward_pass, value, "", value.output)
             return
@@ -88,24 +88,19 @@ class KeepPasses:
                 self._keep(forward_pass, value, suffix, tensor)
 
     def _keep(self, forward_pass: Pass, value: LayerOutput, suffix: str, tensor: Tensor) -> None:
-        layer, key = value.layer, value.name + suffix
-        hint = replace(layer.hint, asked=True) if value.asked else layer.hint
+        key = value.name + suffix
         # Weights that a look added are used nowhere else, so they need no copy.
         is_ours = value.asked and suffix == "[1]" and not tensor.is_inference()
         try:
             kept = tensor if is_ours else copied(tensor)
-            activation = Activation(
-                key, layer.path, value.kind, value.call, kept, hint, forward_pass.inputs,
-                layer.cache, None if value.trace is None else value.trace.traced_of(tensor),
-                forward_pass.calls, forward_pass.number,
-            )  # fmt: skip
+            traced = None if value.trace is None else value.trace.traced_of(tensor)
+            activation = forward_pass.activation(key, value, kept, traced)
         except Exception as error:  # such as too little memory
             reason = f"its output can't be copied: {text_of(error)}"
             self._lack(forward_pass, value, key, reason)
             return
-        if self._kept.takes(
-            forward_pass, layer.path
-        ):  # else a later pass has run the layer meanwhile
+        # Otherwise a later pass has run the layer meanwhile.
+        if self._kept.takes(forward_pass, value.layer.path):
             forward_pass.keep(activation)
 
     def _lack(self, forward_pass: Pass, value: LayerOutput, key: str, reason: str) -> None:

@@ -7,12 +7,13 @@ each function documents its fallback.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 
 def _found(path: str, otherwise: Any) -> Any:
@@ -74,6 +75,13 @@ def parameter_of(module: nn.Module, name: str) -> Tensor | None:
     return found
 
 
+def parameters_of(module: nn.Module) -> list[Tensor]:
+    """Return the parameters of the module itself; where torch keeps them elsewhere, by its list."""
+    parameters = getattr(module, "_parameters", None)
+    listed = module.parameters(recurse=False) if parameters is None else parameters.values()
+    return [parameter for parameter in listed if parameter is not None]
+
+
 def buffers_of(module: nn.Module) -> list[Tensor]:
     """Return the buffers of the module itself; the fallback is `buffers`."""
     buffers = getattr(module, "_buffers", None)
@@ -115,17 +123,40 @@ def forward_hooks(module: nn.Module) -> dict[int, Any]:
     return hooks
 
 
-def hook_tables(module: nn.Module) -> Iterator[list[dict[int, Any]]]:
-    """Yield the forward hooks and the forward pre-hooks of a module by number, with their flags.
+def hook_tables(module: nn.Module) -> list[list[dict[int, Any]]]:
+    """Return the forward hooks and the forward pre-hooks of a module by number, with their flags.
 
-    Each item is a list: first the table of hooks, then a table for each flag. Nothing is yielded if
-    torch keeps them elsewhere; hooks are removed only by their handles then.
+    Each item is a list: first the table of hooks, then a table for each flag; empty tables are left
+    out. Empty if torch keeps them elsewhere; hooks are removed only by their handles then.
     """
     attributes = vars(module)
-    for names in (_FORWARD, _BEFORE):
-        tables = [attributes[name] for name in names if name in attributes]
-        if names[0] in attributes:
-            yield tables
+    return [
+        [attributes[name] for name in names if attributes.get(name)]
+        for names in (_FORWARD, _BEFORE)
+        if attributes.get(names[0])
+    ]
+
+
+def add_hook(module: nn.Module, hook: Any, *, before: bool = False) -> RemovableHandle | None:
+    """Register a forward hook, or a forward pre-hook, that has no flag.
+
+    None is returned if it can be found in the module's tables, where it is put without a handle:
+    what torch makes for each, with weak references, takes several times as long. A handle where
+    torch keeps the hooks, or counts them, in another way.
+    """
+    table = vars(module).get((_BEFORE if before else _FORWARD)[0])
+    number = getattr(RemovableHandle, "next_id", None)
+    if table is None or number is None:
+        add = module.register_forward_pre_hook if before else module.register_forward_hook
+        return add(hook)
+    RemovableHandle.next_id = number + 1
+    table[number] = hook
+    return None
+
+
+def can_find_hooks(module: nn.Module) -> bool:
+    """Return True if `hook_tables` has the hooks of a module."""
+    return _FORWARD[0] in vars(module)
 
 
 # What is running now

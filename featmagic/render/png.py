@@ -71,25 +71,29 @@ def _entropy(pixels: Pixels) -> float:
 def _filtered(pixels: Pixels, density: int) -> Iterator[Pixels]:
     """Yield blocks of lines, each with the filter that leaves more zeros, and its number first."""
     height, width = pixels.shape[:2]
-    pixels = pixels.reshape(height, width, -1)
+    pixels = pixels.reshape(height, -1)
+    depth = pixels.shape[1] // width  # bytes of a pixel
+    before = np.zeros_like(pixels[:1])
     for top in range(0, height, _BLOCK):
         block = pixels[top : top + _BLOCK]
-        from_left, from_above = block.copy(), block.copy()
-        from_left[:, 1:] -= block[:, :-1]
-        from_above[1:] -= block[:-1]
-        if top:
-            from_above[0] -= pixels[top - 1]
-        up = density * _count_nonzero(from_above) <= _count_nonzero(from_left)
-        lines = np.zeros((len(block), density, 1 + density * block[0].size), np.uint8)
+        above = np.concatenate([before, block[:-1]])
+        before = block[-1:]
+        filtered = block.copy()
+        filtered[:, depth:] -= block[:, :-depth]
+        up = density * _count(block != above) <= _count(filtered != 0)
+        filtered[up] = block[up] - above[up]
+        lines = np.zeros((len(block), density, 1 + density * block.shape[1]), np.uint8)
         lines[:, :, 0], lines[~up, 0, 0] = _UP, _SUB
-        places = lines[:, 0, 1:].reshape(len(block), width, density, -1)
-        places[:, :, 0] = from_left
-        places[up] = from_above[up][:, :, None]
+        places = lines[:, 0, 1:].reshape(len(block), width, density, depth)
+        places[:, :, 0] = filtered.reshape(len(block), width, depth)
+        places[up, :, 1:] = places[up, :, :1]
         yield lines
 
 
-def _count_nonzero(lines: Pixels) -> NDArray[np.intp]:
-    counts: NDArray[np.intp] = np.count_nonzero(lines.reshape(len(lines), -1), axis=1)
+def _count(flags: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Count the flags of each line that are set."""
+    # In less time than NumPy's `count_nonzero` of each line.
+    counts: NDArray[np.uint32] = np.add.reduce(flags.view(np.uint8), 1, np.uint32)
     return counts
 
 

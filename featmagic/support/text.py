@@ -66,6 +66,8 @@ def readable(name: str, most: int = LONGEST_NAME) -> str:
         >>> readable("layer1.0.conv1"), len(readable("w" * 10_000))
         ('layer1.0.conv1', 240)
     """
+    if len(name) <= most and name.isascii() and name.isprintable():  # the usual case, in less time
+        return name
     return truncate(printable(truncate(name, most)), most)
 
 
