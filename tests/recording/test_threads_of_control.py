@@ -122,7 +122,7 @@ def test_a_part_that_only_another_thread_ran_is_said_by_the_magics(shell):
     with pytest.raises(featmagic.FeatmagicError, match="Only another thread or task ran it"):
         shell.run("%%featuremaps model cnn1\nin_thread(lambda: model.cnn1(x));")
     printed = shell.run("%hook model cnn1\nin_thread(lambda: model.cnn1(x));")
-    assert "Another thread ran model: a watch keeps what the cell itself runs." in printed
+    assert "Another thread ran model: a watch captures only what the cell itself runs." in printed
 
 
 def test_a_pass_that_was_under_way_elsewhere_when_a_look_began_is_said(capsys):
