@@ -89,6 +89,8 @@ class KeepPasses:
 
     def _keep(self, forward_pass: Pass, value: LayerOutput, suffix: str, tensor: Tensor) -> None:
         layer, key = value.layer, value.name + suffix
+        while key in forward_pass.activations:  # a layer or a key of a dict may be called so, too
+            key += "_"
         hint = replace(layer.hint, asked=True) if value.asked else layer.hint
         # Nobody else has the weights that were asked for.
         is_ours = value.asked and suffix == "[1]" and not tensor.is_inference()
