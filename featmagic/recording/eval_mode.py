@@ -47,10 +47,14 @@ def hold_eval_mode(modules: Iterable[nn.Module], look: object) -> None:
             overridden `train()` may have other effects.
         look: The holder, until `release_eval_mode(look)`.
     """
-    with _lock.taken():
-        _hold_flags(list(modules), look)
+    held = list(modules)
+
+    def hold() -> None:
+        _hold_flags(held, look)
         _hold_stance(look)
         _hold_grad(look)
+
+    _lock.alone(hold)
 
 
 def release_eval_mode(look: object) -> None:
@@ -59,10 +63,13 @@ def release_eval_mode(look: object) -> None:
     The grad mode can only be restored in the thread that called `hold_eval_mode`. If this is
     another one, that happens when the next look begins or ends there.
     """
-    with _lock.taken():
+
+    def release() -> None:
         _release_grad(look)
         _release_stance(look)
         _release_flags(look)
+
+    _lock.alone(release)
 
 
 # Training flags, module by module: a frozen batch norm in a training model stays frozen

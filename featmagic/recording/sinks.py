@@ -89,6 +89,8 @@ class KeepPasses:
 
     def _keep(self, forward_pass: Pass, value: LayerOutput, suffix: str, tensor: Tensor) -> None:
         key = value.name + suffix
+        while key in forward_pass.activations:  # a layer or a key of a dict may have that name, too
+            key += "_"
         # Weights that a look added are used nowhere else, so they need no copy.
         is_ours = value.asked and suffix == "[1]" and not tensor.is_inference()
         try:

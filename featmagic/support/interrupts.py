@@ -92,45 +92,49 @@ def restore_handler(frame: FrameType | None) -> None:
 
 
 class Lock:
-    """A lock that its thread may take again, and that is released however a `with` block ends.
+    """A lock that no interrupt keeps taken, at whichever instruction it is raised.
 
-    An interrupt that is raised between the last instruction of a block and the first one of
-    `__exit__` would keep a plain lock taken for good, and other threads waiting for it. But what
-    a `with` statement holds is let go then, too, and releases it.
-
-    Example:
-        >>> lock = Lock()
-        >>> with lock.taken(), lock.taken():
-        ...     print("alone")
-        alone
+    After an interrupt between the work and the release, a plain lock would stay taken for good.
+    Here, those who wait look whether any thread is still at it, by the frames on the stacks.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
 
-    def taken(self) -> _Taken:
-        """Return what takes the lock for a `with` block."""
-        return _Taken(self._lock)
+    def alone(self, work: Callable[[], T]) -> T:
+        """Run work while no other thread runs any with this lock; such work may be nested.
+
+        Example:
+            >>> Lock().alone(lambda: 1 + 1)
+            2
+        """
+        if self._is_at_work(sys._getframe()):
+            return work()
+        nobody = 0
+        while not self._lock.acquire(timeout=_LOOKS_EVERY):
+            # Once isn't enough: one who has just taken the lock isn't at work yet.
+            nobody = 0 if any(map(self._is_at_work, sys._current_frames().values())) else nobody + 1
+            if nobody == _LOOKS:
+                nobody = 0
+                with suppress(RuntimeError):  # another thread was quicker
+                    self._lock.release()
+        return self._work(work)
+
+    def _work(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        finally:
+            self._lock.release()
+
+    def _is_at_work(self, frame: FrameType | None) -> bool:
+        while frame is not None:
+            if frame.f_code is Lock._work.__code__ and frame.f_locals["self"] is self:
+                return True
+            frame = frame.f_back
+        return False
 
 
-class _Taken:
-    _is_taken = False
-
-    def __init__(self, lock: Any) -> None:
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        self._is_taken = True  # before it is: an interrupt must not come between
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-        self._is_taken = False
-
-    def __del__(self) -> None:
-        if self._is_taken:
-            with suppress(RuntimeError):  # it wasn't taken yet, or is released already
-                self._lock.release()
+_LOOKS, _LOOKS_EVERY = 5, 0.02  # seconds
 
 
 class Block(Generic[T]):

@@ -255,3 +255,45 @@ def test_a_pass_follows_one_that_was_interrupted_inside_of_the_sink():
     thread.join(60)
     assert not thread.is_alive()
     assert wrong == []
+
+
+class Named(nn.Module):
+    """Runs its layers one after the other, the first of them twice."""
+
+    def __init__(self, **layers):
+        super().__init__()
+        self._modules |= layers
+
+    def forward(self, x):
+        first, *others = self._modules.values()
+        for layer in (first, first, *others):
+            x = layer(x)
+        return x
+
+
+class Alike:
+    def __repr__(self):
+        return "k"
+
+
+class ByKey(nn.Module):
+    def forward(self, x):
+        return {Alike(): x, Alike(): x + 1}
+
+
+def test_values_whose_names_are_the_same_are_all_kept():
+    model, x = nn.Sequential(ByKey()), torch.linspace(-1, 1, 3)
+    with capture(model) as maps:
+        model(x)
+    assert list(maps) == ["0[k]", "0[k]_"]
+    assert torch.equal(maps["0[k]"], x)
+    assert torch.equal(maps["0[k]_"], x + 1)
+
+
+def test_a_layer_that_is_called_as_a_call_of_another_is_kept_beside_it():
+    model, x = Named(a=nn.ReLU(), **{"a:2": nn.Tanh()}), torch.linspace(-1, 1, 3)
+    with capture(model) as maps:
+        model(x)
+    assert list(maps) == ["a", "a:2", "a:2_"]
+    assert torch.equal(maps["a:2"], x.relu())
+    assert torch.equal(maps["a:2_"], x.relu().tanh())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -214,53 +215,61 @@ def test_an_interrupt_while_a_block_closes_comes_when_it_is_closed():
     assert door.log[:2] == ["open", "closed"]
 
 
-LOCKED = compile(
-    """\
-with lock.taken():
-    with lock.taken():
-        pass
-""",
-    "<user program>",
-    "exec",
-)
+LOCKED = compile("lock.alone(lambda: lock.alone(lambda: None))", "<user program>", "exec")
 
 
 def can_be_taken(lock):
     """Return True if another thread gets the lock."""
     taken = threading.Event()
-
-    def take():
-        with lock.taken():
-            taken.set()
-
-    threading.Thread(target=take, daemon=True).start()
-    return taken.wait(5)
+    threading.Thread(target=lock.alone, args=(taken.set,), daemon=True).start()
+    return taken.wait(20)
 
 
-def test_a_lock_is_released_whatever_instruction_raises():
+def test_a_lock_can_be_taken_whatever_instruction_raised():
     before = {"lock": Lock()}
     found = places(lambda: exec(LOCKED, before))
-    found = [place for place in found if "__del__" not in place.function]  # nothing can raise there
     assert len(found) > 20
     for place in found:
         lock = Lock()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as kept:  # with all frames of its traceback
             interrupted(lambda lock=lock: exec(LOCKED, {"lock": lock}), place, "raised")
         assert can_be_taken(lock), place
+        assert lock.alone(lambda: "here, too") == "here, too"
+        del kept
 
 
-def test_a_lock_keeps_other_threads_out_until_the_outer_block_ends():
+def test_a_lock_keeps_other_threads_out_until_the_outer_work_ends():
+    """However long it takes: they look at the stacks, and see that it is under way."""
     lock, order = Lock(), []
+    thread = threading.Thread(target=lock.alone, args=(lambda: order.append("other"),), daemon=True)
 
-    def other():
-        with lock.taken():
-            order.append("other")
-
-    thread = threading.Thread(target=other, daemon=True)
-    with lock.taken():
-        with lock.taken():
-            thread.start()
-        thread.join(0.05)
+    def outer():
+        lock.alone(thread.start)
+        thread.join(0.5)
         order.append("outer")
+
+    lock.alone(outer)
     thread.join(20)
     assert order == ["outer", "other"]
+
+
+def test_threads_that_share_a_lock_are_never_at_work_at_once():
+    lock, inside, most = Lock(), [], []
+
+    def work():
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0)
+        inside.pop()
+
+    def run():
+        for _ in range(200):
+            lock.alone(work)
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 1600
+    assert max(most) == 1
