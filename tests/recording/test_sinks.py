@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections import Counter
+from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 from featmagic.recording.kept_passes import KeptPasses
 from featmagic.recording.pytree import copied
 from featmagic.recording.recorder import Recorder
+from featmagic.recording.records import Activation
 from featmagic.recording.selectors import select
 from featmagic.recording.sinks import KeepPasses
 
@@ -228,3 +230,14 @@ def test_without_a_sink_of_its_own_a_recorder_keeps_the_last_pass(model):
         for n in (1, 2):
             model(images(n))
     assert len(recorder.last.activations["cnn1"].tensor) == 2
+
+
+def test_an_activation_that_is_kept_has_every_field_of_its_class():
+    net, kept = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), KeptPasses()
+    with Recorder(select(net, ["0"]), KeepPasses(kept)):
+        net(torch.ones(1, 2))
+    activation = kept.activations["0"]
+    assert vars(activation).keys() == {part.name for part in fields(Activation)}
+    assert vars(replace(activation)) == vars(activation)  # as its own `__init__` makes it
+    with pytest.raises(FrozenInstanceError):
+        activation.key = "1"
