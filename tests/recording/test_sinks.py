@@ -6,6 +6,7 @@ import contextvars
 import threading
 from collections import Counter
 from contextlib import suppress
+from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from featmagic import capture
 from featmagic.recording.kept_passes import KeptPasses
 from featmagic.recording.pytree import copied
 from featmagic.recording.recorder import Recorder
+from featmagic.recording.records import Activation
 from featmagic.recording.selectors import select
 from featmagic.recording.sinks import KeepPasses
 
@@ -297,3 +299,14 @@ def test_a_layer_that_is_called_as_a_call_of_another_is_kept_beside_it():
     assert list(maps) == ["a", "a:2", "a:2_"]
     assert torch.equal(maps["a:2"], x.relu())
     assert torch.equal(maps["a:2_"], x.relu().tanh())
+
+
+def test_an_activation_that_is_kept_has_every_field_of_its_class():
+    net, kept = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), KeptPasses()
+    with Recorder(select(net, ["0"]), KeepPasses(kept)):
+        net(torch.ones(1, 2))
+    activation = kept.activations["0"]
+    assert vars(activation).keys() == {part.name for part in fields(Activation)}
+    assert vars(replace(activation)) == vars(activation)  # as its own `__init__` makes it
+    with pytest.raises(FrozenInstanceError):
+        activation.key = "1"

@@ -99,6 +99,32 @@ def test_hooks_that_torch_keeps_elsewhere_are_removed_by_their_handles(monkeypat
         assert torch.equal(look(model, x)["0"], model[0](x))
 
 
+def test_hooks_of_the_users_and_of_a_look_never_take_each_others_place():
+    model, x, seen = nn.Sequential(nn.Linear(2, 2), nn.ReLU()).eval(), torch.ones(1, 2), []
+
+    def notes(what):
+        return lambda *inputs: seen.append(what)
+
+    def add(what):
+        model[0].register_forward_pre_hook(notes(f"pre {what}"))
+        model[0].register_forward_hook(notes(f"post {what}"))
+
+    add("first")
+    with featmagic.capture(model, "0", "1") as maps:
+        add("second")
+        with featmagic.capture(model, "0") as inner:
+            add("third")
+            model(x)
+    order = [f"{when} {what}" for when in ("pre", "post") for what in ("first", "second", "third")]
+    assert seen == order
+    assert len(hooks_on(model)) == len(order)
+    with torch.no_grad():
+        truth = model[0](x)
+    assert torch.equal(maps["0"], truth)
+    assert torch.equal(inner["0"], truth)
+    assert torch.equal(maps["1"], truth.relu())
+
+
 @pytest.fixture
 def compiled():
     if not CAN_RUN_EAGER:
