@@ -193,7 +193,7 @@ def test_what_stays_is_not_counted_as_moved():
     (result,), _, told = moved(Takes(), closed)
     assert result is closed
     assert not told.tensors
-    assert list(told.left) == ["a Closed stays as it is: RuntimeError: not copied"]
+    assert list(told.left) == ["a Closed isn't moved: RuntimeError: not copied"]
 
 
 def test_a_model_without_recurrent_layers_gets_all_of_its_whole_numbers():
