@@ -9,6 +9,7 @@ from helpers.networks import hooks_on
 from helpers.shells import added_to
 
 import featmagic
+from featmagic.ipython.completion.matcher import HAS_MATCHERS
 
 
 def ours(things):
@@ -28,7 +29,9 @@ def lists_of(ip):
         "tokens": ip.input_transformer_manager.token_transformers,
         "ast": ip.ast_transformers,
         "configurables": ip.configurables,
-        "matchers": getattr(ip.Completer, "custom_matchers", ip.Completer.magic_arg_matchers),
+        "matchers": (
+            ip.Completer.custom_matchers if HAS_MATCHERS else ip.Completer.magic_arg_matchers
+        ),
     }
 
 

@@ -357,7 +357,7 @@ def test_a_file_that_another_program_holds_on_windows_is_one_line(tmp_path, monk
     def held(*_):
         raise PermissionError(13, "The process cannot access the file", str(file), 32, str(file))
 
-    monkeypatch.setattr(os, "replace", held)
+    monkeypatch.setattr(Path, "replace", held)
     said = line(write_whole, {file: write}, overwrite=True)
     assert said == f"{file} can't be written: The process cannot access the file."
     assert files_in(tmp_path) == ["a.png"]
