@@ -124,7 +124,8 @@ class Lock:
         try:
             return work()
         finally:
-            self._lock.release()
+            with suppress(RuntimeError):  # taken for abandoned, as the system gave it no time
+                self._lock.release()
 
     def _is_at_work(self, frame: FrameType | None) -> bool:
         while frame is not None:
@@ -134,7 +135,7 @@ class Lock:
         return False
 
 
-_LOOKS, _LOOKS_EVERY = 5, 0.02  # seconds
+_LOOKS, _LOOKS_EVERY = 25, 0.02  # seconds
 
 
 class Block(Generic[T]):
