@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from torch import nn
 
 from featmagic.feature_maps import FeatureMaps
 from featmagic.options.validators import pass_choice
-from featmagic.recording.diagnostics import missing_from, remarks
+from featmagic.recording.diagnostics import gradient_hint, missing_from, remarks
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
 from featmagic.recording.sinks import KeepPasses
@@ -79,7 +81,10 @@ class Capture(Block[FeatureMaps]):
         self._maps.missing = missing_from(self._recorder, self._maps.kept)
 
     def report(self, error: BaseException | None) -> None:
-        """Print how the passes ran differently because of the block."""
+        """Print how the passes ran differently because of the block; explain missing gradients."""
         if error is None:
             for line in remarks(self._recorder):
                 say(line)
+        elif not self._recorder.as_is and (hint := gradient_hint(error)):
+            with suppress(Exception):  # Python 3.10 has no notes, and an error may refuse one
+                error.add_note(f"featmagic: {hint}")  # type: ignore[attr-defined]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from helpers.networks import DNN
@@ -168,3 +170,17 @@ def test_a_hook_of_the_users_may_return_several():
         model.cnn1(torch.randn(1, 1, 28, 28))
     assert list(maps) == ["cnn1[0]"]
     assert not maps.missing
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="errors have no notes")
+def test_a_backward_in_a_capture_is_told_of_as_is():
+    model, x = nn.Sequential(nn.Linear(2, 1)), torch.ones(1, 2)
+    missing = pytest.raises(RuntimeError, match="does not require grad")
+    with missing as caught, featmagic.capture(model, "0"):
+        model(x).sum().backward()
+    (note,) = caught.value.__notes__
+    assert "as_is=True" in note
+    missing = pytest.raises(RuntimeError, match="does not require grad")
+    with missing as caught, featmagic.capture(model, "0", as_is=True), torch.no_grad():
+        model(x).sum().backward()
+    assert not hasattr(caught.value, "__notes__")
