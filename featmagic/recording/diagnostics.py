@@ -300,6 +300,6 @@ def gradient_hint(error: BaseException) -> str | None:
     if not isinstance(error, RuntimeError) or "does not require grad" not in str(error):
         return None
     return (
-        "A look runs without gradients; --as-is (as_is=True) leaves gradients and the model's mode "
-        "as they are."
+        "A look runs without gradients; --as-is leaves gradients and the model's mode as they are "
+        "(in Python, as_is=True)."
     )
