@@ -186,6 +186,8 @@ class Recorder(Block["Recorder"]):
 
     def _register(self) -> None:
         self._remove()
+        if not self.is_attached:  # another thread may end to compile when all is over
+            return
         keep, keeps_last = self._keep, KeepsLast(self)
         for path, module in self._hooked.layers.items():
             asks = not self.as_is and gives_weights(module)
