@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from featmagic.ipython.tokenizer import NEGATIVE_NUMBER, join_negative_numbers, words_of
 from featmagic.options.view import TAKEN, View, spelled, view_with_defaults
 from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.support.interrupts import uninterrupted
 
 DEFAULT_NAME = "feature_maps"
 
@@ -168,7 +169,8 @@ class _Parser(argparse.ArgumentParser):
         words = join_negative_numbers(words_of(line))
         for word in words:
             self._check_option(word)
-        parsed = self.parse_intermixed_args(with_implied_values(words))
+        # An interrupt in the midst of it would become an error of argparse's own.
+        parsed = uninterrupted(lambda: self.parse_intermixed_args(with_implied_values(words)))
         for word in parsed.words:
             self._check_word(word)
         return parsed

@@ -153,7 +153,7 @@ def test_a_notebooks_stop_button_ends_the_cell_and_leaves_nothing():
         for cell in CELLS:
             ran = kernel.run(cell, interrupt_at="go")
             assert ran.status == "error"
-            assert [error.ename for error in ran.errors] == ["KeyboardInterrupt"]
+            assert [error.ename for error in ran.errors] == ["KeyboardInterrupt"], ran.errors
             kernel.good("%unhook")  # or the next cell is watched
             left = kernel.good("print(sorted(before.left()))").text
             assert left.splitlines()[-1] == "[]", cell

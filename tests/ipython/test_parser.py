@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from dataclasses import fields
 
 import pytest
@@ -217,3 +219,35 @@ def test_a_page_holds_as_much_as_the_line_says_whatever_is_shown(explore, size):
     assert look.saving.view.max_bytes == (1_000_000 if size else View().max_bytes)
     assert look.view.kind == ("explorer" if explore else "grid")
     assert look.view.max_bytes == (1_000_000 if explore and size else View().max_bytes)
+
+
+def interrupted_in_argparse(line, at):
+    """Read a line; an interrupt arrives at that line of argparse's. Return how many there were."""
+    count = 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        if not frame.f_code.co_filename.endswith("argparse.py"):
+            return None
+        if event == "line":
+            count += 1
+            if count == at:
+                signal.raise_signal(signal.SIGINT)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        parse_look(line, "%%featuremaps", {})
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_an_interrupt_while_a_line_is_read_is_still_one():
+    line = "model cnn1 --cmap gray act1"
+    lines = interrupted_in_argparse(line, None)
+    assert lines > 200
+    for at in range(1, lines, 5):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted_in_argparse(line, at)

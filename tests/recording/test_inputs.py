@@ -210,4 +210,4 @@ def test_a_mapping_that_cannot_be_written_and_a_packed_sequence_are_moved_too():
     assert on_device("cpu", frozen, moved) is frozen
     assert not moved.left
     assert on_device("meta", holding_itself, moved) is holding_itself
-    assert list(moved.left) == ["a list that holds itself stays as it is"]
+    assert list(moved.left) == ["a list that contains itself isn't moved"]
