@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from types import FrameType
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from torch import nn
 from torch.fx import Proxy
 
 from featmagic.recording import torch_private
+from featmagic.recording.threads_of_control import frames_of_others
 from featmagic.recording.torch_private import CALL, forward_hooks, hook_tables
 
 
@@ -71,8 +71,6 @@ class KeepsLast(Hook):
 def keep_last(module: nn.Module) -> None:
     """Move our forward hooks behind the user's, keeping their order."""
     hooks: Any = forward_hooks(module)
-    if len(hooks) < 2:
-        return
     are_ours = [isinstance(hook, Hook) for hook in list(hooks.values())]
     if are_ours == sorted(are_ours):
         return
@@ -126,7 +124,7 @@ class Compilations:
 
 # While a hook runs
 
-# Frames, at least, from `Hook.__call__` to `is_under_way`, which is called in it through methods.
+# The number of frames, at least, from `Hook.__call__` down to `is_under_way`.
 _FRAMES_OF_HOOK = 5
 
 
@@ -148,7 +146,7 @@ def calls(frame: FrameType | None = None) -> Iterator[nn.Module]:
 def number_of_call(module: nn.Module) -> int:
     """Return the number of the innermost call of `module` under way in this thread, or 0.
 
-    It is that of the call's frame, so that a later call may have it again.
+    The number is the id of the call's frame; a later call may have the same one.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -161,10 +159,11 @@ def number_of_call(module: nn.Module) -> int:
 def is_under_way(module: nn.Module, number: int) -> bool:
     """Return True if a call of `module` that has this number is under way in this thread.
 
-    This is asked each time that a layer returns. By its number a call is found without reading the
-    variables of all calls between, and nothing holds its frame, and what is in it.
+    This runs each time a layer returns. The number finds the call without reading the local
+    variables of every call in between, and without a reference to its frame, which would keep the
+    user's tensors alive.
     """
-    # The innermost frames are those of the hook; Python makes an object of each that is looked at.
+    # The innermost frames belong to the hook; they are skipped to save time.
     frame: FrameType | None = sys._getframe(_FRAMES_OF_HOOK)
     while frame is not None:
         if id(frame) == number and frame.f_code is CALL:
@@ -186,6 +185,5 @@ def outermost(modules: Collection[int]) -> nn.Module | None:
 
 def runs_elsewhere(modules: Collection[int]) -> bool:
     """Return True if another thread is running one of the modules, given by their ids."""
-    frames = sys._current_frames()
-    del frames[threading.get_ident()]  # a frame that holds itself isn't released
-    return any(id(called) in modules for frame in frames.values() for called in calls(frame))
+    frames = frames_of_others().values()
+    return any(id(called) in modules for frame in frames for called in calls(frame))

@@ -186,19 +186,17 @@ class Recorder(Block["Recorder"]):
 
     def _register(self) -> None:
         self._remove()
-        if not self.is_attached:  # another thread may end to compile when all is over
+        if not self.is_attached:  # a compilation in another thread may end after `detach`
             return
         keep, keeps_last = self._keep, KeepsLast(self)
         for path, module in self._hooked.layers.items():
             asks = not self.as_is and gives_weights(module)
             keep(module, add_hook(module, keeps_last, before=True))
             hook = Hook(self, self._layer_hook(path))
-            keep(
-                module,
-                module.register_forward_hook(hook, with_kwargs=True)
-                if asks
-                else add_hook(module, hook),
-            )
+            if asks:
+                keep(module, module.register_forward_hook(hook, with_kwargs=True))
+            else:
+                keep(module, add_hook(module, hook))
         for module in self._hooked.above:
             keep(module, add_hook(module, Hook(self, self._part_returned)))
         for module in self._hooked.model:

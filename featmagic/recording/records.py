@@ -152,9 +152,8 @@ class Pass:
     failed: bool = False
     ended: bool = False
     thread: int = field(default_factory=threading.get_ident)
-    _keys: dict[str, list[str]] = field(
-        default_factory=dict
-    )  # the keys of activations and of `empty`, by path
+    # By path, the keys of `activations` and of `empty`.
+    _keys: dict[str, list[str]] = field(default_factory=dict)
 
     def activation(
         self, key: str, value: LayerOutput, tensor: Tensor, traced: TracedTensor | None

@@ -51,9 +51,18 @@ def busy_threads() -> frozenset[int]:
 
     An idle worker has only frames of the standard library on its stack.
     """
-    frames = sys._current_frames()
-    del frames[threading.get_ident()]  # a frame that refers to itself isn't released
+    frames = frames_of_others()
     return frozenset(thread for thread, frame in frames.items() if not _waits(frame))
+
+
+def frames_of_others() -> dict[int, FrameType]:
+    """Return the innermost frame of each other thread, by the thread.
+
+    This thread's is left out: a frame whose variables lead back to it isn't released.
+    """
+    frames = sys._current_frames()
+    del frames[threading.get_ident()]
+    return frames
 
 
 def _waits(frame: FrameType | None) -> bool:

@@ -92,10 +92,10 @@ def restore_handler(frame: FrameType | None) -> None:
 
 
 class Lock:
-    """A lock that no interrupt keeps taken, at whichever instruction it is raised.
+    """A lock that is never held forever, even if an interrupt prevents its release.
 
-    After an interrupt between the work and the release, a plain lock would stay taken for good.
-    Here, those who wait look whether any thread is still at it, by the frames on the stacks.
+    An interrupt between the work and the release would leave a plain lock held for good. Here,
+    waiting threads check the stacks for a thread that is still at work.
     """
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Lock:
             return work()
         nobody = 0
         while not self._lock.acquire(timeout=_LOOKS_EVERY):
-            # Once isn't enough: one who has just taken the lock isn't at work yet.
+            # One check isn't enough: a thread that has just taken the lock isn't at work yet.
             nobody = 0 if any(map(self._is_at_work, sys._current_frames().values())) else nobody + 1
             if nobody == _LOOKS:
                 nobody = 0
@@ -124,7 +124,7 @@ class Lock:
         try:
             return work()
         finally:
-            with suppress(RuntimeError):  # taken for abandoned, as the system gave it no time
+            with suppress(RuntimeError):  # a waiting thread took it for abandoned
                 self._lock.release()
 
     def _is_at_work(self, frame: FrameType | None) -> bool:
