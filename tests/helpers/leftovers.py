@@ -35,7 +35,8 @@ class Before:
         return {kind: now[kind] for kind in now if now[kind] != self._state[kind]}
 
     def _now(self):
-        dynamo = sys.modules.get("torch._dynamo.eval_frame")
+        # Torch 2.5 and older have no stance.
+        stance = getattr(sys.modules.get("torch._dynamo.eval_frame"), "_stance", None)
         callbacks = sys.modules.get("torch._dynamo.callback")
         handler = callbacks.callback_handler if callbacks else None
         return {
@@ -53,7 +54,7 @@ class Before:
             "inference mode": torch.is_inference_mode_enabled(),
             "modes": [type(mode).__name__ for mode in _get_current_function_mode_stack()]
             + [type(mode).__name__ for mode in _get_current_dispatch_mode_stack()],
-            "stance": dynamo._stance.stance if dynamo else "default",
+            "stance": stance.stance if stance else "default",
             "callbacks": len(handler.start_callbacks) + len(handler.end_callbacks)
             if handler
             else 0,
