@@ -22,7 +22,7 @@ from featmagic.recording.model_tree import (
     walk,
 )
 from featmagic.recording.recorder import Recorder
-from featmagic.recording.records import Activation, is_in
+from featmagic.recording.records import Activation, is_in, one_tensor
 from featmagic.recording.selectors import Selection
 from featmagic.recording.torch_private import forward_hooks, has_one_projection, hook_tables
 from featmagic.support.errors import did_you_mean
@@ -88,7 +88,7 @@ def why_no_pass(recorder: Recorder) -> str:
 def _never_given(selection: Selection) -> dict[str, str]:
     """Return the selected parts, such as `cnn1[0]`, of layers that return a single tensor."""
     single = {
-        path: f"a {type(unwrap(module)[-1]).__name__} returns a single tensor; use '{path}'"
+        path: one_tensor(type(unwrap(module)[-1]).__name__, path)
         for path, module in selection.modules.items()
         if selection.parts.get(path) and _returns_one_tensor(module)
     }

@@ -39,6 +39,11 @@ def is_in(suffix: str, part: str) -> bool:
     return suffix == part or suffix.startswith((part + "[", part + "."))
 
 
+def one_tensor(kind: str, path: str) -> str:
+    """Return the reason why a layer that returns one tensor has no parts."""
+    return f"{kind} returns a single tensor; use '{path}'"
+
+
 def layers_of(
     tree: Mapping[str, nn.Module],
     modules: Mapping[str, nn.Module],

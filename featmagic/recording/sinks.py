@@ -10,7 +10,7 @@ from torch import Tensor
 
 from featmagic.recording.kept_passes import KeptPasses
 from featmagic.recording.pytree import Reading, copied, tensors_in
-from featmagic.recording.records import LayerOutput, Pass, is_in
+from featmagic.recording.records import LayerOutput, Pass, is_in, one_tensor
 from featmagic.support.errors import text_of
 
 
@@ -119,6 +119,7 @@ def _missing_parts(value: LayerOutput, suffixes: list[str]) -> Iterator[tuple[st
     if not suffixes:
         yield value.name, f"it returned no tensor ({type(value.output).__name__})"
     there = ", ".join(value.name + suffix for suffix in suffixes) or "no tensor"
+    why = one_tensor(value.kind, value.name) if suffixes == [""] else f"it returned {there}"
     for part in value.layer.parts:
         if not any(is_in(suffix, part) for suffix in suffixes):
-            yield value.name + part, f"it returned {there}"
+            yield value.name + part, why

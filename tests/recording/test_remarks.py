@@ -135,9 +135,21 @@ def test_a_layer_that_runs_step_by_step_anyway_is_not_mentioned(why, capsys):
 
 def test_a_part_of_a_layer_that_returns_one_tensor_is_said_at_once(shell):
     said = shell.run("%hook model cnn1[0] act1 fc2[1][0]")
-    assert "cnn1[0] of model gave nothing: a Conv2d returns a single tensor; use 'cnn1'." in said
-    assert "fc2[1][0] of model gave nothing: a Linear returns a single tensor; use 'fc2'." in said
+    assert "cnn1[0] of model gave nothing: Conv2d returns a single tensor; use 'cnn1'." in said
+    assert "fc2[1][0] of model gave nothing: Linear returns a single tensor; use 'fc2'." in said
     assert "act1 of" not in said
+    assert "cnn1[0]" not in shell.run("model(x);")  # nor again when it has run
+
+
+def test_a_part_of_a_single_tensor_is_missing_with_the_key_to_use():
+    class Adds(nn.Module):
+        def forward(self, x):
+            return x + 1
+
+    model = nn.Sequential(Adds())
+    with featmagic.capture(model, "0[1]") as maps:
+        model(torch.zeros(1))
+    assert maps.missing == {"0[1]": "Adds returns a single tensor; use '0'"}
 
 
 class Own(nn.Conv2d):
