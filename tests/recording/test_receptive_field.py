@@ -444,6 +444,28 @@ def test_an_interrupt_takes_no_mode_of_the_users_away():
     assert _get_current_function_mode_stack() == []
 
 
+@pytest.mark.parametrize("own", [contextlib.nullcontext, Counting])
+def test_an_interrupt_while_torch_has_taken_our_mode_off_leaves_none_for_later(own):
+    """As in `handle_torch_function`, if the interrupt comes before its `with` statement ends."""
+
+    class Interrupted(nn.Module):
+        def forward(self, x):
+            aside = torch.overrides._pop_mode_temporarily()
+            aside.__enter__()
+            held.append(aside)
+            raise KeyboardInterrupt
+
+    model, held = nn.Sequential(nn.Conv2d(1, 1, 3), Interrupted()), []
+    with own():
+        before = _get_current_function_mode_stack()
+        with pytest.raises(KeyboardInterrupt):
+            fields_of(model, torch.ones(1, 1, 5, 5), "0")
+        assert _get_current_function_mode_stack() == before
+        held.clear()
+        gc.collect()
+        assert _get_current_function_mode_stack() == before
+
+
 def test_a_mode_of_the_users_sees_no_call_more_while_a_model_runs():
     net, x = torchvision.models.resnet18().eval(), torch.rand(1, 3, 64, 64)
     with torch.no_grad(), Counting() as alone:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from types import FrameType, GeneratorType
 from typing import Any
 
 import torch
@@ -139,6 +141,8 @@ class Trace(TorchFunctionMode):
 
     def switch_off(self) -> None:
         """Stop, in the thread that was traced; may be called again."""
+        if self._is_on and self not in mode_stack():
+            _end_suspended(self)
         stack = mode_stack()
         if self in stack:
             above = stack[stack.index(self) + 1 :]
@@ -151,6 +155,21 @@ class Trace(TorchFunctionMode):
             _pop(self)
         self._is_on = False
         self._known = {}
+
+
+def _end_suspended(mode: TorchFunctionMode) -> None:
+    """Have torch put a mode back on now, if an interrupt came while torch had taken it off.
+
+    Torch does that in a generator (`torch.overrides._pop_mode_temporarily`). One that was never
+    resumed ends when the traceback of the interrupt is released, perhaps much later, and would put
+    the mode back on then.
+    """
+    # Python 3.10 keeps the variables of a generator in a frame of its own.
+    for holder in gc.get_referrers(mode):
+        found = gc.get_referrers(holder) if isinstance(holder, FrameType) else [holder]
+        for one in found:
+            if isinstance(one, GeneratorType) and one.gi_code.co_filename == overrides.__file__:
+                one.close()
 
 
 def _push(mode: TorchFunctionMode) -> None:
