@@ -31,4 +31,6 @@ class Opening:
             widget.close()
             if comm := comms.get(name):  # the widget has no reference to it yet
                 comm.close()
+            if name in comms:  # an interrupt came as it was announced: it counts as closed already
+                comm.publish_msg("comm_close")
                 comms.pop(name, None)

@@ -948,6 +948,29 @@ def test_an_explorer_whose_opening_is_interrupted_leaves_nothing(front, does):
     ) == "0"  # fmt: skip
 
 
+def test_a_widget_that_was_announced_as_the_interrupt_came_is_closed_in_the_front_end(monkeypatch):
+    comm = pytest.importorskip("comm")
+    from featmagic.explorer.opening import Opening
+    from featmagic.explorer.widget import _NotedLayout
+
+    sent = []
+
+    class Announced(comm.base_comm.BaseComm):
+        def publish_msg(self, kind, *args, **kwargs):
+            sent.append((kind, self.comm_id))
+            if kind == "comm_open":
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(comm, "create_comm", Announced)
+    opening, before = Opening(), {*comm.get_comm_manager().comms}
+    with pytest.raises(KeyboardInterrupt):
+        _NotedLayout(opening)
+    opening.undo()
+    assert [kind for kind, _ in sent] == ["comm_open", "comm_close"]
+    assert len({name for _, name in sent}) == 1
+    assert {*comm.get_comm_manager().comms} == before
+
+
 # Elsewhere
 
 
