@@ -169,7 +169,7 @@ class _ModelExpression:
     def _not_allowed(self) -> FeatmagicError:
         return FeatmagicError(
             f"{self.expression} is neither a variable nor an attribute or item of one: "
-            f"{self.how_written}, and never called here."
+            f"{self.how_written}; assign anything else to a variable first."
         )
 
 
@@ -208,7 +208,9 @@ def _list_of_models(namespace: Mapping[str, Any]) -> str:
     if models:
         return f"Modules here: {', '.join(models)}."
     if "torch" not in sys.modules:
-        return "There is no module here, nor torch: import it and make a model first."
+        return (
+            "There is no module here, and torch isn't imported: import it and make a model first."
+        )
     return "There is no module here yet: make or load a model first."
 
 
