@@ -221,7 +221,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         drawing, *more = draw_all(activations, drawn_view)
         if more:
             raise FeatmagicError(
-                f"'{readable(layer)}' changes shape between passes: choose one, as in passes=-1."
+                f"'{readable(layer)}' changes shape between passes: choose a pass, as in passes=-1."
             )
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")

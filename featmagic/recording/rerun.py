@@ -77,7 +77,7 @@ def rerun_of(model: Any, items: Any, paths: Sequence[str], *, fields: bool = Fal
     if items is None and model is None:
         return None
     if items is None:
-        raise FeatmagicError("model has no effect without inputs: explore(model=model, inputs=xs).")
+        raise FeatmagicError("model has no use without inputs: explore(model=model, inputs=xs).")
     if model is None:
         raise FeatmagicError("inputs need a model to run: explore(model=model, inputs=xs).")
     if not (isinstance(items, (list, tuple)) or (isinstance(items, Tensor) and items.dim())):

@@ -28,6 +28,7 @@ from featmagic.recording.model_tree import (
 )
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.support.text import with_article
 
 T = TypeVar("T")
 
@@ -105,7 +106,8 @@ def select(
 def _check_model(model: object, spelled: str) -> None:
     if not isinstance(model, nn.Module):
         raise FeatmagicError(
-            f"{spelled} must be a torch.nn.Module, not a value of type {type(model).__name__}."
+            f"{spelled} is {with_article(type(model).__name__)}, not a torch.nn.Module; give the "
+            "model itself."
         )
     inner = unwrap(model)[-1]
     if is_torchscript(inner):

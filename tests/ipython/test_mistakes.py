@@ -130,7 +130,7 @@ def test_a_percent_too_many_is_said(shell, model, magic):
 
 def test_a_percent_too_few_is_said_even_before_anything_was_captured(shell):
     message = helped(shell, "%featuremaps model cnn1\nmodel(x)")
-    assert "%%featuremaps, with two %, runs the cell below it" in message
+    assert "or use %%featuremaps, with two %, on the first line" in message
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_layer_as_module_in_plain_python_is_said():
     import featmagic
 
     net = DNN()
-    with pytest.raises(FeatmagicError, match="text"), featmagic.capture(net, net.cnn1):
+    with pytest.raises(FeatmagicError, match="must be strings"), featmagic.capture(net, net.cnn1):
         pass
 
 
