@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from torch import nn
 
 from featmagic.feature_maps import FeatureMaps
@@ -12,6 +10,7 @@ from featmagic.recording.diagnostics import gradient_hint, missing_from, remarks
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
 from featmagic.recording.sinks import KeepPasses
+from featmagic.support.errors import add_note
 from featmagic.support.interrupts import Block
 from featmagic.support.text import say
 
@@ -85,6 +84,7 @@ class Capture(Block[FeatureMaps]):
         if error is None:
             for line in remarks(self._recorder):
                 say(line)
-        elif not self._recorder.as_is and (hint := gradient_hint(error)):
-            with suppress(Exception):  # Python 3.10 has no notes, and an error may refuse one
-                error.add_note(f"featmagic: {hint}")  # type: ignore[attr-defined]
+            return
+        hint = None if self._recorder.as_is else gradient_hint(error)
+        if hint and not add_note(error, hint):
+            say(f"featmagic: {hint}")

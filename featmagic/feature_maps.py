@@ -65,7 +65,7 @@ class Still(Shows, Protocol):
         """Return captions and PNGs."""
 
 
-_NOT_THEN = "it gave nothing in that pass"
+_NOT_THEN = "it has no output in that pass"
 
 STILLS: Mapping[str, Still] = {"grid": grid, "overview": overview}
 VIEWS: Mapping[str, Shows] = {**STILLS, "explorer": explorer}
@@ -221,7 +221,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         drawing, *more = draw_all(activations, drawn_view)
         if more:
             raise FeatmagicError(
-                f"'{readable(layer)}' changes shape between passes: choose one, as in passes=-1."
+                f"'{readable(layer)}' changes shape between passes: choose a pass, as in passes=-1."
             )
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
@@ -276,7 +276,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         """
         for name in layers:
             if not isinstance(name, str):
-                raise FeatmagicError(f"A layer is named by text, as in '0', not {name!r}.")
+                raise FeatmagicError(f"Layer names must be strings, as in '0', not {name!r}.")
         # A grid shows all passes that were kept; the other views show one pass.
         every = view.passes is None and self.kept.choice == "all" and view.kind == "grid"
         activations = self.kept.select("all" if every else view.passes)
@@ -301,7 +301,7 @@ class FeatureMaps(Mapping[str, Tensor]):
     def _missing_map(self, key: object) -> MissingMap:
         captured = self.kept.activations
         if key in captured:
-            return MissingMap(f"'{key}': {_NOT_THEN}.")
+            return MissingMap(f"'{key}' gave nothing: {_NOT_THEN}.")
         return MissingMap(why_missing(str(key), captured, self.missing))
 
 

@@ -145,8 +145,8 @@ def _check_number(name: str, value: Any, numbers: Collection[int], where: str = 
         return number
     first, last = min(numbers), max(numbers)
     between = " to " if last - first + 1 == len(numbers) else ", ..., "
-    listed = f"{first}{between}{last}" if last > first else f"{first} alone"
-    raise FeatmagicError(f"No {name} {number}{where}: there is {listed}.")
+    listed = f"{first}{between}{last}" if last > first else f"only {first}"
+    raise FeatmagicError(f"No {name} {number}{where}: choose {listed}.")
 
 
 def change_settings(

@@ -41,9 +41,11 @@ def check_whole(path: str | os.PathLike[str], view: View) -> None:
         return
     asked = [spelled(name) for name in view.changed(*GROUPS - {"passes"})]
     if asked:
-        have = "have" if len(asked) > 1 else "has"
+        do = "don't" if len(asked) > 1 else "doesn't"
         suffix = Path(path).suffix
-        raise FeatmagicError(f"{suffix} holds whole tensors: {', '.join(asked)} {have} no place.")
+        raise FeatmagicError(
+            f"{', '.join(asked)} {do} apply to {suffix} files, which hold whole tensors."
+        )
 
 
 def save_arrays(
@@ -104,7 +106,7 @@ def valueless(tensor: Tensor) -> str | None:
         return "a nested tensor isn't an array"
     if computes_itself(tensor):
         return f"a {printable(type(tensor).__name__)} isn't an array"
-    return "two values to a byte" if "float4" in str(tensor.dtype) else None
+    return "each byte holds two values" if "float4" in str(tensor.dtype) else None
 
 
 def write_arrays(path: Path, tensors: Mapping[str, Tensor], suffix: str) -> list[str]:
@@ -128,10 +130,10 @@ def write_arrays(path: Path, tensors: Mapping[str, Tensor], suffix: str) -> list
         _write_npz(path, names, storable)
     else:
         _write_safetensors(path, {names[key]: tensor for key, tensor in _apart(storable)})
-    lines = [f"In {suffix}: {what}: {', '.join(keys)}." for what, keys in changes.items()]
+    lines = [f"In {suffix} files, {what}: {', '.join(keys)}." for what, keys in changes.items()]
     others = [f"{printable(key)} as {name}" for key, name in names.items() if name != key]
     return lines + (
-        [f"Renamed keys that {suffix} can't hold: {', '.join(others)}."] if others else []
+        [f"Renamed keys that aren't safe in {suffix} files: {', '.join(others)}."] if others else []
     )
 
 
@@ -158,16 +160,16 @@ def _storable(tensor: Tensor, suffix: str) -> tuple[Tensor, list[str]]:
     dtype, tensor = _name_of(tensor.dtype), tensor.detach().cpu()
     if tensor.is_quantized:
         tensor = tensor.dequantize()
-        words.append(f"{dtype} dequantized to float32")
+        words.append(f"{dtype} is stored as float32")
     if tensor.layout != torch.strided:
         tensor = tensor.to_dense()
-        words.append("sparse made dense")
+        words.append("sparse tensors are stored dense")
     if not _has_dtype(suffix, tensor.dtype):
         wider = torch.complex64 if tensor.is_complex() else torch.float32
         if tensor.dtype == torch.complex128:
             raise TypeError(".npz files do.")
         tensor = tensor.to(wider)
-        words.append(f"{dtype} as {_name_of(wider)}")
+        words.append(f"{dtype} is stored as {_name_of(wider)}")
     tensor = tensor.resolve_conj().resolve_neg()
     # NumPy writes an expanded tensor, or any other view, bit by bit; safetensors takes none.
     return tensor if suffix == ".npz" else tensor.contiguous(), words

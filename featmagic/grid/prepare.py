@@ -235,7 +235,9 @@ def _input_images(
     count = rows[0].tensor.shape[dims.index("N")] if "N" in dims else None
     for image in images:
         if image is not None and count not in (None, len(image)):
-            words = f"not on the input: {count} samples of {len(image)} inputs"
+            words = (
+                f"not on the input: {count} samples, but {len(image)} input{'s' * (len(image) > 1)}"
+            )
             return None, replace(planes, spatial=False, words=(*planes.words, words))
     image, *others = images
     if others:

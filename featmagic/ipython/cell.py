@@ -33,14 +33,14 @@ _FIRST_LINE = re.compile(r"%%featuremaps(?![\w?!])(.*)", re.DOTALL)
 _LINE_MAGIC_AS_CELL = re.compile(r"%%(hook|unhook)(?![\w?!])")
 _HELP = {
     "featuremaps": (
-        "%%featuremaps goes on the first line of its cell: what stands below it is run. "
-        "For one statement there is %featuremaps MODEL LAYER ... -- STATEMENT."
+        "%%featuremaps goes on the first line of its cell, and runs the lines below it. "
+        "For one statement, use %featuremaps MODEL LAYER ... -- STATEMENT."
     ),
     "hook": (
-        "%hook has one %, and a line of its own. %%featuremaps, on the first line, runs a cell "
-        "and shows the grids."
+        "%hook has one % and its own line. To run a cell and show the grids, put %%featuremaps on "
+        "its first line."
     ),
-    "unhook": "%unhook has one %, and a line of its own.",
+    "unhook": "%unhook has one % and its own line.",
 }
 
 

@@ -22,7 +22,7 @@ def settings_of(shell: Any) -> FeatMagic:
     try:
         return FeatMagic(parent=shell)
     except TraitError as error:
-        say(f"The configuration's FeatMagic is left out: {error}")
+        say(f"The configuration's FeatMagic settings are ignored: {error}")
         return FeatMagic()
 
 

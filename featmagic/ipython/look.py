@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from featmagic.ipython.cell import VALUE
 from featmagic.ipython.namespace import Binding, Namespace, find_inputs, find_model
 from featmagic.ipython.parser import LookLine, Saving
 from featmagic.ipython.watch import Watches
-from featmagic.support.errors import FeatmagicError
+from featmagic.support.errors import FeatmagicError, add_note
 from featmagic.support.interrupts import Block
 from featmagic.support.text import say
 
@@ -68,7 +67,7 @@ class Look(Block["FeatureMaps"]):
         return self._maps
 
     def close(self) -> None:
-        """Take all hooks off, those of every watch too; without a pass, the name is unbound."""
+        """Take all hooks off, those of every watch too; without a pass, undo the binding."""
         self._recorder.detach()
         self._watches.end_look(self)
         if self._recorder.last is None:
@@ -134,11 +133,11 @@ class Look(Block["FeatureMaps"]):
         """Say that no forward pass ran, and why that may be."""
         from featmagic.recording.diagnostics import missing_from, why_no_pass
 
-        text = f"No forward pass of {self._expression} ran in this cell."
+        text = f"No forward pass of {self._expression} ran in this cell"
         if why := why_no_pass(self._recorder):
-            return f"{text} {why if why.startswith('torch.') else why[0].upper() + why[1:]}."
+            return f"{text}: {why}."
         reasons = missing_from(self._recorder, self._maps.kept).items()
-        return text + "".join([f" {path} gave nothing: {why}." for path, why in reasons][:1])
+        return f"{text}." + "".join([f" {path} gave nothing: {why}." for path, why in reasons][:1])
 
     def _show(self) -> None:
         from featmagic.feature_maps import show_view
@@ -170,9 +169,6 @@ def save(maps: FeatureMaps, layers: tuple[str, ...], saving: Saving) -> None:
 
 def _hint(error: BaseException, text: str) -> None:
     """Add a note to the user's error, or print it where notes don't exist or aren't shown."""
-    shown = False
-    with suppress(Exception):  # Python 3.10 has no notes, and an error may refuse one
-        error.add_note(f"featmagic: {text}")  # type: ignore[attr-defined]
-        shown = IPython.version_info >= (8, 14)
-    if not shown:
+    is_shown = add_note(error, text) and IPython.version_info >= (8, 14)
+    if not is_shown:
         say(f"featmagic: {text}")

@@ -68,7 +68,9 @@ class FeatMagics(Magics):  # type: ignore[misc]
             with _in_one_line("%featuremaps"):
                 return self._show_again(head)
         if not statement:
-            raise FeatmagicError("Nothing stands behind --: %featuremaps MODEL ... -- STATEMENT.")
+            raise FeatmagicError(
+                "There is no statement after --: %featuremaps MODEL ... -- model(x)."
+            )
         return run_body(self.shell, statement, lambda: self.look(head, "%featuremaps"))
 
     def look(self, line: str, magic: str = "%%featuremaps") -> Look:
@@ -96,8 +98,8 @@ class FeatMagics(Magics):  # type: ignore[misc]
         """Make sure that a model isn't taken for a layer of what was captured last."""
         if name in modules_in(self.shell.user_ns) and name not in self.watches.captured():
             raise FeatmagicError(
-                f"%featuremaps {name} without a statement runs nothing: %%featuremaps, with two %, "
-                f"runs the cell below it; %featuremaps {name} LAYER ... -- {name}(x) one statement."
+                f"%featuremaps {name} needs code to run: add -- {name}(x), or use %%featuremaps, "
+                "with two %, on the first line of a cell."
             )
 
     def _expanded(self, line: str) -> str:

@@ -122,11 +122,12 @@ Options, with their defaults
 %config FeatMagic lists what can be set for a whole session, or in ipython_config.py:
 cmap, max, scale, zoom, renderer and into. A line's own options come first.
 
-The model runs in eval mode, without gradients, with its inputs moved to its device;
-afterwards every training flag is as before and no hook is left. `feature_maps` is a
-mapping from layer to tensor; it is there as the cell begins, and keeps what ran
-before a forward pass failed. If the model runs several times, each layer has what the
-latest pass that ran it gave, and its caption says which one that was.
+The model runs in eval mode, without gradients, with its inputs moved to its device if
+all of them are elsewhere; afterwards every training flag is as before and no hook is
+left. `feature_maps` is a mapping from layer to tensor; it is there as the cell begins,
+and keeps what ran before a forward pass failed. If the model runs several times, each
+layer keeps its output in the latest pass that ran it, and its caption says which pass
+that was.
 
 Examples
     %%featuremaps model cnn1 act1 pool1 --cmap gray --ncols 5

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from featmagic.ipython.value_types import class_of, is_maps, is_module
 from featmagic.support.errors import FeatmagicError, did_you_mean, text_of
+from featmagic.support.text import with_article
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,14 +37,14 @@ def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
         return value
     if is_module(value):
         raise FeatmagicError(
-            f"{expression} is {_with_article(class_of(value))} that was never initialized: "
+            f"{expression} is {with_article(class_of(value))} that was never initialized: "
             "its __init__ has to call super().__init__() first."
         )
     hint = ""
     if type(value) is str and value in modules_in(namespace):
         hint = f" Write {value} without the variable that holds its name."
     raise FeatmagicError(
-        f"{expression} is {_with_article(class_of(value))}, not a torch.nn.Module."
+        f"{expression} is {with_article(class_of(value))}, not a torch.nn.Module."
         f"{hint} {_list_of_models(namespace)}"
     )
 
@@ -105,7 +106,7 @@ def check_free(name: str, namespace: Mapping[str, Any]) -> None:
     """Raise an error if `name` refers to something of the user's own."""
     if not may_bind(name, namespace):
         raise FeatmagicError(
-            f"{name} is {_with_article(class_of(namespace[name]))} of yours. "
+            f"{name} is {with_article(class_of(namespace[name]))} of yours. "
             "Add --into NAME to put the feature maps elsewhere."
         )
 
@@ -169,7 +170,7 @@ class _ModelExpression:
     def _not_allowed(self) -> FeatmagicError:
         return FeatmagicError(
             f"{self.expression} is neither a variable nor an attribute or item of one: "
-            f"{self.how_written}, and never called here."
+            f"{self.how_written}; assign anything else to a variable first."
         )
 
 
@@ -208,7 +209,9 @@ def _list_of_models(namespace: Mapping[str, Any]) -> str:
     if models:
         return f"Modules here: {', '.join(models)}."
     if "torch" not in sys.modules:
-        return "There is no module here, nor torch: import it and make a model first."
+        return (
+            "There is no module here, and torch isn't imported: import it and make a model first."
+        )
     return "There is no module here yet: make or load a model first."
 
 
@@ -224,7 +227,3 @@ def _as_layer(name: str, namespace: Mapping[str, Any]) -> str:
                     f" It is a layer of {variable}, and the model comes first: {variable} {name}."
                 )
     return ""
-
-
-def _with_article(word: str) -> str:
-    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"

@@ -83,7 +83,9 @@ def parse_look(
     if parsed.inputs is not None and not view.explore:
         raise FeatmagicError("--inputs goes with --explore, where one of them can be picked.")
     if parsed.inputs is not None and parsed.as_is:
-        raise FeatmagicError("--inputs runs the model in eval mode, as a look: not with --as-is.")
+        raise FeatmagicError(
+            "--inputs runs the model in eval mode, so it can't be combined with --as-is."
+        )
     return LookLine(tuple(layers), view, saving, model, into, parsed.as_is, parsed.inputs)
 
 
@@ -195,7 +197,7 @@ class _Parser(argparse.ArgumentParser):
         word = word.partition("=")[0]
         if word == "--":
             raise FeatmagicError(
-                f"{self.prog} takes no statement behind --: that is for %featuremaps, with one %."
+                f"{self.prog} takes no statement after --: that is for %featuremaps, with one %."
             )
         if word.startswith("-") and not NEGATIVE_NUMBER.match(word) and word not in known:
             near = did_you_mean(word, known, limit=1)

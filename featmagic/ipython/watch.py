@@ -87,7 +87,9 @@ class Watches:
                 "Nothing is watched. Name a model: %%featuremaps MODEL LAYER ..., or %hook it."
             )
         names = " or ".join(f"--into {name}" for name in self._all)
-        raise FeatmagicError(f"{len(self._all)} watches: choose with {names}, or name a model.")
+        raise FeatmagicError(
+            f"There are {len(self._all)} watches: choose one with {names}, or name a model."
+        )
 
     def begin_cell(self) -> None:
         """Put the hooks on as a cell of the user's starts (IPython's `pre_execute`)."""
@@ -165,7 +167,7 @@ class Watches:
         maps = self._last()
         if maps is None:
             raise FeatmagicError(
-                "Nothing captured is there to show. %featuremaps MODEL ... -- STATEMENT looks."
+                "There is nothing captured to show. Run %featuremaps MODEL ... -- model(x)."
             )
         return maps
 
@@ -256,7 +258,10 @@ class Watch:
         recorder = running.recorder
         if recorder.last is None:
             if self._is_bound_anew(recorder.selection.model):
-                self.say_once(f"{self.expression} is a new model: watched from the next cell on.")
+                self.say_once(
+                    f"{self.expression} refers to a new model, which is watched from the next cell "
+                    "on."
+                )
             if recorder.ran_elsewhere:
                 self.say_once(
                     f"Another thread ran {self.expression}: a watch captures only what the cell "
@@ -264,8 +269,8 @@ class Watch:
                 )
             if recorder.compiled:
                 self.say_once(
-                    f"torch compiled code in this cell: a pass of {self.expression} in there isn't "
-                    "seen. Look with %%featuremaps."
+                    f"torch compiled code in this cell, and a pass of {self.expression} in there "
+                    "can't be observed: use %%featuremaps."
                 )
             return
         running.maps.missing = missing_from(recorder, running.maps.kept)
@@ -276,7 +281,10 @@ class Watch:
         else:
             self.say_missing(running.maps.missing)
         if not may_bind(self.name, self.namespace):
-            self.say_once(f"{self.name} is yours now: not refreshed. %hook ... --into another.")
+            self.say_once(
+                f"{self.name} is a variable of yours now and isn't refreshed: use %hook ... --into "
+                "NAME."
+            )
 
     def _is_bound_anew(self, before: nn.Module) -> bool:
         """Return True if the expression refers to another model than before."""

@@ -55,7 +55,7 @@ def with_attention_weights(module: nn.Module, args: tuple[Any, ...], *rest: Any)
     if not isinstance(output, tuple) or len(output) != 2 or output[1] is not None:
         return CallOutput(output)
     if len(rest) == 1:
-        reason = "weights are captured only by %%featuremaps, or capture(), without as_is"
+        reason = "attention weights are captured only by %%featuremaps or capture(), without as_is"
         return CallOutput(output, empty={"[1]": reason} if gives_weights(module) else {})
     # A second call would draw random numbers or change the state of parametrizations.
     if inner.training and (inner.dropout > 0 or parametrize.is_parametrized(inner)):

@@ -81,7 +81,10 @@ def why_no_pass(recorder: Recorder) -> str:
     if recorder.was_copied:
         return "it was copied meanwhile, and passes of the copy aren't captured"
     if recorder.compiled_first:
-        return "torch.compile was first used in it: run it again to see into compiled code"
+        return (
+            "torch compiled code for the first time in this process, and that run can't be "
+            "observed: run the model again"
+        )
     return ""
 
 
@@ -148,9 +151,9 @@ def _why_not_called(
         return f"a {kind} only holds other modules and has no forward of its own"
     if runs_compiled(path, tree):
         return "the model is compiled, and compiled code runs no hook: " + (
-            "look with %%featuremaps, or capture() without as_is"
+            "use %%featuremaps, or capture() without as_is"
             if CAN_RUN_EAGER
-            else "torch 2.6 and newer can look into it"
+            else "with torch 2.6 or newer, a look runs it as plain Python"
         )
     if kept.failed:
         return "the pass failed before it returned"
@@ -187,7 +190,7 @@ def missing_lines(missing: Mapping[str, str]) -> list[str]:
     lines = []
     for reason, names in by_reason.items():
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-        lines.append(f"{', '.join(names[:8])}{more}: nothing to show: {reason}.")
+        lines.append(f"{', '.join(names[:8])}{more} gave nothing: {reason}.")
     return lines
 
 
@@ -201,7 +204,10 @@ def why_missing(key: str, captured: Mapping[str, Activation], missing: Mapping[s
     if key in missing:
         return f"'{key}' gave nothing: {missing[key]}."
     if not keys:
-        return f"No '{key}': no pass of the model was seen yet; compiled code isn't seen into."
+        return (
+            f"No '{key}': no pass of the model has been captured yet (compiled code can't be "
+            "observed)."
+        )
     listed = ", ".join(keys[:20]) + (f" and {len(keys) - 20} more" if len(keys) > 20 else "")
     return f"No '{key}' was captured.{did_you_mean(key, keys)} There are: {listed}."
 

@@ -29,7 +29,7 @@ class _Held:
 
 @dataclass(eq=False)
 class _HeldFlag(_Held):
-    module: nn.Module = field(default_factory=nn.Module)
+    module: nn.Module = field(kw_only=True)
 
 
 _flags: dict[int, _HeldFlag] = {}  # by the id of the module: modules may be equal to each other
@@ -80,7 +80,7 @@ def _hold_flags(modules: list[nn.Module], look: object) -> None:
     for module in modules:
         held = _flags.get(id(module))
         if held is None:
-            _flags[id(module)] = _HeldFlag(module.training, {look}, module)
+            _flags[id(module)] = _HeldFlag(module.training, {look}, module=module)
         else:
             held.looks.add(look)
     for module in modules:

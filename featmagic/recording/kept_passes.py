@@ -134,8 +134,8 @@ class KeptPasses:
     @property
     def empty(self) -> dict[str, str]:
         """The keys that have no activation in any of the passes kept, each with the reason."""
-        given = {key for run in self._chosen() for key in run.activations}
         runs = self._chosen()
+        given = {key for run in runs for key in run.activations}
         found = {key: reason for run in runs for key, reason in list(run.empty.items())}
         return {key: reason for key, reason in found.items() if key not in given}
 
@@ -196,7 +196,9 @@ class KeptPasses:
         if run is None or (len(run.activations) < len(run.order) and wanted < total):
             raise FeatmagicError(f"{self._what_is_kept()}: {_ALL}")
         if len(run.activations) < len(run.order):
-            raise FeatmagicError(f"Parts of the model ran again after pass {wanted}: {_ALL}")
+            raise FeatmagicError(
+                f"Parts of the model ran again after pass {wanted} and replaced its values: {_ALL}"
+            )
         return run
 
     def _check_number(self) -> None:
@@ -204,14 +206,11 @@ class KeptPasses:
             raise FeatmagicError(f"{self.without.capitalize()}.")
 
     def _what_is_kept(self) -> str:
-        total = self.counts.total
-        of_several = f" of {total} passes" if total > 1 else " pass"
         if not isinstance(self.choice, int):
-            return f"Only the last{of_several} was kept"
-        kept = self._chosen()
-        return (
-            f"Only pass {kept[0].number.number} of {total} was kept" if kept else "No pass was kept"
-        )
+            return "Only the latest pass of each layer was kept"
+        if not (kept := self._chosen()):
+            return "No pass was kept"
+        return f"Only pass {kept[0].number.number} of {self.counts.total} was kept"
 
 
 def _only(run: Pass) -> KeptPasses:

@@ -16,7 +16,8 @@ class Detachable(Protocol):
         """Remove everything from the model."""
 
 
-# What is attached now, each with a weak reference to an object that lives as long as it may be.
+# What is attached now, each with a weak reference to an object that lives as long as it may stay
+# attached.
 under_way: dict[Detachable, Callable[[], object]] = {}
 
 

@@ -30,6 +30,7 @@ class Passes:
     def model_called(self, module: nn.Module) -> Pass | None:
         """Begin a pass; None if the call belongs to the pass under way in this thread."""
         here = self._here
+        # The call that begins now is on the stack already.
         if here.called is not None and calls_of(here.called) > (here.called is module):
             here.depth += 1
             return None

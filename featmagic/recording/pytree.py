@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from featmagic.recording.torch_private import is_wrapped, unwrapped
+from featmagic.support.errors import text_of
 from featmagic.support.text import printable
 
 # Limits on the containers that are read, since a user's may be endless.
@@ -81,7 +82,9 @@ def tensors_in(
     reading = Reading() if reading is None else reading
     reading.containers += 1
     if reading.containers > MOST_CONTAINERS:
-        reading.unread[""] = f"only its first {MOST_CONTAINERS} containers were read"
+        reading.unread[""] = (
+            f"only the first {MOST_CONTAINERS:,} containers of its output were read"
+        )
         return
     if len(above) >= MOST_LEVELS:
         reading.unread[suffix] = "it is nested too deeply to be read"
@@ -203,12 +206,8 @@ def _spelled(key: object) -> str:
 
 
 def _line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    try:
-        text = str(error)
-    except Exception:  # the class is the user's
-        text = ""
-    return printable(text.partition("\n")[0]) or type(error).__name__
+    """Return the first line of an error's message, or the name of its class if it has none."""
+    return printable(text_of(error).partition("\n")[0]) or type(error).__name__
 
 
 def computes_itself(tensor: Tensor) -> bool:

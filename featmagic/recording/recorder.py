@@ -62,7 +62,7 @@ class Recorder(Block["Recorder"]):
     recorded: a thread, or one of its tasks, and the threads in which a pass itself runs layers.
 
     While the recorder is attached, the model is in eval mode, gradients are off and compiled code
-    runs as plain Python.
+    runs as plain Python, unless `as_is` is set.
 
     Args:
         selection: the modules to record.

@@ -58,7 +58,7 @@ class Rerun:
         with Recorder(select(self.model, self.paths), follow=self.fields) as recorder:
             self._call(number)
         if recorder.last is None:
-            raise FeatmagicError("The model has no forward pass that could be seen.")
+            raise FeatmagicError("The model ran, but no forward pass of it was seen.")
         return recorder.last
 
     def _call(self, number: int) -> None:
@@ -77,12 +77,14 @@ def rerun_of(model: Any, items: Any, paths: Sequence[str], *, fields: bool = Fal
     if items is None and model is None:
         return None
     if items is None:
-        raise FeatmagicError("A model has no use without inputs: explore(model=model, inputs=xs).")
+        raise FeatmagicError("model has no use without inputs: explore(model=model, inputs=xs).")
     if model is None:
-        raise FeatmagicError("Inputs need the model: explore(model=model, inputs=xs).")
+        raise FeatmagicError("inputs need a model to run: explore(model=model, inputs=xs).")
     if not (isinstance(items, (list, tuple)) or (isinstance(items, Tensor) and items.dim())):
-        kind = type(items).__name__
-        raise FeatmagicError(f"inputs is a tensor of items, or a list of them, not a {kind}.")
+        raise FeatmagicError(
+            "inputs must be a tensor of items or a list of them, not a value of type "
+            f"{type(items).__name__}."
+        )
     if isinstance(items, Tensor) and (items.is_nested or items.layout is not strided):
         raise FeatmagicError("inputs can't be a nested or sparse tensor: give a list of its items.")
     if not len(items):

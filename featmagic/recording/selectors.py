@@ -28,6 +28,7 @@ from featmagic.recording.model_tree import (
 )
 from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.support.text import with_article
 
 T = TypeVar("T")
 
@@ -86,7 +87,7 @@ def select(
     parts = defaultdict[str, list[str | None]](list)
     for pattern in patterns or _callable_children(tree) or [ROOT]:
         if not isinstance(pattern, str):
-            raise FeatmagicError(f"A layer is named by text, as in '0', not {pattern!r}.")
+            raise FeatmagicError(f"Layer names must be strings, as in '0', not {pattern!r}.")
         if pattern in tree:  # a path takes precedence, and needs no parsing
             calls[pattern].append(None)
             parts[pattern].append(None)
@@ -105,13 +106,14 @@ def select(
 def _check_model(model: object, spelled: str) -> None:
     if not isinstance(model, nn.Module):
         raise FeatmagicError(
-            f"{spelled} is a {type(model).__name__}, not a torch.nn.Module; give the model itself."
+            f"{spelled} is {with_article(type(model).__name__)}, not a torch.nn.Module; give the "
+            "model itself."
         )
     inner = unwrap(model)[-1]
     if is_torchscript(inner):
         raise FeatmagicError(
             f"{spelled} is TorchScript ({type(inner).__name__}): its layers run as one "
-            "program that no hook can see. Look at the model it was made from."
+            "program that no hook can observe. Use the model that it was made from."
         )
 
 
@@ -231,7 +233,7 @@ def _no_such_layer(tree: Mapping[str, nn.Module], layer: str, listed_by: str) ->
         hint = did_you_mean(layer, [*by_name, *classes])
         hint = re.sub(r"(?<= )\S+(?=[ ?])", lambda name: by_name.get(name[0], name[0]), hint)
     if "," in layer:
-        hint += " Layers have spaces between them, not commas."
+        hint += " A comma doesn't separate layers: give each on its own."
     return (
         f"{type(unwrap(tree[ROOT])[-1]).__name__} has no layer '{layer}'.{hint} "
         f"{listed_by} lists all {len(paths)}."

@@ -58,7 +58,8 @@ def busy_threads() -> frozenset[int]:
 def frames_of_others() -> dict[int, FrameType]:
     """Return the innermost frame of each other thread, by the thread.
 
-    This thread's is left out: a frame whose variables lead back to it isn't released.
+    This thread's own is left out: a variable that refers to the frame it is in makes a cycle, which
+    keeps all variables of that frame alive until the garbage collector runs.
     """
     frames = sys._current_frames()
     del frames[threading.get_ident()]

@@ -55,6 +55,15 @@ def one_line(error: BaseException) -> str:
     return readable(f"{name}: {text}" if text else name, _LONGEST_MESSAGE)
 
 
+def add_note(error: BaseException, text: str) -> bool:
+    """Add a note of ours to the user's error; return False if it can't have one."""
+    try:
+        error.add_note(f"featmagic: {text}")  # type: ignore[attr-defined]
+    except Exception:  # Python 3.10 has no notes, and an error may refuse one
+        return False
+    return True
+
+
 def text_of(error: BaseException) -> str:
     """Return the message of an error; "" if its class raises an error when asked for it."""
     try:

@@ -110,12 +110,13 @@ class Lock:
         """
         if self._is_at_work(sys._getframe()):
             return work()
-        nobody = 0
-        while not self._lock.acquire(timeout=_LOOKS_EVERY):
+        idle_checks = 0
+        while not self._lock.acquire(timeout=_CHECK_INTERVAL):
             # One check isn't enough: a thread that has just taken the lock isn't at work yet.
-            nobody = 0 if any(map(self._is_at_work, sys._current_frames().values())) else nobody + 1
-            if nobody == _LOOKS:
-                nobody = 0
+            is_used = any(map(self._is_at_work, sys._current_frames().values()))
+            idle_checks = 0 if is_used else idle_checks + 1
+            if idle_checks == _IDLE_CHECKS:
+                idle_checks = 0
                 with suppress(RuntimeError):  # another thread was quicker
                     self._lock.release()
         return self._work(work)
@@ -135,7 +136,9 @@ class Lock:
         return False
 
 
-_LOOKS, _LOOKS_EVERY = 25, 0.02  # seconds
+# After so many checks in a row that find no thread at work, the lock counts as abandoned.
+_IDLE_CHECKS = 25
+_CHECK_INTERVAL = 0.02  # seconds
 
 
 class Block(Generic[T]):

@@ -159,6 +159,16 @@ def truncate(text: str, most: int) -> str:
     return text[:kept] + "…" + text[len(text) - (most - kept - 1) :]
 
 
+def with_article(word: str) -> str:
+    """Return a word with its indefinite article.
+
+    Example:
+        >>> with_article("int"), with_article("str")
+        ('an int', 'a str')
+    """
+    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"
+
+
 def wrap(caption: str, columns: int | None) -> str:
     """Break a caption into lines of `columns` letters, between its parts or after commas.
 

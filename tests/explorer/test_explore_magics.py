@@ -33,7 +33,7 @@ def test_the_options_of_an_explorer_are_read():
     ("line", "words"),
     [
         ("model --inputs x", "--inputs goes with --explore"),
-        ("model --explore --inputs x --as-is", "not with --as-is"),
+        ("model --explore --inputs x --as-is", "can't be combined with --as-is"),
         ("model --max-bytes 4MB", "--max-bytes has no use without --explore"),
         ("model --explore --ncols 4", "--ncols has no use in an explorer"),
         ("model --explore --overview", "has no use in an"),
@@ -243,10 +243,10 @@ def test_inputs_are_a_variable_an_attribute_or_an_item(kernel):
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [
-        ("images(3)", "never called here"),
+        ("images(3)", "assign anything else to a variable first"),
         ("xx", "There is no variable xx. Did you mean x?"),
         ("data.nothing", "can't be read: AttributeError"),
-        ("model", "inputs is a tensor of items, or a list of them"),
+        ("model", "inputs must be a tensor of items or a list of them"),
         ("nothing", "inputs has no items"),
     ],
 )

@@ -739,8 +739,7 @@ def test_without_a_terminal_the_grids_are_shown_and_a_line_says_why(tmp_path):
     *captions, last = done.stdout.splitlines()
     assert [line.split()[0] for line in captions] == ["cnn1", "act1", "pool1", "fc1"]
     assert last == (
-        "Shown without an explorer: its keys and its screen need a terminal, and the standard "
-        "input is none."
+        "Shown without an explorer: it needs a terminal, and the standard input isn't one."
     )
 
 

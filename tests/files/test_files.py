@@ -113,7 +113,7 @@ def test_what_numpy_has_no_dtype_for_becomes_float32_and_that_is_said(tmp_path, 
     with np.load(tmp_path / "a.npz") as arrays:
         assert arrays["one"].dtype == np.float32
         assert (arrays["one"] == value.float().numpy()).all()
-    assert capsys.readouterr().out == f"In .npz: {name} as float32: one, other.\n"
+    assert capsys.readouterr().out == f"In .npz files, {name} is stored as float32: one, other.\n"
 
 
 def kept_apart():
@@ -143,9 +143,9 @@ def test_sparse_quantized_strided_and_conjugate_tensors_are_saved_by_value(tmp_p
         assert arrays["conjugate"].tolist() == [1 - 2j]
         assert arrays["channels_last"].ravel().tolist() == list(range(24))
     assert capsys.readouterr().out.splitlines() == [
-        "In .npz: sparse made dense: sparse, rows.",
-        "In .npz: quint8 dequantized to float32: quantized.",
-        "In .npz: complex32 as complex64: halved.",
+        "In .npz files, sparse tensors are stored dense: sparse, rows.",
+        "In .npz files, quint8 is stored as float32: quantized.",
+        "In .npz files, complex32 is stored as complex64: halved.",
     ]
 
 
@@ -193,7 +193,8 @@ def test_a_key_that_a_file_cannot_hold_is_spelled_out_and_that_is_said(tmp_path,
         values = {key: arrays[key].item() for key in arrays}
     assert values == {"a_b": 3, "a_x00b": 6, "_": 1}
     assert capsys.readouterr().out == (
-        "Renamed keys that .npz can't hold: a\\x00b as a_b, a\\x00b as a_x00b, \\ud800 as _.\n"
+        "Renamed keys that aren't safe in .npz files: "
+        "a\\x00b as a_b, a\\x00b as a_x00b, \\ud800 as _.\n"
     )
 
 
@@ -410,7 +411,7 @@ def test_a_link_stays_a_link(maps, tmp_path):
 def test_options_of_pictures_have_no_place_in_arrays(maps, tmp_path):
     with pytest.raises(FeatmagicError) as caught:
         maps.save(tmp_path / "a.npz", "cnn1", cmap="gray", ncols=3)
-    assert str(caught.value) == ".npz holds whole tensors: ncols, cmap have no place."
+    assert str(caught.value) == "ncols, cmap don't apply to .npz files, which hold whole tensors."
     assert files_in(tmp_path) == []
     maps.save(tmp_path / "a.npz", "cnn1", max=64)
 

@@ -247,7 +247,7 @@ def test_tensors_of_several_passes_have_keys_that_say_from_which(tmp_path):
         assert (arrays["act1"] == maps["act1"].numpy()).all()
     maps.save(file := tmp_path / "second.npz", passes=2)
     assert sorted(np.load(file)) == ["act1", "cnn1"]
-    with pytest.raises(FeatmagicError, match="cmap has no place"):
+    with pytest.raises(FeatmagicError, match="cmap doesn't apply"):
         maps.save(tmp_path / "x.npz", passes=2, cmap="gray")
 
 

@@ -540,7 +540,7 @@ def test_windows_of_an_image_are_not_laid_on_it():
     given = PassInputs(torch.rand(1, 3, 8, 8))
     windows = activation(torch.rand(4, 3, 4, 4), inputs=given)
     caption = draw(windows, View(input=True)).caption
-    assert "not on the input: 4 samples of 1 inputs" in caption
+    assert "not on the input: 4 samples, but 1 input" in caption
     with pytest.raises(FeatmagicError, match="no layer shown lies over the input image"):
         draw(windows, View(overlay=True))
 

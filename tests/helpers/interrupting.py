@@ -374,7 +374,7 @@ def shard(number, of):
 
 
 def sample(size, seed):
-    """Take some places at random, most of them where hooks and modes go on and come off."""
+    """Take some of the places at random."""
 
     def choose(found, way):
         taken = [p for p in found if way == "raised" or not p.silent]

@@ -147,7 +147,9 @@ def started(tmp_path, configuration, code):
 def test_a_configuration_that_cannot_be_is_said_and_left_out(tmp_path):
     lines = "print(get_ipython()._featmagic.settings.view())"
     printed = started(tmp_path, "c.FeatMagic.max = -1", lines).splitlines()
-    assert printed[0].startswith("The configuration's FeatMagic is left out: max is 0 or more")
+    assert printed[0].startswith(
+        "The configuration's FeatMagic settings are ignored: max is 0 or more"
+    )
     assert printed[-1] == "{}"
 
 

@@ -77,13 +77,13 @@ def test_showing_again_what_the_watch_captured(shell):
 
 
 def test_showing_again_before_anything_was_captured_says_how_to_look(shell):
-    assert "Nothing captured is there to show" in str(shell.error("%featuremaps cnn1"))
+    assert "There is nothing captured to show" in str(shell.error("%featuremaps cnn1"))
 
 
 def test_showing_again_holds_no_maps_that_the_user_let_go(shell):
     shell.run("%%featuremaps model cnn1\nmodel(x);")
     shell.run("del feature_maps")
-    assert "Nothing captured is there to show" in str(shell.error("%featuremaps cnn1"))
+    assert "There is nothing captured to show" in str(shell.error("%featuremaps cnn1"))
 
 
 def test_an_output_that_knows_no_isatty_will_do(shell, monkeypatch):
@@ -105,7 +105,7 @@ def test_an_output_that_knows_no_isatty_will_do(shell, monkeypatch):
 def test_a_model_without_a_statement_is_told_that_nothing_runs(shell):
     shell.run("%%featuremaps model cnn1\nmodel(x);")
     message = str(shell.error("%featuremaps model cnn1"))
-    assert message.startswith("%featuremaps model without a statement runs nothing")
+    assert message.startswith("%featuremaps model needs code to run")
     assert "%%featuremaps, with two %" in message
 
 
@@ -221,21 +221,20 @@ def test_a_layer_that_gave_nothing_is_named_with_the_reason(shell):
     printed = shell.run(
         "%%featuremaps odd used used:2 unused many attention.out_proj text\nodd(z);"
     )
-    lines = [line for line in printed.splitlines() if "nothing to show" in line]
+    lines = [line for line in printed.splitlines() if "gave nothing" in line]
     assert lines == [
-        "unused: nothing to show: it was not called in the last pass"
+        "unused gave nothing: it was not called in the last pass"
         " (direct .forward() calls and functional use of its weights can't be observed).",
-        "many: nothing to show: a ModuleList only holds other modules"
-        " and has no forward of its own.",
-        "attention.out_proj: nothing to show: its parent, a MultiheadAttention,"
+        "many gave nothing: a ModuleList only holds other modules and has no forward of its own.",
+        "attention.out_proj gave nothing: its parent, a MultiheadAttention,"
         " uses its weights without calling it.",
-        "text: nothing to show: it returned no tensor (str).",
+        "text gave nothing: it returned no tensor (str).",
     ]
 
 
 def test_a_second_call_that_never_came_says_how_many_there_were(shell):
     printed = shell.run("%%featuremaps model cnn1:2 act1\nmodel(x);")
-    assert "cnn1:2: nothing to show: it was called only once in the last pass." in printed
+    assert "cnn1:2 gave nothing: it was called only once in the last pass." in printed
 
 
 def test_calls_are_labelled(shell):
@@ -489,6 +488,6 @@ def test_layers_that_gave_nothing_for_one_reason_are_one_line(shell):
     shell.run("several = torch.nn.ModuleDict({n: torch.nn.ReLU() for n in 'abc'})")
     shell.run("several['d'] = torch.nn.Tanh()")
     printed = shell.run("%%featuremaps several a b c d\nseveral.d(x);")
-    lines = [line for line in printed.splitlines() if "nothing to show" in line]
+    lines = [line for line in printed.splitlines() if "gave nothing" in line]
     assert len(lines) == 1
-    assert lines[0].startswith("a, b, c: nothing to show: it was not called")
+    assert lines[0].startswith("a, b, c gave nothing: it was not called")

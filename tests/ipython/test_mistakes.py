@@ -50,7 +50,7 @@ def test_without_torch_it_says_to_import_it(tmp_path):
         env={**os.environ, "IPYTHONDIR": str(tmp_path)},
         check=True,
     )
-    said = "There is no variable model. There is no module here, nor torch: import it and make"
+    said = "There is no variable model. There is no module here, and torch isn't imported: "
     told = [line for line in done.stdout.splitlines() if not line.startswith("Featmagic")]
     assert [line.startswith(said) for line in told] == [True, True, True]
 
@@ -81,7 +81,7 @@ def test_commas_behind_words_are_recognized(shell, line, word):
 
 def test_commas_between_layers_are_recognized(shell):
     message = helped(shell, "%hook model cnn1,act1")
-    assert "Layers have spaces between them, not commas." in message
+    assert "A comma doesn't separate layers: give each on its own." in message
 
 
 def test_an_option_without_its_dashes_is_recognized(shell):
@@ -98,11 +98,11 @@ def test_the_value_of_an_option_is_no_such_mistake(shell, tmp_path):
 
 def test_a_statement_behind_a_cell_magic_is_recognized(shell):
     message = helped(shell, "%%featuremaps model cnn1 -- model(x)\nmodel(x)")
-    assert message.startswith("%%featuremaps takes no statement behind --")
+    assert message.startswith("%%featuremaps takes no statement after --")
 
 
 def test_two_dashes_without_a_statement_are_recognized(shell):
-    assert helped(shell, "%featuremaps model cnn1 --").startswith("Nothing stands behind --")
+    assert helped(shell, "%featuremaps model cnn1 --").startswith("There is no statement after --")
 
 
 def test_a_key_that_is_missing_is_said_in_a_short_line(shell):
@@ -130,7 +130,7 @@ def test_a_percent_too_many_is_said(shell, model, magic):
 
 def test_a_percent_too_few_is_said_even_before_anything_was_captured(shell):
     message = helped(shell, "%featuremaps model cnn1\nmodel(x)")
-    assert "%%featuremaps, with two %, runs the cell below it" in message
+    assert "or use %%featuremaps, with two %, on the first line" in message
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_layer_as_module_in_plain_python_is_said():
     import featmagic
 
     net = DNN()
-    with pytest.raises(FeatmagicError, match="text"), featmagic.capture(net, net.cnn1):
+    with pytest.raises(FeatmagicError, match="must be strings"), featmagic.capture(net, net.cnn1):
         pass
 
 

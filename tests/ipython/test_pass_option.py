@@ -77,7 +77,7 @@ def test_what_was_kept_can_be_shown_again_pass_by_pass(shell, xs):
     assert "· pass 1 of 3\n" in shell.run("%featuremaps --overview --pass 1")
     shell.run(f"%%featuremaps model cnn1{LOOP}")
     assert str(shell.error("%featuremaps cnn1 --pass 2")) == (
-        'Only the last of 3 passes was kept: passes="all" (--pass all) keeps every pass.'
+        'Only the latest pass of each layer was kept: passes="all" (--pass all) keeps every pass.'
     )
     assert captions(shell.run("%featuremaps cnn1 --pass 3")) == [("cnn1", ["pass 3 of 3"])]
 
@@ -91,9 +91,9 @@ def test_a_layer_that_did_not_run_in_the_pass_shown_is_said(shell):
     )
     printed = shell.run("%featuremaps --pass 1")
     assert captions(printed) == [("act1", ["pass 1 of 2"])]
-    assert "cnn1: nothing to show: it gave nothing in that pass." in printed
+    assert "cnn1 gave nothing: it has no output in that pass." in printed
     assert str(shell.error("%featuremaps cnn1 --pass 1")) == (
-        "'cnn1': it gave nothing in that pass."
+        "'cnn1' gave nothing: it has no output in that pass."
     )
 
 
@@ -159,4 +159,4 @@ def test_nothing_to_save_says_why(shell, tmp_path):
     shell.run("class Skips(torch.nn.Module):\n    def forward(self, x): return x")
     shell.run("skips = Skips(); skips.a = torch.nn.ReLU()")
     error = str(shell.error(f"%%featuremaps skips a --save {tmp_path / 'x.png'}\nskips(x);"))
-    assert error.startswith("Nothing to save: a: nothing to show: it was not called in the last")
+    assert error.startswith("Nothing to save: a gave nothing: it was not called in the last")

@@ -104,7 +104,7 @@ def test_a_model_bound_anew_in_a_cell_is_said_to_be_watched_from_the_next(shell)
     shell.run("%hook model cnn1")
     shell.names["DNN"] = DNN
     printed = shell.run("model = DNN()\ny = model(x)")
-    assert "model is a new model: watched from the next cell on" in printed
+    assert "model refers to a new model, which is watched from the next cell on" in printed
     shell.run("y = model(x)")
     assert list(shell.names["feature_maps"]) == ["cnn1"]
 
@@ -176,7 +176,7 @@ def test_a_name_that_the_user_takes_back_is_not_written_again(shell):
     shell.run("feature_maps = 'mine'")
     printed = shell.run("y = model(x)") + shell.run("y = model(x)")
     assert shell.names["feature_maps"] == "mine"
-    assert printed.count("feature_maps is yours now") == 1
+    assert printed.count("feature_maps is a variable of yours now") == 1
 
 
 def test_maps_that_the_cell_captures_itself_are_not_taken_over(shell):

@@ -184,7 +184,7 @@ OUTPUTS = {
     "a claim": ((ONES, Claims()), ["0[0]"], {}),
     "holding itself": (holding_itself(ONES), ["0[0]"], {}),
     "too deep": ((ONES, nested(ONES, 2000)), ["0[0]"], {"0[1][0]": "nested too deeply"}),
-    "too many": ((ONES, doubled([3], 40)), ["0[0]"], {"0": "only its first 20000 containers"}),
+    "too many": ((ONES, doubled([3], 40)), ["0[0]"], {"0": "only the first 20,000 containers"}),
 }  # fmt: skip
 
 

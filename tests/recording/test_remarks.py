@@ -184,15 +184,28 @@ def test_a_hook_of_the_users_may_return_several():
     assert not maps.missing
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="errors have no notes")
-def test_a_backward_in_a_capture_is_told_of_as_is():
+def test_a_backward_in_a_capture_is_told_of_as_is(capsys):
     model, x = nn.Sequential(nn.Linear(2, 1)), torch.ones(1, 2)
     missing = pytest.raises(RuntimeError, match="does not require grad")
     with missing as caught, featmagic.capture(model, "0"):
         model(x).sum().backward()
-    (note,) = caught.value.__notes__
+    has_notes = sys.version_info >= (3, 11)
+    (note,) = caught.value.__notes__ if has_notes else [capsys.readouterr().out]
     assert "as_is=True" in note
     missing = pytest.raises(RuntimeError, match="does not require grad")
     with missing as caught, featmagic.capture(model, "0", as_is=True), torch.no_grad():
         model(x).sum().backward()
     assert not hasattr(caught.value, "__notes__")
+    assert not capsys.readouterr().out
+
+
+def test_an_error_that_refuses_notes_stays_as_it_is_and_the_hint_is_printed(capsys):
+    class Refusing(RuntimeError):
+        def add_note(self, note):
+            raise TypeError(note)
+
+    error = Refusing("element 0 of tensors does not require grad")
+    with pytest.raises(Refusing) as caught, featmagic.capture(nn.ReLU()):
+        raise error
+    assert caught.value is error
+    assert "as_is=True" in capsys.readouterr().out

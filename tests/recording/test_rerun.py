@@ -44,5 +44,5 @@ def test_a_tensor_that_cannot_be_cut_into_items_is_refused_in_a_line(net, items)
 
 @pytest.mark.parametrize("items", ["abc", {"a": 1}, range(3), iter([1]), torch.tensor(1.0), 3])
 def test_what_holds_no_items_is_refused_in_a_line(net, items):
-    with pytest.raises(FeatmagicError, match="inputs is a tensor of items, or a list"):
+    with pytest.raises(FeatmagicError, match="inputs must be a tensor of items or a list"):
         rerun_of(net, items, ["0"])

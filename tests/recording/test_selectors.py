@@ -158,6 +158,8 @@ def test_the_message_says_how_many_layers_there_are_and_what_lists_them(model):
 def test_what_is_no_module_is_refused():
     with pytest.raises(FeatmagicError, match=r"model is a list, not a torch\.nn\.Module"):
         select([DNN()], ["cnn1"])
+    with pytest.raises(FeatmagicError, match=r"model is an int, not a torch\.nn\.Module"):
+        select(3)
 
 
 def test_control_characters_of_a_name_never_reach_the_terminal():

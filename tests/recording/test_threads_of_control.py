@@ -119,7 +119,7 @@ def test_a_part_that_only_another_thread_ran_is_missing_and_said(model, x, capsy
 
 def test_a_part_that_only_another_thread_ran_is_said_by_the_magics(shell):
     shell.names["in_thread"] = in_thread
-    with pytest.raises(featmagic.FeatmagicError, match="Only another thread or task ran it"):
+    with pytest.raises(featmagic.FeatmagicError, match="only another thread or task ran it"):
         shell.run("%%featuremaps model cnn1\nin_thread(lambda: model.cnn1(x));")
     printed = shell.run("%hook model cnn1\nin_thread(lambda: model.cnn1(x));")
     assert "Another thread ran model: a watch captures only what the cell itself runs." in printed

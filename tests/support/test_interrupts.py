@@ -226,7 +226,9 @@ def can_be_taken(lock):
 
 
 def test_a_lock_can_be_taken_whatever_instruction_raised(monkeypatch):
-    monkeypatch.setattr("featmagic.support.interrupts._LOOKS", 3)  # no other thread is under way
+    monkeypatch.setattr(
+        "featmagic.support.interrupts._IDLE_CHECKS", 3
+    )  # no other thread is under way
     before = {"lock": Lock()}
     found = places(lambda: exec(LOCKED, before))
     assert len(found) > 20

@@ -49,7 +49,7 @@ def _why_not() -> str:
     """Return why no explorer can be shown, or an empty text."""
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if not is_terminal(stream):
-            return f"its keys and its screen need a terminal, and the standard {name} is none"
+            return f"it needs a terminal, and the standard {name} isn't one"
     if os.environ.get("TERM") in (None, "", "dumb") and not os.environ.get("WT_SESSION"):
         return "this terminal (TERM=dumb) has no full screen"
     return ""
