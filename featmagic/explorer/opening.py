@@ -29,8 +29,9 @@ class Opening:
         comms = {} if module is None else module.get_comm_manager().comms
         for name, widget in self._widgets:
             widget.close()
-            if comm := comms.get(name):  # the widget has no reference to it yet
-                comm.close()
+            if (comm := comms.get(name)) is None:
+                continue
+            comm.close()  # the widget has no reference to it yet
             if name in comms:  # an interrupt came as it was announced: it counts as closed already
                 comm.publish_msg("comm_close")
                 comms.pop(name, None)

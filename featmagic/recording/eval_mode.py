@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -32,8 +33,19 @@ class _HeldFlag(_Held):
     module: nn.Module = field(kw_only=True)
 
 
+class _Thread:
+    """A thread; unlike its number, no later thread is the same."""
+
+
+class _Here(threading.local):
+    def __init__(self) -> None:
+        self.thread = _Thread()
+
+
 _flags: dict[int, _HeldFlag] = {}  # by the id of the module: modules may be equal to each other
-_grads: dict[int, _Held] = {}  # by the thread
+# By the thread; what an ended thread has left unrestored goes with it.
+_grads: WeakKeyDictionary[_Thread, _Held] = WeakKeyDictionary()
+_here = _Here()
 _stance: list[_Held] = []  # one, if it is held
 _lock = Lock()
 _EAGER = "force_eager"
@@ -109,9 +121,9 @@ def _set_training(module: nn.Module, value: bool) -> None:
 
 def _hold_grad(look: object) -> None:
     _release_grad(look)  # restores what another thread couldn't restore here
-    held = _grads.get(threading.get_ident())
+    held = _grads.get(_here.thread)
     if held is None:
-        _grads[threading.get_ident()] = _Held(torch.is_grad_enabled(), {look})
+        _grads[_here.thread] = _Held(torch.is_grad_enabled(), {look})
     else:
         held.looks.add(look)
         held.before = held.before or torch.is_grad_enabled()  # the user has switched them on since
@@ -121,7 +133,7 @@ def _hold_grad(look: object) -> None:
 def _release_grad(look: object) -> None:
     for thread, held in list(_grads.items()):
         held.looks.discard(look)
-        if not held.looks and thread == threading.get_ident():
+        if not held.looks and thread is _here.thread:
             if not torch.is_grad_enabled():  # otherwise the user has switched them on since
                 torch.set_grad_enabled(held.before)
             _grads.pop(thread, None)

@@ -247,6 +247,31 @@ def test_a_look_that_another_thread_ends_leaves_nothing_after_the_next_one():
     worker.stop()
 
 
+def test_a_new_thread_with_the_number_of_an_ended_one_keeps_its_own_grad_mode():
+    """The ended thread leaves a look that it began, and that only another thread has ended."""
+
+    def begin():
+        running.append(look_at(network()))
+        next(running[-1])
+        numbers.add(threading.get_ident())
+
+    def look_without_gradients():
+        with torch.no_grad():
+            with featmagic.capture(network(), "0"):
+                pass
+            found.append((threading.get_ident() in numbers, torch.is_grad_enabled()))
+
+    running, numbers, found = [], set(), []
+    for work in (begin, look_without_gradients) * 20:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        while running:
+            running.pop().close()
+    assert any(again for again, _ in found)
+    assert {grad for _, grad in found} == {False}
+
+
 def test_what_the_user_changes_while_no_look_is_open_stays():
     for order in ORDERS:
         models, running = Models(), {}
