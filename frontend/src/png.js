@@ -2,11 +2,11 @@
 // browser's privacy setting.
 
 const IDAT = 0x49444154;
-const SUB = 1; // the difference from the pixel on the left
-const UP = 2; // the difference from the pixel above
+// The filters of a line: the pixel is the difference from another, or from a mean or a guess.
+const [SUB, UP, AVERAGE, PAETH] = [1, 2, 3, 4];
 
 /**
- * Returns the pixels of an 8-bit gray PNG whose lines have the filters none, Sub or Up.
+ * Returns the pixels of an 8-bit gray PNG that isn't interlaced.
  *
  * @param {DataView | Uint8Array} data
  * @returns {Promise<Uint8Array>}
@@ -18,13 +18,45 @@ export async function unpacked(data) {
 	const width = view.getUint32(16);
 	const pixels = new Uint8Array(width * view.getUint32(20));
 	for (let to = 0, from = 1; to < pixels.length; to += width, from += width + 1) {
-		const filter = lines[from - 1];
-		const end = to + width;
 		pixels.set(lines.subarray(from, from + width), to);
-		if (filter === SUB) for (let x = to + 1; x < end; x++) pixels[x] += pixels[x - 1];
-		if (filter === UP && to) for (let x = to; x < end; x++) pixels[x] += pixels[x - width];
+		unfilter(pixels, to, width, lines[from - 1]);
 	}
 	return pixels;
+}
+
+/**
+ * Adds to the pixels of a line what its filter has subtracted, by the PNG specification (section 9).
+ *
+ * @param {Uint8Array} pixels
+ * @param {number} start
+ * @param {number} width
+ * @param {number} filter
+ */
+function unfilter(pixels, start, width, filter) {
+	const end = start + width;
+	if (filter === SUB) for (let at = start + 1; at < end; at++) pixels[at] += pixels[at - 1];
+	if (filter === UP && start) for (let at = start; at < end; at++) pixels[at] += pixels[at - width];
+	if (filter !== AVERAGE && filter !== PAETH) return;
+	for (let at = start; at < end; at++) {
+		const left = at > start ? pixels[at - 1] : 0;
+		const above = start ? pixels[at - width] : 0;
+		const corner = at > start && start ? pixels[at - width - 1] : 0;
+		pixels[at] += filter === AVERAGE ? (left + above) >> 1 : paeth(left, above, corner);
+	}
+}
+
+/**
+ * Returns the one of three pixels that is nearest to `left + above - corner`.
+ *
+ * @param {number} left
+ * @param {number} above
+ * @param {number} corner
+ */
+function paeth(left, above, corner) {
+	const guess = left + above - corner;
+	const [a, b, c] = [left, above, corner].map((pixel) => Math.abs(guess - pixel));
+	if (a <= b && a <= c) return left;
+	return b <= c ? above : corner;
 }
 
 /**
