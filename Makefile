@@ -8,7 +8,7 @@ VERSIONED := ipython/completion/ $(addsuffix .py, \
   $(addprefix faults/test_,loading_from_any_state overlaps) files/test_places \
   $(addprefix render/test_,figure terminal) support/test_interrupts)
 
-.PHONY: demo gallery test test-browser test-faults mutants bench matrix matrix-fast clean
+.PHONY: demo gallery frontend test test-browser test-faults mutants bench matrix matrix-fast clean
 
 # Train the example, show its feature maps in the terminal, write the notebooks as pages.
 demo: .venv/examples
@@ -17,6 +17,11 @@ demo: .venv/examples
 # A page with a picture for each layout and option, on a light and on a dark ground.
 gallery: .venv/examples
 	@$(BIN)/python examples/gallery.py
+
+# Check, test and bundle the explorer's script and styles, which are committed. Needs Node 20.
+frontend:
+	npm ci --prefix frontend --silent
+	cd frontend && npm run check && npm test && npm run build
 
 # Lint, types, import contracts and every test.
 test: .venv/dev

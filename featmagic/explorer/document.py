@@ -14,7 +14,7 @@ import numpy as np
 from featmagic.explorer.budget import Share, limits, shares
 from featmagic.explorer.encoding import PlanesText, encode_planes
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
-from featmagic.explorer.settings import COLORMAPS, settings_of
+from featmagic.explorer.settings import COLORMAPS, ControlText, controls, settings_of
 from featmagic.options.colormaps import is_diverging
 from featmagic.options.indexing import picked
 from featmagic.options.view import AXES, TAKEN, View
@@ -99,6 +99,7 @@ class DocumentText(TypedDict):
     special: dict[str, list[int]]
     levels: int
     codes: dict[str, int]
+    controls: list[ControlText]
     settings: dict[str, Any]
     start: StartText
     inputs: int
@@ -188,6 +189,7 @@ def document(
         "special": {name: colors[code].tolist() for name, code in CODES.items()},
         "levels": LEVELS,
         "codes": CODES,
+        "controls": controls(cmaps),
         "settings": settings_of(view),
         "start": _start(layers),
         "inputs": inputs,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL
 from featmagic.options.validators import choice, number, whole, words_taken
@@ -60,6 +60,7 @@ class Setting:
         limits: The lowest and highest number that a number control offers, and its step: whole
             numbers, if it is 1.
         placeholder: What a number control shows in place of 0.
+        slider: Whether a number control is a slider.
         cycle: Its key in a terminal, if it has one.
     """
 
@@ -69,6 +70,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     limits: tuple[float, float, float] | None = None
     placeholder: str = ""
+    slider: bool = False
     cycle: Cycle | None = None
 
     def check(self, value: Any) -> Any:
@@ -118,7 +120,7 @@ _ROWS = (
         cycle=Cycle("s", "sort: the next order of the channels", _ORDERS),
     ),
     Setting("topk", "Top", lambda view: view.topk or 0, limits=(0, 10**6, 1), placeholder="all"),
-    Setting("alpha", "Opacity", lambda view: view.alpha, limits=(0, 1, 0.05)),
+    Setting("alpha", "Opacity", lambda view: view.alpha, limits=(0, 1, 0.05), slider=True),
     Setting("zoom", "Zoom", lambda view: view.zoom or 0, limits=(0, 64, 1), placeholder="auto"),
 )
 
@@ -126,6 +128,37 @@ _ROWS = (
 SETTINGS = {setting.name: setting for setting in _ROWS}
 
 CYCLES = {setting.name: setting.cycle for setting in _ROWS if setting.cycle is not None}
+
+
+class ControlText(TypedDict):
+    """A control of the front end: one choice of several, or a number between limits.
+
+    The limits are the lowest number, the highest, and the step. The choices of the colormap are the
+    document's colormaps.
+    """
+
+    name: str
+    label: str
+    choices: list[str]
+    limits: list[float] | None
+    placeholder: str
+    slider: bool
+
+
+def controls(colormaps: Iterable[str]) -> list[ControlText]:
+    """Return the control of each setting, in the order in which they stand."""
+    offered = {"cmap": ("auto", *colormaps)}
+    return [
+        {
+            "name": name,
+            "label": setting.label,
+            "choices": list(offered.get(name, setting.choices)),
+            "limits": None if setting.limits is None else list(setting.limits),
+            "placeholder": setting.placeholder,
+            "slider": setting.slider,
+        }
+        for name, setting in SETTINGS.items()
+    ]
 
 
 def settings_of(view: View) -> dict[str, Any]:

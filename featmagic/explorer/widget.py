@@ -52,13 +52,6 @@ _RETIRED = (
 )
 
 
-def _script() -> str:
-    """Return the script of the explorer, and after it what a notebook needs besides."""
-    explorer = (_STATIC / "explorer.js").read_text("utf-8")
-    notebook = (_STATIC / "notebook.js").read_text("utf-8")
-    return explorer.replace("\nexport default {", "\nconst live = {", 1) + notebook
-
-
 class _NotedLayout(Layout):  # type: ignore[misc]
     """A layout that is noted before it opens."""
 
@@ -74,7 +67,7 @@ class KernelWidget(anywidget.AnyWidget):
     traveled first.
     """
 
-    _esm = _script()
+    _esm = (_STATIC / "explorer.js").read_text("utf-8")
     _css = (_STATIC / "explorer.css").read_text("utf-8")
 
     # The session holds their values, once: traitlets would compare and copy a value of their own.

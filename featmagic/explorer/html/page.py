@@ -42,7 +42,7 @@ def page(text: Mapping[str, Any], images: Mapping[str, bytes], still: Still) -> 
     Returns:
         HTML in UTF-8.
     """
-    script, style = _own("explorer.js") + _own("page.js"), _own("explorer.css") + _own("page.css")
+    script, style = _own("explorer.js"), _own("explorer.css")
     policy = _POLICY.format(script=_hash(script), style=_hash(style))
     parts = {
         "policy": policy,

@@ -1,0 +1,47 @@
+// The code that reaches what is chosen, and the way to the clipboard.
+
+import { make } from "./dom.js";
+import { indexOf } from "./plate.js";
+
+/** @import { Plate, Position } from "./types" */
+
+/**
+ * Returns the code of the chosen channel in the user's variable.
+ *
+ * @param {{maps: string}} contents
+ * @param {{code: string}} layer
+ * @param {Plate | undefined} plate
+ * @param {number} channel
+ */
+export function codeOf({ maps }, layer, plate, channel) {
+	const code = `${maps}[${layer.code}]`;
+	if (!plate?.reach) return code;
+	/** @type {Position} */
+	const end = [plate.full[0] - 1, plate.full[1] - 1];
+	const first = indexOf(plate.reach, channel, [0, 0]);
+	const last = indexOf(plate.reach, channel, end);
+	// What all of the plane shares.
+	const steps = first.map((n, axis) => (n === last[axis] ? n : `${n || ""}:`));
+	while (steps.at(-1) === ":") steps.pop();
+	return steps.length ? `${code}[${steps.join(", ")}]` : code;
+}
+
+/**
+ * Copies a text; the clipboard is closed to some frames, and then a text area does it.
+ *
+ * @param {string} text
+ * @param {HTMLElement} root
+ */
+export async function copyText(text, root) {
+	const before = document.activeElement;
+	try {
+		await navigator.clipboard.writeText(text);
+	} catch {
+		const area = /** @type {HTMLTextAreaElement} */ (make("textarea", {}, text));
+		root.append(area);
+		area.select();
+		document.execCommand("copy");
+		area.remove();
+		if (before instanceof HTMLElement) before.focus();
+	}
+}

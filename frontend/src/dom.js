@@ -1,0 +1,105 @@
+// Elements made by hand: text is always set as text, never as HTML.
+
+import { within } from "./format.js";
+
+/**
+ * Makes an element.
+ *
+ * @param {string} tag - The name, and after a dot the class: `div.fm-tile`.
+ * @param {Record<string, unknown>} [attributes] - Attributes; `on…` are listeners, and `label` is
+ *   what assistive technology reads.
+ * @param {...(Node | string)} children - Strings become text.
+ * @returns {HTMLElement}
+ */
+export function make(tag, attributes = {}, ...children) {
+	const [name, kind] = tag.split(".");
+	const element = document.createElement(name);
+	if (kind) element.className = kind;
+	for (const [key, value] of Object.entries(attributes)) {
+		if (key.startsWith("on")) Object.assign(element, { [key]: value });
+		else element.setAttribute(key === "label" ? "aria-label" : key, String(value));
+	}
+	element.append(...children);
+	return element;
+}
+
+/**
+ * Makes a canvas.
+ *
+ * @param {string} kind - Its class, or "".
+ * @param {Record<string, unknown>} attributes
+ */
+export function makeCanvas(kind, attributes) {
+	return /** @type {HTMLCanvasElement} */ (make(kind ? `canvas.${kind}` : "canvas", attributes));
+}
+
+/**
+ * Makes a button.
+ *
+ * @param {string} text
+ * @param {() => void} onclick
+ * @param {string} [label] - What assistive technology reads instead of the text.
+ */
+export function makeButton(text, onclick, label = "") {
+	return /** @type {HTMLButtonElement} */ (make("button", { onclick, label }, text));
+}
+
+/**
+ * Makes a picture box: a canvas, and room above it for the mark of a place.
+ *
+ * @param {string} kind - The class of the canvas, or "".
+ * @param {string} label
+ * @param {((event: MouseEvent) => void) | null} [onclick]
+ * @returns {import("./types").PlaneBox}
+ */
+export function makePictureBox(kind, label, onclick = null) {
+	return make("div.fm-pic", { onclick }, makeCanvas(kind, { role: "img", label }));
+}
+
+/**
+ * Returns the canvas of a picture box or a layer's option.
+ *
+ * @param {Element} box
+ */
+export const canvasIn = (box) => /** @type {HTMLCanvasElement} */ (box.firstElementChild);
+
+/**
+ * Sets custom properties, which the style sheet uses.
+ *
+ * @param {HTMLElement} element
+ * @param {Record<string, string | number>} values
+ */
+export function style(element, values) {
+	for (const [key, value] of Object.entries(values)) {
+		element.style.setProperty(`--fm-${key}`, String(value));
+	}
+}
+
+/**
+ * Sets the text of an element; the same text again changes nothing, so that nothing is read twice.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+export function write(element, text) {
+	if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Makes the terms and descriptions of a `<dl>`.
+ *
+ * @param {Record<string, string>} rows
+ */
+export const pairs = (rows) =>
+	Object.entries(rows).flatMap(([what, text]) => [make("dt", {}, what), make("dd", {}, text)]);
+
+/**
+ * Scrolls a box so far that a part of it is in sight; `scrollIntoView` would move the notebook too.
+ *
+ * @param {Element} box
+ * @param {{top: number, height: number, left?: number, width?: number}} part
+ */
+export function reveal(box, { top, height, left = 0, width = 0 }) {
+	box.scrollTop = within(box.scrollTop, top + height - box.clientHeight, top);
+	box.scrollLeft = within(box.scrollLeft, left + width - box.clientWidth, left);
+}

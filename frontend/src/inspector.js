@@ -1,0 +1,227 @@
+// The chosen channel: large, with its histogram and figures, and the input under it.
+
+import { lutOf } from "./color.js";
+import {
+	canvasIn,
+	make,
+	makeButton,
+	makeCanvas,
+	makePictureBox,
+	pairs,
+	style,
+	write,
+} from "./dom.js";
+import { percent, short, within } from "./format.js";
+import { contextOf, paint, put } from "./paint.js";
+import { countsOf, describe, valueOfLevel } from "./plate.js";
+
+/** @import { Colors, PlaneBox, Position, ShownChannel } from "./types" */
+/** @import { State } from "./state.js" */
+
+const HISTOGRAM = { height: 56, bars: 50, scale: 52 }; // pixels: where bars end and colors begin
+const LEVELS_OF_BAR = 4;
+
+/**
+ * Makes the inspector.
+ *
+ * @param {State} state
+ * @param {object} how
+ * @param {(box: PlaneBox, event: MouseEvent) => Position} how.placeIn
+ * @param {() => void} how.pin
+ * @param {() => void} how.copy
+ * @param {() => void} how.drawMark - Called when the input was drawn.
+ * @param {HTMLElement} how.opacity - The control that stands under the input.
+ */
+export function makeInspector(state, { placeIn, pin, copy, drawMark, opacity }) {
+	/** What is drawn. @type {{colors: Colors, channel: number, room: number} | null} */
+	let drawn = null;
+
+	const large = makePictureBox("featmagic-large", "", (event) =>
+		state.choose({ position: placeIn(large, event) }),
+	);
+	const heading = make("strong");
+	const pinner = makeButton("pin", pin);
+	const histogram = makeCanvas("featmagic-histogram", { role: "img" });
+	const ends = make("div.fm-ends");
+	const figures = make("dl");
+	const input = makePictureBox("featmagic-input", "input with the channel on it");
+	const field = make("div.featmagic-field");
+	const words = make("div.fm-words");
+	const inputBox = make("div.fm-input", {}, input, words, opacity);
+	input.append(field);
+
+	function draw() {
+		const { channel } = state.choice.peek();
+		const chosen = state.chosen.peek();
+		const room = /** @type {HTMLElement} */ (large.parentNode).clientWidth;
+		const colors = state.colors.peek();
+		const isPinned = state.pins.peek().some((one) => isChosen(state, one));
+		write(heading, `channel ${channel}`);
+		write(pinner, isPinned ? "unpin" : "pin");
+		large.shows = chosen;
+		const isSame = drawn?.colors === colors && drawn?.channel === channel && drawn?.room === room;
+		if (!chosen || !colors || isSame) return;
+		drawn = { colors, channel, room };
+		const { width, height } = chosen.plate;
+		const most = room / Math.max(width, height);
+		const zoom = Math.min(24, Math.floor(most) || most);
+		const [wide, tall] = [width, height].map((side) => Math.max(40, zoom * side));
+		style(large, { ratio: wide / tall, wide: `${wide}px` });
+		paint(canvasIn(large), colors, chosen, state.store);
+		const rows = figuresOf(chosen);
+		figures.replaceChildren(...pairs(rows));
+		canvasIn(large).ariaLabel = `${chosen.layer.key}, channel ${channel}: ${rows.range}`;
+		drawHistogram(chosen, colors);
+		drawInput(chosen, colors, drawn);
+	}
+
+	/**
+	 * @param {ShownChannel} one
+	 * @param {Colors} colors
+	 */
+	function drawHistogram({ plate, picture, i }, colors) {
+		const { levels, codes } = state.store.coding;
+		const lut = lutOf(colors, plate, i, state.store);
+		const image = new ImageData(levels, HISTOGRAM.height);
+		const out = new Uint32Array(image.data.buffer);
+		const bars = new Uint32Array(Math.ceil(256 / LEVELS_OF_BAR));
+		countsOf(picture, plate, i).forEach((n, code) => {
+			if (code < levels) bars[Math.floor(code / LEVELS_OF_BAR)] += n;
+		});
+		const most = Math.max(...bars);
+		for (let at = 0; at < out.length; at++) {
+			const level = at % levels;
+			const y = Math.floor(at / levels);
+			const share = bars[Math.floor(level / LEVELS_OF_BAR)] / most;
+			const tall = Math.ceil(Math.sqrt(share) * HISTOGRAM.bars);
+			if (y >= HISTOGRAM.scale) out[at] = lut[level];
+			else if (y < HISTOGRAM.bars && y >= HISTOGRAM.bars - tall) out[at] = lut[codes.constant];
+		}
+		put(histogram, image);
+		histogram.ariaLabel = `histogram of ${describe(plate, i)}`;
+		const range = [plate.low[i], plate.high[i]];
+		ends.replaceChildren(...range.map((end) => make("span", {}, short(end, 3))));
+	}
+
+	/**
+	 * Draws the input with the channel over it: the larger a magnitude, the more opaque.
+	 *
+	 * @param {ShownChannel} one
+	 * @param {Colors} colors
+	 * @param {object} mine - What is drawn; if it is no longer, this is too late.
+	 */
+	async function drawInput(one, colors, mine) {
+		const about = state.store.contents.images[one.sample];
+		inputBox.hidden = !about;
+		const photo = about && (await state.store.photo(about.id));
+		if (!photo || drawn !== mine || state.isStopped) return;
+		const canvas = canvasIn(input);
+		const context = contextOf(canvas);
+		canvas.width = photo.width;
+		canvas.height = photo.height;
+		style(input, { ratio: photo.width / photo.height });
+		context.drawImage(photo, 0, 0);
+		drawMark();
+		if (!one.layer.spatial) return;
+		const over = makeCanvas("", {});
+		paint(over, colors, one, state.store, overlayLut(state, one, colors));
+		context.imageSmoothingEnabled = false;
+		context.drawImage(over, 0, 0, canvas.width, canvas.height);
+	}
+
+	/**
+	 * Draws what a place sees of the input: its receptive field, or its place by proportion.
+	 *
+	 * @param {Position | undefined} at
+	 */
+	function drawField(at) {
+		const shown = state.shown.peek();
+		const image = shown && state.store.contents.images[shown.sample];
+		if (!image) return;
+		const { field: known, spatial } = shown.layer;
+		field.hidden = !at || !spatial;
+		let told = known
+			? `receptive field ${known[0]} × ${known[1]}`
+			: "by proportion: no field known";
+		if (!spatial) told = "not over the input";
+		write(words, [told, image.words].filter(Boolean).join(" · "));
+		at?.forEach((n, axis) => {
+			const [from, long, whole] = known
+				? [known[4 + axis] + n * known[2 + axis], known[axis], image.full[axis]]
+				: [n, 1, shown.plate.full[axis]];
+			style(field, { [`from${axis}`]: from / whole, [`long${axis}`]: long / whole });
+		});
+	}
+
+	return {
+		element: make(
+			"div.fm-right",
+			{},
+			make(
+				"div.fm-chosen",
+				{},
+				make("div.fm-head", {}, heading, pinner, makeButton("copy code", copy)),
+				large,
+			),
+			make("div.fm-measured", {}, histogram, ends, figures),
+			inputBox,
+		),
+		draw,
+		drawField,
+		stop() {
+			drawn = null;
+		},
+	};
+}
+
+/**
+ * Whether a pin is of the chosen channel.
+ *
+ * @param {State} state
+ * @param {{layer: string, channel: number, sample: number}} one
+ */
+export function isChosen(state, { layer, channel, sample }) {
+	const choice = state.choice.peek();
+	const here = state.shown.peek()?.sample;
+	return layer === choice.layer && channel === choice.channel && sample === here;
+}
+
+/**
+ * @param {ShownChannel} one
+ * @returns {Record<string, string>}
+ */
+function figuresOf({ plate, i }) {
+	const { prefix, mean, std, absmean, zeros } = plate;
+	/** @type {Record<string, string>} */
+	const rows = {
+		range: describe(plate, i),
+		mean: short(mean[i]),
+		std: short(std[i]),
+		"mean |x|": short(absmean[i]),
+		zeros: percent(zeros[i] ?? 0),
+	};
+	prefix?.names.forEach((token, n) => {
+		rows[token] = short(prefix.values[i][n]);
+	});
+	return rows;
+}
+
+/**
+ * @param {State} state
+ * @param {ShownChannel} one
+ * @param {Colors} colors
+ */
+function overlayLut({ store, settings }, { plate, i }, colors) {
+	const { levels, codes } = store.coding;
+	const [low, high] = colors.ranges[i];
+	const { alpha } = settings.peek();
+	const lut = lutOf(colors, plate, i, store).map((rgba, code) => {
+		const value = within(valueOfLevel(plate, i, code, store.coding), low, high);
+		const part = Math.abs(value) / (Math.max(-low, high) || 1);
+		const opacity = alpha * (code < levels ? part ** colors.gamma : 1);
+		return (rgba & 0xffffff) | ((255 * opacity) << 24);
+	});
+	lut[codes.gap] = 0;
+	lut[codes.constant] = 0;
+	return lut;
+}
