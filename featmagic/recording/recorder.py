@@ -248,7 +248,7 @@ class Recorder(Block["Recorder"]):
 
     def _model_returned(self, module: nn.Module, args: object, output: object) -> None:
         if not is_replica(module) and not in_backward() and self._control.is_here():
-            self._passes.model_returned()
+            self._passes.model_returned(module)
 
     def _part_returned(self, module: nn.Module, args: object, output: object) -> None:
         if self._control.is_here():
