@@ -49,6 +49,8 @@ from featmagic.recording.torch_private import (
     in_backward,
     is_compiler_loaded,
     is_replica,
+    register_after,
+    register_before,
 )
 from featmagic.support.interrupts import Block, uninterrupted
 
@@ -194,19 +196,18 @@ class Recorder(Block["Recorder"]):
             keep(module, add_hook(module, keeps_last, before=True))
             hook = Hook(self, self._layer_hook(path))
             if asks:
-                keep(module, module.register_forward_hook(hook, with_kwargs=True))
+                keep(module, register_after(module, hook, with_kwargs=True))
             else:
                 keep(module, add_hook(module, hook))
         for module in self._hooked.above:
             keep(module, add_hook(module, Hook(self, self._part_returned)))
         for module in self._hooked.model:
             begin, end = Hook(self, self._model_called), Hook(self, self._model_returned)
-            before = module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
-            keep(module, before)
-            keep(module, module.register_forward_hook(end))
+            keep(module, register_before(module, begin, prepend=True, with_kwargs=True))
+            keep(module, register_after(module, end))
             if self._traced_modules is not None:
                 ended = Hook(self, self._model_ended)
-                keep(module, module.register_forward_hook(ended, always_call=True))
+                keep(module, register_after(module, ended, always_call=True))
 
     def _keep(self, module: nn.Module, handle: RemovableHandle | None) -> None:
         """Keep the handle of a hook that can't be found on its module."""

@@ -873,3 +873,41 @@ def test_modules_that_are_equal_are_told_apart():
         assert module.training
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
+
+
+class AnswersToAnyName(nn.Sequential):
+    """A model that answers to names that it hasn't got."""
+
+    def __getattr__(self, name):
+        return lambda *_: name
+
+
+class Refuses(nn.Sequential):
+    """A model that fails when it is asked for names that it hasn't got."""
+
+    def __getattr__(self, name):
+        raise RuntimeError(f"no {name}")
+
+
+class RegistersItsOwn(nn.Sequential):
+    """A model with methods of the names of torch's, but of another meaning."""
+
+    def register_forward_hook(self, name):
+        raise AssertionError
+
+    register_forward_pre_hook = register_forward_hook
+
+
+@pytest.mark.parametrize("as_is", [False, True])
+@pytest.mark.parametrize("kind", [AnswersToAnyName, Refuses, RegistersItsOwn])
+def test_a_model_with_attributes_of_its_own_kind_is_a_model_like_any_other(kind, as_is):
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    model.__class__ = kind  # adding layers asks for names
+    xs = torch.ones(1, 2), torch.zeros(1, 2)
+    with featmagic.capture(model, "0", ".", as_is=as_is, passes="all") as maps:
+        expected = [model(x).detach() for x in xs]
+    assert [each["."].tolist() for each in maps.passes] == [each.tolist() for each in expected]
+    assert maps.kept.counts.whole == 2
+    assert maps.kept.counts.of_parts == 0
+    assert not any(module._forward_hooks for module in model.modules())
+    assert not any(module._forward_pre_hooks for module in model.modules())
