@@ -80,6 +80,14 @@ def keep_last(module: nn.Module) -> None:
             hooks.move_to_end(number)
 
 
+def has_hook(module: nn.Module, owner: Owner) -> bool:
+    """Return True if a forward hook of the owner is on the module, or if that is unknown."""
+    if not torch_private.can_find_hooks(module):
+        return True
+    hooks = list(forward_hooks(module).values())
+    return any(isinstance(hook, Hook) and hook.owner is owner for hook in hooks)
+
+
 def remove(owner: Owner, modules: Iterable[nn.Module]) -> None:
     """Remove every hook of the owner from the modules, if there are any.
 

@@ -19,6 +19,7 @@ from featmagic.recording.hooks import (
     KeepsLast,
     calls,
     calls_of,
+    has_hook,
     remove,
     runs_elsewhere,
 )
@@ -84,6 +85,7 @@ class Recorder(Block["Recorder"]):
         passes_elsewhere: how often another thread of control called the model meanwhile.
         ran_elsewhere: whether another thread of control ran the model or one of the layers.
         is_in_use: whether another thread was running the model when the hooks went on.
+        unhooked: the paths of layers whose hooks somebody else removed before `detach`.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Recorder(Block["Recorder"]):
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
         self.is_attached = self.was_copied = self.is_in_use = self.ran_elsewhere = False
         self.passes_elsewhere = 0
+        self.unhooked: frozenset[str] = frozenset()
         self._had_dynamo = is_compiler_loaded()
         self.as_is = as_is
         tree = dict(walk(selection.model))
@@ -174,6 +177,9 @@ class Recorder(Block["Recorder"]):
             raise
 
     def _detach(self) -> None:
+        if self.is_attached and not self.compiled:  # a compilation takes them off
+            layers = self._hooked.layers.items()
+            self.unhooked = frozenset(path for path, m in layers if not has_hook(m, self))
         self.is_attached = False
         self._tracing.stop()  # an interrupted pass doesn't stop it
         if self._compilations is not None:

@@ -848,6 +848,25 @@ def test_a_pass_that_only_a_copy_ran_is_named(model, x, copied):
     assert (list(maps), maps.missing) == (["cnn1"], {})
 
 
+@pytest.mark.parametrize("as_is", [False, True])
+def test_a_layer_whose_hooks_are_taken_off_in_the_block_says_so(model, x, as_is):
+    model.act1.register_forward_hook(lambda *_: None)
+    with featmagic.capture(model, "cnn1", "act1", "pool1", as_is=as_is) as maps:
+        model(x)
+        model.cnn1._forward_hooks.clear()
+        model(x)
+    assert list(maps) == ["cnn1", "act1", "pool1"]
+    assert not maps.missing
+    with featmagic.capture(model, "cnn1", "act1", "pool1", as_is=as_is) as maps:
+        model.cnn1._forward_hooks.clear()
+        model.act1._forward_hooks.clear()
+        model(x)
+    assert list(maps) == ["pool1"]
+    assert set(maps.missing) == {"cnn1", "act1"}
+    assert all("hooks were removed meanwhile" in reason for reason in maps.missing.values())
+    assert not hooks_on(model)
+
+
 class Twin(nn.Linear):
     """Equal to every other one of its size, as modules that are compared by configuration."""
 
