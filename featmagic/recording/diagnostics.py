@@ -68,7 +68,7 @@ def missing_from(recorder: Recorder, kept: KeptPasses) -> dict[str, str]:
     return missing | {
         path: _why_not_called(path, module, tree, 0, kept)
         for path, module in recorder.selection.modules.items()
-        if runs_compiled(path, tree)
+        if path in tree and runs_compiled(path, tree)
     }
 
 
@@ -146,6 +146,8 @@ def reasons(
 def _why_not_called(
     path: str, module: nn.Module, tree: dict[str, nn.Module], calls: int, kept: KeptPasses
 ) -> str:
+    if tree.get(path) is not module:
+        return "it was taken out of the model, or replaced, meanwhile"
     kind = type(unwrap(module)[-1]).__name__
     above = [tree[up] for up in ancestors(path, tree)]
     if calls:
