@@ -120,7 +120,7 @@ def forward_hooks(module: nn.Module) -> dict[int, Any]:
 
     Empty if torch keeps them elsewhere; their order isn't changed then.
     """
-    hooks: dict[int, Any] = vars(module).get(_FORWARD[0], {})
+    hooks: dict[int, Any] = vars(module).get(_FORWARD[0]) or {}
     return hooks
 
 
