@@ -17,7 +17,7 @@ import io
 import re
 import tokenize
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from tokenize import TokenInfo
 from typing import Any
 
@@ -25,6 +25,7 @@ from IPython.core.inputtransformer2 import TokenTransformBase, cell_magic
 
 from featmagic.support.environment import EXTENSION
 from featmagic.support.errors import FeatmagicError, one_line
+from featmagic.support.text import readable
 
 VALUE = "featmagic value"  # holds the cell's value; the space keeps it out of the user's names
 
@@ -92,8 +93,8 @@ def run_body(shell: Any, source: str, look: Callable[[], AbstractContextManager[
     __tracebackhide__ = True
     try:
         codes, shows = _compiled(shell, source)
-    except SyntaxError:  # which IPython shows as it does in any cell
-        raise
+    except SyntaxError as error:  # IPython would show the frames of the magics above it
+        raise FeatmagicError(_why_no_python(error, source)) from None
     except (
         ValueError,
         MemoryError,
@@ -193,6 +194,15 @@ def _compiled(shell: Any, source: str) -> tuple[list[Any], bool]:
     return codes, last is not None and not silent
 
 
+def _why_no_python(error: SyntaxError, source: str) -> str:
+    """Say what is wrong with a statement, or with which line of several."""
+    lines = source.strip().splitlines()
+    if len(lines) == 1:
+        return f"The statement isn't valid Python: {readable(str(error.msg))}: {readable(lines[0])}"
+    text = readable((error.text or "").strip())
+    return f"Line {error.lineno} isn't valid Python: {readable(str(error.msg))}: {text}"
+
+
 def _ends_in_semicolon(source: str) -> bool:
     """Return True if only comments and empty lines follow the last semicolon."""
     skipped = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER)
@@ -211,9 +221,11 @@ def _awaited(shell: Any, value: Any) -> Any:
         return value
     import asyncio  # would take half of the time for loading the extension
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    __tracebackhide__ = True
+    loop = None
+    with suppress(RuntimeError):  # there is none
+        loop = asyncio.get_running_loop()
+    if loop is None:  # outside of `except`: an error of the user's has nothing to do with that
         return shell.loop_runner(value)
     value.close()
     raise FeatmagicError(

@@ -73,17 +73,28 @@ def _count_by_part(planes: Tensor, least: float) -> Tensor:
     are copied whole.
     """
     at_once = max(1, _AT_ONCE // planes[0].numel())
-    blocks = torch.split(planes, at_once)
-    part = torch.cat([_unit_rows(block)[0][:, ::_PART].clone() for block in blocks])
+    units = map(_unit_rows, torch.split(planes, at_once))
+    parts = [(rows[:, ::_PART].clone(), known) for rows, known in units]
+    part, known = (torch.cat(each) for each in zip(*parts, strict=True))
     lengths = part.square().sum(1)
     near = (lengths[:, None] + lengths) / 2 - (1 - least) - _ROUNDING
-    pairs = ((part @ part.T).abs_() > near).tril_(-1).nonzero()
-    alike = [
-        (_unit_rows(planes[block[:, 0]])[0] * _unit_rows(planes[block[:, 1]])[0]).sum(1).abs_()
-        > least
-        for block in torch.split(pairs, max(1, min(_BLOCK, at_once)))
-    ]
-    return torch.tensor(torch.unique(pairs[torch.cat(alike), 0]).numel())
+    nearer = ((part @ part.T).abs_() - near).tril_(-1)
+    nearer[~known] = nearer[:, ~known] = 0
+    # One earlier plane is enough; the nearest in the part will do for nearly all, if any does.
+    nearest = torch.stack([torch.arange(len(nearer)), nearer.argmax(1)], 1)[nearer.amax(1) > 0]
+    found = nearest[_are_alike(planes, nearest, least), 0]
+    others = (nearer > 0).nonzero()
+    others = others[~torch.isin(others[:, 0], found)]
+    more = torch.unique(others[_are_alike(planes, others, least), 0])
+    return torch.tensor(len(found) + len(more))
+
+
+def _are_alike(planes: Tensor, pairs: Tensor, least: float) -> Tensor:
+    """Return for each pair of planes, by their places `(N, 2)`, whether |r| is above `least`."""
+    at_once = max(1, min(_BLOCK, _AT_ONCE // planes[0].numel()))
+    blocks = torch.split(pairs, at_once)
+    units = ([_unit_rows(planes[places])[0] for places in block.T] for block in blocks)
+    return torch.cat([(one * other).sum(1).abs_() > least for one, other in units])
 
 
 def similarity_order(r: Tensor) -> list[int]:

@@ -51,13 +51,14 @@ _SINGLE = frozenset(
 _SEVERAL = (nn.MultiheadAttention, nn.Identity)
 
 _ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
+_UNHOOKED = "its hooks were removed meanwhile, as `_forward_hooks.clear()` does"
 _LONGEST_REASON = 2000  # characters: an error in the user's code may print a whole tensor
 
 
 def missing_from(recorder: Recorder, kept: KeptPasses) -> dict[str, str]:
     """Return each layer that gave nothing, with the reason; before a pass, each that never can."""
     if recorder.last is not None:
-        return reasons(recorder.selection, kept)
+        return reasons(recorder.selection, kept, recorder.unhooked)
     if why := why_no_pass(recorder):
         return dict.fromkeys(recorder.selection.modules, f"no pass of the model was seen: {why}")
     missing = _never_given(recorder.selection)
@@ -67,7 +68,7 @@ def missing_from(recorder: Recorder, kept: KeptPasses) -> dict[str, str]:
     return missing | {
         path: _why_not_called(path, module, tree, 0, kept)
         for path, module in recorder.selection.modules.items()
-        if runs_compiled(path, tree)
+        if path in tree and runs_compiled(path, tree)
     }
 
 
@@ -111,8 +112,15 @@ def _returns_one_tensor(module: nn.Module) -> bool:
     return is_plain and not several and not others
 
 
-def reasons(selection: Selection, kept: KeptPasses) -> dict[str, str]:
+def reasons(
+    selection: Selection, kept: KeptPasses, unhooked: frozenset[str] = frozenset()
+) -> dict[str, str]:
     """Return each selected layer that gave nothing in the passes kept, with the reason.
+
+    Args:
+        selection: what was recorded.
+        kept: the passes.
+        unhooked: the paths of layers whose hooks were removed meanwhile.
 
     Example:
         >>> from featmagic.recording.selectors import select
@@ -129,7 +137,9 @@ def reasons(selection: Selection, kept: KeptPasses) -> dict[str, str]:
                 lacking.append((name, path, calls))
     tree = dict(walk(selection.model)) if lacking else {}
     missing = {
-        name: kept.without or _why_not_called(path, selection.modules[path], tree, calls, kept)
+        name: kept.without
+        or (_UNHOOKED if path in unhooked else "")
+        or _why_not_called(path, selection.modules[path], tree, calls, kept)
         for name, path, calls in lacking
     }
     missing |= {key: readable(reason, _LONGEST_REASON) for key, reason in kept.empty.items()}
@@ -139,6 +149,8 @@ def reasons(selection: Selection, kept: KeptPasses) -> dict[str, str]:
 def _why_not_called(
     path: str, module: nn.Module, tree: dict[str, nn.Module], calls: int, kept: KeptPasses
 ) -> str:
+    if tree.get(path) is not module:
+        return "it was taken out of the model, or replaced, meanwhile"
     kind = type(unwrap(module)[-1]).__name__
     above = [tree[up] for up in ancestors(path, tree)]
     if calls:

@@ -40,7 +40,8 @@ class Hook:
 
     def __call__(self, *args: Any) -> Any:
         """Run the hook, except while torch compiles or traces, which would record it."""
-        if torch_private.is_written_down() or isinstance(args[-1], Proxy):  # of symbolic_trace
+        # A `Proxy` is of symbolic_trace; `isinstance` would ask the user's output for its class.
+        if torch_private.is_written_down() or issubclass(type(args[-1]), Proxy):
             return None
         # Another thread may still call it after it was removed.
         return self._call(*args) if self.owner.is_attached else None
@@ -77,6 +78,14 @@ def keep_last(module: nn.Module) -> None:
     for number, hook in list(hooks.items()):
         if isinstance(hook, Hook):
             hooks.move_to_end(number)
+
+
+def has_hook(module: nn.Module, owner: Owner) -> bool:
+    """Return True if a forward hook of the owner is on the module, or if that is unknown."""
+    if not torch_private.can_find_hooks(module):
+        return True
+    hooks = list(forward_hooks(module).values())
+    return any(isinstance(hook, Hook) and hook.owner is owner for hook in hooks)
 
 
 def remove(owner: Owner, modules: Iterable[nn.Module]) -> None:

@@ -32,19 +32,18 @@ class Passes:
         here = self._here
         # The call that begins now is on the stack already.
         if here.called is not None and calls_of(here.called) > (here.called is module):
-            here.depth += 1
             return None
         self._end_here()  # an error may have prevented the end of the last one
-        here.depth, here.called, here.of_parts, here.is_inside = 1, module, None, False
+        here.called, here.of_parts, here.is_inside = module, None, False
         here.number = number_of_call(module)
         here.of_model = self._begin(is_whole=True)
         return here.of_model
 
-    def model_returned(self) -> None:
+    def model_returned(self, module: nn.Module) -> None:
         """End the pass, if the call that returns is the one that began it."""
         here = self._here
-        here.depth -= 1
-        if here.depth == 0 and here.of_model is not None:
+        began_it = module is here.called and number_of_call(module) == here.number
+        if began_it and here.of_model is not None:
             here.of_model.failed = False
             self._end_here()
 
@@ -125,7 +124,6 @@ class _ThreadState(threading.local):
     of_model: Pass | None = None  # the pass under way, if the model was called
     called: nn.Module | None = None  # the module whose call began it
     number: int = 0  # of that call
-    depth: int = 0  # how many calls of the model, and of what it wraps, are under way
     of_parts: Pass | None = None  # the pass under way, if parts were called on their own
     first_part: nn.Module | None = None  # the part whose call began it
     is_inside: bool = False  # whether a part is running that contains layers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,8 +18,10 @@ from featmagic.recording.model_tree import modules_of, unwrap
 from featmagic.recording.pytree import (
     MOST_CONTAINERS,
     MOST_LEVELS,
+    Reading,
     attributes_of,
     is_a,
+    items_without_keys,
     parts_of,
     tensors_in,
 )
@@ -74,9 +76,12 @@ def move_to_device(
     occurs twice is moved once and stays shared. What can't be moved is left where it is and noted
     in `moved`. No arguments make this function raise an error.
     """
-    tensors = [tensor for _, tensor in tensors_in((args, kwargs))]
+    reading = Reading()
+    tensors = [tensor for _, tensor in tensors_in((args, kwargs), reading=reading)]
     devices = {_device_of(tensor) for tensor in tensors}
-    if device in devices or not devices - {None}:
+    elsewhere = (devices | {_device_of(tensor) for tensor in reading.held}) - {device, None}
+    # What can't be read is taken to be on the CPU.
+    if device in devices or not (elsewhere or (reading.unread and device.type != "cpu")):
         return args, kwargs
     mover = _Mover(device, model, moved, tensors)
     names = _parameter_names(model, args)
@@ -149,12 +154,14 @@ class _Mover:
         if id(value) in above:
             raise _SelfContaining(id(value))
         self._containers += 1
+        kind = printable(type(value).__name__)
         if self._containers > MOST_CONTAINERS or len(above) >= MOST_LEVELS:
+            self._leave(f"a {kind} isn't moved: it is nested too deeply, or holds too much")
             return value
         above = (*above, id(value))
-        kind, counted = printable(type(value).__name__), self._moved.tensors.copy()
+        counted = self._moved.tensors.copy()
         try:
-            before = parts_of(value)
+            before = _parts(value)
             if before is None:
                 self._leave_object(value, kind)
                 return value
@@ -168,6 +175,7 @@ class _Mover:
         except _SelfContaining as again:
             if again.args != (id(value),):
                 raise
+            self._moved.tensors = counted
             self._leave(f"a {kind} that contains itself isn't moved")
             return value
         except Exception as error:  # a container of the user's may raise anything
@@ -181,7 +189,9 @@ class _Mover:
         return result
 
     def _leave_object(self, value: Any, kind: str) -> None:
-        devices = {_device_of(tensor) for _, tensor in tensors_in(value)}
+        reading = Reading()
+        tensors = [tensor for _, tensor in tensors_in(value, reading=reading)]
+        devices = {_device_of(tensor) for tensor in (*tensors, *reading.held)}
         if devices - {self._device, None}:
             self._leave(f"a {kind} isn't moved: move its tensors to the model's device yourself")
 
@@ -200,6 +210,15 @@ class _Mover:
             items = [parts.get(place, item) for place, item in enumerate(list.__iter__(value))]
             result = list.__new__(type(value))
             list.extend(result, items)
+        elif is_a(value, set):
+            result = set.__new__(type(value))
+            set.update(result, parts.values())
+        elif is_a(value, frozenset):
+            result = frozenset.__new__(type(value), parts.values())
+        elif is_a(value, deque):
+            result = copy.copy(value)
+            deque.clear(result)
+            deque.extend(result, parts.values())
         elif is_a(value, dict):
             result = copy.copy(value)
             for key, part in parts.items():
@@ -249,6 +268,12 @@ class _Mover:
         )
 
 
+def _parts(value: Any) -> dict[Any, Any] | None:
+    """Return what a container holds by key, or by its place if it has none; None for an object."""
+    items = items_without_keys(value)
+    return parts_of(value) if items is None else dict(enumerate(items))
+
+
 def _called(name: str) -> str:
     return f"'{name}'" if name else "a tensor"
 
@@ -261,8 +286,10 @@ def _is_plain(tensor: Tensor) -> bool:
 def _holds(result: Any, value: Any, parts: dict[Any, Any]) -> bool:
     """Return True if a rebuilt container has the same type and holds exactly these parts."""
     try:
-        there = parts_of(result) or {}
+        there = _parts(result) or {}
         same_keys = type(result) is type(value) and there.keys() == parts.keys()
+        if is_a(value, set) or is_a(value, frozenset):  # in any order
+            return same_keys and set(map(id, there.values())) == set(map(id, parts.values()))
         return same_keys and all(there[key] is part for key, part in parts.items())
     except Exception:  # a container of the user's may raise anything when it is read
         return False

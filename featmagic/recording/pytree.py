@@ -46,10 +46,12 @@ class Reading:
 
     Attributes:
         unread: why parts are left out, by the expression that reaches them.
+        held: the tensors found in these parts.
         containers: how many containers were read.
     """
 
     unread: dict[str, str] = field(default_factory=dict)
+    held: list[Tensor] = field(default_factory=list)
     containers: int = 0
 
 
@@ -142,10 +144,10 @@ def _tensors_of_object(
             others.append(attribute)
     for name, tensor in found.items():
         yield f"{suffix}.{name}", tensor
-    if type(value) in (set, frozenset, deque):
-        others = list(_held(value))
-    if others and (count := _count_tensors(others)):
-        kind = printable(type(value).__name__)
+    others += items_without_keys(value) or []
+    if others and (held := _tensors_below(others)):
+        reading.held += held
+        kind, count = printable(type(value).__name__), len(held)
         more, plural = "more " if found else "", "s" * (count > 1)
         reading.unread[suffix] = (
             f"a {kind} holds {count} {more}tensor{plural}, but only tensors that are its "
@@ -169,20 +171,28 @@ def attributes_of(value: object) -> dict[str, Any]:
     return found
 
 
+def items_without_keys(value: Any) -> list[Any] | None:
+    """Return the items of a set, frozenset or deque; None for anything else."""
+    kind: Any
+    for kind in (set, frozenset, deque):
+        if is_a(value, kind):
+            return list(kind.__iter__(value))
+    return None
+
+
 def _held(value: Any) -> Iterator[Any]:
     """Iterate over the items of a built-in container, or over the attributes of another object."""
-    kind: Any
-    for kind in (list, tuple, set, frozenset, deque):
-        if is_a(value, kind):
-            items: Iterator[Any] = kind.__iter__(value)
-            return items
+    if is_a(value, list) or is_a(value, tuple):
+        return _items(value)
+    if (items := items_without_keys(value)) is not None:
+        return iter(items)
     return iter((dict(dict.items(value)) if is_a(value, dict) else attributes_of(value)).values())
 
 
-def _count_tensors(values: list[Any]) -> int:
-    """Count the tensors in these objects and in what they hold, in a search of limited depth."""
+def _tensors_below(values: list[Any]) -> list[Tensor]:
+    """Return the tensors in these objects and in what they hold, in a search of limited depth."""
     seen: dict[int, Any] = {}
-    level, count = values, 0
+    level, found = values, list[Tensor]()
     for _ in range(_SEARCHED_LEVELS):
         below: list[Any] = []
         for value in level:
@@ -190,11 +200,11 @@ def _count_tensors(values: list[Any]) -> int:
                 continue
             seen[id(value)] = value
             if is_a(value, Tensor):
-                count += 1
+                found.append(value)
             else:
                 below += islice(_held(value), _SEARCHED_OBJECTS)
         level = below
-    return count
+    return found
 
 
 def _spelled(key: object) -> str:

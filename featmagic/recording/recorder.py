@@ -19,6 +19,7 @@ from featmagic.recording.hooks import (
     KeepsLast,
     calls,
     calls_of,
+    has_hook,
     remove,
     runs_elsewhere,
 )
@@ -49,6 +50,8 @@ from featmagic.recording.torch_private import (
     in_backward,
     is_compiler_loaded,
     is_replica,
+    register_after,
+    register_before,
 )
 from featmagic.support.interrupts import Block, uninterrupted
 
@@ -82,6 +85,7 @@ class Recorder(Block["Recorder"]):
         passes_elsewhere: how often another thread of control called the model meanwhile.
         ran_elsewhere: whether another thread of control ran the model or one of the layers.
         is_in_use: whether another thread was running the model when the hooks went on.
+        unhooked: the paths of layers whose hooks somebody else removed before `detach`.
     """
 
     def __init__(
@@ -99,6 +103,7 @@ class Recorder(Block["Recorder"]):
         self.leaves_compiled = as_is or not CAN_RUN_EAGER
         self.is_attached = self.was_copied = self.is_in_use = self.ran_elsewhere = False
         self.passes_elsewhere = 0
+        self.unhooked: frozenset[str] = frozenset()
         self._had_dynamo = is_compiler_loaded()
         self.as_is = as_is
         tree = dict(walk(selection.model))
@@ -172,6 +177,9 @@ class Recorder(Block["Recorder"]):
             raise
 
     def _detach(self) -> None:
+        if self.is_attached and not self.compiled:  # a compilation takes them off
+            layers = self._hooked.layers.items()
+            self.unhooked = frozenset(path for path, m in layers if not has_hook(m, self))
         self.is_attached = False
         self._tracing.stop()  # an interrupted pass doesn't stop it
         if self._compilations is not None:
@@ -194,19 +202,18 @@ class Recorder(Block["Recorder"]):
             keep(module, add_hook(module, keeps_last, before=True))
             hook = Hook(self, self._layer_hook(path))
             if asks:
-                keep(module, module.register_forward_hook(hook, with_kwargs=True))
+                keep(module, register_after(module, hook, with_kwargs=True))
             else:
                 keep(module, add_hook(module, hook))
         for module in self._hooked.above:
             keep(module, add_hook(module, Hook(self, self._part_returned)))
         for module in self._hooked.model:
             begin, end = Hook(self, self._model_called), Hook(self, self._model_returned)
-            before = module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True)
-            keep(module, before)
-            keep(module, module.register_forward_hook(end))
+            keep(module, register_before(module, begin, prepend=True, with_kwargs=True))
+            keep(module, register_after(module, end))
             if self._traced_modules is not None:
                 ended = Hook(self, self._model_ended)
-                keep(module, module.register_forward_hook(ended, always_call=True))
+                keep(module, register_after(module, ended, always_call=True))
 
     def _keep(self, module: nn.Module, handle: RemovableHandle | None) -> None:
         """Keep the handle of a hook that can't be found on its module."""
@@ -248,7 +255,7 @@ class Recorder(Block["Recorder"]):
 
     def _model_returned(self, module: nn.Module, args: object, output: object) -> None:
         if not is_replica(module) and not in_backward() and self._control.is_here():
-            self._passes.model_returned()
+            self._passes.model_returned(module)
 
     def _part_returned(self, module: nn.Module, args: object, output: object) -> None:
         if self._control.is_here():

@@ -32,7 +32,10 @@ def hide_no_more(owner: Owner) -> None:
 
 
 def _create_without_hooks(nn_module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    """Remove our hooks while torch compiles the module, and then restore them in order."""
+    """Remove our hooks while torch compiles the module, and then restore them in order.
+
+    What torch makes of it is a copy: passes of it aren't recorded.
+    """
     changed: list[tuple[nn.Module, dict[int, Any], dict[int, Any]]] = []
     try:
         for module in modules_of(nn_module):
@@ -41,6 +44,7 @@ def _create_without_hooks(nn_module: nn.Module, *args: Any, **kwargs: Any) -> An
                 if ours:
                     changed.append((module, table, dict(table)))
                 for number in ours:
+                    table[number].owner.was_copied = True
                     table.pop(number, None)
         return _create_script_module(nn_module, *args, **kwargs)
     finally:

@@ -92,9 +92,10 @@ def buffers_of(module: nn.Module) -> list[Tensor]:
 def is_replica(module: nn.Module) -> bool:
     """Return True if DataParallel created the module to run part of a pass in a thread.
 
-    False if replicas aren't marked: each of them then counts as a pass of its own.
+    False if replicas aren't marked: each of them then counts as a pass of its own. The mark is
+    looked up without a `__getattr__` of the user's, which may answer to any name.
     """
-    return bool(getattr(module, "_is_replica", False))
+    return vars(module).get("_is_replica") is True
 
 
 def is_compiled_in_place(module: nn.Module) -> bool:
@@ -119,7 +120,7 @@ def forward_hooks(module: nn.Module) -> dict[int, Any]:
 
     Empty if torch keeps them elsewhere; their order isn't changed then.
     """
-    hooks: dict[int, Any] = vars(module).get(_FORWARD[0], {})
+    hooks: dict[int, Any] = vars(module).get(_FORWARD[0]) or {}
     return hooks
 
 
@@ -137,6 +138,13 @@ def hook_tables(module: nn.Module) -> list[list[dict[int, Any]]]:
     ]
 
 
+# What registers a hook, even where a class of the user's has methods of these names.
+register_before, register_after = (
+    nn.Module.register_forward_pre_hook,
+    nn.Module.register_forward_hook,
+)
+
+
 def add_hook(module: nn.Module, hook: Any, *, before: bool = False) -> RemovableHandle | None:
     """Register a forward hook, or a forward pre-hook, that has no flag.
 
@@ -147,8 +155,7 @@ def add_hook(module: nn.Module, hook: Any, *, before: bool = False) -> Removable
     table = vars(module).get((_BEFORE if before else _FORWARD)[0])
     number = getattr(RemovableHandle, "next_id", None)
     if table is None or number is None:
-        add = module.register_forward_pre_hook if before else module.register_forward_hook
-        return add(hook)
+        return register_before(module, hook) if before else register_after(module, hook)
     RemovableHandle.next_id = number + 1
     table[number] = hook
     return None

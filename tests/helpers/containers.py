@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, UserDict, defaultdict, namedtuple
+from collections import OrderedDict, UserDict, defaultdict, deque, namedtuple
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -165,6 +165,9 @@ MOVABLE = {
     "mapping of its own": (lambda t: View(t, 2), lambda c: c["first"]),
     "a refusal to compare": (lambda t: Unequal(a=t), lambda c: c["a"]),
     "shared lists": (lambda t: doubled(t, 30), lambda c: nested_item(c)),
+    "set": (lambda t: {t, 1}, lambda c: next(item for item in c if type(item) is not int)),
+    "frozen set": (lambda t: frozenset([t]), lambda c: next(iter(c))),
+    "deque": (lambda t: deque([1, t], maxlen=2), lambda c: c[1]),
 }
 
 # Containers that can't, and a word of the reason.
@@ -173,6 +176,7 @@ UNMOVABLE = {
     "lazy field": (RaisingField, "not loaded yet"),
     "no copy": (lambda t: NotCopied(a=t), "there is only one"),
     "made anew": (Computed, "can't be rebuilt"),
+    "deep": (lambda t: nested(t, 2000), "nested too deeply"),
     "holds itself": (holding_itself, "contains itself"),
 }
 

@@ -227,6 +227,27 @@ def test_a_statement_that_cannot_be_compiled_is_said_in_one_line(ip):
     assert "The statement can't be compiled" in run(ip, "featuremaps", "model cnn1 -- '\ud800'")
 
 
+@pytest.mark.parametrize(
+    "statement", ["x y", "return 3", "yield x", "x = = 1", "'open", "\x00", "("]
+)
+def test_a_statement_that_is_no_python_is_said_in_one_line(ip, statement):
+    told = run(ip, "featuremaps", f"model cnn1 -- {statement}")
+    assert "isn't valid Python" in told or "can't be compiled" in told
+
+
+def test_a_line_of_a_cell_that_is_no_python_is_named(ip):
+    told = run(ip, "featuremaps", "model cnn1", "a = 1\nb = = 2\nmodel(x)")
+    assert told.startswith("Line 2 isn't valid Python: invalid syntax: b = = 2")
+
+
+def test_an_error_while_a_statement_is_awaited_has_no_context_of_ours(shell):
+    shell.names.update(everything())
+    _, told = shell.attempt("%featuremaps model cnn1 -- await 3")
+    assert "TypeError" in told
+    assert "another exception" not in told
+    assert "running event loop" not in told
+
+
 def test_what_only_claims_to_be_a_module_is_said_to_be_none(ip):
     assert run(ip, "hook", "mock a").startswith("mock is a Mock, not a torch.nn.Module.")
     assert run(ip, "hook", "raising").startswith("raising is a Raising, not a torch.nn.Module.")

@@ -375,3 +375,16 @@ def test_the_end_of_a_cell_leaves_the_look_of_another_thread_open(shell, model, 
         torch.testing.assert_close(theirs["cnn1"], model.cnn1(x))
     assert hooks_on(model) == []
     assert all(flags_of(model))
+
+
+def test_a_layer_that_the_cell_takes_out_is_said_in_one_line(shell):
+    shell.names.update(model=nn.Sequential(nn.Linear(2, 2), nn.ReLU()), x=torch.ones(1, 2))
+    shell.run("%hook model 0 1")
+    told = shell.run("del model[1]\ny = model(x)")
+    assert told.splitlines() == [
+        "1 of model gave nothing: it was taken out of the model, or replaced, meanwhile."
+    ]
+    shell.run("%unhook")
+    shell.names.update(model=nn.Sequential(nn.Linear(2, 2), nn.ReLU()))
+    told = shell.run("%%featuremaps model 0 1 --renderer none\ndel model[1]\nmodel(x);")
+    assert "1: nothing to show: it was taken out of the model" in told

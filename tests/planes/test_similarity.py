@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import tracemalloc
 from itertools import pairwise
 
@@ -121,6 +122,64 @@ def test_duplicates_are_more_alike_than_the_least(least, count):
     r = np.abs(np.corrcoef(planes.flatten(1).double().numpy()))
     expected = (np.tril(r, -1) > least).any(1).sum()
     assert near_duplicates(planes, least).item() == expected
+
+
+def duplicates_by_hand(planes, least):
+    """Count the planes with |r| above `least` to an earlier one, pair by pair."""
+    rows = planes.flatten(1).double().numpy()
+    alike = set()
+    for later in range(len(rows)):
+        for earlier in range(later):
+            one, other = (rows[place] - rows[place].mean() for place in (later, earlier))
+            lengths = np.linalg.norm(one) * np.linalg.norm(other)
+            if lengths and abs(one @ other) / lengths > least:
+                alike.add(later)
+    return len(alike)
+
+
+@pytest.mark.parametrize("least", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.1, 0.3, 1.0])
+def test_duplicates_among_large_planes_are_those_counted_pair_by_pair(noise, least):
+    few = torch.randn(7, 36, 36)
+    planes = few[torch.arange(40) % 7] + noise * torch.rand(40, 1, 1) * torch.randn(40, 36, 36)
+    planes[[3, 8, 20]] = 1.0  # constant
+    planes[[5, 30]] = torch.nan
+    assert near_duplicates(planes, least).item() == duplicates_by_hand(
+        planes.nan_to_num(0), least
+    )  # a plane of zeros is constant
+
+
+def test_a_plane_that_is_nearest_in_some_of_its_values_hides_no_duplicate():
+    one, other = torch.randn(2, 64, 64)
+    misleading = other.clone()
+    misleading.view(-1)[::8] = one.view(-1)[::8]  # the values that are compared first
+    near = one + 0.05 * torch.randn(64, 64)
+    planes = torch.stack([misleading, near, one])
+    assert near_duplicates(planes).item() == duplicates_by_hand(planes, 0.99) == 1
+
+
+def planes_copied(planes):
+    """Count how many planes are copied whole while duplicates are counted."""
+    count = 0
+
+    def add(frame, event, arg):
+        nonlocal count
+        if event == "call" and frame.f_code.co_name == "_unit_rows":
+            count += len(frame.f_locals["planes"])
+
+    sys.setprofile(add)
+    try:
+        near_duplicates(planes)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("kind", ["equal", "dead", "different", "half dead"])
+def test_twice_as_many_channels_take_twice_the_work_however_many_are_equal_or_dead(kind):
+    planes = torch.rand(1, 32, 32).repeat(400, 1, 1) if kind == "equal" else torch.rand(400, 32, 32)
+    planes[:: {"dead": 1, "half dead": 2}.get(kind, 400)] = 0
+    assert planes_copied(planes) <= 2.2 * planes_copied(planes[:200])
 
 
 @pytest.mark.parametrize("count", [12, 30, 100])

@@ -43,6 +43,23 @@ def test_a_layer_that_was_not_called_is_told_from_one_that_was_called_too_seldom
     assert wrapped["held"].startswith("a ModuleList only holds other modules")
 
 
+@pytest.mark.parametrize("as_is", [False, True])
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_layer_that_is_taken_out_or_replaced_in_the_block_says_so(runs, as_is):
+    def change(model):
+        del model.last
+        model.first = nn.Linear(4, 4)
+        if runs:
+            model(torch.rand(1, 4))
+
+    model = nn.Sequential()
+    for name in ("first", "middle", "last"):
+        model.add_module(name, nn.Sequential(nn.Linear(4, 4)))
+    told = missing_in(model, "**", run=change, as_is=as_is)
+    assert set(told) == ({"first", "first.0", "last", "last.0"} if runs else set())
+    assert all("taken out of the model" in reason for reason in told.values())
+
+
 def test_a_layer_behind_a_failure_and_one_whose_weights_are_used_have_their_own_reasons():
     failing = nn.Sequential(nn.Linear(4, 4), nn.Linear(5, 4), nn.ReLU())
     assert missing_in(failing, "0", "2") == {"2": "the pass failed before it returned"}

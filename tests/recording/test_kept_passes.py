@@ -211,6 +211,28 @@ def test_a_model_that_calls_itself_is_in_its_pass_until_the_outermost_call_retur
     assert passes_of(maps) == {"before": "pass 2 of 2", "after": "pass 2 of 2"}
 
 
+def test_a_call_of_itself_that_fails_and_is_caught_does_not_make_the_pass_one_that_failed():
+    class Retries(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.before, self.after, self.unused = nn.Identity(), nn.Identity(), nn.Identity()
+
+        def forward(self, x, again=True):
+            x = self.before(x)
+            if not again:
+                raise ValueError
+            with contextlib.suppress(ValueError):
+                self(x, again=False)
+            return self.after(x)
+
+    model = Retries()
+    with featmagic.capture(model, "before", "after", "unused", passes="all") as maps:
+        model(torch.zeros(1))
+        model(torch.ones(1))
+    assert [list(each) for each in maps.passes] == [["before", "before:2", "after"]] * 2
+    assert maps.missing["unused"].startswith("it was not called")
+
+
 LAYERS = "abcd"
 WHOLE = st.lists(st.sampled_from([*LAYERS, "fail"]), max_size=6)
 # A list is a pass, a letter a part that is called on its own.

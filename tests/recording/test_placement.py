@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from helpers.containers import MOVABLE, UNMOVABLE, Claims, holding_itself, nested
+from helpers.containers import MOVABLE, UNMOVABLE, Claims, LazyMapping, holding_itself
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -67,11 +67,20 @@ def test_what_cannot_be_copied_is_given_as_it_is_and_said(kind):
     assert reason in " ".join(told.left)
 
 
-def test_lists_in_lists_without_an_end_are_left_alone():
-    deep = nested(torch.ones(2), 2000)
-    (result, other), _, _ = moved(Takes(), deep, torch.ones(1))
-    assert result is deep
-    assert other.device == ELSEWHERE
+@pytest.mark.parametrize("kind", UNMOVABLE)
+def test_what_cannot_be_copied_is_said_where_it_is_all_that_is_given(kind):
+    make, reason = UNMOVABLE[kind]
+    container = make(torch.ones(2))
+    (result,), _, told = moved(Takes(), container)
+    assert result is container
+    assert not told.tensors
+    assert reason in " ".join(told.left)
+
+
+def test_what_cannot_be_read_is_not_mentioned_where_the_model_is_on_the_cpu():
+    told = MovedInputs()
+    move_to_device(torch.device("cpu"), Takes(), (LazyMapping({"a": torch.ones(2)}),), {}, told)
+    assert not told
 
 
 def test_a_million_numbers_are_passed_over_at_once():
@@ -114,8 +123,11 @@ class Batch:
         self.tensors = tensors
 
 
-def test_a_plain_object_is_given_as_it_is_and_said():
-    batch = Batch(torch.ones(2))
+@pytest.mark.parametrize(
+    "make", [Batch, lambda t: Batch({"image": t}), lambda t: Batch([Batch(t)])]
+)
+def test_a_plain_object_is_given_as_it_is_and_said(make):
+    batch = make(torch.ones(2))
     (result,), _, told = moved(Takes(), batch)
     assert result is batch
     assert [*told.left] == ["a Batch isn't moved: move its tensors to the model's device yourself"]
@@ -202,9 +214,9 @@ def test_a_model_without_recurrent_layers_gets_all_of_its_whole_numbers():
     assert told.tensors == {"cpu": 2}
 
 
-@pytest.mark.parametrize("kind", [*MOVABLE, *UNMOVABLE, "deep", "claims"])
+@pytest.mark.parametrize("kind", [*MOVABLE, *UNMOVABLE, "claims"])
 def test_a_look_gives_the_forward_the_very_arguments_that_it_was_given(kind):
-    makes = {"deep": lambda t: nested(t, 2000), "claims": lambda t: Claims()}
+    makes = {"claims": lambda t: Claims()}
     makes |= {name: make for name, (make, _) in {**MOVABLE, **UNMOVABLE}.items()}
     given_ = []
 

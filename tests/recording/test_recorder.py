@@ -848,6 +848,25 @@ def test_a_pass_that_only_a_copy_ran_is_named(model, x, copied):
     assert (list(maps), maps.missing) == (["cnn1"], {})
 
 
+@pytest.mark.parametrize("as_is", [False, True])
+def test_a_layer_whose_hooks_are_taken_off_in_the_block_says_so(model, x, as_is):
+    model.act1.register_forward_hook(lambda *_: None)
+    with featmagic.capture(model, "cnn1", "act1", "pool1", as_is=as_is) as maps:
+        model(x)
+        model.cnn1._forward_hooks.clear()
+        model(x)
+    assert list(maps) == ["cnn1", "act1", "pool1"]
+    assert not maps.missing
+    with featmagic.capture(model, "cnn1", "act1", "pool1", as_is=as_is) as maps:
+        model.cnn1._forward_hooks.clear()
+        model.act1._forward_hooks.clear()
+        model(x)
+    assert list(maps) == ["pool1"]
+    assert set(maps.missing) == {"cnn1", "act1"}
+    assert all("hooks were removed meanwhile" in reason for reason in maps.missing.values())
+    assert not hooks_on(model)
+
+
 class Twin(nn.Linear):
     """Equal to every other one of its size, as modules that are compared by configuration."""
 
@@ -873,3 +892,41 @@ def test_modules_that_are_equal_are_told_apart():
         assert module.training
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
+
+
+class AnswersToAnyName(nn.Sequential):
+    """A model that answers to names that it hasn't got."""
+
+    def __getattr__(self, name):
+        return lambda *_: name
+
+
+class Refuses(nn.Sequential):
+    """A model that fails when it is asked for names that it hasn't got."""
+
+    def __getattr__(self, name):
+        raise RuntimeError(f"no {name}")
+
+
+class RegistersItsOwn(nn.Sequential):
+    """A model with methods of the names of torch's, but of another meaning."""
+
+    def register_forward_hook(self, name):
+        raise AssertionError
+
+    register_forward_pre_hook = register_forward_hook
+
+
+@pytest.mark.parametrize("as_is", [False, True])
+@pytest.mark.parametrize("kind", [AnswersToAnyName, Refuses, RegistersItsOwn])
+def test_a_model_with_attributes_of_its_own_kind_is_a_model_like_any_other(kind, as_is):
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    model.__class__ = kind  # adding layers asks for names
+    xs = torch.ones(1, 2), torch.zeros(1, 2)
+    with featmagic.capture(model, "0", ".", as_is=as_is, passes="all") as maps:
+        expected = [model(x).detach() for x in xs]
+    assert [each["."].tolist() for each in maps.passes] == [each.tolist() for each in expected]
+    assert maps.kept.counts.whole == 2
+    assert maps.kept.counts.of_parts == 0
+    assert not any(module._forward_hooks for module in model.modules())
+    assert not any(module._forward_pre_hooks for module in model.modules())

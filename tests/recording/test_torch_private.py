@@ -213,7 +213,7 @@ def test_a_wrapper_without_its_attribute_is_a_module_like_any_other():
 
 def test_marks_that_modules_lack_are_taken_for_unset():
     module = object()
-    assert not torch_private.is_replica(module)
+    assert not torch_private.is_replica(nn.Identity())
     assert not torch_private.is_compiled_in_place(module)
     assert torch_private.has_one_projection(module)
     assert not torch_private.is_view_of(module, module)

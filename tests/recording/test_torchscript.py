@@ -107,6 +107,13 @@ def test_a_model_is_scripted_while_it_is_looked_at_as_it_is_without(model, x, as
     assert hooks_on(model) == []
 
 
+def test_a_pass_that_only_a_scripted_copy_ran_is_named(model, x):
+    with featmagic.capture(model, "cnn1") as maps:
+        torch.jit.script(model)(x)
+    assert not maps
+    assert "it was copied meanwhile" in maps.missing["cnn1"]
+
+
 def test_a_model_is_traced_while_it_is_looked_at_as_it_is_without(model, x):
     model.eval()
     with torch.no_grad():
