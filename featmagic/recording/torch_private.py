@@ -6,6 +6,7 @@ each function documents its fallback.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Mapping
 from types import CodeType
@@ -142,16 +143,19 @@ def add_hook(module: nn.Module, hook: Any, *, before: bool = False) -> Removable
 
     None is returned if it can be found in the module's tables, where it is put without a handle:
     what torch makes for each, with weak references, takes several times as long. A handle where
-    torch keeps the hooks, or counts them, in another way.
+    torch keeps the hooks in another way.
     """
     table = vars(module).get((_BEFORE if before else _FORWARD)[0])
-    number = getattr(RemovableHandle, "next_id", None)
-    if table is None or number is None:
+    if table is None:
         add = module.register_forward_pre_hook if before else module.register_forward_hook
         return add(hook)
-    RemovableHandle.next_id = number + 1
-    table[number] = hook
+    table[next(_numbers)] = hook
     return None
+
+
+# Torch numbers its handles from 0. Taking numbers from its counter would need a lock that torch
+# doesn't have: of two threads that got the same one, one would replace the hook of the other.
+_numbers = itertools.count(-1, -1)
 
 
 def can_find_hooks(module: nn.Module) -> bool:
