@@ -132,9 +132,10 @@ def hook_tables(module: nn.Module) -> list[list[dict[int, Any]]]:
     """
     attributes = vars(module)
     return [
-        [attributes[name] for name in names if attributes.get(name)]
-        for names in (_FORWARD, _BEFORE)
-        if attributes.get(names[0])
+        # The first one is there even if a look in another thread empties it at this moment.
+        [attributes[hooks], *[attributes[name] for name in flags if attributes.get(name)]]
+        for hooks, *flags in (_FORWARD, _BEFORE)
+        if attributes.get(hooks)
     ]
 
 

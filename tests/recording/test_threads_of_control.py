@@ -20,6 +20,7 @@ from featmagic.recording.hooks import keep_last
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
 from featmagic.recording.sinks import KeepPasses
+from featmagic.recording.torch_private import hook_tables
 
 
 @pytest.fixture(autouse=True)
@@ -92,15 +93,17 @@ def test_what_a_block_starts_as_tasks_belongs_to_it(model, x, where):
 
 
 def test_a_model_that_another_thread_trains_gives_only_the_blocks_own_values(model):
-    stop = threading.Event()
+    at_work, stop = threading.Event(), threading.Event()
 
     def train():
+        at_work.set()
         while not stop.is_set():
             model(images(2, 7)).sum().backward()
             model.pool1(model.act1(model.cnn1(images(3, 8))))
 
     thread = threading.Thread(target=train)
     thread.start()
+    at_work.wait(30)
     try:
         for seed in range(30):
             x = images(1, seed)
@@ -114,9 +117,10 @@ def test_a_model_that_another_thread_trains_gives_only_the_blocks_own_values(mod
 
 
 def test_a_layer_that_another_thread_runs_just_as_a_pass_begins_is_not_taken(model, x):
-    began, ran = threading.Event(), threading.Event()
+    at_work, began, ran = threading.Event(), threading.Event(), threading.Event()
 
     def runs_a_layer():
+        at_work.set()
         began.wait(30)
         model.cnn1(images(3))
         ran.set()
@@ -127,6 +131,7 @@ def test_a_layer_that_another_thread_runs_just_as_a_pass_begins_is_not_taken(mod
 
     thread = threading.Thread(target=runs_a_layer)
     thread.start()
+    at_work.wait(30)
     with Recorder(select(model, ["cnn1"]), KeepPasses(on_pass=has_begun)) as recorder:
         model(x)
     thread.join()
@@ -240,6 +245,35 @@ def test_a_look_may_end_in_another_thread_while_hooks_are_put_behind_the_users(m
     assert lines > line
     assert torch.equal(maps["cnn1"], alone(model, x))
     assert len(hooks_on(model)) == 1
+
+
+@pytest.mark.parametrize("first", range(0, 100, 20))
+def test_a_look_may_end_in_another_thread_while_hooks_are_searched(model, x, first):
+    code = hook_tables.__code__
+
+    def ends_at_instruction(frame, event, _):
+        nonlocal count
+        if frame.f_code is code or (frame.f_back and frame.f_back.f_code is code):
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                if count == number:
+                    in_thread(partial(other.__exit__, None, None, None))
+                count += 1
+        return ends_at_instruction
+
+    for number in range(first, first + 20):
+        other, count = featmagic.capture(model, "cnn1"), 0
+        other.__enter__()
+        sys.settrace(ends_at_instruction)
+        try:
+            with featmagic.capture(model, "cnn1") as maps:
+                sys.settrace(None)
+                model(x)
+        finally:
+            sys.settrace(None)
+        assert count > number
+        assert torch.equal(maps["cnn1"], alone(model, x))
+        assert hooks_on(model) == []
 
 
 def test_inputs_of_another_threads_pass_are_left_as_they_are(model):
