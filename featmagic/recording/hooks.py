@@ -77,7 +77,8 @@ def keep_last(module: nn.Module) -> None:
         return
     for number, hook in list(hooks.items()):
         if isinstance(hook, Hook):
-            hooks.move_to_end(number)
+            with contextlib.suppress(KeyError):  # a look in another thread has just ended
+                hooks.move_to_end(number)
 
 
 def has_hook(module: nn.Module, owner: Owner) -> bool:

@@ -14,6 +14,7 @@ from featmagic.recording.pass_number import PassCounts
 from featmagic.recording.records import Pass
 from featmagic.recording.selectors import Selection
 from featmagic.recording.sinks import Sink
+from featmagic.recording.threads_of_control import busy_threads
 
 
 class Passes:
@@ -23,8 +24,9 @@ class Passes:
         self.last: Pass | None = None
         self._sink, self._selection = sink, selection
         self._here, self._counts = _ThreadState(), PassCounts()
-        # The passes that have not ended, in order, each with whether it is of the whole model.
-        self._under_way: dict[Pass, bool] = {}
+        # The passes that have not ended, in order: each with the other threads that were at work
+        # when it began, which don't belong to it, or None if it isn't of the whole model.
+        self._under_way: dict[Pass, frozenset[int] | None] = {}
         self._lock = threading.RLock()
 
     def model_called(self, module: nn.Module) -> Pass | None:
@@ -55,9 +57,17 @@ class Passes:
             forward_pass.calls[path] = self._counts.calls[path] = call
             return forward_pass, call
 
-    def is_model_running(self) -> bool:
-        """Return True if a pass of the whole model is under way in any thread."""
-        return any(list(self._under_way.values()))
+    def may_run_here(self) -> bool:
+        """Return True if a pass of the whole model may run layers in this thread.
+
+        One is under way, and this thread wasn't at work when it began.
+        """
+        return bool(self._whole())
+
+    def _whole(self) -> list[Pass]:
+        """Return the passes of the whole model under way to which this thread may belong."""
+        thread, under_way = threading.get_ident(), list(self._under_way.items())
+        return [run for run, busy in under_way if busy is not None and thread not in busy]
 
     def _of_layer(self, module: nn.Module) -> Pass:
         here = self._here
@@ -65,7 +75,7 @@ class Passes:
             self._end_here()  # an error has ended the pass
         if here.of_model is not None:
             return here.of_model
-        whole = [run for run, is_whole in list(self._under_way.items()) if is_whole]
+        whole = self._whole()
         if len(whole) == 1:
             return whole[0]  # that pass runs this layer in a thread of its own
         outer = outermost(self._parts) or module
@@ -86,11 +96,13 @@ class Passes:
 
     def _begin(self, *, is_whole: bool) -> Pass:
         self._end_leftovers()
+        # Known before the pass is: one of these threads may return a layer at this very moment.
+        busy = busy_threads() if is_whole else None
         with self._lock:
             number = self._counts.begin(is_whole=is_whole)
         # A pass of the whole model counts as failed until the model returns.
         self.last = forward_pass = Pass(number, failed=is_whole)
-        self._under_way[forward_pass] = is_whole
+        self._under_way[forward_pass] = busy
         self._sink.pass_began(forward_pass)
         return forward_pass
 

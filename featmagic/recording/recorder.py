@@ -43,7 +43,7 @@ from featmagic.recording.records import LayerOutput, Pass, layers_of
 from featmagic.recording.scripting import hide_hooks_of, hide_no_more
 from featmagic.recording.selectors import Selection
 from featmagic.recording.sinks import KeepPasses, Sink
-from featmagic.recording.threads_of_control import Member, busy_threads
+from featmagic.recording.threads_of_control import Member
 from featmagic.recording.torch_private import (
     add_hook,
     can_find_hooks,
@@ -117,7 +117,6 @@ class Recorder(Block["Recorder"]):
         self._compilations: Compilations | None = None
         self._handles: list[RemovableHandle] = []
         self._control = Member()
-        self._busy_threads: frozenset[int] = frozenset()
         self._models = frozenset(id(module) for module in unwrap(selection.model))
 
     @property
@@ -242,7 +241,6 @@ class Recorder(Block["Recorder"]):
         forward_pass = self._passes.model_called(module)
         if forward_pass is None:
             return None
-        self._busy_threads = busy_threads()
         call = args, kwargs
         if self.device is not None:
             call = move_to_device(self.device, self.selection.model, args, kwargs, self.moved)
@@ -292,7 +290,7 @@ class Recorder(Block["Recorder"]):
         """
         if self._control.is_here():
             return True
-        if not self._passes.is_model_running() or threading.get_ident() in self._busy_threads:
+        if not self._passes.may_run_here():
             return False
         own = (module for module in calls() if id(module) in self._models)
         return next(own, None) is None

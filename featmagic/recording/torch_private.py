@@ -6,6 +6,7 @@ each function documents its fallback.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Mapping
 from types import CodeType
@@ -132,9 +133,10 @@ def hook_tables(module: nn.Module) -> list[list[dict[int, Any]]]:
     """
     attributes = vars(module)
     return [
-        [attributes[name] for name in names if attributes.get(name)]
-        for names in (_FORWARD, _BEFORE)
-        if attributes.get(names[0])
+        # The first one is there even if a look in another thread empties it at this moment.
+        [attributes[hooks], *[attributes[name] for name in flags if attributes.get(name)]]
+        for hooks, *flags in (_FORWARD, _BEFORE)
+        if attributes.get(hooks)
     ]
 
 
@@ -150,15 +152,18 @@ def add_hook(module: nn.Module, hook: Any, *, before: bool = False) -> Removable
 
     None is returned if it can be found in the module's tables, where it is put without a handle:
     what torch makes for each, with weak references, takes several times as long. A handle where
-    torch keeps the hooks, or counts them, in another way.
+    torch keeps the hooks in another way.
     """
     table = vars(module).get((_BEFORE if before else _FORWARD)[0])
-    number = getattr(RemovableHandle, "next_id", None)
-    if table is None or number is None:
+    if table is None:
         return register_before(module, hook) if before else register_after(module, hook)
-    RemovableHandle.next_id = number + 1
-    table[number] = hook
+    table[next(_numbers)] = hook
     return None
+
+
+# Torch numbers its handles from 0. Taking numbers from its counter would need a lock that torch
+# doesn't have: of two threads that got the same one, one would replace the hook of the other.
+_numbers = itertools.count(-1, -1)
 
 
 def can_find_hooks(module: nn.Module) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import torch
@@ -14,6 +16,20 @@ from helpers.networks import DNN, flags_of, hooks_on, images
 from torch import nn
 
 import featmagic
+from featmagic.recording.hooks import keep_last
+from featmagic.recording.recorder import Recorder
+from featmagic.recording.selectors import select
+from featmagic.recording.sinks import KeepPasses
+from featmagic.recording.torch_private import hook_tables
+
+
+@pytest.fixture(autouse=True)
+def _threads_take_turns_often():
+    """Python changes threads wherever it may, not only after 5 ms in one of them."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 def in_thread(work):
@@ -77,15 +93,17 @@ def test_what_a_block_starts_as_tasks_belongs_to_it(model, x, where):
 
 
 def test_a_model_that_another_thread_trains_gives_only_the_blocks_own_values(model):
-    stop = threading.Event()
+    at_work, stop = threading.Event(), threading.Event()
 
     def train():
+        at_work.set()
         while not stop.is_set():
             model(images(2, 7)).sum().backward()
             model.pool1(model.act1(model.cnn1(images(3, 8))))
 
     thread = threading.Thread(target=train)
     thread.start()
+    at_work.wait(30)
     try:
         for seed in range(30):
             x = images(1, seed)
@@ -96,6 +114,55 @@ def test_a_model_that_another_thread_trains_gives_only_the_blocks_own_values(mod
         stop.set()
         thread.join()
     assert hooks_on(model) == []
+
+
+def test_a_layer_that_another_thread_runs_just_as_a_pass_begins_is_not_taken(model, x):
+    at_work, began, ran = threading.Event(), threading.Event(), threading.Event()
+
+    def runs_a_layer():
+        at_work.set()
+        began.wait(30)
+        model.cnn1(images(3))
+        ran.set()
+
+    def has_begun(_):
+        began.set()
+        ran.wait(30)
+
+    thread = threading.Thread(target=runs_a_layer)
+    thread.start()
+    at_work.wait(30)
+    with Recorder(select(model, ["cnn1"]), KeepPasses(on_pass=has_begun)) as recorder:
+        model(x)
+    thread.join()
+    assert list(recorder.last.activations) == ["cnn1"]
+    assert torch.equal(recorder.last.activations["cnn1"].tensor, alone(model, x))
+    assert recorder.ran_elsewhere
+
+
+def test_a_thread_that_was_at_work_runs_no_layer_of_a_pass_that_a_task_of_the_block_runs(model, x):
+    """The block's own thread runs a layer during a pass that it has handed to another thread."""
+    began, ran = threading.Event(), threading.Event()
+
+    def has_begun(*_):
+        began.set()
+        ran.wait(30)
+
+    model.act1.register_forward_hook(has_begun)
+
+    async def look():
+        with featmagic.capture(model, "cnn1", passes="all") as maps:
+            whole = asyncio.create_task(asyncio.to_thread(model, x))
+            await asyncio.to_thread(began.wait, 30)
+            model.cnn1(images(3))
+            ran.set()
+            await whole
+        return maps
+
+    maps = asyncio.run(look())
+    (whole,) = maps.passes
+    assert torch.equal(whole["cnn1"], alone(model, x))
+    assert list(whole) == ["cnn1"]
 
 
 def test_what_only_another_thread_ran_is_missing_and_said(model, x, capsys):
@@ -152,6 +219,61 @@ def test_as_is_says_nothing_of_other_threads(model, x, capsys):
         model(images(2))
     assert len(maps["cnn1"]) == 2
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("line", range(8))
+def test_a_look_may_end_in_another_thread_while_hooks_are_put_behind_the_users(model, x, line):
+    other = featmagic.capture(model, "cnn1")
+    other.__enter__()
+    lines = 0
+
+    def ends_at_line(frame, event, _):
+        nonlocal lines
+        if frame.f_code is keep_last.__code__ and event == "line":
+            if lines == line:
+                in_thread(partial(other.__exit__, None, None, None))
+            lines += 1
+        return ends_at_line
+
+    with featmagic.capture(model, "cnn1") as maps:
+        model.cnn1.register_forward_hook(lambda *_: None)
+        sys.settrace(ends_at_line)
+        try:
+            model(x)
+        finally:
+            sys.settrace(None)
+    assert lines > line
+    assert torch.equal(maps["cnn1"], alone(model, x))
+    assert len(hooks_on(model)) == 1
+
+
+@pytest.mark.parametrize("first", range(0, 100, 20))
+def test_a_look_may_end_in_another_thread_while_hooks_are_searched(model, x, first):
+    code = hook_tables.__code__
+
+    def ends_at_instruction(frame, event, _):
+        nonlocal count
+        if frame.f_code is code or (frame.f_back and frame.f_back.f_code is code):
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                if count == number:
+                    in_thread(partial(other.__exit__, None, None, None))
+                count += 1
+        return ends_at_instruction
+
+    for number in range(first, first + 20):
+        other, count = featmagic.capture(model, "cnn1"), 0
+        other.__enter__()
+        sys.settrace(ends_at_instruction)
+        try:
+            with featmagic.capture(model, "cnn1") as maps:
+                sys.settrace(None)
+                model(x)
+        finally:
+            sys.settrace(None)
+        assert count > number
+        assert torch.equal(maps["cnn1"], alone(model, x))
+        assert hooks_on(model) == []
 
 
 def test_inputs_of_another_threads_pass_are_left_as_they_are(model):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -123,6 +125,25 @@ def test_hooks_of_the_users_and_of_a_look_never_take_each_others_place():
     assert torch.equal(maps["0"], truth)
     assert torch.equal(inner["0"], truth)
     assert torch.equal(maps["1"], truth.relu())
+
+
+def test_hooks_that_threads_put_on_at_the_same_time_never_take_each_others_place():
+    module, meeting = nn.ReLU(), threading.Barrier(4)
+
+    def add(_):
+        meeting.wait()
+        for _ in range(1000):
+            torch_private.add_hook(module, lambda *_: None)
+            module.register_forward_hook(lambda *_: None)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(add, range(4)))
+    finally:
+        sys.setswitchinterval(before)
+    assert len(hooks_on(module)) == 8000
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from featmagic.explorer.terminal.state import ExplorerState
+from featmagic.support.text import readable
 
 # Moving between layers and channels
 
@@ -206,4 +207,4 @@ def accept_match(state: ExplorerState) -> None:
     state.mode = "grid"
     if not matches(state):
         state.choose_layer(state.chosen_before_search)
-        state.message = f"No layer has '{state.query}' in its name."
+        state.message = f"No layer has '{readable(state.query)}' in its name."

@@ -15,7 +15,7 @@ from featmagic.explorer.terminal.keymap import help_lines
 from featmagic.explorer.terminal.layer_table import layer_table
 from featmagic.explorer.terminal.preview import Canvas, Place, channel_statistics
 from featmagic.explorer.terminal.state import ExplorerState
-from featmagic.support.text import wrap
+from featmagic.support.text import readable, wrap
 
 _MARKER, _NO_MARKER = "> ", "  "
 _LEFT = 20  # columns that the layers have at most on a narrow screen
@@ -182,8 +182,9 @@ def status_lines(state: ExplorerState, columns: int, most: int) -> list[str]:
 def _status_groups(state: ExplorerState) -> list[list[str]]:
     """Return the parts of the status; each group begins a line unless one line holds them all."""
     if state.mode == "find":
+        typed = f"/{readable(state.query)}_"
         count = f"{len(matches(state))} of {len(state.layers)} layers"
-        return [[f"/{state.query}_", count, "down the next", "Enter takes it", "Escape back"]]
+        return [[typed, count, "down the next", "Enter takes it", "Escape back"]]
     if state.message:
         return [[state.message, "? keys"]]
     if state.mode == "help":
