@@ -140,21 +140,20 @@ def record(*, anew: bool = False) -> None:
             run_pytest(tree, [name], Recorder(tree, into), log, _LONGEST_RECORDING)
             entry = {
                 "file": name,
-                "hash": _file_hash(name),
+                "hash": _file_hash(tree / name),  # the file may have changed since it was copied
                 "modules": hashes,
                 "tests": json.loads(into.read_text()),
             }
             (folder / f"{_hash(name)}.json").write_text(json.dumps(entry))
 
 
-def _file_hash(name: str) -> str:
-    path = ROOT / name
+def _file_hash(path: Path) -> str:
     return _hash(path.read_text("utf-8")) if path.is_file() else "doctests"
 
 
 def _is_recorded(folder: Path, name: str) -> bool:
     path = folder / f"{_hash(name)}.json"
-    return path.exists() and json.loads(path.read_text())["hash"] == _file_hash(name)
+    return path.exists() and json.loads(path.read_text())["hash"] == _file_hash(ROOT / name)
 
 
 class Executions:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import os
+import signal
 
 import pytest
 
 from mutants.__main__ import FOLDERS, modules_in, sample
 from mutants.operators import is_another_program, mutants_of
-from mutants.trees import ROOT
+from mutants.trees import HUNG, ROOT, run_apart
 
 
 def lines_after(source):
@@ -71,3 +73,23 @@ def test_every_mutant_of_the_package_is_another_program():
     for module, mutant in chosen:
         source = (ROOT / "featmagic" / module).read_text("utf-8")
         assert ast.dump(ast.parse(mutant.apply(source))) != ast.dump(ast.parse(source))
+
+
+def test_tests_can_be_interrupted_even_where_the_tester_runs_in_the_background():
+    def work():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            return 3
+        return 0
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert run_apart(work, 60) == 3
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_work_apart_tells_its_status_and_is_ended_when_it_takes_too_long():
+    assert run_apart(lambda: 5, 60) == 5
+    assert run_apart(lambda: signal.pause(), 0.1) == HUNG
