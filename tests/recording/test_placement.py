@@ -285,3 +285,43 @@ def test_a_container_that_holds_itself_is_one_object_for_the_forward():
     container = holding_itself(torch.ones(2))
     (result,), _, _ = moved(Takes(), container)
     assert result[1] is result
+
+
+def test_containers_that_hold_each_other_are_left_as_one():
+    tensor = torch.ones(2)
+    outer, inner = [tensor], [tensor]
+    outer.append(inner)
+    inner.append(outer)
+    (result, other), _, told = moved(Takes(), outer, tensor)
+    assert result is outer
+    assert outer[1] is inner
+    assert inner[1] is outer
+    assert other.device == ELSEWHERE
+    assert list(told.left) == ["a list that contains itself isn't moved"]
+
+
+def test_a_forward_without_a_signature_names_no_argument():
+    model = Takes()
+    model.forward = max  # a builtin: which parameters it has can't be asked
+    (result,), _, told = moved(model, torch.ones(2))
+    assert result.device == ELSEWHERE
+    assert not told.left
+
+
+class Untold(torch.Tensor):
+    """A tensor of a class that fails when it is asked where it is."""
+
+    @property
+    def device(self):
+        raise RuntimeError("not here")
+
+
+def test_a_tensor_that_does_not_tell_where_it_is_is_left_and_not_counted():
+    untold = torch.ones(2).as_subclass(Untold)
+    (result, other), _, told = moved(Takes(), untold, torch.ones(2))
+    assert result is untold
+    assert other.device == ELSEWHERE
+    assert told.tensors == {"cpu": 1}
+    (alone,), _, told = moved(Takes(), untold)
+    assert alone is untold
+    assert not told

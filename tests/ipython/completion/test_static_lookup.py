@@ -188,7 +188,7 @@ def test_only_feature_maps_are_feature_maps():
 
 class Slotted:
     __slots__ = ("empty", "net")
-    shared = [DNN()]
+    shared = (DNN(),)
 
     @property
     def computed(self):
