@@ -26,11 +26,12 @@ import featmagic
 from featmagic.grid.draw import draw
 from featmagic.options.view import View, view_of
 from featmagic.recording.records import Activation
-from featmagic.render.figure import mosaic_figure, norm_of
+from featmagic.render.figure import check_figure_size, mosaic_figure, norm_of
 from featmagic.render.mosaic import PrefixStrip, SharedRange
 from featmagic.render.mosaic import tile as mosaic_of
 from featmagic.render.palette import palette
 from featmagic.render.viewport import GridLayout
+from featmagic.support.errors import FeatmagicError
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -514,3 +515,15 @@ def test_any_other_range_has_its_own_ends_and_middle(low, high):
 def test_letters_of_a_title_that_the_font_has_stay_as_they_are():
     title = "é × α … ▁█"
     assert figure_of(title=title).axes[0].get_title(loc="left") == title
+
+
+def test_a_figure_of_too_many_pixels_or_tiles_is_refused_before_it_is_drawn():
+    most = r"\(at most 30 million pixels, 20,000 tiles\): choose a smaller zoom or fewer channels"
+    with pytest.raises(FeatmagicError, match=f"^A figure of 36 million pixels and 1 tiles.*{most}"):
+        figure_of(1, (1000, 1000), ncols=1, zoom=6)
+    with pytest.raises(FeatmagicError, match=f"of 0 million pixels and 20,001 tiles.*{most}"):
+        figure_of(20_001, (1, 1), ncols=200, zoom=1)
+    check_figure_size(3 * 10**7, 20_000)
+    for pixels, tiles in ((3 * 10**7 + 1, 1), (1, 20_001)):
+        with pytest.raises(FeatmagicError, match="too large"):
+            check_figure_size(pixels, tiles)
