@@ -7,9 +7,10 @@ import difflib
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -186,8 +187,10 @@ class Executions:
         """Return the tests that execute a line of a function that mentions one of the names.
 
         If a name is mentioned in another definition outside functions, that one's names count, too.
+        Tests in files that mention one themselves may read what is defined without executing any.
         """
         wanted, seen, places = set(names), set(), defaultdict(set)
+        readers = files_that_name(module, wanted)
         while wanted - seen:
             name = (wanted - seen).pop()
             seen.add(name)
@@ -196,11 +199,15 @@ class Executions:
                 places[other] |= lines
                 if len(seen) < 8:
                     wanted |= definitions
-        return self._in_order(module, places)
+        return self._in_order(module, places, readers)
 
-    def _in_order(self, module: str, places: dict[str, set[int]]) -> list[Test]:
+    def _in_order(
+        self, module: str, places: dict[str, set[int]], readers: Collection[str] = ()
+    ) -> list[Test]:
         mirrored = f"tests/{Path(module).parent.as_posix()}/test_{Path(module).stem}"
-        found = [test for test in self._tests if self._executes(test, places)]
+        found = [
+            test for test in self._tests if test.file in readers or self._executes(test, places)
+        ]
         unseen = list(ELSEWHERE.get(module, ()))
         if not found and not unseen:  # perhaps in processes that the module's own tests start
             own = sorted(ROOT.glob(f"{mirrored}*.py"))
@@ -223,6 +230,18 @@ class Executions:
                 if any(bits >> old & 1 for line in lines for old in then[line]):
                     return True
         return False
+
+
+def files_that_name(module: str, names: Iterable[str]) -> set[str]:
+    """Return the test files that import the module and mention one of the names."""
+    imported = f"{PACKAGE}.{module.removesuffix('.py').replace('/', '.')}"
+    word = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
+    found = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        text = path.read_text("utf-8")
+        if imported in text and word.search(text):
+            found.add(path.relative_to(ROOT).as_posix())
+    return found
 
 
 @cache

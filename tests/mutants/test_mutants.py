@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from mutants.__main__ import FOLDERS, modules_in, sample
+from mutants.executions import files_that_name
 from mutants.operators import is_another_program, mutants_of
 from mutants.trees import HUNG, ROOT, run_apart
 
@@ -61,6 +62,12 @@ def test_a_default_is_changed_and_what_is_defined_outside_of_functions_has_a_nam
         (True, ("f",), "False"),
         (False, ("f",), "None"),
     }
+
+
+def test_what_is_defined_on_import_is_tried_with_tests_that_only_read_it():
+    assert "tests/render/test_color.py" in files_that_name("options/view.py", {"norm"})
+    assert "tests/render/test_png.py" not in files_that_name("options/view.py", {"norm"})
+    assert "tests/render/test_color.py" not in files_that_name("options/view.py", {"no_such"})
 
 
 def test_every_mutant_of_the_package_is_another_program():

@@ -16,6 +16,7 @@ from torch import nn
 import featmagic
 from featmagic import FeatmagicError
 from featmagic.recording.model_tree import CAN_RUN_EAGER
+from featmagic.recording.receptive_field.tracer import constants_of
 
 needs_stance = pytest.mark.skipif(not CAN_RUN_EAGER, reason="this torch can't run compiled eagerly")
 
@@ -276,3 +277,13 @@ def test_captures_that_overlap_leave_compilation_as_it_was(block, z):
     torch.compile(block, backend=backend)(z)
     assert backend.count == 1
     assert torch.is_grad_enabled()
+
+
+def test_what_torch_would_compile_anew_is_not_traced(block, monkeypatch):
+    """As in torch before 2.6, which can't run compiled code as plain Python."""
+    compiled = wrapped(block, Counter())
+    assert constants_of([block]) is not None
+    assert (constants_of([compiled]) is not None) is CAN_RUN_EAGER
+    monkeypatch.setattr("featmagic.recording.receptive_field.tracer.CAN_RUN_EAGER", False)
+    assert constants_of([block]) is not None
+    assert constants_of([block, compiled]) is None
