@@ -15,6 +15,7 @@ from torch import nn
 
 import featmagic
 from featmagic import FeatmagicError
+from featmagic.recording import torch_private
 from featmagic.recording.model_tree import CAN_RUN_EAGER
 from featmagic.recording.receptive_field.tracer import constants_of
 
@@ -73,6 +74,29 @@ def test_a_look_sees_into_a_model_compiled_and_run_before(block, z, compiled):
     assert all(torch.equal(maps[key], truth[key]) for key in truth)
     assert backend.count == before
     assert hooks_on(model) == []
+
+
+@needs_stance
+@pytest.mark.parametrize("first_ends_first", [True, False])
+def test_of_two_looks_that_overlap_the_last_to_end_leaves_compiled_code_compiled(
+    block, z, first_ends_first
+):
+    backend = Counter()
+    model = wrapped(block, backend)
+    with torch.no_grad():
+        model(z)
+        looks = [featmagic.capture(model, "conv1"), featmagic.capture(model, "conv1")]
+        maps = [look.__enter__() for look in looks]
+        ends, stays = (0, 1) if first_ends_first else (1, 0)
+        looks[ends].__exit__(None, None, None)
+        model(z)
+        looks[stays].__exit__(None, None, None)
+        model(z)
+    assert list(maps[stays]) == ["conv1"]
+    assert list(maps[ends]) == []
+    assert backend.count == 1
+    assert hooks_on(model) == []
+    assert torch_private.stance().stance == "default"
 
 
 @needs_stance

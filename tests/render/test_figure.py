@@ -470,6 +470,8 @@ def test_a_figure_is_wide_enough_for_its_tiles_and_for_a_title():
         lines = figure.axes[0].get_title(loc="left").count("\n") + 1
         axes_tall = figure.axes[0].get_position().height * tall
         assert tall == pytest.approx(axes_tall + 14 * lines + EDGE)
+        (heading,) = (text for text in figure.findobj(Text) if text.get_text() == "title")
+        assert heading.get_position()[0] * wide == pytest.approx(EDGE)
     long = figure_of(title="word " * 100)
     lines = long.axes[0].get_title(loc="left").split("\n")
     assert len(lines) > 1
