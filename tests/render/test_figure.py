@@ -375,6 +375,25 @@ def test_principal_components_are_pictures_in_their_own_colors():
     assert len(figure.axes) == 1
 
 
+def test_where_colored_tiles_leave_places_in_the_last_row_the_paper_shows():
+    colored = torch.randint(1, 255, (4, 3, 5, 3)).byte()
+    for count in (4, 3, 2):
+        labels = ("",) * count
+        mosaic = mosaic_of(colored[:count], labels, palette("gray"), GridLayout(2, 1, 1))
+        (image,) = of_name(mosaic_figure(mosaic, "pca").axes[0], "tiles")
+        shown, (rows, across) = np.asarray(image.get_array()), (-(-count // 2), 5 + GAP)
+        tall = len(shown) // rows
+        for place in range(2 * rows):
+            top, left = place // 2 * tall, place % 2 * across
+            tile = shown[top : top + 3, left : left + 5]
+            if place < count:
+                assert (tile[..., :3] == colored[place].numpy()).all()
+                assert (tile[..., 3] == 255).all()
+            else:
+                assert not tile.any()
+        assert not shown[3:tall].any()  # the gaps
+
+
 def test_a_left_title_of_the_users_own_takes_the_captions_place(maps):
     figure = maps.figure("cnn1")
     figure.axes[0].set_title("mine", loc="left")
