@@ -21,7 +21,8 @@ from mutants.trees import ROOT, copy_tree, run_pytest
 PACKAGE = "featmagic"
 _LONGEST_RECORDING = 1800  # seconds per test file
 
-# Tests that run the package in kernels and terminals, where nothing is recorded.
+# Tests that run the package in kernels, terminals and child processes, where nothing is recorded;
+# and random cells, of which a single long test runs nearly everything.
 _IN_OTHER_PROCESSES = (
     "tests/test_examples.py",
     "tests/ipython/test_kernel",
@@ -31,8 +32,11 @@ _IN_OTHER_PROCESSES = (
     "tests/ipython/test_converters.py",
     "tests/ipython/completion/test_completion_in_",
     "tests/render/test_terminal.py",
+    "tests/faults/test_interrupts_anywhere.py",
+    "tests/faults/test_real_interrupts.py",
+    "tests/faults/test_random_cells.py",
 )
-_NOT_OF_THE_PACKAGE = ("tests/browser/", "tests/faults/", "tests/mutants/")
+_NOT_OF_THE_PACKAGE = ("tests/browser/", "tests/mutants/")
 
 # The tests of modules whose lines run only in other processes.
 ELSEWHERE = {
@@ -106,7 +110,8 @@ class Recorder:
         self._into.write_text(json.dumps(tests))
 
 
-def _files_to_record() -> list[str]:
+def files_to_record() -> list[str]:
+    """Return the test files whose executed lines are recorded, and the package for its examples."""
     tests = (path for path in (ROOT / "tests").rglob("test_*.py"))
     names = sorted(path.relative_to(ROOT).as_posix() for path in tests)
     skipped = (*_NOT_OF_THE_PACKAGE, *_IN_OTHER_PROCESSES)
@@ -123,7 +128,7 @@ def record(*, anew: bool = False) -> None:
     """Record each test file that is new or has changed; all of them if `anew`."""
     folder = cache_folder()
     (folder / "sources").mkdir(parents=True, exist_ok=True)
-    due = [name for name in _files_to_record() if anew or not _is_recorded(folder, name)]
+    due = [name for name in files_to_record() if anew or not _is_recorded(folder, name)]
     if not due:
         return
     with tempfile.TemporaryDirectory() as scratch:
@@ -170,7 +175,7 @@ class Executions:
         }
 
     def _load(self) -> Iterator[Test]:
-        for name in _files_to_record():
+        for name in files_to_record():
             path = self._folder / f"{_hash(name)}.json"
             if not path.exists():
                 continue

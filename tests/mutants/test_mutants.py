@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from mutants.__main__ import FOLDERS, modules_in, sample
-from mutants.executions import files_that_name
+from mutants.executions import files_that_name, files_to_record
 from mutants.operators import is_another_program, mutants_of
 from mutants.trees import HUNG, ROOT, run_apart
 
@@ -68,6 +68,14 @@ def test_what_is_defined_on_import_is_tried_with_tests_that_only_read_it():
     assert "tests/render/test_color.py" in files_that_name("options/view.py", {"norm"})
     assert "tests/render/test_png.py" not in files_that_name("options/view.py", {"norm"})
     assert "tests/render/test_color.py" not in files_that_name("options/view.py", {"no_such"})
+
+
+def test_looks_that_overlap_are_among_the_tests_that_are_recorded():
+    recorded = files_to_record()
+    assert "tests/faults/test_overlaps.py" in recorded
+    assert "tests/faults/test_interrupts_anywhere.py" not in recorded  # in a process of its own
+    assert "tests/browser/test_tab.py" not in recorded
+    assert recorded[0] == "featmagic"  # the examples in docstrings
 
 
 def test_every_mutant_of_the_package_is_another_program():
