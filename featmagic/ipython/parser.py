@@ -163,7 +163,7 @@ class _Parser(argparse.ArgumentParser):
     """An argparse parser that raises our errors and takes words in any place."""
 
     def __init__(self, magic: str) -> None:
-        super().__init__(prog=magic, add_help=False, allow_abbrev=False)
+        super().__init__(prog=magic, add_help=False)
         self.add_argument("words", nargs="*", default=[])
 
     def read(self, line: str) -> argparse.Namespace:

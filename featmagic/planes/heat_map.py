@@ -56,8 +56,9 @@ def block_average(values: Tensor, factor: int, padding: int = 0) -> tuple[Tensor
     real = torch.ones_like(values)
     real.flatten(1)[:, -padding:] = 0
     share = functional.avg_pool2d(real[None], kernel, ceil_mode=True)[0]
-    # A block of nothing but padding can only stand in a last row of blocks that is one value tall.
-    alone = values.shape[1] % kernel[0] == 1 or kernel[0] == 1
+    # A block of nothing but padding can only stand in a last row of blocks that is one value tall;
+    # a fold of a single row has no padding.
+    alone = values.shape[1] % kernel[0] == 1
     with_values = ceil((values.shape[2] - padding) / kernel[1])
     left = small.shape[2] - with_values if alone else 0
     return small / share.where(share > 0, 1), left

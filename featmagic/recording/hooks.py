@@ -158,7 +158,7 @@ def number_of_call(module: nn.Module) -> int:
 
     The number is the id of the call's frame; a later call may have the same one.
     """
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code is CALL and frame.f_locals["self"] is module:
             return id(frame)

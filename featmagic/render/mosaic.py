@@ -127,7 +127,7 @@ def first_rows(mosaic: Mosaic, rows: int) -> Mosaic:
         nonfinite=mosaic.nonfinite[:count],
         missing=None if mosaic.missing is None else mosaic.missing[:rows],
         ticks=tuple(tick for tick in mosaic.ticks if tick[0] < rows),
-        inputs=mosaic.inputs if len(mosaic.inputs) == 1 else mosaic.inputs[:rows],
+        inputs=mosaic.inputs[:rows],  # one that stands for all rows is in the first
     )
 
 

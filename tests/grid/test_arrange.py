@@ -115,6 +115,16 @@ def test_a_picture_of_more_than_100_million_pixels_is_refused():
         laid_out(101, 1000, 1000, zoom=1, ncols=1)
 
 
+@pytest.mark.parametrize(
+    ("zoom", "side"),
+    [(10**11 - 1, "999999999990"), (10**11, 10**12), (10**11 + 1, "1000000000000…")],
+)
+def test_the_size_of_a_refused_picture_is_abbreviated_from_a_million_million_pixels(zoom, side):
+    for huge, shown in ((zoom, side), (10**500, "1000000000000…")):
+        with pytest.raises(FeatmagicError, match=f"^A picture of {shown} × {shown} pixels is too"):
+            laid_out(1, 10, 10, zoom=huge)
+
+
 def arranged(*shape, viewport=PAGE, image=None, **view):
     inputs = PassInputs(image)
     one = Activation("conv", "conv", "Conv2d", 1, torch.rand(*shape), inputs=inputs)

@@ -258,6 +258,14 @@ def test_when_the_forward_fails_what_ran_before_is_kept_and_the_layer_is_named(s
     assert hooks_on(failing) == []
 
 
+def test_a_look_says_what_runs_otherwise_because_of_it(shell):
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    shell.names.update(encoder=nn.TransformerEncoder(layer, 1).eval(), z=torch.rand(1, 3, 8))
+    printed = shell.run("%%featuremaps encoder layers.0\nencoder(z);")
+    assert "layers.0 ran without torch's fused kernel because of the hooks" in printed
+    assert "fused" not in shell.run("%%featuremaps --as-is encoder layers.0\nencoder(z);")
+
+
 def test_an_error_of_the_cells_own_gets_no_hint(shell):
     error = shell.error("%%featuremaps model cnn1\nmodel(x)\n1 / 0")
     assert type(error) is ZeroDivisionError

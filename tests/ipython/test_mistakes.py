@@ -145,6 +145,12 @@ def test_a_cell_magic_below_the_first_line_is_told_where_it_belongs(shell, cell)
     assert "goes on the first line of its cell" in helped(shell, cell)
 
 
+def test_the_lines_around_a_misplaced_magic_stay_as_they_are(shell):
+    cell = "y = [1]\ntry:\n    %%featuremaps model cnn1\nfinally:\n    y.append(2)\ny.append(3)"
+    assert "goes on the first line of its cell" in helped(shell, cell)
+    assert shell.names["y"] == [1, 2]
+
+
 def test_a_mistake_is_no_magic_that_is_listed(shell):
     names = shell.ip.magics_manager.magics
     assert {"hook", "unhook", "featuremaps"} <= set(names["line"])

@@ -7,9 +7,10 @@ import difflib
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -20,7 +21,8 @@ from mutants.trees import ROOT, copy_tree, run_pytest
 PACKAGE = "featmagic"
 _LONGEST_RECORDING = 1800  # seconds per test file
 
-# Tests that run the package in kernels and terminals, where nothing is recorded.
+# Tests that run the package in kernels, terminals and child processes, where nothing is recorded;
+# and random cells, of which a single long test runs nearly everything.
 _IN_OTHER_PROCESSES = (
     "tests/test_examples.py",
     "tests/ipython/test_kernel",
@@ -30,8 +32,11 @@ _IN_OTHER_PROCESSES = (
     "tests/ipython/test_converters.py",
     "tests/ipython/completion/test_completion_in_",
     "tests/render/test_terminal.py",
+    "tests/faults/test_interrupts_anywhere.py",
+    "tests/faults/test_real_interrupts.py",
+    "tests/faults/test_random_cells.py",
 )
-_NOT_OF_THE_PACKAGE = ("tests/browser/", "tests/faults/", "tests/mutants/")
+_NOT_OF_THE_PACKAGE = ("tests/browser/", "tests/mutants/")
 
 # The tests of modules whose lines run only in other processes.
 ELSEWHERE = {
@@ -105,7 +110,8 @@ class Recorder:
         self._into.write_text(json.dumps(tests))
 
 
-def _files_to_record() -> list[str]:
+def files_to_record() -> list[str]:
+    """Return the test files whose executed lines are recorded, and the package for its examples."""
     tests = (path for path in (ROOT / "tests").rglob("test_*.py"))
     names = sorted(path.relative_to(ROOT).as_posix() for path in tests)
     skipped = (*_NOT_OF_THE_PACKAGE, *_IN_OTHER_PROCESSES)
@@ -122,7 +128,7 @@ def record(*, anew: bool = False) -> None:
     """Record each test file that is new or has changed; all of them if `anew`."""
     folder = cache_folder()
     (folder / "sources").mkdir(parents=True, exist_ok=True)
-    due = [name for name in _files_to_record() if anew or not _is_recorded(folder, name)]
+    due = [name for name in files_to_record() if anew or not _is_recorded(folder, name)]
     if not due:
         return
     with tempfile.TemporaryDirectory() as scratch:
@@ -140,21 +146,20 @@ def record(*, anew: bool = False) -> None:
             run_pytest(tree, [name], Recorder(tree, into), log, _LONGEST_RECORDING)
             entry = {
                 "file": name,
-                "hash": _file_hash(name),
+                "hash": _file_hash(tree / name),  # the file may have changed since it was copied
                 "modules": hashes,
                 "tests": json.loads(into.read_text()),
             }
             (folder / f"{_hash(name)}.json").write_text(json.dumps(entry))
 
 
-def _file_hash(name: str) -> str:
-    path = ROOT / name
+def _file_hash(path: Path) -> str:
     return _hash(path.read_text("utf-8")) if path.is_file() else "doctests"
 
 
 def _is_recorded(folder: Path, name: str) -> bool:
     path = folder / f"{_hash(name)}.json"
-    return path.exists() and json.loads(path.read_text())["hash"] == _file_hash(name)
+    return path.exists() and json.loads(path.read_text())["hash"] == _file_hash(ROOT / name)
 
 
 class Executions:
@@ -170,7 +175,7 @@ class Executions:
         }
 
     def _load(self) -> Iterator[Test]:
-        for name in _files_to_record():
+        for name in files_to_record():
             path = self._folder / f"{_hash(name)}.json"
             if not path.exists():
                 continue
@@ -187,8 +192,10 @@ class Executions:
         """Return the tests that execute a line of a function that mentions one of the names.
 
         If a name is mentioned in another definition outside functions, that one's names count, too.
+        Tests in files that mention one themselves may read what is defined without executing any.
         """
         wanted, seen, places = set(names), set(), defaultdict(set)
+        readers = files_that_name(module, wanted)
         while wanted - seen:
             name = (wanted - seen).pop()
             seen.add(name)
@@ -197,11 +204,15 @@ class Executions:
                 places[other] |= lines
                 if len(seen) < 8:
                     wanted |= definitions
-        return self._in_order(module, places)
+        return self._in_order(module, places, readers)
 
-    def _in_order(self, module: str, places: dict[str, set[int]]) -> list[Test]:
+    def _in_order(
+        self, module: str, places: dict[str, set[int]], readers: Collection[str] = ()
+    ) -> list[Test]:
         mirrored = f"tests/{Path(module).parent.as_posix()}/test_{Path(module).stem}"
-        found = [test for test in self._tests if self._executes(test, places)]
+        found = [
+            test for test in self._tests if test.file in readers or self._executes(test, places)
+        ]
         unseen = list(ELSEWHERE.get(module, ()))
         if not found and not unseen:  # perhaps in processes that the module's own tests start
             own = sorted(ROOT.glob(f"{mirrored}*.py"))
@@ -224,6 +235,18 @@ class Executions:
                 if any(bits >> old & 1 for line in lines for old in then[line]):
                     return True
         return False
+
+
+def files_that_name(module: str, names: Iterable[str]) -> set[str]:
+    """Return the test files that import the module and mention one of the names."""
+    imported = f"{PACKAGE}.{module.removesuffix('.py').replace('/', '.')}"
+    word = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
+    found = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        text = path.read_text("utf-8")
+        if imported in text and word.search(text):
+            found.add(path.relative_to(ROOT).as_posix())
+    return found
 
 
 @cache

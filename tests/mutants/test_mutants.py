@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
+import signal
 
 import pytest
 
 from mutants.__main__ import FOLDERS, modules_in, sample
+from mutants.executions import files_that_name, files_to_record
 from mutants.operators import is_another_program, mutants_of
-from mutants.trees import ROOT
+from mutants.trees import HUNG, ROOT, run_apart
 
 
 def lines_after(source):
@@ -61,6 +64,20 @@ def test_a_default_is_changed_and_what_is_defined_outside_of_functions_has_a_nam
     }
 
 
+def test_what_is_defined_on_import_is_tried_with_tests_that_only_read_it():
+    assert "tests/render/test_color.py" in files_that_name("options/view.py", {"norm"})
+    assert "tests/render/test_png.py" not in files_that_name("options/view.py", {"norm"})
+    assert "tests/render/test_color.py" not in files_that_name("options/view.py", {"no_such"})
+
+
+def test_looks_that_overlap_are_among_the_tests_that_are_recorded():
+    recorded = files_to_record()
+    assert "tests/faults/test_overlaps.py" in recorded
+    assert "tests/faults/test_interrupts_anywhere.py" not in recorded  # in a process of its own
+    assert "tests/browser/test_tab.py" not in recorded
+    assert recorded[0] == "featmagic"  # the examples in docstrings
+
+
 def test_every_mutant_of_the_package_is_another_program():
     modules = modules_in(FOLDERS, ["ipython/"])
     assert "planes/layout.py" in modules
@@ -71,3 +88,23 @@ def test_every_mutant_of_the_package_is_another_program():
     for module, mutant in chosen:
         source = (ROOT / "featmagic" / module).read_text("utf-8")
         assert ast.dump(ast.parse(mutant.apply(source))) != ast.dump(ast.parse(source))
+
+
+def test_tests_can_be_interrupted_even_where_the_tester_runs_in_the_background():
+    def work():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            return 3
+        return 0
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert run_apart(work, 60) == 3
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_work_apart_tells_its_status_and_is_ended_when_it_takes_too_long():
+    assert run_apart(lambda: 5, 60) == 5
+    assert run_apart(lambda: signal.pause(), 0.1) == HUNG

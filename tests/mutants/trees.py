@@ -53,6 +53,8 @@ def run_apart(work: Callable[[], int], timeout: float) -> int:
         status = 70
         try:
             os.setsid()
+            # A shell starts jobs in the background with interrupts ignored.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             status = work()
         finally:
             sys.stdout.flush()

@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,10 +15,18 @@ from torch.nn.utils.rnn import pack_sequence
 
 from featmagic.options import validators
 from featmagic.options.view import View
-from featmagic.planes.layout import LAYOUTS, Layout, LayoutMismatch, layout_of, layouts_for
+from featmagic.planes.layout import (
+    LAYOUTS,
+    Layout,
+    LayoutMismatch,
+    fitting,
+    layout_of,
+    layouts_for,
+)
 from featmagic.planes.planes import planes_of
 from featmagic.recording.inputs import PassInputs, pass_inputs
 from featmagic.recording.layer_cache import layer_cache_of
+from featmagic.recording.layout_hints import FeatureAxis, LayoutHint
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.records import Activation
 from featmagic.recording.selectors import select
@@ -448,6 +457,31 @@ def test_a_layout_that_is_given_overrules():
     assert layout_of(activation((2, 7, 4, 6, 6)), View(layout="NCTHW")).dims == "NCDHW"
     assert layout_of(activation((2, 7, 4)), View(layout="NTC")).dims == "NLC"
     assert layout_of(activation((4, 5, 6)), View(layout="CHW")).words == ()
+
+
+def test_of_several_layers_a_layout_is_for_those_of_as_many_axes():
+    view, without = View(layout="NHWC", cmap="gray"), View(cmap="gray")
+    picture, tokens = activation((2, 5, 6, 4)), activation((2, 7, 4))
+    assert fitting(picture, view, 2) == view
+    assert fitting(tokens, view, 2) == without
+    assert fitting(tokens, view, 1) == view  # so that it is refused
+    assert fitting(tokens, without, 2) is without
+    ghost = replace(tokens, tensor=tokens.tensor.to("meta"))
+    assert fitting(ghost, view, 2) == view  # it has no picture, whatever the view
+
+
+def test_one_plane_for_each_image_is_known_by_the_size_of_the_input():
+    """A depth map or a mask; features are never taken for one where a module says so."""
+    image = (5, 3, 24, 32)
+    depth = layout_of(activation((5, 24, 32), image=image), View())
+    assert (depth.dims, depth.words) == ("NHW", ("NHW assumed",))
+    for shape in ((5, 24, 31), (5, 23, 32), (4, 24, 32), (24, 32, 5)):
+        assert layout_of(activation(shape, image=image), View()).dims != "NHW", shape
+    assert layout_of(activation((5, 24, 32)), View()).dims == "CHW"
+    assert layout_of(activation((5, 24, 32, 1), image=image), View()).dims == "NCHW"
+    sure = LayoutHint(says=(FeatureAxis("last", 32),), own=True)
+    known = replace(activation((5, 24, 32), image=image), hint=sure)
+    assert layout_of(known, View()).dims == "NLC"
 
 
 def test_a_layout_of_another_number_of_axes_is_refused_with_those_that_fit():

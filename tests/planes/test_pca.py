@@ -245,3 +245,13 @@ def test_what_is_too_large_for_an_exact_search_is_approximated_and_says_so(monke
     assert explained(points, rough.axes) > 0.8 * explained(points, found.axes)
     caption = draw(Activation("c", "c", "Conv2d", 1, noise), View(reduce="pca")).caption
     assert "approximate: too many channels and positions" in caption
+
+
+def test_of_many_channels_that_a_search_does_not_part_components_are_exact(monkeypatch):
+    monkeypatch.setattr("featmagic.planes.pca._MOST", 16)
+    for shape in ((900, 400), (400, 900)):
+        points = torch.randn(shape)
+        _, _, values = exact(points)
+        found = principal_components(points)
+        assert not found.approximate
+        assert explained(points, found.axes) > 0.9999 * values.square().sum()

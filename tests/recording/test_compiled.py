@@ -15,7 +15,9 @@ from torch import nn
 
 import featmagic
 from featmagic import FeatmagicError
+from featmagic.recording import torch_private
 from featmagic.recording.model_tree import CAN_RUN_EAGER
+from featmagic.recording.receptive_field.tracer import constants_of
 
 needs_stance = pytest.mark.skipif(not CAN_RUN_EAGER, reason="this torch can't run compiled eagerly")
 
@@ -72,6 +74,29 @@ def test_a_look_sees_into_a_model_compiled_and_run_before(block, z, compiled):
     assert all(torch.equal(maps[key], truth[key]) for key in truth)
     assert backend.count == before
     assert hooks_on(model) == []
+
+
+@needs_stance
+@pytest.mark.parametrize("first_ends_first", [True, False])
+def test_of_two_looks_that_overlap_the_last_to_end_leaves_compiled_code_compiled(
+    block, z, first_ends_first
+):
+    backend = Counter()
+    model = wrapped(block, backend)
+    with torch.no_grad():
+        model(z)
+        looks = [featmagic.capture(model, "conv1"), featmagic.capture(model, "conv1")]
+        maps = [look.__enter__() for look in looks]
+        ends, stays = (0, 1) if first_ends_first else (1, 0)
+        looks[ends].__exit__(None, None, None)
+        model(z)
+        looks[stays].__exit__(None, None, None)
+        model(z)
+    assert list(maps[stays]) == ["conv1"]
+    assert list(maps[ends]) == []
+    assert backend.count == 1
+    assert hooks_on(model) == []
+    assert torch_private.stance().stance == "default"
 
 
 @needs_stance
@@ -276,3 +301,13 @@ def test_captures_that_overlap_leave_compilation_as_it_was(block, z):
     torch.compile(block, backend=backend)(z)
     assert backend.count == 1
     assert torch.is_grad_enabled()
+
+
+def test_what_torch_would_compile_anew_is_not_traced(block, monkeypatch):
+    """As in torch before 2.6, which can't run compiled code as plain Python."""
+    compiled = wrapped(block, Counter())
+    assert constants_of([block]) is not None
+    assert (constants_of([compiled]) is not None) is CAN_RUN_EAGER
+    monkeypatch.setattr("featmagic.recording.receptive_field.tracer.CAN_RUN_EAGER", False)
+    assert constants_of([block]) is not None
+    assert constants_of([block, compiled]) is None

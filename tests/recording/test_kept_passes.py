@@ -432,6 +432,17 @@ def test_a_pass_that_there_was_not_is_said_with_how_many_ran(model, x):
             maps.show()
 
 
+def test_the_last_pass_has_nothing_to_show_where_it_ran_none_of_the_layers():
+    model = Steps("ab")
+    with featmagic.capture(model, "a") as maps:
+        run(model, "ab", "b")
+    assert values(maps) == {"a": 1}
+    for choice in (2, -1, "last"):
+        found = [one.key for one in maps.kept.select(choice)]
+        assert found == (["a"] if choice == "last" else []), choice
+    assert [one.key for one in maps.kept.select(1)] == ["a"]
+
+
 def test_every_pass_can_be_had_for_itself():
     model = Steps("abc")
     with featmagic.capture(model, "a", "b", "c", passes="all") as maps:

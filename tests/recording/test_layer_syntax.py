@@ -12,8 +12,10 @@ from featmagic.recording.layer_syntax import (
     Step,
     below_model,
     first_segment,
+    glob,
     parse_selector,
     split_steps,
+    with_dots,
 )
 
 
@@ -120,6 +122,18 @@ def test_what_follows_the_model_may_be_nothing():
 )
 def test_dots_in_brackets_do_not_part_a_path(path, segment):
     assert first_segment(path) == segment
+
+
+def test_a_text_of_up_to_a_thousand_characters_is_parsed_and_a_longer_one_is_a_name():
+    for length, is_parsed in ((1000, True), (1001, False)):
+        item, stars = "a" * (length - 3) + "[0]", "a" * (length - 1) + "*"
+        assert [len(item), len(stars)] == [length, length]
+        assert (len(split_steps(item)) == 2) is is_parsed
+        assert with_dots(item) == (item[:-3] + ".0" if is_parsed else item)
+        assert (len(parse_selector(item).readings) == 2) is is_parsed
+        assert glob(stars)("a" * length) is is_parsed
+        assert glob(stars)(stars)
+        assert not glob(stars)("b" * length)
 
 
 def test_parsing_layers_and_completing_a_line_import_no_torch():

@@ -7,7 +7,15 @@ import sys
 
 import pytest
 import torch
-from helpers.containers import MOVABLE, UNMOVABLE, Claims, LazyMapping, holding_itself
+from helpers.containers import (
+    MOVABLE,
+    UNMOVABLE,
+    Claims,
+    LazyMapping,
+    Stack,
+    holding_itself,
+    nested,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -15,6 +23,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import featmagic
 from featmagic.recording.placement import MovedInputs, move_to_device
+from featmagic.recording.pytree import MOST_CONTAINERS, attributes_of
 
 # The device on which tensors hold no values stands for one that they have to be moved to.
 ELSEWHERE = torch.device("meta")
@@ -47,9 +56,8 @@ def test_a_container_keeps_its_type_and_all_else_that_it_holds(kind):
     assert tensor_of(container) is tensor
     assert told.tensors == {"cpu": 1}
     assert not told.left
-    attributes = {name: v for name, v in vars(result).items() if type(v) in (str, int)} if hasattr(
-        result, "__dict__") else {}  # fmt: skip
-    assert all(getattr(container, name) == value for name, value in attributes.items())
+    plain = {name: v for name, v in attributes_of(container).items() if type(v) in (str, int)}
+    assert {name: getattr(result, name) for name in plain} == plain
     if isinstance(container, (tuple, list)) and kind != "shared lists":
         rest = [item for item in container if item is not tensor]
         assert [item for item in result if not isinstance(item, torch.Tensor)] == rest
@@ -81,6 +89,31 @@ def test_what_cannot_be_read_is_not_mentioned_where_the_model_is_on_the_cpu():
     told = MovedInputs()
     move_to_device(torch.device("cpu"), Takes(), (LazyMapping({"a": torch.ones(2)}),), {}, told)
     assert not told
+
+
+def test_a_tensor_that_is_an_item_and_an_attribute_is_moved_once():
+    items = Stack(torch.ones(2))
+    items.first, items.other = items[0], torch.zeros(3)
+    (result,), _, told = moved(Takes(), items)
+    assert result.first is result[0]
+    assert result[0].device == ELSEWHERE
+    assert result.other is items.other  # it is no item, and so not what the model is given
+    assert told.tensors == {"cpu": 1}
+
+
+def test_lists_in_lists_without_an_end_are_left_alone():
+    deep = nested(torch.ones(2), 2000)
+    (result, other), _, _ = moved(Takes(), deep, torch.ones(1))
+    assert result is deep
+    assert other.device == ELSEWHERE
+
+
+def test_of_very_many_containers_only_the_first_are_searched():
+    boxes = [[torch.ones(1)] for _ in range(MOST_CONTAINERS + 5)]
+    (result,), _, told = moved(Takes(), boxes)
+    there = [box[0].device == ELSEWHERE for box in result]
+    assert there == [True] * (MOST_CONTAINERS - 1) + [False] * 6  # one is the list of all
+    assert told.tensors == {"cpu": MOST_CONTAINERS - 1}
 
 
 def test_a_million_numbers_are_passed_over_at_once():
@@ -297,3 +330,43 @@ def test_a_container_that_holds_itself_is_one_object_for_the_forward():
     container = holding_itself(torch.ones(2))
     (result,), _, _ = moved(Takes(), container)
     assert result[1] is result
+
+
+def test_containers_that_hold_each_other_are_left_as_one():
+    tensor = torch.ones(2)
+    outer, inner = [tensor], [tensor]
+    outer.append(inner)
+    inner.append(outer)
+    (result, other), _, told = moved(Takes(), outer, tensor)
+    assert result is outer
+    assert outer[1] is inner
+    assert inner[1] is outer
+    assert other.device == ELSEWHERE
+    assert list(told.left) == ["a list that contains itself isn't moved"]
+
+
+def test_a_forward_without_a_signature_names_no_argument():
+    model = Takes()
+    model.forward = max  # a builtin: which parameters it has can't be asked
+    (result,), _, told = moved(model, torch.ones(2))
+    assert result.device == ELSEWHERE
+    assert not told.left
+
+
+class Untold(torch.Tensor):
+    """A tensor of a class that fails when it is asked where it is."""
+
+    @property
+    def device(self):
+        raise RuntimeError("not here")
+
+
+def test_a_tensor_that_does_not_tell_where_it_is_is_left_and_not_counted():
+    untold = torch.ones(2).as_subclass(Untold)
+    (result, other), _, told = moved(Takes(), untold, torch.ones(2))
+    assert result is untold
+    assert other.device == ELSEWHERE
+    assert told.tensors == {"cpu": 1}
+    (alone,), _, told = moved(Takes(), untold)
+    assert alone is untold
+    assert not told

@@ -587,6 +587,16 @@ def test_very_deep_networks_have_fields():
     assert fields_of(net, torch.rand(1, 1, 5, 5), "3000")["3000"] == ReceptiveField((3, 3))
 
 
+def test_very_deep_networks_that_join_maps_have_fields():
+    def join(x):
+        for _ in range(1500):
+            x = torch.cat([x, x.tanh()], 1)[:, :1]
+        return x
+
+    net = Runs(lambda _, x: join(x[:, :1]))
+    assert fields_of(net, torch.rand(1, 1, 5, 5), "last")["last"] == KNOWN
+
+
 def test_a_model_run_in_another_thread_has_no_field_and_leaves_nothing_there(model, x):
     left = []
 
@@ -706,6 +716,9 @@ FIELDS = {
     "flatten(2)": (lambda x: x.flatten(2), None),
     "unflatten(1, (2, 2))": (lambda x: x.unflatten(1, (2, 2)), KNOWN),
     "view(32, 8)": (lambda x: x.view(32, 8), None),
+    "view(8, 8) of a channel": (lambda x: x[:, 1].view(8, 8), KNOWN),
+    "view(64) of a channel": (lambda x: x[:, 1].reshape(64), None),
+    "stack of means": (lambda x: torch.stack([x.mean((2, 3)), x.amax((2, 3))]), EVERYWHERE),
     "[0]": (lambda x: x[0], KNOWN),
     "[:, 1:3]": (lambda x: x[:, 1:3], KNOWN),
     "[0, 1]": (lambda x: x[0, 1], KNOWN),
@@ -736,6 +749,8 @@ FIELDS = {
     "max(x, x)": (lambda x: torch.max(x, x), KNOWN),
     "max(x, x elsewhere)": (lambda x: torch.max(x, x.flip(2)), None),
     "cat(0)": (lambda x: torch.cat([x, x]), KNOWN),
+    "cat() of channels": (lambda x: torch.cat([x[0], x[0]]), KNOWN),
+    "cat() of rows": (lambda x: torch.cat([x[0, 0], x[0, 0]]), None),
     "cat(-3)": (lambda x: torch.cat([x, x * 2], -3), KNOWN),
     "cat(-1)": (lambda x: torch.cat([x, x], -1), None),
     "cat(3)": (lambda x: torch.cat([x, x], 3), None),

@@ -115,6 +115,16 @@ def test_a_layer_that_torch_would_have_fused_is_said_to_run_step_by_step(layers,
     assert maps
 
 
+@pytest.mark.parametrize(("depth", "named"), [(3, ""), (4, " and 1 more"), (6, " and 3 more")])
+def test_of_many_layers_that_run_step_by_step_three_are_named(depth, named, capsys):
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    model = nn.TransformerEncoder(layer, depth).eval()
+    with featmagic.capture(model, "layers.*"):
+        model(torch.randn(1, 3, 8))
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"layers.0, layers.1, layers.2{named} ran without torch's fused")
+
+
 @pytest.mark.parametrize("why", ["activation", "a hook of the user's", "as it is", "heads"])
 def test_a_layer_that_runs_step_by_step_anyway_is_not_mentioned(why, capsys):
     more = {"activation": nn.SiLU()} if why == "activation" else {}

@@ -273,6 +273,26 @@ class Named(nn.Module):
         return x
 
 
+@pytest.mark.parametrize(
+    ("part", "keys"),
+    [
+        ("0", ["0[0]", "0[1][0]", "0[1][1]"]),
+        ("0[0]", ["0[0]"]),
+        ("0[1]", ["0[1][0]", "0[1][1]"]),
+        ("0[1][1]", ["0[1][1]"]),
+    ],
+)
+def test_a_part_is_missing_only_if_nothing_of_it_was_returned(part, keys):
+    model = nn.Sequential(nn.LSTM(2, 3))
+    with capture(model, part) as maps:
+        model(torch.ones(4, 1, 2))
+    assert list(maps) == keys
+    assert maps.missing == {}
+    with capture(model, f"{part}[7]", "0[0]") as maps:
+        model(torch.ones(4, 1, 2))
+    assert maps.missing == {f"{part}[7]": "it returned 0[0], 0[1][0], 0[1][1]"}
+
+
 class Alike:
     def __repr__(self):
         return "k"

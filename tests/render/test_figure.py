@@ -26,11 +26,12 @@ import featmagic
 from featmagic.grid.draw import draw
 from featmagic.options.view import View, view_of
 from featmagic.recording.records import Activation
-from featmagic.render.figure import mosaic_figure, norm_of
+from featmagic.render.figure import check_figure_size, mosaic_figure, norm_of
 from featmagic.render.mosaic import PrefixStrip, SharedRange
 from featmagic.render.mosaic import tile as mosaic_of
 from featmagic.render.palette import palette
 from featmagic.render.viewport import GridLayout
+from featmagic.support.errors import FeatmagicError
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -374,6 +375,25 @@ def test_principal_components_are_pictures_in_their_own_colors():
     assert len(figure.axes) == 1
 
 
+def test_where_colored_tiles_leave_places_in_the_last_row_the_paper_shows():
+    colored = torch.randint(1, 255, (4, 3, 5, 3)).byte()
+    for count in (4, 3, 2):
+        labels = ("",) * count
+        mosaic = mosaic_of(colored[:count], labels, palette("gray"), GridLayout(2, 1, 1))
+        (image,) = of_name(mosaic_figure(mosaic, "pca").axes[0], "tiles")
+        shown, (rows, across) = np.asarray(image.get_array()), (-(-count // 2), 5 + GAP)
+        tall = len(shown) // rows
+        for place in range(2 * rows):
+            top, left = place // 2 * tall, place % 2 * across
+            tile = shown[top : top + 3, left : left + 5]
+            if place < count:
+                assert (tile[..., :3] == colored[place].numpy()).all()
+                assert (tile[..., 3] == 255).all()
+            else:
+                assert not tile.any()
+        assert not shown[3:tall].any()  # the gaps
+
+
 def test_a_left_title_of_the_users_own_takes_the_captions_place(maps):
     figure = maps.figure("cnn1")
     figure.axes[0].set_title("mine", loc="left")
@@ -469,6 +489,8 @@ def test_a_figure_is_wide_enough_for_its_tiles_and_for_a_title():
         lines = figure.axes[0].get_title(loc="left").count("\n") + 1
         axes_tall = figure.axes[0].get_position().height * tall
         assert tall == pytest.approx(axes_tall + 14 * lines + EDGE)
+        (heading,) = (text for text in figure.findobj(Text) if text.get_text() == "title")
+        assert heading.get_position()[0] * wide == pytest.approx(EDGE)
     long = figure_of(title="word " * 100)
     lines = long.axes[0].get_title(loc="left").split("\n")
     assert len(lines) > 1
@@ -514,3 +536,15 @@ def test_any_other_range_has_its_own_ends_and_middle(low, high):
 def test_letters_of_a_title_that_the_font_has_stay_as_they_are():
     title = "é × α … ▁█"
     assert figure_of(title=title).axes[0].get_title(loc="left") == title
+
+
+def test_a_figure_of_too_many_pixels_or_tiles_is_refused_before_it_is_drawn():
+    most = r"\(at most 30 million pixels, 20,000 tiles\): choose a smaller zoom or fewer channels"
+    with pytest.raises(FeatmagicError, match=f"^A figure of 36 million pixels and 1 tiles.*{most}"):
+        figure_of(1, (1000, 1000), ncols=1, zoom=6)
+    with pytest.raises(FeatmagicError, match=f"of 0 million pixels and 20,001 tiles.*{most}"):
+        figure_of(20_001, (1, 1), ncols=200, zoom=1)
+    check_figure_size(3 * 10**7, 20_000)
+    for pixels, tiles in ((3 * 10**7 + 1, 1), (1, 20_001)):
+        with pytest.raises(FeatmagicError, match="too large"):
+            check_figure_size(pixels, tiles)

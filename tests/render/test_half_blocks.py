@@ -17,9 +17,9 @@ PIECE = re.compile(r"\x1b\[([\d;]*)m|(.)")
 TRUECOLOR = 2**24
 
 
-def cells_of(colors=TRUECOLOR):
+def cells_of(colors=TRUECOLOR, cmap="viridis"):
     tiles = torch.zeros(1, 2, 2).byte()
-    return HalfBlockCells(tile(tiles, ("0",), palette("viridis"), GridLayout(1, 1, 1)), colors)
+    return HalfBlockCells(tile(tiles, ("0",), palette(cmap), GridLayout(1, 1, 1)), colors)
 
 
 def read(text):
@@ -51,8 +51,8 @@ def halves(letter, color, ground):
     }[letter]
 
 
-def rgb(index):
-    return tuple(palette("viridis")[3 * index : 3 * index + 3])
+def rgb(index, cmap="viridis"):
+    return tuple(palette(cmap)[3 * index : 3 * index + 3])
 
 
 @pytest.mark.parametrize("above", [GAP, 0, 7, 200])
@@ -111,13 +111,14 @@ def xterm(code):
     )
 
 
-def test_of_256_colors_each_value_has_the_nearest():
-    cells = cells_of(256)
+@pytest.mark.parametrize("cmap", ["viridis", "gray", "RdBu_r"])
+def test_of_256_colors_each_value_has_the_nearest(cmap):
+    cells = cells_of(256, cmap)
     codes = re.findall(r"38;5;(\d+)m█", cells.run(list(range(248))))
     every = np.array([xterm(code) for code in range(16, 256)])
     assert len(codes) == 248
     for index, code in enumerate(codes):
-        distances = ((every - np.array(rgb(index))) ** 2).sum(1)
+        distances = ((every - np.array(rgb(index, cmap))) ** 2).sum(1)
         assert distances[int(code) - 16] == distances.min()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from dataclasses import fields, replace
 from types import SimpleNamespace
@@ -109,6 +110,42 @@ def test_a_kernels_shell_is_shown_pngs_on_a_page():
     assert why_no_widget(replace(target, engine=True)) != ""
     for name in ("blocks", "ascii", "none"):
         assert why_no_widget(current_target(name)) == f"--renderer {name} is for grids"
+
+
+@pytest.mark.usefixtures("displayed")
+def test_a_page_takes_a_widget_if_the_package_for_it_is_installed(monkeypatch):
+    pytest.importorskip("anywidget")
+    assert why_no_widget(current_target()) == ""
+    monkeypatch.setitem(sys.modules, "anywidget", None)  # as Python knows a missing one
+    assert why_no_widget(current_target()) == "a package isn't here: pip install anywidget"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+@pytest.mark.parametrize(
+    ("window", "height"),
+    [((24, 80, 640, 480), 20), ((50, 100, 0, 0), None), ((40, 90, 900, 799), 19)],
+)
+def test_the_height_of_a_line_is_what_the_system_knows_of_a_terminals_window(
+    monkeypatch, window, height
+):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.delenv("LINES", raising=False)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *window))
+    with os.fdopen(theirs, "w") as output:
+        monkeypatch.setattr(sys, "__stdout__", output)
+        monkeypatch.setattr(sys, "stdout", output)
+        target = current_target("blocks")
+        monkeypatch.undo()
+    os.close(ours)
+    rows, columns, *_ = window
+    assert (target.lines, target.line_height) == (rows, height)
+    assert target.viewport == terminal_viewport(columns, rows)
 
 
 class Digits(AsciiCells):

@@ -9,6 +9,7 @@ import pytest
 from featmagic.options.view import View
 from featmagic.render.viewport import (
     PAGE,
+    Viewport,
     most_columns,
     step_of_labels,
     terminal_viewport,
@@ -84,3 +85,16 @@ def test_an_input_image_takes_room_beside_the_tiles_of_a_page_or_above_those_of_
                 assert image in (max(both // 3, both - height), max(both // 3, both - height) - 1)
     assert terminal_viewport(80).with_input().height is None
     assert terminal_viewport(80).of_input(8) is None
+
+
+def test_the_room_in_a_terminal_is_counted_in_its_cells_and_in_half_cells_of_height():
+    tile, image = {"smallest": 8, "largest": 24, "narrowest": 12}, {"beside": 32, "on_image": 24}
+    room = Viewport(79, 1, columns=2, line=4, letter=1, strict=True, height=36, **tile, **image)
+    assert terminal_viewport(80, 24) == room
+    assert terminal_viewport(80) == replace(room, height=None)
+    assert terminal_viewport(200, 24) == replace(room, width=199)
+
+
+def test_the_room_on_a_page_is_that_of_a_notebooks_cell():
+    tile, image = {"smallest": 20, "largest": 192, "narrowest": 80}, {"beside": 160, "on_image": 96}
+    assert Viewport(760, 2, columns=4, line=12, letter=7, strict=False, **tile, **image) == PAGE

@@ -189,7 +189,7 @@ def item(output: TracedTensor, input: TracedTensor, index: Any) -> Field:
 
 def reshaped(output: TracedTensor, input: TracedTensor, *_: Any, **__: Any) -> Field:
     """Values keep their order, so rows and columns of the same number hold the same values."""
-    return input.field if output.dim() > 2 and _places(output) == _places(input) else None
+    return input.field if _places(output) == _places(input) else None
 
 
 def swapped(output: TracedTensor, input: TracedTensor, dim0: int, dim1: int) -> Field:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
+import pytest
 from helpers.completing import Holder, Trainer, suggested
 from helpers.networks import DNN
 from torch import nn
 
 from featmagic.feature_maps import FeatureMaps
-from featmagic.ipython.completion.static_lookup import leads_to_module
+from featmagic.ipython.completion.static_lookup import children, leads_to_module, value_of
 from featmagic.ipython.value_types import is_maps
 
 
@@ -183,3 +184,54 @@ def test_only_feature_maps_are_feature_maps():
         False,
         False,
     ]
+
+
+class Slotted:
+    __slots__ = ("empty", "net")
+    shared = (DNN(),)
+
+    @property
+    def computed(self):
+        raise AssertionError("a property isn't read")
+
+    def method(self):
+        raise AssertionError("nothing is called")
+
+
+def test_what_an_object_or_its_class_holds_is_found_and_what_code_would_compute_is_not():
+    held = Slotted()
+    held.net = DNN()
+    names = {"held": held, "kind": Slotted, "derived": type("Derived", (Slotted,), {})}
+    names |= {"several": [[held]], "by": {0: held, "0": 7, True: 8}}
+    for spelled, value in [
+        ("held", held),
+        ("held.net", held.net),
+        ("held.net.cnn1", held.net.cnn1),
+        ("held.shared[0]", Slotted.shared[0]),
+        ("kind.shared[-1]", Slotted.shared[0]),
+        ("several[0][0].net", held.net),
+        ("by[0]", held),
+        ("by['0']", 7),
+    ]:
+        assert value_of(spelled, names) is value, spelled
+    for spelled in (
+        "nope", "held.nope", "held.computed", "held.method", "held.empty", "derived.net",
+        "held[0]", "several[1]", "several['0']", "by[1]", "by['1']", "[0]", "['held']",
+    ):  # fmt: skip
+        with pytest.raises(LookupError):
+            value_of(spelled, names)
+
+
+def test_children_are_counted_from_both_ends_whatever_their_names():
+    odd = nn.Sequential()
+    odd.add_module("first", nn.ReLU())
+    odd.add_module("0", nn.Tanh())
+    names = {"odd": odd, "table": nn.ModuleDict({"a": nn.ReLU()}), "plain": DNN()}
+    assert value_of("odd[0]", names) is value_of("odd[-2]", names) is odd.first
+    assert value_of("odd[1]", names) is odd[1]
+    assert value_of("table['a']", names) is names["table"]["a"]
+    for spelled in ("odd[2]", "odd['0']", "table[0]", "plain[0]", "plain['cnn1']"):
+        with pytest.raises(LookupError):
+            value_of(spelled, names)
+    assert list(children(odd)) == [("first", odd.first), ("0", odd[1])]
+    assert list(children(nn.DataParallel(odd))) == list(children(odd))
