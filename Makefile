@@ -4,7 +4,7 @@ BIN := .venv/bin
 VERSIONED := ipython/completion/ $(addsuffix .py, \
   $(addprefix ipython/test_,cell config extension kernel kernel_pictures look mistakes parser watch) \
   $(addprefix explorer/test_,encoding explorer page) files/test_files grid/test_drawing \
-  $(addprefix recording/test_,attention compiled torch_private) \
+  $(addprefix recording/test_,attention compiled threads_of_control torch_private) \
   $(addprefix faults/test_,loading_from_any_state overlaps) files/test_places \
   $(addprefix render/test_,figure terminal) support/test_interrupts)
 

@@ -125,9 +125,11 @@ class Passes:
             self._end(forward_pass)
 
     def _end(self, forward_pass: Pass) -> None:
-        # Another thread may be ending it at the same time; only one of them tells the sink.
-        if self._under_way.pop(forward_pass, None) is not None:
-            self._sink.pass_ended(forward_pass)
+        try:
+            del self._under_way[forward_pass]
+        except KeyError:  # another thread is ending it at the same time, and tells the sink
+            return
+        self._sink.pass_ended(forward_pass)
 
 
 class _ThreadState(threading.local):
