@@ -149,3 +149,24 @@ def test_drawing_makes_no_copy_of_all_values_as_numbers():
     )
     used = json.loads(run.stdout)
     assert used["peak"] < 1.25 * used["drawn"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((1, 30, 1000, 1000), {"zoom": 1}),
+        ((1, 3, 1000, 1000), {"zoom": 3}),
+        ((1, 1, 500, 500), {"zoom": 10}),
+        ((30, 1, 1000, 1000), {"zoom": 1, "sample": "all"}),
+        ((1, 20_000, 4, 4), {"max": 0, "zoom": 1}),
+    ],
+    ids=str,
+)
+def test_a_figure_has_up_to_30_million_pixels_and_20_000_tiles(shape, options):
+    check_sizes([activation(shape)], View(**options), PAGE, figures=True)
+    height, width = shape[2:]
+    taller = (*shape[:2], height * 5 // 4, width)
+    more = (shape[0], shape[1] + 1, height, width) if shape[1] == 20_000 else taller
+    with pytest.raises(FeatmagicError, match=r"A figure of .* is too large"):
+        check_sizes([activation(more)], View(**options), PAGE, figures=True)
+    check_sizes([activation(more)], View(**options), None, figures=True)  # no picture is wanted
