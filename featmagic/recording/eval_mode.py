@@ -43,8 +43,9 @@ class _Here(threading.local):
 
 
 _flags: dict[int, _HeldFlag] = {}  # by the id of the module: modules may be equal to each other
-# By the thread; what an ended thread has left unrestored goes with it.
-_grads: WeakKeyDictionary[_Thread, _Held] = WeakKeyDictionary()
+# By the thread; what an ended thread has left unrestored goes with it. A look that begins where the
+# user has switched gradients on inside another look is the first of a further item.
+_grads: WeakKeyDictionary[_Thread, list[_Held]] = WeakKeyDictionary()
 _here = _Here()
 _stance: list[_Held] = []  # one, if it is held
 _lock = Lock()
@@ -121,21 +122,22 @@ def _set_training(module: nn.Module, value: bool) -> None:
 
 def _hold_grad(look: object) -> None:
     _release_grad(look)  # restores what another thread couldn't restore here
-    held = _grads.get(_here.thread)
-    if held is None:
-        _grads[_here.thread] = _Held(torch.is_grad_enabled(), {look})
-    else:
-        held.looks.add(look)
-        held.before = held.before or torch.is_grad_enabled()  # the user has switched them on since
+    held, enabled = _grads.setdefault(_here.thread, []), torch.is_grad_enabled()
+    if enabled or not held:
+        held.append(_Held(enabled))
+    held[-1].looks.add(look)
     torch.set_grad_enabled(False)
 
 
 def _release_grad(look: object) -> None:
     for thread, held in list(_grads.items()):
-        held.looks.discard(look)
-        if not held.looks and thread is _here.thread:
+        for each in held:
+            each.looks.discard(look)
+        while thread is _here.thread and held and not held[-1].looks:
             if not torch.is_grad_enabled():  # otherwise the user has switched them on since
-                torch.set_grad_enabled(held.before)
+                torch.set_grad_enabled(held[-1].before)
+            held.pop()
+        if not held:
             _grads.pop(thread, None)
 
 

@@ -247,6 +247,19 @@ def test_a_look_that_another_thread_ends_leaves_nothing_after_the_next_one():
     worker.stop()
 
 
+@pytest.mark.parametrize("grad", [True, False])
+def test_a_look_in_a_block_of_another_look_restores_the_blocks_grad_mode(grad):
+    torch.set_grad_enabled(grad)
+    with featmagic.capture(network(), "0"):
+        with torch.enable_grad():
+            for _ in range(2):
+                with featmagic.capture(network(), "0"):
+                    assert not torch.is_grad_enabled()
+                assert torch.is_grad_enabled()
+        assert not torch.is_grad_enabled()
+    assert torch.is_grad_enabled() is grad
+
+
 def test_a_new_thread_with_the_number_of_an_ended_one_keeps_its_own_grad_mode():
     """The ended thread leaves a look that it began, and that only another thread has ended."""
 

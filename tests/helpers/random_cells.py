@@ -238,7 +238,15 @@ def state_of(names):
 
 
 def _hooks(module):
-    return [value for table in TABLES for value in vars(module)[table].values()]
+    """The hooks and their flags, but for what a copy of a watched model has in place of ours."""
+    tables = [vars(module)[table] for table in TABLES]
+    inert = {
+        number
+        for table in tables
+        for number, hook in table.items()
+        if isinstance(getattr(hook, "__self__", None), contextlib.nullcontext)
+    }
+    return [value for table in tables for number, value in table.items() if number not in inert]
 
 
 def states(cells, run, names):
@@ -263,7 +271,8 @@ def expected_states(cells):
 
     def run(cell):
         with contextlib.suppress(Exception, KeyboardInterrupt):
-            exec(compile(without_featmagic(cell), "<cell>", "exec"), names)
+            # As in IPython, a cell may be indented.
+            exec(compile(textwrap.dedent(without_featmagic(cell)), "<cell>", "exec"), names)
 
     return states(cells, run, names)
 
