@@ -11,6 +11,7 @@ from helpers import TESTS
 
 ROOT = TESTS.parent
 PACKAGE = ROOT / "featmagic"
+SCRIPTS = ROOT / "frontend" / "src"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = sorted(each.parent for each in PACKAGE.rglob("__init__.py") if each.parent != PACKAGE)
 
@@ -99,7 +100,7 @@ def test_the_documents_name_files_that_exist(document):
     missing = [
         name
         for name in sorted(named)
-        if not any(list(base.glob(name.strip("/"))) for base in (ROOT, PACKAGE))
+        if not any(list(base.glob(name.strip("/"))) for base in (ROOT, PACKAGE, SCRIPTS))
     ]
     assert missing == []
 

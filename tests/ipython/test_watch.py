@@ -387,4 +387,4 @@ def test_a_layer_that_the_cell_takes_out_is_said_in_one_line(shell):
     shell.run("%unhook")
     shell.names.update(model=nn.Sequential(nn.Linear(2, 2), nn.ReLU()))
     told = shell.run("%%featuremaps model 0 1 --renderer none\ndel model[1]\nmodel(x);")
-    assert "1: nothing to show: it was taken out of the model" in told
+    assert "1 gave nothing: it was taken out of the model" in told
