@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from featmagic.ipython.completion.fragment import steps_of
-from featmagic.ipython.completion.static_lookup import bases, children, unwrapped
+from featmagic.ipython.completion.static_lookup import bases, children, is_leaf, unwrapped
 from featmagic.ipython.value_types import class_of, name_of_class
 from featmagic.recording.layer_syntax import Step, below_model
 
@@ -53,6 +53,7 @@ def classes(model: nn.Module) -> list[str]:
         if id(module) not in seen:
             seen.add(id(module))
             first.setdefault(type(module), module)
-            todo += [child for _, child in children(module)]
+            if not is_leaf(module):
+                todo += [child for _, child in children(module)]
     found = {base for module in first.values() for base in bases(type(unwrapped(module)))}
     return sorted(name_of_class(base) for base in found if base is not nn.Module)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from itertools import islice
 from types import GetSetDescriptorType, MappingProxyType, MemberDescriptorType, ModuleType
 from typing import Any
@@ -57,7 +58,7 @@ def attribute(owner: object, name: str) -> Any:
 def attributes(owner: object) -> dict[str, Any]:
     """Return the attributes that an object itself holds, including the children of a module."""
     own = {name: value for name, value in _own(owner) if type(name) is str}
-    return {**own, **dict(_children(own))} if is_module(owner) else own
+    return {**own, **dict(_children(owner))} if is_module(owner) else own
 
 
 def item(owner: object, key: str | int) -> Any:
@@ -86,7 +87,7 @@ def items(owner: object) -> Iterator[tuple[Any, Any]]:
         yield from enumerate(base.__iter__(owner))
     elif is_module(owner):
         nn = sys.modules["torch"].nn
-        children = _children(dict(_own(owner)))
+        children = _children(owner)
         if issubclass(kind, nn.ModuleDict):
             yield from children
         elif issubclass(kind, (nn.Sequential, nn.ModuleList)):  # by number, whatever the names
@@ -95,9 +96,24 @@ def items(owner: object) -> Iterator[tuple[Any, Any]]:
 
 def children(module: object) -> Iterator[tuple[str, Any]]:
     """Yield the children of a module by name; a wrapper has those of what it wraps."""
-    for name, child in _children(dict(_own(unwrapped(module)))):
+    for name, child in _children(unwrapped(module)):
         if is_module(child) and type(name) in (str, int):
             yield str(name), child
+
+
+def is_leaf(module: object) -> bool:
+    """Return True if a module certainly has no children: in a fraction of the time to list them."""
+    kind: Any = type(module)
+    getter = _dict_getter(kind)
+    own = None if getter is None else getter.__get__(module)
+    held = own.get("_modules") if type(own) is dict else None
+    return type(held) is dict and not held
+
+
+@lru_cache(maxsize=1024)  # needed for every module of a model
+def _dict_getter(kind: type[Any]) -> Any:
+    getter = _of_class(kind, "__dict__")
+    return getter if type(getter) in _NO_CODE else None
 
 
 def bases(kind: type[Any]) -> list[type[Any]]:
@@ -111,7 +127,7 @@ def unwrapped(module: Any) -> Any:
     from featmagic.recording.model_tree import wrapped_in  # imports torch
 
     while attribute := wrapped_in(module):
-        held = dict(_children(dict(_own(module))))
+        held = dict(_children(module))
         if not is_module(held.get(attribute)):
             break
         module = held[attribute]
@@ -164,21 +180,28 @@ def _of_class(kind: Any, name: str) -> Any:
 
 def _own(owner: object) -> Iterable[tuple[Any, Any]]:
     """Return the items of an object's own `__dict__`, if Python itself provides it."""
+    own = _dict_of(owner)
+    return list(dict.items(own)) if issubclass(type(own), dict) else own.items()
+
+
+def _dict_of(owner: object) -> Any:
+    """Return an object's own `__dict__`, not copied; an empty one if Python doesn't provide it."""
     getter = _of_class(type(owner), "__dict__")
     if type(getter) not in _NO_CODE:  # a number, an object with slots, a property
-        return ()
+        return {}
     own = getter.__get__(owner)
-    if issubclass(type(own), dict):
-        return list(dict.items(own))
-    return own.items() if type(own) is MappingProxyType else ()  # that of a class
+    is_known = issubclass(type(own), dict) or type(own) is MappingProxyType  # that of a class
+    return own if is_known else {}
 
 
-def _children(own: Mapping[str, Any]) -> Iterable[tuple[Any, Any]]:
-    """Return the children of a module, given its `__dict__`; one never initialized has none."""
-    held: Any = own.get("_modules")
-    if type(held).__module__.startswith("torch."):  # that of TorchScript
-        return list(held.items())
-    return list(dict.items(held)) if issubclass(type(held), dict) else ()
+def _children(module: object) -> Iterable[tuple[Any, Any]]:
+    """Return the children of a module; one that was never initialized has none."""
+    own = _dict_of(module)
+    held: Any = dict.get(own, "_modules") if issubclass(type(own), dict) else None
+    if issubclass(type(held), dict):
+        return list(dict.items(held)) if dict.__len__(held) else ()
+    # That of TorchScript.
+    return list(held.items()) if type(held).__module__.startswith("torch.") else ()
 
 
 def _parts(value: object) -> Iterator[object]:
