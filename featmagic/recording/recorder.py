@@ -177,8 +177,9 @@ class Recorder(Block["Recorder"]):
 
     def _detach(self) -> None:
         if self.is_attached and not self.compiled:  # a compilation takes them off
-            layers = self._hooked.layers.items()
-            self.unhooked = frozenset(path for path, m in layers if not has_hook(m, self))
+            called = () if self.last is None else self.last.calls
+            others = ((path, m) for path, m in self._hooked.layers.items() if path not in called)
+            self.unhooked = frozenset(path for path, m in others if not has_hook(m, self))
         self.is_attached = False
         self._tracing.stop()  # an interrupted pass doesn't stop it
         if self._compilations is not None:
