@@ -13,6 +13,7 @@ import numpy as np
 
 from featmagic.explorer.budget import Share, limits, shares
 from featmagic.explorer.encoding import PlanesText, encode_planes
+from featmagic.explorer.finds import FindText, finds
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
 from featmagic.explorer.settings import COLORMAPS, ControlText, controls, settings_of
 from featmagic.options.colormaps import is_diverging
@@ -90,7 +91,8 @@ class DocumentText(TypedDict):
 
     A byte below `levels` in a file of planes is a level of its plane's range: b stands for the
     value low + b / (levels - 1) * (high - low). `codes` names the other bytes, and `special` has
-    their colors as RGB. `cmaps` has the colors of the levels, as base64 text of RGB bytes.
+    their colors as RGB. `cmaps` has the colors of the levels, as base64 text of RGB bytes. `input`
+    is the one of the `inputs` that the layers are of; None for that of the pass.
     """
 
     layers: list[LayerText]
@@ -100,9 +102,11 @@ class DocumentText(TypedDict):
     levels: int
     codes: dict[str, int]
     controls: list[ControlText]
+    finds: list[FindText]
     settings: dict[str, Any]
     start: StartText
     inputs: int
+    input: int | None
     maps: str
     images: dict[str, ImageText]
     words: list[str]
@@ -190,9 +194,11 @@ def document(
         "levels": LEVELS,
         "codes": CODES,
         "controls": controls(cmaps),
+        "finds": finds(),
         "settings": settings_of(view),
         "start": _start(layers),
         "inputs": inputs,
+        "input": None,
         "maps": maps,
         "images": images,
         "words": words,

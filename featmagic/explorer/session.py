@@ -155,4 +155,5 @@ def changes(old: Document, new: Document) -> tuple[dict[str, Any], dict[str, byt
         if layer != before.get(layer["key"])
         or any(planes["id"] in files for planes in layer["plates"].values())
     ]
-    return {"changed": layers, "images": new.text["images"]}, files
+    text = {"changed": layers, "images": new.text["images"], "input": new.text["input"]}
+    return text, files
