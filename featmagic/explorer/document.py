@@ -15,7 +15,7 @@ from featmagic.explorer.budget import Share, limits, shares
 from featmagic.explorer.encoding import PlanesText, encode_planes
 from featmagic.explorer.finds import FindText, finds
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
-from featmagic.explorer.settings import COLORMAPS, ControlText, controls, settings_of
+from featmagic.explorer.settings import COLORMAPS, ControlText, controls, selectors, settings_of
 from featmagic.options.colormaps import is_diverging
 from featmagic.options.indexing import picked
 from featmagic.options.view import AXES, TAKEN, View
@@ -101,6 +101,7 @@ class DocumentText(TypedDict):
     special: dict[str, list[int]]
     levels: int
     codes: dict[str, int]
+    selectors: list[ControlText]
     controls: list[ControlText]
     finds: list[FindText]
     settings: dict[str, Any]
@@ -193,6 +194,7 @@ def document(
         "special": {name: colors[code].tolist() for name, code in CODES.items()},
         "levels": LEVELS,
         "codes": CODES,
+        "selectors": selectors(),
         "controls": controls(cmaps),
         "finds": finds(),
         "settings": settings_of(view),

@@ -1,0 +1,69 @@
+// One tooltip for all: shown where the pointer rests or the focus is, put away with Escape.
+
+import { make, write } from "./dom.js";
+import { within } from "./format.js";
+
+const REST = 500; // milliseconds
+
+/**
+ * Makes the tooltip of the elements with a `data-tip` inside a root.
+ *
+ * @param {string} id
+ */
+export function makeTooltip(id) {
+	const element = make("div.fm-tip", { id, role: "tooltip", hidden: "" });
+	/** @type {Element | null} */
+	let anchor = null;
+	/** @type {ReturnType<typeof setTimeout> | undefined} */
+	let waiting;
+
+	/** @param {Element | null} next */
+	function wait(next) {
+		clearTimeout(waiting);
+		if (anchor !== next) hide();
+		if (next && anchor !== next) waiting = setTimeout(show, REST, next);
+	}
+
+	/** @param {HTMLElement} next */
+	function show(next) {
+		const root = element.parentElement;
+		if (!root || !next.isConnected || !next.dataset.tip) return;
+		anchor = next;
+		write(element, next.dataset.tip);
+		element.hidden = false;
+		next.setAttribute("aria-describedby", id);
+		const [around, box] = [root, next].map((one) => one.getBoundingClientRect());
+		const { offsetWidth: wide, offsetHeight: tall } = element;
+		const below = box.bottom - around.top + 4;
+		const top = below + tall < around.height ? below : box.top - around.top - tall - 4;
+		element.style.top = `${Math.max(0, top)}px`;
+		element.style.left = `${within(box.left - around.left, 0, Math.max(0, around.width - wide - 4))}px`;
+	}
+
+	/** Puts it away; returns whether it was there. */
+	function hide() {
+		clearTimeout(waiting);
+		const wasShown = !element.hidden;
+		anchor?.removeAttribute("aria-describedby");
+		anchor = null;
+		element.hidden = true;
+		return wasShown;
+	}
+
+	return {
+		element,
+		hide,
+		/** Follows the pointer. @param {Event} event */
+		point({ type, target }) {
+			if (target === element) return clearTimeout(waiting);
+			wait(type === "pointerover" ? /** @type {Element} */ (target).closest("[data-tip]") : null);
+		},
+		/** Follows the focus, or what is active in a list that has it. @param {Event} event */
+		focus({ type, target }) {
+			const at = /** @type {Element} */ (target);
+			const active = at.getAttribute("aria-activedescendant");
+			const next = active ? at.ownerDocument.getElementById(active) : at.closest("[data-tip]");
+			wait(type === "focusout" || at.matches(":not(:focus-visible)") ? null : next);
+		},
+	};
+}
