@@ -21,6 +21,16 @@ export interface Plate {
 	prefix: { names: string[]; values: (number | null)[][] } | null;
 }
 
+/** What runs down and across the pictures of a layer: `AxesText` in the document. */
+export interface Axes {
+	down: string;
+	across: string;
+	fold: string;
+	row: number;
+	count: number;
+	numbers: number[] | null;
+}
+
 export interface Layer {
 	key: string;
 	code: string;
@@ -35,6 +45,8 @@ export interface Layer {
 	plates: Record<string, Plate>;
 	words: string[];
 	noun: string;
+	item: string;
+	axes: Axes;
 	of: number;
 	samples: number;
 	dead: number;

@@ -62,6 +62,8 @@ export const layer = (key, plates, more = {}) => ({
 	plates,
 	words: [],
 	noun: "channels",
+	item: "channel",
+	axes: { down: "row", across: "column", fold: "", row: 0, count: 0, numbers: null },
 	of: 2,
 	samples: 1,
 	dead: 0,
