@@ -38,7 +38,12 @@ export function makeAxes(counts, sides, names, row = 1) {
 			tick.style[side] = `${((at + 0.5) / counts[n]) * sides[n]}px`;
 			return tick;
 		});
-		return make(`div.fm-axis fm-${axis}`, { "aria-hidden": true }, ...ticks, make("em", {}, names[axis]));
+		return make(
+			`div.fm-axis.fm-${axis}`,
+			{ "aria-hidden": true },
+			...ticks,
+			make("em", {}, names[axis]),
+		);
 	};
 	return [axisOf("down", 0), axisOf("across", 1)];
 }

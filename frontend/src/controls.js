@@ -88,10 +88,9 @@ function selectorOf(state, name) {
  */
 function settingOf(state, { name, choices, needs }) {
 	return {
-		value: () => /** @type {any} */ (state.settings.peek()[name]),
+		value: () => /** @type {any} */ (state.settings.peek())[name],
 		set: (value) => state.set({ [name]: value }),
-		options: () =>
-			choices.filter((one) => isMet(state, needs[one])).map((one) => [one, one]),
+		options: () => choices.filter((one) => isMet(state, needs[one])).map((one) => [one, one]),
 	};
 }
 
@@ -111,7 +110,9 @@ function makeControl(state, id, row, how) {
 		make(isChoice ? "select" : "input", {
 			id: id + label,
 			tip: tooltip,
-			...(isChoice ? {} : { type: { number: "number", slider: "range", toggle: "checkbox" }[kind] }),
+			...(isChoice
+				? {}
+				: { type: { number: "number", slider: "range", toggle: "checkbox" }[kind] }),
 			...(limits && { min: low, max: high, step }),
 			...(placeholder && { placeholder }),
 			[isChoice || kind === "toggle" ? "onchange" : "oninput"]: change,
@@ -119,7 +120,7 @@ function makeControl(state, id, row, how) {
 		})
 	);
 	const element = make(
-		`div.fm-control fm-${kind}`,
+		`div.fm-control.fm-${kind}`,
 		{},
 		make("label", { for: field.id }, label),
 		field,
@@ -143,9 +144,12 @@ function makeControl(state, id, row, how) {
 		const isTooHigh = number > last();
 		const isRefused = isTooHigh || (number < low && isDone);
 		field.ariaInvalid = String(isRefused);
+		const isEmpty = !field.value;
 		if (isRefused) {
 			state.note.value = `${label} ${number} is out of range: choose ${low} to ${last()}.`;
-		} else if (number >= low && (field.value || (placeholder && !how.last))) {
+		} else if (isEmpty && how.last) {
+			if (isDone && placeholder) how.set(null);
+		} else if (number >= low && (!isEmpty || placeholder)) {
 			how.set(step === 1 ? Math.round(number) : number);
 		}
 	}

@@ -52,7 +52,12 @@ export function makeFinds(state) {
 	const { finds } = state.store.contents;
 	const buttons = finds.map(({ name, label, tooltip, key }) => {
 		const detail = make("span");
-		const button = make("button", { onclick: () => go(name), tip: `${tooltip} (${key})` }, label, detail);
+		const button = make(
+			"button",
+			{ onclick: () => go(name), tip: `${tooltip} (${key})` },
+			label,
+			detail,
+		);
 		return { name, button, detail };
 	});
 	const none = make("p.fm-quiet");

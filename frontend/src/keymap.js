@@ -6,10 +6,10 @@
  * @typedef {object} Pressed
  * @property {string} key
  * @property {boolean} shift
- * @property {"finder" | "layers" | "field" | "button" | ""} on - What has the focus.
+ * @property {"finder" | "layers" | "divider" | "field" | "button" | ""} on - What has the focus.
  */
 
-/** @typedef {{action: string, by?: number, step?: [number, number]}} Action */
+/** @typedef {{action: string, by?: number, step?: [number, number], key?: string}} Action */
 
 /** @type {Record<string, [number, number]>} */
 const STEPS = {
@@ -26,39 +26,62 @@ const ACTIONS = {
 	"+": { action: "zoom", by: 1 },
 	"=": { action: "zoom", by: 1 }, // + without Shift
 	"-": { action: "zoom", by: -1 },
-	"/": { action: "find" },
+	"/": { action: "seek" },
+	n: { action: "sample", by: 1 },
+	p: { action: "sample", by: -1 },
 	Enter: { action: "pin" },
+	f: { action: "full" },
 	c: { action: "copy" },
 	"?": { action: "help" },
 };
 
-/** What the help says, in order. */
-export const HELP = {
-	"[ ]": "layer before, after",
-	arrows: "channel beside, above, below",
-	"Shift arrows": "move the place",
-	"+ -": "zoom",
-	"/": "find a layer by name",
+const HELP = {
+	"[ ]": "previous, next layer",
+	arrows: "between channels, or in the tree between layers",
+	"Shift arrows": "move the place in the channel",
+	"/": "find a layer by path, class or glob",
+	"+ -": "larger, smaller tiles",
+	"n p": "next, previous sample",
 	Enter: "pin or unpin the channel",
-	c: "copy the code that reaches it",
+	f: "the channel in full width, and back",
+	c: "copy the code that reaches the channel",
 	"?": "these keys",
-	Escape: "close, let go of the place",
+	Escape: "close, or let go of the place",
 };
+
+/** @typedef {{key: string, label: string, help?: string}} Row - Of a control or a find. */
+
+/**
+ * What the help says: the keys above, then those of controls and finds.
+ *
+ * @param {Row[]} rows
+ * @returns {Record<string, string>}
+ */
+export const helpOf = (rows) => ({
+	...HELP,
+	...Object.fromEntries(
+		rows.filter(({ key }) => key).map(({ key, help, label }) => [key, help ?? label]),
+	),
+});
 
 /**
  * Returns what a key does; null if it is left to the browser.
  *
  * @param {Pressed} pressed
+ * @param {Row[]} [rows]
  * @returns {Action | null}
  */
-export function actionOf({ key, shift, on }) {
+export function actionOf({ key, shift, on }, rows = []) {
 	if (key === "Escape") return { action: "escape" };
 	if (on === "finder" && key === "Enter") return { action: "found" };
 	if (on === "finder" || on === "field") return null;
 	if (on === "button" && (key === "Enter" || key === " ")) return null;
+	if (on === "layers" && (key === "Enter" || key === " ")) return { action: "fold" };
 	const step = STEPS[key];
-	if (!step) return ACTIONS[key] ?? null;
+	if (on === "divider" && key === "Enter") return { action: "full" };
+	if (on === "divider" && step?.[1]) return { action: "divide", by: step[1] };
+	const isOfRow = rows.some((row) => row.key === key);
+	if (!step) return ACTIONS[key] ?? (isOfRow ? { action: "row", key } : null);
 	if (shift) return { action: "place", step };
-	if (on === "layers") return { action: "layer", by: step[0] + step[1] };
-	return { action: "channel", step };
+	return { action: on === "layers" ? "tree" : "channel", step };
 }

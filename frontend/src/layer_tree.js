@@ -38,7 +38,7 @@ export function makeLayerTree(state, name) {
 	/** @type {WeakMap<Element, Plate>} */
 	const drawn = new WeakMap();
 
-	const count = make("span.fm-count", { role: "status" });
+	const count = make("span.fm-count", { "aria-live": "polite" });
 	const finder = /** @type {HTMLInputElement} */ (
 		make("input", {
 			type: "search",
@@ -59,8 +59,9 @@ export function makeLayerTree(state, name) {
 		role: "tree",
 		label: "Layers",
 		tabindex: 0,
-		onclick({ target }) {
-			const element = /** @type {HTMLElement} */ (target).closest("[data-row]");
+		onclick(/** @type {MouseEvent} */ event) {
+			const target = /** @type {HTMLElement} */ (event.target);
+			const element = target.closest("[data-row]");
 			const row = listed[Number(/** @type {HTMLElement | null} */ (element)?.dataset.row ?? -1)];
 			if (!row) return;
 			if (row.layer && !target.matches("i.fm-fold")) choose(row);
@@ -113,8 +114,9 @@ export function makeLayerTree(state, name) {
 			write(label, isTree || !row.layer ? row.name : row.layer.key);
 			return element;
 		});
-		film.replaceChildren(...found, ...(found.length ? [] : [make("p", {}, "No layer matches.")]));
-		write(count, finder.value.trim() ? `${found.length} of ${flat.length}` : "");
+		film.replaceChildren(...found);
+		film.hidden = !found.length;
+		write(count, finder.value.trim() ? `${found.length} of ${flat.length} layers` : "");
 		markRows();
 		activate(listed.some(({ id }) => id === active) ? active : state.choice.peek().layer);
 	}
@@ -146,7 +148,8 @@ export function makeLayerTree(state, name) {
 		active = id;
 		const element = elements.get(id);
 		element?.classList.add("fm-active");
-		film.setAttribute("aria-activedescendant", element?.isConnected ? element.id : "");
+		if (element?.isConnected) film.setAttribute("aria-activedescendant", element.id);
+		else film.removeAttribute("aria-activedescendant");
 		if (element) reveal(film, { top: element.offsetTop, height: element.offsetHeight });
 	}
 
@@ -173,7 +176,7 @@ export function makeLayerTree(state, name) {
 		const at = listed.findIndex(({ id }) => id === active);
 		const row = listed[at];
 		const isOpen = row?.below.length && !folded.has(row.id) && !finder.value;
-		if (right && row?.below.length && (right > 0) !== Boolean(isOpen)) toggle(row);
+		if (right && row?.below.length && right > 0 !== Boolean(isOpen)) toggle(row);
 		else if (right < 0) choose(tree.find(({ id }) => id === row?.folders.at(-1)));
 		else choose(listed[within(at + (down || right), 0, listed.length - 1)]);
 	}
@@ -200,7 +203,7 @@ export function makeLayerTree(state, name) {
 	}
 
 	return {
-		element: make("div.fm-layers", {}, make("div.fm-finding", {}, finder, count, order), film),
+		element: make("div.fm-layers", {}, make("div.fm-finding", {}, finder, order, count), film),
 		film,
 		finder,
 		fill,

@@ -3,7 +3,7 @@
 import { make, write } from "./dom.js";
 import { within } from "./format.js";
 
-const REST = 500; // milliseconds
+const REST = 700; // milliseconds
 
 /**
  * Makes the tooltip of the elements with a `data-tip` inside a root.
@@ -55,10 +55,17 @@ export function makeTooltip(id) {
 		hide,
 		/** Follows the pointer. @param {Event} event */
 		point({ type, target }) {
-			if (target === element) return clearTimeout(waiting);
-			wait(type === "pointerover" ? /** @type {Element} */ (target).closest("[data-tip]") : null);
+			const at = /** @type {Element} */ (target);
+			if (at === element) return;
+			// Over a picture the status tells what is there, and nothing should cover its neighbors.
+			const isShown = type === "pointerover" && !at.closest(".fm-pic");
+			wait(isShown ? at.closest("[data-tip]") : null);
 		},
-		/** Follows the focus, or what is active in a list that has it. @param {Event} event */
+		/**
+		 * Follows the focus, or what is active in a list that has it.
+		 *
+		 * @param {Pick<Event, "type" | "target">} event
+		 */
 		focus({ type, target }) {
 			const at = /** @type {Element} */ (target);
 			const active = at.getAttribute("aria-activedescendant");

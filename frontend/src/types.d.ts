@@ -75,16 +75,31 @@ export interface Settings {
 	topk: number;
 	zoom: number;
 	alpha: number;
+	shared: boolean;
 }
 
-/** A row of `SETTINGS` in featmagic/explorer/settings.py. */
+/** A `Control` of featmagic/explorer/settings.py. */
 export interface ControlText {
-	name: keyof Settings;
+	name: string;
+	kind: "choice" | "number" | "slider" | "toggle";
 	label: string;
+	tooltip: string;
 	choices: string[];
 	limits: [number, number, number] | null;
 	placeholder: string;
-	slider: boolean;
+	key: string;
+	help: string;
+	applies: string;
+	needs: Record<string, string>;
+	place: "bar" | "input" | "pins";
+}
+
+/** A row of `FINDS` in featmagic/explorer/finds.py. */
+export interface FindText {
+	name: string;
+	label: string;
+	tooltip: string;
+	key: string;
 }
 
 export interface Contents {
@@ -94,10 +109,13 @@ export interface Contents {
 	special: Record<string, [number, number, number]>;
 	levels: number;
 	codes: Record<string, number>;
+	selectors: ControlText[];
 	controls: ControlText[];
+	finds: FindText[];
 	settings: Settings;
 	start: { layer: string; channel: number; sample: number };
 	inputs: number;
+	input: number | null;
 	maps: string;
 	images: Record<string, InputImage>;
 	words: string[];

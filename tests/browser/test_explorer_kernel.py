@@ -234,6 +234,6 @@ def test_other_contents_are_shown_in_place_of_those_before(it):
         """() => { const { layers } = contents;
             from_python("_contents", { ...contents, layers: layers.slice(1, 3) }); }"""
     )
-    expect(it.film.get_by_role("option")).to_have_count(2)
+    expect(it.film.get_by_role("treeitem")).to_have_count(2)
     expect(it.layer("relu")).to_have_attribute("aria-selected", "true")
     expect(it.tile(19)).to_be_attached()

@@ -87,7 +87,7 @@ def test_what_was_asked_for_out_of_sight_is_drawn_when_it_is_seen(browser, tmp_p
                     done();
                 });
                 here.hidden = true;
-                [...document.querySelectorAll("label")].find(one => one.textContent === "Colours")
+                [...document.querySelectorAll("label")].find(one => one.textContent === "Colors")
                     .control.dispatchEvent(new Event("change"));
             })"""
         )
@@ -101,9 +101,9 @@ def test_escape_leads_from_the_finder_to_the_layers(browser, tmp_path):
     with shown(browser, tmp_path, torch.rand(1, 2, 8, 8), torch.rand(1, 2, 8, 8)) as it:
         it.grid.press("/")
         it.page.keyboard.type("er1")
-        expect(it.film.get_by_role("option")).to_have_count(1)
+        expect(it.film.get_by_role("treeitem")).to_have_count(1)
         it.page.keyboard.press("Escape")
-        expect(it.film.get_by_role("option")).to_have_count(2)
+        expect(it.film.get_by_role("treeitem")).to_have_count(2)
         expect(it.film).to_be_focused()
 
 

@@ -114,7 +114,7 @@ class Explored:
         self.page = page
         self.root = page.locator("section.featmagic-explorer")
         self.status = page.get_by_role("status")
-        self.film = page.get_by_role("listbox", name="Layers")
+        self.film = page.get_by_role("tree", name="Layers")
         self.grid = page.get_by_role("listbox", name="Channels")
         self.tiles = self.grid.get_by_role("option")
         self.chosen = page.locator("canvas.featmagic-large")
