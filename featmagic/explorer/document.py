@@ -17,6 +17,7 @@ from featmagic.explorer.finds import FindText, finds
 from featmagic.explorer.places import NO_AXES, AxesText, axes_text
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
 from featmagic.explorer.settings import COLORMAPS, ControlText, controls, selectors, settings_of
+from featmagic.explorer.words import KEYS, TIPS, KeysText
 from featmagic.options.colormaps import is_diverging
 from featmagic.options.indexing import picked
 from featmagic.options.view import AXES, TAKEN, View
@@ -109,6 +110,8 @@ class DocumentText(TypedDict):
     selectors: list[ControlText]
     controls: list[ControlText]
     finds: list[FindText]
+    keys: list[KeysText]
+    tips: dict[str, str]
     settings: dict[str, Any]
     start: StartText
     inputs: int
@@ -202,6 +205,8 @@ def document(
         "selectors": selectors(),
         "controls": controls(cmaps),
         "finds": finds(),
+        "keys": [*KEYS],
+        "tips": TIPS,
         "settings": settings_of(view),
         "start": _start(layers),
         "inputs": inputs,

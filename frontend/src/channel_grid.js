@@ -11,7 +11,6 @@ import { describe, isConstant, isSingle, mostOf } from "./plate.js";
 /** @import { Colors, Layer, Plate, PlaneBox, Shown, Tiling } from "./types" */
 /** @import { State } from "./state.js" */
 
-const BAR = "The bar is the largest absolute value, as a share of the strongest channel's.";
 const GAP = 6; // between tiles, in CSS pixels
 const MARGIN = { left: 44, below: 34 }; // of axes
 
@@ -35,7 +34,8 @@ export function makeChannelGrid(state, id, { placeIn, redraw, toggleFull }) {
 		const best = state.best.peek();
 		if (best) state.choose({ channel: best.channel }, true);
 	});
-	bestHere.dataset.tip = "The largest absolute value of the layer is in it.";
+	const { tips } = state.store.contents;
+	bestHere.dataset.tip = tips.best;
 	let axes = "";
 	const grid = make(
 		"div.fm-grid",
@@ -150,10 +150,10 @@ export function makeChannelGrid(state, id, { placeIn, redraw, toggleFull }) {
 		const what = describe(plate, i);
 		tile.ariaLabel = `${channel}: ${what}`;
 		const name = placeName(shown.layer, plate, channel);
-		tile.dataset.tip = `${name}: ${what}. ${BAR}`;
+		tile.dataset.tip = `${name}: ${what}. ${tips.strength}`;
 		const box = /** @type {PlaneBox} */ (tile.firstElementChild);
 		box.shows = { ...shown, channel, i };
-		write(/** @type {Element} */ (tile.lastElementChild), labelOf(plate, i));
+		write(/** @type {Element} */ (tile.lastElementChild), labelOf(plate, i, wide < 56));
 		style(tile, { strength: mostOf(plate, i) / (state.best.peek()?.most || 1) });
 		paint(canvasIn(box), colors, box.shows, state.store);
 	}
@@ -183,9 +183,11 @@ function makeTile() {
 /**
  * @param {Plate} plate
  * @param {number} i
+ * @param {boolean} isShort - Whether a value has no room.
  */
-function labelOf(plate, i) {
-	const isKnown = isConstant(plate, i) || (isSingle(plate) && plate.low[i] !== null);
+function labelOf(plate, i, isShort) {
+	const isOne = isConstant(plate, i) || (isSingle(plate) && plate.low[i] !== null);
+	const isKnown = isOne && !isShort;
 	const value = isKnown && `= ${short(plate.low[i], 2)}`;
 	const parts = [String(plate.channels[i]), plate.nan[i] && "×", plate.inf[i] && "↑", value];
 	return joined(parts, " ");

@@ -8,14 +8,14 @@ const [NARROWEST, STEP] = [200, 32]; // CSS pixels
 /**
  * Makes the divider.
  *
- * @param {{toggleFull: () => void, redraw: () => void}} how
+ * @param {{tip: string, toggleFull: () => void, redraw: () => void}} how
  */
-export function makeDivider({ toggleFull, redraw }) {
+export function makeDivider({ tip, toggleFull, redraw }) {
 	const element = make("div.fm-divider", {
 		role: "separator",
 		tabindex: 0,
 		label: "Width of the chosen channel",
-		tip: "Drag, or use the arrow keys, to give the channel more room; double-click or Enter: full width.",
+		tip,
 		"aria-orientation": "vertical",
 		"aria-valuemin": 0,
 		"aria-valuemax": 100,

@@ -10,7 +10,7 @@ import { make, makeButton, pairs } from "./dom.js";
 import { makeFinds } from "./finds.js";
 import { within } from "./format.js";
 import { makeInspector } from "./inspector.js";
-import { actionOf, helpOf } from "./keymap.js";
+import { actionOf, keysOf } from "./keymap.js";
 import { makeLayerTree } from "./layer_tree.js";
 import { makePins } from "./pins.js";
 import { State } from "./state.js";
@@ -44,7 +44,8 @@ export const mount = (element, contents, bytes, kernel = null) =>
 export function explore(element, store, kernel) {
 	const name = `fm${Math.random()}`; // other explorers are on the page
 	const state = new State(store, kernel);
-	const rows = [...store.contents.controls, ...store.contents.finds];
+	const { tips } = store.contents;
+	const keys = keysOf(store.contents);
 	const controls = makeControls(state, name);
 	const finds = makeFinds(state);
 	const layers = makeLayerTree(state, name);
@@ -53,7 +54,7 @@ export function explore(element, store, kernel) {
 	const status = makeStatus(state);
 	const tooltip = makeTooltip(`${name}-tip`);
 	const frames = framesOf(draw, drawMark);
-	const divider = makeDivider({ toggleFull, redraw: frames.redraw });
+	const divider = makeDivider({ tip: tips.divider, toggleFull, redraw: frames.redraw });
 	const grid = makeChannelGrid(state, name, { placeIn, redraw: frames.redraw, toggleFull });
 	const inspector = makeInspector(state, {
 		placeIn,
@@ -68,15 +69,11 @@ export function explore(element, store, kernel) {
 		make(
 			"dialog.fm-keys",
 			{ label: "Keys" },
-			make("dl", {}, ...pairs(helpOf(rows))),
+			make("dl", {}, ...pairs(keys.help)),
 			makeButton("close", toggleHelp),
 		)
 	);
-	const helper = make(
-		"button.fm-help",
-		{ onclick: toggleHelp, tip: "What the keys do. (?)" },
-		"Keys",
-	);
+	const helper = make("button.fm-help", { onclick: toggleHelp, tip: tips.keys }, "Keys");
 	const root = make(
 		"section.featmagic-explorer",
 		{
@@ -168,7 +165,7 @@ export function explore(element, store, kernel) {
 		if (event.ctrlKey || event.metaKey || event.altKey) return;
 		const { key, shiftKey: shift, target } = event;
 		const on = kindOf(/** @type {Element} */ (target));
-		const action = actionOf({ key, shift, on }, rows);
+		const action = actionOf({ key, shift, on }, keys.actions);
 		if (action && act(action)) event.preventDefault();
 		requestAnimationFrame(() => tooltip.focus({ type: "focusin", target }));
 	}

@@ -42,14 +42,15 @@ export function makeInspector(
 	/** What is drawn. @type {{colors: Colors, channel: number, room: string} | null} */
 	let drawn = null;
 
+	const { tips } = state.store.contents;
 	const large = makePictureBox("featmagic-large", "", (event) =>
 		state.choose({ position: placeIn(large, event) }),
 	);
 	large.ondblclick = toggleFull;
 	const heading = make("strong");
-	const pinner = tipped("pin", pin, "Keep the channel in sight beside the grid. (Enter)");
-	const widener = tipped("widen", toggleFull, "The channel in full width, and back. (f)");
-	const copier = tipped("copy code", copy, "Copy the Python code that reaches the channel. (c)");
+	const pinner = tipped("pin", pin, tips.pin);
+	const widener = tipped("widen", toggleFull, tips.full);
+	const copier = tipped("copy code", copy, tips.copy);
 	const histogram = makeCanvas("featmagic-histogram", { role: "img" });
 	const ends = make("div.fm-ends");
 	const figures = make("dl");
@@ -57,9 +58,16 @@ export function makeInspector(
 	const field = make("div.featmagic-field");
 	const words = make("div.fm-words");
 	const inputBox = make("div.fm-input", {}, input, words, ...controls);
-	histogram.dataset.tip =
-		"How many values are where in the range, as square roots; below, their colors.";
+	histogram.dataset.tip = tips.histogram;
 	input.append(field);
+	const element = make(
+		"div.fm-side",
+		{},
+		make("div.fm-chosen", {}, make("div.fm-head", {}, heading, pinner, copier, widener), large),
+		make("div.fm-measured", {}, histogram, ends, figures),
+		inputBox,
+		...panels,
+	);
 
 	function draw() {
 		const { channel } = state.choice.peek();
@@ -74,6 +82,7 @@ export function makeInspector(
 		write(pinner, isPinned ? "unpin" : "pin");
 		write(widener, state.isFull ? "narrow" : "widen");
 		large.shows = chosen;
+		element.classList.toggle("fm-none", !chosen);
 		const isSame = drawn?.colors === colors && drawn?.channel === channel && drawn?.room === room;
 		if (!chosen || !colors || isSame) return;
 		drawn = { colors, channel, room };

@@ -1,4 +1,6 @@
-// The keys, once: what each does, and what the help says of it.
+// The keys: what each does, by the rows of the document and what has the focus.
+
+/** @import { Contents } from "./types" */
 
 /**
  * What a key is pressed on.
@@ -19,59 +21,36 @@ const STEPS = {
 	ArrowDown: [1, 0],
 };
 
-/** @type {Record<string, Action>} */
-const ACTIONS = {
-	"[": { action: "layer", by: -1 },
-	"]": { action: "layer", by: 1 },
-	"+": { action: "zoom", by: 1 },
-	"=": { action: "zoom", by: 1 }, // + without Shift
-	"-": { action: "zoom", by: -1 },
-	"/": { action: "seek" },
-	n: { action: "sample", by: 1 },
-	p: { action: "sample", by: -1 },
-	Enter: { action: "pin" },
-	f: { action: "full" },
-	c: { action: "copy" },
-	"?": { action: "help" },
-};
-
-const HELP = {
-	"[ ]": "previous, next layer",
-	arrows: "between channels, or in the tree between layers",
-	"Shift arrows": "move the place in the channel",
-	"/": "find a layer by path, class or glob",
-	"+ -": "larger, smaller tiles",
-	"n p": "next, previous sample",
-	Enter: "pin or unpin the channel",
-	f: "the channel in full width, and back",
-	c: "copy the code that reaches the channel",
-	"?": "these keys",
-	Escape: "close, or let go of the place",
-};
-
-/** @typedef {{key: string, label: string, help?: string}} Row - Of a control or a find. */
-
 /**
- * What the help says: the keys above, then those of controls and finds.
+ * The keys of a document.
  *
- * @param {Row[]} rows
- * @returns {Record<string, string>}
+ * @param {Pick<Contents, "keys" | "controls" | "finds">} contents
  */
-export const helpOf = (rows) => ({
-	...HELP,
-	...Object.fromEntries(
-		rows.filter(({ key }) => key).map(({ key, help, label }) => [key, help ?? label]),
-	),
-});
+export function keysOf({ keys, controls, finds }) {
+	/** @type {Map<string, Action>} */
+	const actions = new Map();
+	/** @type {Record<string, string>} */
+	const help = {};
+	for (const row of keys) {
+		help[row.shown] = row.help;
+		for (const [key, [action, by]] of Object.entries(row.keys)) actions.set(key, { action, by });
+	}
+	for (const row of [...controls, ...finds]) {
+		if (!row.key) continue;
+		help[row.key] = "help" in row ? row.help : row.label;
+		actions.set(row.key, { action: "row", key: row.key });
+	}
+	return { actions, help };
+}
 
 /**
  * Returns what a key does; null if it is left to the browser.
  *
  * @param {Pressed} pressed
- * @param {Row[]} [rows]
+ * @param {Map<string, Action>} actions - Of keys but arrows and Escape.
  * @returns {Action | null}
  */
-export function actionOf({ key, shift, on }, rows = []) {
+export function actionOf({ key, shift, on }, actions) {
 	if (key === "Escape") return { action: "escape" };
 	if (on === "finder" && key === "Enter") return { action: "found" };
 	if (on === "finder" || on === "field") return null;
@@ -80,8 +59,7 @@ export function actionOf({ key, shift, on }, rows = []) {
 	const step = STEPS[key];
 	if (on === "divider" && key === "Enter") return { action: "full" };
 	if (on === "divider" && step?.[1]) return { action: "divide", by: step[1] };
-	const isOfRow = rows.some((row) => row.key === key);
-	if (!step) return ACTIONS[key] ?? (isOfRow ? { action: "row", key } : null);
+	if (!step) return actions.get(key) ?? null;
 	if (shift) return { action: "place", step };
 	return { action: on === "layers" ? "tree" : "channel", step };
 }

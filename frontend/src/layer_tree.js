@@ -38,20 +38,21 @@ export function makeLayerTree(state, name) {
 	/** @type {WeakMap<Element, Plate>} */
 	const drawn = new WeakMap();
 
+	const { tips } = state.store.contents;
 	const count = make("span.fm-count", { "aria-live": "polite" });
 	const finder = /** @type {HTMLInputElement} */ (
 		make("input", {
 			type: "search",
 			placeholder: "Find  /",
 			label: "Find",
-			tip: "Part of a path or class, or a glob such as layer1.*.conv? Several words must all fit.",
+			tip: tips.find,
 			oninput: list,
 		})
 	);
 	const order = /** @type {HTMLSelectElement} */ (
 		make(
 			"select",
-			{ label: "Layer order", tip: "The order of the layers.", onchange: list },
+			{ label: "Layer order", tip: tips.order, onchange: list },
 			...["by module", "as run", "most dead first"].map((text) => new Option(text)),
 		)
 	);
@@ -88,7 +89,7 @@ export function makeLayerTree(state, name) {
 		}
 		elements.clear();
 		tree.forEach((row, n) => {
-			elements.set(row.id, makeRow(row, `${name}-row-${n}`));
+			elements.set(row.id, makeRow(row, `${name}-row-${n}`, tips));
 		});
 		list();
 	}
@@ -244,8 +245,9 @@ const deadIn = ({ layer }) => (layer ? shareOf(layer) : 0);
 /**
  * @param {Row} row
  * @param {string} id
+ * @param {Record<string, string>} tips
  */
-function makeRow({ layer, below }, id) {
+function makeRow({ layer, below }, id, tips) {
 	const fold = make("i.fm-fold", { "aria-hidden": true });
 	if (!layer) {
 		const dead = below.reduce((sum, one) => sum + shareOf(one), 0) / below.length;
@@ -253,21 +255,20 @@ function makeRow({ layer, below }, id) {
 		const found = [words, alarmOf(below)];
 		return make(
 			"div.fm-module",
-			{ role: "treeitem", id, tip: `Module without an output of its own: ${words}.` },
+			{ role: "treeitem", id, tip: `${tips.module}: ${words}.` },
 			fold,
 			make("div", {}, make("b"), make("span", {}, found[0]), make("em", {}, found[1])),
 		);
 	}
 	const { key, kind, shape } = layer;
 	const found = foundIn(layer);
-	const bar = "The bar is the share of dead channels: those of one value throughout.";
 	const row = make(
 		"div",
 		{
 			role: "treeitem",
 			id,
 			"data-layer": key,
-			tip: `${key}: ${joined([`${kind} ${shape}`, found, alarmOf([layer])])}. ${bar}`,
+			tip: `${key}: ${joined([`${kind} ${shape}`, found, alarmOf([layer])])}. ${tips.dead}`,
 		},
 		fold,
 		make("canvas", { width: THUMB, height: THUMB, "aria-hidden": true }),

@@ -48,7 +48,7 @@ export function makePins(state, controls) {
 		const box = makePictureBox("", what, () => state.go(layer, channel));
 		const [words, value] = [
 			make("span"),
-			make("span.fm-value", { tip: "The value at the cursor." }),
+			make("span.fm-value", { tip: state.store.contents.tips.cursor }),
 		];
 		const close = make("button", { onclick: () => unpin(pin), label: `unpin ${what}` });
 		close.append(make("span", { "aria-hidden": true }, "×"));

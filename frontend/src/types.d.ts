@@ -102,6 +102,13 @@ export interface FindText {
 	key: string;
 }
 
+/** Keys that belong together, of featmagic/explorer/words.py. */
+export interface KeysText {
+	shown: string;
+	help: string;
+	keys: Record<string, [string, number]>;
+}
+
 export interface Contents {
 	layers: Layer[];
 	cmaps: Record<string, string>;
@@ -112,6 +119,8 @@ export interface Contents {
 	selectors: ControlText[];
 	controls: ControlText[];
 	finds: FindText[];
+	keys: KeysText[];
+	tips: Record<string, string>;
 	settings: Settings;
 	start: { layer: string; channel: number; sample: number };
 	inputs: number;

@@ -598,7 +598,7 @@ def test_taken_down_it_leaves_nothing_behind(browser, path):
 
 def test_a_sample_that_is_not_here_is_said_and_not_drawn(it):
     it.control("Sample").fill("1")
-    expect(it.grid).to_contain_text("Sample 1 is not here, nor a kernel to ask.")
+    expect(it.reason).to_contain_text("Sample 1 is not here, nor a kernel to ask.")
     expect(it.tiles).to_have_count(0)
     it.control("Sample").fill("0")
     expect(it.tile(5)).to_be_visible()

@@ -59,9 +59,11 @@ def test_planes_that_are_long_and_thin_can_be_seen_and_pointed_at(browser, tmp_p
         pin = box_of(it, it.page.locator(".featmagic-pin canvas"))
         assert 24 <= pin["height"] <= 700
         box = box_of(it, it.chosen)
-        it.chosen.hover(position={"x": box["width"] * 0.9, "y": box["height"] * 0.9})
+        y, x = (int(side * 0.9) for side in shape)
+        middle = [(place + 0.5) / side for place, side in zip((x, y), reversed(shape), strict=True)]
+        it.chosen.hover(position={"x": box["width"] * middle[0], "y": box["height"] * middle[1]})
         it.settle()
-        at = ", ".join(str(int(side * 0.9)) for side in shape)
+        at = f"{y}, {x}"
         expect(it.status).to_contain_text(f"layer0[0, 0, {at}] = ")
 
 

@@ -116,6 +116,7 @@ class Explored:
         self.status = page.get_by_role("status")
         self.film = page.get_by_role("tree", name="Layers")
         self.grid = page.get_by_role("listbox", name="Channels")
+        self.reason = page.locator(".fm-reason")  # why no channels are here
         self.tiles = self.grid.get_by_role("option")
         self.chosen = page.locator("canvas.featmagic-large")
 
