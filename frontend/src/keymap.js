@@ -37,7 +37,7 @@ export function keysOf({ keys, controls, finds }) {
 	}
 	for (const row of [...controls, ...finds]) {
 		if (!row.key) continue;
-		help[row.key] = "help" in row ? row.help : row.label;
+		help[row.key] = row.help;
 		actions.set(row.key, { action: "row", key: row.key });
 	}
 	return { actions, help };

@@ -17,8 +17,16 @@ export function makeTooltip(id) {
 	/** @type {ReturnType<typeof setTimeout> | undefined} */
 	let waiting;
 
-	/** @param {Element | null} next */
-	function wait(next) {
+	// What changes under a pointer that rests sends events, too: they leave the focus's tooltip.
+	let isFocus = false;
+
+	/**
+	 * @param {Element | null} next
+	 * @param {boolean} byFocus
+	 */
+	function wait(next, byFocus) {
+		if (isFocus && !byFocus && !next) return;
+		isFocus = byFocus && next !== null;
 		clearTimeout(waiting);
 		if (anchor !== next) hide();
 		if (next && anchor !== next) waiting = setTimeout(show, REST, next);
@@ -59,7 +67,7 @@ export function makeTooltip(id) {
 			if (at === element) return;
 			// Over a picture the status tells what is there, and nothing should cover its neighbors.
 			const isShown = type === "pointerover" && !at.closest(".fm-pic");
-			wait(isShown ? at.closest("[data-tip]") : null);
+			wait(isShown ? at.closest("[data-tip]") : null, false);
 		},
 		/**
 		 * Follows the focus, or what is active in a list that has it.
@@ -70,7 +78,7 @@ export function makeTooltip(id) {
 			const at = /** @type {Element} */ (target);
 			const active = at.getAttribute("aria-activedescendant");
 			const next = active ? at.ownerDocument.getElementById(active) : at.closest("[data-tip]");
-			wait(type === "focusout" || at.matches(":not(:focus-visible)") ? null : next);
+			wait(type === "focusout" || at.matches(":not(:focus-visible)") ? null : next, true);
 		},
 	};
 }

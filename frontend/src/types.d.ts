@@ -100,6 +100,7 @@ export interface FindText {
 	label: string;
 	tooltip: string;
 	key: string;
+	help: string;
 }
 
 /** Keys that belong together, of featmagic/explorer/words.py. */

@@ -10,7 +10,7 @@ const { actions, help } = keysOf(
 	/** @type {any} */ ({
 		keys: fixtures.keys,
 		controls: ROWS,
-		finds: [{ key: "d", label: "Most dead" }],
+		finds: [{ key: "d", label: "Most dead", help: "Most dead" }],
 	}),
 );
 
