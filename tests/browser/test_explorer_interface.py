@@ -379,7 +379,7 @@ def test_pins_have_their_own_ranges_or_one_together(it):
     expect(it.tile(40)).to_be_attached()
     it.grid.press("Enter")
     planes = [tensors["relu"][0], tensors["wide"][0]]
-    # Half a level is lost as the planes travel, half in a shared range; colors of neighbors may agree.
+    # Half a level is lost as planes travel, half in a shared range; neighbors may have one color.
     canvases = it.root.locator(".featmagic-pin canvas")
     for n, plane in enumerate(planes):
         levels = levels_of(it.drawn(canvases.nth(n)), "viridis")
