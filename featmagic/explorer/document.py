@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from featmagic.explorer.budget import Share, limits, shares
-from featmagic.explorer.encoding import PlanesText, encode_planes
+from featmagic.explorer.encoding import PlanesText, encode_planes, plate_key, sample_in
 from featmagic.explorer.places import NO_AXES, AxesText, axes_text
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
 from featmagic.explorer.settings import COLORMAPS, ControlText, controls, settings_of
@@ -46,11 +46,11 @@ class LayerFiguresText(TypedDict):
 
 
 class LayerText(LayerFiguresText):
-    """A layer; `plates` holds its planes by sample, none where `reason` says why.
+    """A layer; `plates` holds its planes by `plate_key`, none where `reason` says why.
 
     The `key` is safe to show in any front end; `code` is the real key as a Python literal. `noun`
     is what the planes are, in the plural, and `item` what one channel is, whether it has a plane of
-    its own or not.
+    its own or not. `slices` is 0 for what is no volume.
     """
 
     key: str
@@ -70,6 +70,7 @@ class LayerText(LayerFiguresText):
     axes: AxesText
     of: int
     samples: int
+    slices: int
 
 
 class ImageText(TypedDict):
@@ -88,6 +89,7 @@ class StartText(TypedDict):
     layer: str
     channel: int
     sample: int
+    slice: int | str
 
 
 class DocumentText(TypedDict):
@@ -196,7 +198,7 @@ def document(
         "codes": CODES,
         "controls": controls(cmaps),
         "settings": settings_of(view),
-        "start": _start(layers),
+        "start": _start(layers, view),
         "inputs": inputs,
         "maps": maps,
         "images": images,
@@ -272,12 +274,17 @@ def _check_used(planes: Iterable[SamplePlanes | str], views: Iterable[View], vie
         check_used(used, view)
 
 
-def _start(layers: Sequence[LayerText]) -> StartText:
+def _start(layers: Sequence[LayerText], view: View) -> StartText:
     """Select the first channel of the first layer that has a picture."""
+    which, deepest = view.slice, max(layer["slices"] for layer in layers)
     layer = next((each for each in layers if each["plates"]), layers[0])
-    sample, planes = next(iter(layer["plates"].items()), ("0", None))
-    channel = planes["channels"][0] if planes else 0
-    return {"layer": layer["key"], "channel": channel, "sample": int(sample)}
+    key, planes = next(iter(layer["plates"].items()), ("0", None))
+    return {
+        "layer": layer["key"],
+        "channel": planes["channels"][0] if planes else 0,
+        "sample": sample_in(key),
+        "slice": which + deepest if isinstance(which, int) and which < 0 else which,
+    }
 
 
 NO_FIGURES: LayerFiguresText = {
@@ -320,6 +327,7 @@ def _layer_text(
         "axes": NO_AXES,
         "of": 0,
         "samples": 1,
+        "slices": 0,
         **NO_FIGURES,
     }
     if isinstance(planes, str):
@@ -327,13 +335,14 @@ def _layer_text(
     encoded, png = encode_planes(name, sample, planes, share)
     text = {
         **text,
-        "plates": {str(sample): encoded},
+        "plates": {plate_key(sample, encoded["slice"]): encoded},
         "words": [*planes.words],
         "noun": planes.noun,
         "item": planes.item,
         "axes": axes_text(planes),
         "of": planes.total,
         "samples": samples_in(activation, view),
+        "slices": planes.slice.of if planes.slice else 0,
         **_figures(activation, planes, encoded),
     }
     return text, {encoded["id"]: png}

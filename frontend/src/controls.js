@@ -1,6 +1,7 @@
 // The controls above the panels: what is shown, and a control for each setting of the document.
 
 import { make } from "./dom.js";
+import { sliceControl } from "./slices.js";
 
 /** @import { ControlText, Layer } from "./types" */
 /** @import { State } from "./state.js" */
@@ -26,6 +27,7 @@ export function makeControls(state, name) {
 	const choices = [
 		layerControl(state, name),
 		sampleControl(state, name),
+		sliceControl(state, name),
 		callControl(state, name),
 		inputControl(state, name),
 	];

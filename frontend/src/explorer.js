@@ -201,7 +201,7 @@ export function explore(element, store, kernel) {
 
 	async function copy() {
 		const { layer } = state;
-		const plate = layer.plates[state.sampleOf(layer)];
+		const plate = layer.plates[state.keyOf(layer)];
 		const code = codeOf(store.contents, layer, plate, state.choice.peek().channel);
 		await copyText(code, root);
 		state.note.value = `copied ${code}`;

@@ -15,7 +15,7 @@ import { percent, short, within } from "./format.js";
 import { contextOf, paint, put } from "./paint.js";
 import { countsOf, describe, valueOfLevel } from "./plate.js";
 
-/** @import { Colors, PlaneBox, Position, ShownChannel } from "./types" */
+/** @import { Colors, PlaneBox, Position, ShownChannel, Slice } from "./types" */
 /** @import { State } from "./state.js" */
 
 const HISTOGRAM = { height: 56, bars: 50, scale: 52 }; // pixels: where bars end and colors begin
@@ -178,12 +178,13 @@ export function makeInspector(state, { placeIn, pin, copy, drawMark, opacity }) 
  * Whether a pin is of the chosen channel.
  *
  * @param {State} state
- * @param {{layer: string, channel: number, sample: number}} one
+ * @param {{layer: string, channel: number, sample: number, slice: Slice}} one
  */
-export function isChosen(state, { layer, channel, sample }) {
+export function isChosen(state, { layer, channel, sample, slice }) {
 	const choice = state.choice.peek();
-	const here = state.shown.peek()?.sample;
-	return layer === choice.layer && channel === choice.channel && sample === here;
+	const shown = state.shown.peek();
+	const isHere = sample === shown?.sample && slice === shown.plate.slice;
+	return layer === choice.layer && channel === choice.channel && isHere;
 }
 
 /**

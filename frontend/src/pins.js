@@ -2,12 +2,13 @@
 
 import { colorsOf } from "./color.js";
 import { canvasIn, make, makeButton, makePictureBox, style, write } from "./dom.js";
-import { short, within } from "./format.js";
+import { joined, short, within } from "./format.js";
 import { isChosen } from "./inspector.js";
 import { paint } from "./paint.js";
 import { describe } from "./plate.js";
+import { plateKey, sliceName, whereOf } from "./slices.js";
 
-/** @import { Colors, Pin, PlaneBox, Plate } from "./types" */
+/** @import { Colors, Pin, PlaneBox, Plate, Shown } from "./types" */
 /** @import { State } from "./state.js" */
 
 /**
@@ -31,14 +32,20 @@ export function makePins(state) {
 
 	function add() {
 		const { layer, channel } = state.choice.peek();
-		const { sample } = /** @type {{sample: number}} */ (state.shown.peek());
+		const { sample, plate } = /** @type {Shown} */ (state.shown.peek());
+		const { slice } = plate;
 		/** @type {Pin} */
-		const pin = { layer, channel, sample, exact: null };
-		const what = `${layer}, channel ${channel}`;
+		const pin = { layer, channel, sample, slice, exact: null };
+		const what = joined([layer, `channel ${channel}`, sliceName(slice)]);
 		const box = makePictureBox("", what, () => state.go(layer, channel));
 		const words = make("span");
 		const close = makeButton("×", () => unpin(pin), `unpin ${what}`);
-		const head = make("div", {}, make("b", {}, `${layer} · ${channel}`), close);
+		const head = make(
+			"div",
+			{},
+			make("b", {}, joined([layer, `${channel}`, sliceName(slice)], " · ")),
+			close,
+		);
 		const parts = {
 			element: make("div.featmagic-pin", { "data-channel": channel }, head, box, words),
 			box,
@@ -48,7 +55,8 @@ export function makePins(state) {
 		element.append(parts.element);
 		state.pins.value = [...state.pins.peek(), pin];
 		if (state.kernel && state.isAlive) {
-			state.kernel.ask({ ask: "channel", layer, channel, sample }).then(({ content }) => {
+			const where = whereOf(layer, sample, slice);
+			state.kernel.ask({ ask: "channel", ...where, channel }).then(({ content }) => {
 				pin.exact = content.error ? null : content;
 				state.pins.value = [...state.pins.peek()];
 			});
@@ -65,7 +73,7 @@ export function makePins(state) {
 	async function draw() {
 		for (const pin of state.pins.peek()) {
 			const layer = state.layerOf(pin.layer);
-			const plate = layer?.plates[pin.sample];
+			const plate = layer?.plates[plateKey(pin.sample, pin.slice)];
 			const i = plate ? plate.channels.indexOf(pin.channel) : -1;
 			const parts = made.get(pin);
 			if (!layer || !plate || !parts || i < 0) continue;

@@ -1,5 +1,13 @@
 // What the modules hand to each other. The document is described in featmagic/explorer/document.py.
 
+export interface Reach {
+	shape: number[];
+	steps: number[];
+}
+
+/** A slice of a volume, or what is made of all of them; null where there is no volume. */
+export type Slice = number | "mean" | "mip" | null;
+
 /** The planes of one layer and sample: text beside a gray PNG of all planes under each other. */
 export interface Plate {
 	id: string;
@@ -17,8 +25,11 @@ export interface Plate {
 	nan: number[];
 	inf: number[];
 	order: number[] | null;
-	reach: { shape: number[]; steps: number[] } | null;
+	reach: Reach | null;
 	prefix: { names: string[]; values: (number | null)[][] } | null;
+	slice: Slice;
+	slice_words: string;
+	made_of: { reach: Reach; axis: number } | null;
 }
 
 /** What runs down and across the pictures of a layer: `AxesText` in the document. */
@@ -49,6 +60,7 @@ export interface Layer {
 	axes: Axes;
 	of: number;
 	samples: number;
+	slices: number;
 	dead: number;
 	dead_of: number;
 	nan: number;
@@ -96,7 +108,7 @@ export interface Contents {
 	codes: Record<string, number>;
 	controls: ControlText[];
 	settings: Settings;
-	start: { layer: string; channel: number; sample: number };
+	start: { layer: string; channel: number; sample: number; slice?: Choice["slice"] };
 	inputs: number;
 	maps: string;
 	images: Record<string, InputImage>;
@@ -123,6 +135,7 @@ export interface Choice {
 	layer: string;
 	channel: number;
 	sample: number;
+	slice: number | "mid" | "mean" | "mip";
 	position: Position | null;
 }
 
@@ -167,6 +180,7 @@ export interface Pin {
 	layer: string;
 	channel: number;
 	sample: number;
+	slice: Slice;
 	exact: { low: number; high: number; mean: number; std: number } | null;
 }
 
