@@ -13,7 +13,13 @@ import numpy as np
 
 from featmagic.explorer.budget import Share, limits, shares
 from featmagic.explorer.encoding import PlanesText, encode_planes, plate_key, sample_in
-from featmagic.explorer.places import NO_AXES, AxesText, axes_text
+from featmagic.explorer.places import (
+    NO_AXES,
+    AttentionText,
+    AxesText,
+    attention_text,
+    axes_text,
+)
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
 from featmagic.explorer.settings import COLORMAPS, ControlText, controls, settings_of
 from featmagic.options.colormaps import is_diverging
@@ -71,6 +77,7 @@ class LayerText(LayerFiguresText):
     of: int
     samples: int
     slices: int
+    attention: AttentionText | None
 
 
 class ImageText(TypedDict):
@@ -270,6 +277,7 @@ def _check_used(planes: Iterable[SamplePlanes | str], views: Iterable[View], vie
     drawable = [each for each in planes if not isinstance(each, str)]
     used = {option for each in drawable for option in each.used}
     used |= {"layout"} if any(each.layout for each in views) else set()
+    used |= {"tokens"} if any(each.tokens and each.tokens.grid for each in drawable) else set()
     if drawable:
         check_used(used, view)
 
@@ -328,6 +336,7 @@ def _layer_text(
         "of": 0,
         "samples": 1,
         "slices": 0,
+        "attention": None,
         **NO_FIGURES,
     }
     if isinstance(planes, str):
@@ -343,6 +352,7 @@ def _layer_text(
         "of": planes.total,
         "samples": samples_in(activation, view),
         "slices": planes.slice.of if planes.slice else 0,
+        "attention": attention_text(planes),
         **_figures(activation, planes, encoded),
     }
     return text, {encoded["id"]: png}

@@ -41,6 +41,21 @@ class PlaceIndex:
         return tuple(int(axis) for axis in np.unravel_index(flat, self.shape))
 
 
+@dataclass(frozen=True)
+class Tokens:
+    """What the queries and keys of attention weights stand for.
+
+    Attributes:
+        grid: The patch grid (height, width) that the keys lie on, after the prefix tokens.
+        prefix: The names of the prefix tokens.
+        on_input: Whether the grid covers the input image, not a window of it.
+    """
+
+    grid: tuple[int, int] | None
+    prefix: tuple[str, ...]
+    on_input: bool
+
+
 @dataclass(frozen=True, eq=False)
 class SamplePlanes:
     """All planes of one sample, on the activation's device.
@@ -66,6 +81,7 @@ class SamplePlanes:
         spatial: Whether the planes lie over the input image.
         signed: Whether 0 is in the middle of the colors, whatever the values.
         slice: What the planes show of a volume, if there is one.
+        tokens: What queries and keys stand for, if the planes are attention weights.
         used: The groups of options that made a difference.
     """
 
@@ -86,6 +102,7 @@ class SamplePlanes:
     spatial: bool = False
     signed: bool = False
     slice: Slice | None = None
+    tokens: Tokens | None = None
     used: frozenset[str] = frozenset()
 
 
@@ -127,6 +144,7 @@ def sample_planes(activation: Activation, view: View, sample: int = 0) -> Sample
         spatial=planes.spatial,
         signed=planes.signed,
         slice=planes.slice,
+        tokens=_tokens(activation, layout) if planes.axes == ("query", "key") else None,
         used=planes.used,
     )
 
@@ -135,6 +153,14 @@ def samples_in(activation: Activation, view: View) -> int:
     """Return the number of samples; 1 if no axis is the batch."""
     dims = layout_of(activation, view).dims
     return activation.tensor.shape[dims.index("N")] if "N" in dims else 1
+
+
+def _tokens(activation: Activation, layout: Layout) -> Tokens:
+    """Return what the keys stand for; of a larger batch than there are images, they are windows."""
+    image, shape = activation.inputs.image, activation.tensor.shape
+    batch = shape[layout.dims.index("N")] if "N" in layout.dims else 1
+    on_input = layout.grid is not None and image is not None and batch <= len(image)
+    return Tokens(layout.grid, layout.prefix, on_input)
 
 
 def _words(planes: Planes, form: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 // One view: the panels put together, drawn when what they show changes.
 
 import { computed, effect } from "@preact/signals-core";
+import { makeAttention } from "./attention.js";
 import { makeChannelGrid } from "./channel_grid.js";
 import { codeOf, copyText } from "./clipboard.js";
 import { makeControls } from "./controls.js";
@@ -55,6 +56,8 @@ export function explore(element, store, kernel) {
 		drawMark: frames.mark,
 		opacity: controls.setting("alpha"),
 	});
+	const attention = makeAttention(state);
+	inspector.element.firstElementChild?.after(attention.element);
 	const help = /** @type {HTMLDialogElement} */ (
 		make(
 			"dialog.fm-keys",
@@ -105,6 +108,7 @@ export function explore(element, store, kernel) {
 	function drawMark() {
 		cursor.draw(root, inspector.drawField);
 		status.draw();
+		attention.draw();
 	}
 
 	/** @param {Layer[] | undefined} changed - As a `Listener` of the store is told. */

@@ -42,6 +42,15 @@ export interface Axes {
 	numbers: number[] | null;
 }
 
+/** What queries and keys stand for: `AttentionText` in the document. */
+export interface Attention {
+	grid: [number, number] | null;
+	prefix: string[];
+	on_input: boolean;
+	queries: number;
+	keys: number;
+}
+
 export interface Layer {
 	key: string;
 	code: string;
@@ -61,6 +70,7 @@ export interface Layer {
 	of: number;
 	samples: number;
 	slices: number;
+	attention: Attention | null;
 	dead: number;
 	dead_of: number;
 	nan: number;

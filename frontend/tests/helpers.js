@@ -70,6 +70,7 @@ export const layer = (key, plates, more = {}) => ({
 	of: 2,
 	samples: 1,
 	slices: 0,
+	attention: null,
 	dead: 0,
 	dead_of: 2,
 	nan: 0,
