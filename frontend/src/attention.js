@@ -280,7 +280,9 @@ function rangeOf(values) {
 
 /** @param {[number, number]} range */
 const toldRange = ([low, high]) =>
-	low <= high ? `${short(low, 3)} to ${short(high, 3)}` : "no finite value";
+	low <= high
+		? [...new Set([low, high])].map((end) => short(end, 3)).join(" to ")
+		: "no finite value";
 
 /**
  * What is said of one head: which it is, what the tokens before the patches get, and what was done.
