@@ -12,9 +12,15 @@ from typing import Any, TypedDict
 import numpy as np
 
 from featmagic.explorer.budget import Share, limits, shares
-from featmagic.explorer.encoding import PlanesText, encode_planes
+from featmagic.explorer.encoding import PlanesText, encode_planes, plate_key, sample_in
 from featmagic.explorer.finds import FindText, finds
-from featmagic.explorer.places import NO_AXES, AxesText, axes_text
+from featmagic.explorer.places import (
+    NO_AXES,
+    AttentionText,
+    AxesText,
+    attention_text,
+    axes_text,
+)
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
 from featmagic.explorer.settings import COLORMAPS, ControlText, controls, selectors, settings_of
 from featmagic.explorer.words import KEYS, TIPS, KeysText
@@ -48,11 +54,11 @@ class LayerFiguresText(TypedDict):
 
 
 class LayerText(LayerFiguresText):
-    """A layer; `plates` holds its planes by sample, none where `reason` says why.
+    """A layer; `plates` holds its planes by `plate_key`, none where `reason` says why.
 
     The `key` is safe to show in any front end; `code` is the real key as a Python literal. `noun`
     is what the planes are, in the plural, and `item` what one channel is, whether it has a plane of
-    its own or not.
+    its own or not. `slices` is 0 for what is no volume.
     """
 
     key: str
@@ -72,6 +78,8 @@ class LayerText(LayerFiguresText):
     axes: AxesText
     of: int
     samples: int
+    slices: int
+    attention: AttentionText | None
 
 
 class ImageText(TypedDict):
@@ -90,6 +98,7 @@ class StartText(TypedDict):
     layer: str
     channel: int
     sample: int
+    slice: int | str
 
 
 class DocumentText(TypedDict):
@@ -208,7 +217,7 @@ def document(
         "keys": [*KEYS],
         "tips": TIPS,
         "settings": settings_of(view),
-        "start": _start(layers),
+        "start": _start(layers, view),
         "inputs": inputs,
         "input": None,
         "maps": maps,
@@ -281,16 +290,22 @@ def _check_used(planes: Iterable[SamplePlanes | str], views: Iterable[View], vie
     drawable = [each for each in planes if not isinstance(each, str)]
     used = {option for each in drawable for option in each.used}
     used |= {"layout"} if any(each.layout for each in views) else set()
+    used |= {"tokens"} if any(each.tokens and each.tokens.grid for each in drawable) else set()
     if drawable:
         check_used(used, view)
 
 
-def _start(layers: Sequence[LayerText]) -> StartText:
+def _start(layers: Sequence[LayerText], view: View) -> StartText:
     """Select the first channel of the first layer that has a picture."""
+    which, deepest = view.slice, max(layer["slices"] for layer in layers)
     layer = next((each for each in layers if each["plates"]), layers[0])
-    sample, planes = next(iter(layer["plates"].items()), ("0", None))
-    channel = planes["channels"][0] if planes else 0
-    return {"layer": layer["key"], "channel": channel, "sample": int(sample)}
+    key, planes = next(iter(layer["plates"].items()), ("0", None))
+    return {
+        "layer": layer["key"],
+        "channel": planes["channels"][0] if planes else 0,
+        "sample": sample_in(key),
+        "slice": which + deepest if isinstance(which, int) and which < 0 else which,
+    }
 
 
 NO_FIGURES: LayerFiguresText = {
@@ -333,6 +348,8 @@ def _layer_text(
         "axes": NO_AXES,
         "of": 0,
         "samples": 1,
+        "slices": 0,
+        "attention": None,
         **NO_FIGURES,
     }
     if isinstance(planes, str):
@@ -340,13 +357,15 @@ def _layer_text(
     encoded, png = encode_planes(name, sample, planes, share)
     text = {
         **text,
-        "plates": {str(sample): encoded},
+        "plates": {plate_key(sample, encoded["slice"]): encoded},
         "words": [*planes.words],
         "noun": planes.noun,
         "item": planes.item,
         "axes": axes_text(planes),
         "of": planes.total,
         "samples": samples_in(activation, view),
+        "slices": planes.slice.of if planes.slice else 0,
+        "attention": attention_text(planes),
         **_figures(activation, planes, encoded),
     }
     return text, {encoded["id"]: png}

@@ -35,6 +35,7 @@ Kind = Literal["choice", "number", "slider", "toggle"]
 
 # When a control is there: always, or where there is
 #   samples   a batch of more than one sample
+#   slices    a volume, of which one slice is shown
 #   calls     more than one call of the layer
 #   inputs    a choice of inputs, on which the model can run
 #   image     an input image, with the chosen layer over it
@@ -42,7 +43,9 @@ Kind = Literal["choice", "number", "slider", "toggle"]
 #   order     an order by similarity of the layer's channels
 #   pins      a pinned channel
 # A new condition is a row of `CONDITIONS` in frontend/src/conditions.js, too.
-Condition = Literal["", "samples", "calls", "inputs", "image", "channels", "order", "pins"]
+Condition = Literal[
+    "", "samples", "slices", "calls", "inputs", "image", "channels", "order", "pins"
+]
 
 # Where a control stands: above the panels, under the input image, or above the pins.
 Place = Literal["bar", "input", "pins"]
@@ -94,6 +97,13 @@ SELECTORS = (
         "The item of the batch that is shown.",
         limits=(0, 0, 1),
         applies="samples",
+    ),
+    Control(
+        "slice",
+        "choice",
+        "Slice",
+        "The slice of the volume that is shown, or the mean or maximum of them all.",
+        applies="slices",
     ),
     Control(
         "call",

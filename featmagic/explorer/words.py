@@ -68,6 +68,7 @@ TIPS = {
     "copy": "Copy the Python code that reaches the channel. (c)",
     "full": "The channel in full width, and back. (f)",
     "histogram": "How many values are where in the range, as square roots; below, their colors.",
+    "heads": "What the query attends to in every head, side by side.",
     "cursor": "The value at the place of the cursor.",
     "keys": "What the keys do. (?)",
 }

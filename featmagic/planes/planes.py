@@ -22,6 +22,21 @@ _PLANE_AXES = {
 }
 
 
+@dataclass(frozen=True)
+class Slice:
+    """What planes show of a volume.
+
+    Attributes:
+        which: the number of the slice; or `mip` or `mean`, made of all of them.
+        of: how many slices there are.
+        words: the same for the caption.
+    """
+
+    which: int | str
+    of: int
+    words: str
+
+
 @dataclass(frozen=True, eq=False)
 class Planes:
     """The planes to choose from, on the activation's device.
@@ -48,6 +63,7 @@ class Planes:
         labels: what stands above each plane; its index, if None.
         item: what one of the planes is.
         axes: what runs down and what runs across a plane; "" where nothing does.
+        slice: what the planes show of a volume; None if there is none, or a montage of it.
     """
 
     values: Tensor
@@ -69,6 +85,7 @@ class Planes:
     labels: tuple[str, ...] | None = None
     item: str = ""
     axes: tuple[str, str] = ("", "")
+    slice: Slice | None = None
 
 
 def planes_of(tensor: Tensor, layout: Layout, view: View, key: str = "the activation") -> Planes:
@@ -173,29 +190,31 @@ def _sample_planes(part: Tensor, dims: str, layout: Layout, view: View) -> Plane
     """Return the planes of one sample."""
     used = frozenset[str]()
     words: tuple[str, ...] = layout.words
+    shown: Slice | None = None
     if "D" in dims:
-        part, dims, more = _slice_depth(part, dims, view)
-        words, used = words + more, used | {"volume"}
+        part, dims, shown = _slice_depth(part, dims, view)
+        words, used = words + ((shown.words,) if shown else ()), used | {"volume"}
     if "K" in dims and view.attn is not None:
         part, dims, more = _select_query(part, dims, layout, view)
         words, used = words + more, used | {"attention"}
     planes = _planes_by_dims(part, dims, layout, view)
-    return replace(planes, words=words + planes.words, used=used | planes.used)
+    return replace(planes, words=words + planes.words, used=used | planes.used, slice=shown)
 
 
-def _slice_depth(part: Tensor, dims: str, view: View) -> tuple[Tensor, str, tuple[str, ...]]:
+def _slice_depth(part: Tensor, dims: str, view: View) -> tuple[Tensor, str, Slice | None]:
     """Reduce a volume to a slice; a montage keeps its depth."""
     place, how = dims.index("D"), view.slice
     depth, left = part.shape[place], dims.replace("D", "")
     along = "time" if view.layout and "T" in view.layout else "depth"
     if how == "montage":
-        return part, dims, ()
+        return part, dims, None
     if how == "mip":
-        return to_real(part)[0].amax(place), left, (f"largest of {depth} slices",)
+        return to_real(part)[0].amax(place), left, Slice(how, depth, f"largest of {depth} slices")
     if how == "mean":
-        return to_real(part)[0].mean(place), left, (f"mean of {depth} slices",)
+        return to_real(part)[0].mean(place), left, Slice(how, depth, f"mean of {depth} slices")
     index = depth // 2 if isinstance(how, str) else picked(str(how), depth, "slice")[0]
-    return part.select(place, index), left, (f"slice {index} of {depth} along {along}",)
+    words = f"slice {index} of {depth} along {along}"
+    return part.select(place, index), left, Slice(index, depth, words)
 
 
 def _select_query(

@@ -5,6 +5,7 @@
 /** @type {Record<string, (state: State) => unknown>} */
 const CONDITIONS = {
 	samples: ({ layer }) => layer.samples > 1,
+	slices: ({ layer }) => layer.slices,
 	calls: ({ callsOfLayer }) => callsOfLayer.length > 1,
 	inputs: ({ store }) => store.contents.inputs,
 	image: ({ store, shown }) => {

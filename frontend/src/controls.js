@@ -2,6 +2,7 @@
 
 import { isMet } from "./conditions.js";
 import { make } from "./dom.js";
+import { sliceOf, slicesOf } from "./slices.js";
 
 /** @import { ControlText } from "./types" */
 /** @import { State } from "./state.js" */
@@ -62,6 +63,11 @@ function selectorOf(state, name) {
 			value: () => state.sampleOf(state.layer),
 			set: (sample) => state.choose({ sample }),
 			last: () => Math.max(0, state.layer.samples - 1),
+		},
+		slice: {
+			value: () => sliceOf(state.layer, state.choice.peek()) ?? "",
+			set: (slice) => state.choose({ slice: slice in { mean: 1, mip: 1 } ? slice : Number(slice) }),
+			options: () => slicesOf(state.layer),
 		},
 		call: {
 			value: () => state.layer.key,

@@ -1,6 +1,7 @@
 // One view: the panels put together, drawn when what they show changes.
 
 import { computed, effect } from "@preact/signals-core";
+import { makeAttention } from "./attention.js";
 import { makeChannelGrid } from "./channel_grid.js";
 import { codeOf, copyText } from "./clipboard.js";
 import { makeControls } from "./controls.js";
@@ -56,6 +57,7 @@ export function explore(element, store, kernel) {
 	const frames = framesOf(draw, drawMark);
 	const divider = makeDivider({ tip: tips.divider, toggleFull, redraw: frames.redraw });
 	const grid = makeChannelGrid(state, name, { placeIn, redraw: frames.redraw, toggleFull });
+	const panels = [makeAttention(state)];
 	const inspector = makeInspector(state, {
 		placeIn,
 		pin: pins.toggle,
@@ -63,7 +65,7 @@ export function explore(element, store, kernel) {
 		drawMark: frames.mark,
 		toggleFull,
 		controls: controls.at("input"),
-		panels: [],
+		panels: panels.map(({ element }) => element),
 	});
 	const help = /** @type {HTMLDialogElement} */ (
 		make(
@@ -123,6 +125,7 @@ export function explore(element, store, kernel) {
 		cursor.draw(root, inspector.drawField);
 		pins.drawValues();
 		status.draw();
+		for (const panel of panels) panel.draw();
 	}
 
 	/** @param {Layer[] | undefined} changed - As a `Listener` of the store is told. */
@@ -245,7 +248,7 @@ export function explore(element, store, kernel) {
 
 	async function copy() {
 		const { layer } = state;
-		const plate = layer.plates[state.sampleOf(layer)];
+		const plate = layer.plates[state.keyOf(layer)];
 		const code = codeOf(store.contents, layer, plate, state.choice.peek().channel);
 		await copyText(code, root);
 		state.note.value = `copied ${code}`;

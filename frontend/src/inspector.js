@@ -16,7 +16,7 @@ import { isWhole, placeName } from "./names.js";
 import { contextOf, paint, put } from "./paint.js";
 import { countsOf, describe, isSingle, valueOfLevel } from "./plate.js";
 
-/** @import { Colors, PlaneBox, Position, ShownChannel } from "./types" */
+/** @import { Colors, PlaneBox, Position, ShownChannel, Slice } from "./types" */
 /** @import { State } from "./state.js" */
 
 const HISTOGRAM = { height: 56, bars: 50, scale: 52 }; // pixels: where bars end and colors begin
@@ -33,7 +33,7 @@ const LEVELS_OF_BAR = 4;
  * @param {() => void} how.drawMark - Called when the input was drawn.
  * @param {() => void} how.toggleFull
  * @param {HTMLElement[]} how.controls - Those that stand under the input.
- * @param {HTMLElement[]} how.panels - What stands below.
+ * @param {HTMLElement[]} how.panels - What stands under the large picture.
  */
 export function makeInspector(
 	state,
@@ -64,9 +64,9 @@ export function makeInspector(
 		"div.fm-side",
 		{},
 		make("div.fm-chosen", {}, make("div.fm-head", {}, heading, pinner, copier, widener), large),
+		...panels,
 		make("div.fm-measured", {}, histogram, ends, figures),
 		inputBox,
-		...panels,
 	);
 
 	function draw() {
@@ -211,12 +211,13 @@ function tipped(text, onclick, tip) {
  * Whether a pin is of the chosen channel.
  *
  * @param {State} state
- * @param {{layer: string, channel: number, sample: number}} one
+ * @param {{layer: string, channel: number, sample: number, slice: Slice}} one
  */
-export function isChosen(state, { layer, channel, sample }) {
+export function isChosen(state, { layer, channel, sample, slice }) {
 	const choice = state.choice.peek();
-	const here = state.shown.peek()?.sample;
-	return layer === choice.layer && channel === choice.channel && sample === here;
+	const shown = state.shown.peek();
+	const isHere = sample === shown?.sample && slice === shown.plate.slice;
+	return layer === choice.layer && channel === choice.channel && isHere;
 }
 
 /**

@@ -1,6 +1,7 @@
 // How channels and places are called, in a layer's own words.
 
 import { joined } from "./format.js";
+import { sliceName } from "./slices.js";
 
 /** @import { Layer, Plate, Position } from "./types" */
 
@@ -22,7 +23,7 @@ export const isWhole = ({ item, axes }) => [axes.down, axes.across, axes.fold].i
 export function placeName(layer, plate, channel, position) {
 	const { item, axes, noun } = layer;
 	const whole = isWhole(layer);
-	const parts = [whole ? "" : `${item} ${channel}`];
+	const parts = [whole ? "" : `${item} ${channel}`, sliceName(plate.slice)];
 	if (position) {
 		const [y, x] = position;
 		const at = y * plate.full[1] + x;

@@ -4,14 +4,15 @@
 import { colorsOf } from "./color.js";
 import { readingOf } from "./cursor.js";
 import { canvasIn, make, makePictureBox, style, write } from "./dom.js";
-import { short, within } from "./format.js";
+import { joined, short, within } from "./format.js";
 import { isChosen } from "./inspector.js";
 import { placeName } from "./names.js";
 import { paint } from "./paint.js";
 import { describe, endsOf } from "./plate.js";
+import { plateKey, sliceName, whereOf } from "./slices.js";
 import { valueIn } from "./status.js";
 
-/** @import { Pin, PlaneBox, Plate, Position } from "./types" */
+/** @import { Pin, PlaneBox, Plate, Position, Shown } from "./types" */
 /** @import { State } from "./state.js" */
 
 const MOST = 4;
@@ -41,10 +42,11 @@ export function makePins(state, controls) {
 
 	function add() {
 		const { layer, channel } = state.choice.peek();
-		const { sample, plate, layer: shown } = /** @type {any} */ (state.shown.peek());
+		const { sample, plate, layer: shown } = /** @type {Shown} */ (state.shown.peek());
+		const { slice } = plate;
 		/** @type {Pin} */
-		const pin = { layer, channel, sample, exact: null };
-		const what = `${layer}, ${placeName(shown, plate, channel)}`;
+		const pin = { layer, channel, sample, slice, exact: null };
+		const what = joined([layer, placeName(shown, plate, channel), sliceName(slice)]);
 		const box = makePictureBox("", what, () => state.go(layer, channel));
 		const [words, value] = [
 			make("span"),
@@ -52,7 +54,8 @@ export function makePins(state, controls) {
 		];
 		const close = make("button", { onclick: () => unpin(pin), label: `unpin ${what}` });
 		close.append(make("span", { "aria-hidden": true }, "×"));
-		const head = make("div", {}, make("b", { tip: what }, `${layer} · ${channel}`), close);
+		const title = joined([layer, String(channel), sliceName(slice)], " · ");
+		const head = make("div", {}, make("b", { tip: what }, title), close);
 		const parts = {
 			element: make(
 				"div.featmagic-pin",
@@ -70,7 +73,8 @@ export function makePins(state, controls) {
 		list.append(parts.element);
 		state.pins.value = [...state.pins.peek(), pin];
 		if (state.kernel && state.isAlive) {
-			state.kernel.ask({ ask: "channel", layer, channel, sample }).then(({ content }) => {
+			const where = whereOf(layer, sample, slice);
+			state.kernel.ask({ ask: "channel", ...where, channel }).then(({ content }) => {
 				pin.exact = content.error ? null : content;
 				state.pins.value = [...state.pins.peek()];
 			});
@@ -85,9 +89,9 @@ export function makePins(state, controls) {
 	}
 
 	/** What a pin shows, if it is here. @param {Pin} pin */
-	function platesOf({ layer: key, channel, sample }) {
+	function platesOf({ layer: key, channel, sample, slice }) {
 		const layer = state.layerOf(key);
-		const plate = layer?.plates[sample];
+		const plate = layer?.plates[plateKey(sample, slice)];
 		const i = plate ? plate.channels.indexOf(channel) : -1;
 		return layer && plate && i >= 0 ? { layer, plate, sample, channel, i } : null;
 	}

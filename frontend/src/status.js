@@ -61,6 +61,7 @@ function howShown(state) {
 	const range = colors.ranges[0].map((end) => short(end, 3)).join(" to ");
 	return [
 		`sample ${shown.sample} of ${samples}`,
+		shown.plate.slice_words,
 		calls > 1 && `call ${call} of ${calls}`,
 		inputs > 0 && `input ${input ?? "as captured"}`,
 		colors.name + (colors.centered ? " around 0" : ""),

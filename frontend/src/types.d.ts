@@ -1,5 +1,13 @@
 // What the modules hand to each other. The document is described in featmagic/explorer/document.py.
 
+export interface Reach {
+	shape: number[];
+	steps: number[];
+}
+
+/** A slice of a volume, or what is made of all of them; null where there is no volume. */
+export type Slice = number | "mean" | "mip" | null;
+
 /** The planes of one layer and sample: text beside a gray PNG of all planes under each other. */
 export interface Plate {
 	id: string;
@@ -17,8 +25,11 @@ export interface Plate {
 	nan: number[];
 	inf: number[];
 	order: number[] | null;
-	reach: { shape: number[]; steps: number[] } | null;
+	reach: Reach | null;
 	prefix: { names: string[]; values: (number | null)[][] } | null;
+	slice: Slice;
+	slice_words: string;
+	made_of: { reach: Reach; axis: number } | null;
 }
 
 /** What runs down and across the pictures of a layer: `AxesText` in the document. */
@@ -29,6 +40,15 @@ export interface Axes {
 	row: number;
 	count: number;
 	numbers: number[] | null;
+}
+
+/** What queries and keys stand for: `AttentionText` in the document. */
+export interface Attention {
+	grid: [number, number] | null;
+	prefix: string[];
+	on_input: boolean;
+	queries: number;
+	keys: number;
 }
 
 export interface Layer {
@@ -49,6 +69,8 @@ export interface Layer {
 	axes: Axes;
 	of: number;
 	samples: number;
+	slices: number;
+	attention: Attention | null;
 	dead: number;
 	dead_of: number;
 	nan: number;
@@ -123,7 +145,7 @@ export interface Contents {
 	keys: KeysText[];
 	tips: Record<string, string>;
 	settings: Settings;
-	start: { layer: string; channel: number; sample: number };
+	start: { layer: string; channel: number; sample: number; slice?: Choice["slice"] };
 	inputs: number;
 	input: number | null;
 	maps: string;
@@ -151,6 +173,7 @@ export interface Choice {
 	layer: string;
 	channel: number;
 	sample: number;
+	slice: number | "mid" | "mean" | "mip";
 	position: Position | null;
 }
 
@@ -195,6 +218,7 @@ export interface Pin {
 	layer: string;
 	channel: number;
 	sample: number;
+	slice: Slice;
 	exact: { low: number; high: number; mean: number; std: number } | null;
 }
 

@@ -39,6 +39,9 @@ export function plate(ranges, more = {}) {
 		order: null,
 		reach: null,
 		prefix: null,
+		slice: null,
+		slice_words: "",
+		made_of: null,
 		...more,
 	};
 }
@@ -66,6 +69,8 @@ export const layer = (key, plates, more = {}) => ({
 	axes: { down: "row", across: "column", fold: "", row: 0, count: 0, numbers: null },
 	of: 2,
 	samples: 1,
+	slices: 0,
+	attention: null,
 	dead: 0,
 	dead_of: 2,
 	nan: 0,

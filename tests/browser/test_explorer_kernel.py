@@ -8,36 +8,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from helpers.explored import Explored, held_by, layers, written
+from helpers.explored import WIDGET, Explored, held_by, layers, written
 from playwright.sync_api import expect
-
-# A model as anywidget hands it over: another object for each view, the same state behind.
-WIDGET = """
-window.open_it = element => {
-    const { start, settings } = contents, told = window.told = [], asked = window.asked = [];
-    const state = { ...start, position: null, input: null, settings, _alive: true,
-        _contents: contents, _bytes: Object.fromEntries(bytes) };
-    const listeners = window.listeners = new Map();
-    const hearing = name => [...(listeners.get(name) ?? [])];
-    const fire = (name, ...inputs) => hearing(name).forEach(hear => hear(...inputs));
-    window.model = () => ({
-        get: name => state[name],
-        set(name, value) {
-            told.push([name, value]);
-            state[name] = value;
-            fire(`change:${name}`);
-        },
-        save_changes() {},
-        send: message => asked.push(message),
-        on: (name, hear) => listeners.set(name, [...hearing(name), hear]),
-        off: (name, hear) => listeners.set(name, hearing(name).filter(one => one !== hear)),
-    });
-    window.from_python = (name, value) => { state[name] = value; fire(`change:${name}`); };
-    window.message = (content, buffers = []) => fire("msg:custom", content, buffers);
-    script.default.initialize({ model: model() });
-    return script.default.render({ model: model(), el: element });
-};
-"""
 
 # What was asked, when a pointer that rests has had the time to ask.
 LATER = "() => new Promise(done => setTimeout(() => done(asked), 200))"
