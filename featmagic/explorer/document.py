@@ -47,7 +47,8 @@ class LayerFiguresText(TypedDict):
 class LayerText(LayerFiguresText):
     """A layer; `plates` holds its planes by sample, none where `reason` says why.
 
-    The `key` is safe to show in any front end; `code` is the real key as a Python literal.
+    The `key` is safe to show in any front end; `code` is the real key as a Python literal. Of a
+    convolution, the front end may ask for the patch and the kernel that give a value.
     """
 
     key: str
@@ -56,6 +57,7 @@ class LayerText(LayerFiguresText):
     call: int
     calls: int
     kind: str
+    convolution: bool
     shape: str
     dtype: str
     device: str
@@ -304,6 +306,7 @@ def _layer_text(
         "call": activation.call,
         "calls": activation.calls,
         "kind": readable(activation.kind),
+        "convolution": activation.convolution is not None,
         "shape": shape_of(tensor),
         "dtype": str(tensor.dtype).removeprefix("torch."),
         "device": str(tensor.device),

@@ -46,7 +46,7 @@ def open_explorer(
             the view asks for doesn't exist.
     """
     # Fields as they were captured: they must not change from one input to another.
-    fields = any(each.field is not None for each in activations)
+    fields = any(each.field is not None or each.keeps_input for each in activations)
     inputs = rerun_of(model, items, [each.path for each in activations], fields=fields)
     session = open_session(activations, view, maps, len(inputs) if inputs else 0)
     if not any(layer["plates"] for layer in session.layers.values()):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from featmagic.explorer.document import Document, LayerText, document
 from featmagic.explorer.encoding import PlanesText, encode_planes
+from featmagic.explorer.kernel_patch import kernel_patch, numbers_of, text_of_patch
 from featmagic.explorer.planes import SamplePlanes, sample_planes
 from featmagic.options.view import View
 from featmagic.planes.dtypes import sliceable
@@ -85,13 +86,26 @@ class Session:
             FeatmagicError: If the layer, sample, channel or position doesn't exist.
         """
         tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel)
-        height, width = planes.values.shape[1:]
-        check_inside(y, x, height, width)
-        if y * width + x >= height * width - planes.padding:
-            raise FeatmagicError(f"There is no value at ({y}, {x}): the values end before it.")
+        _check_value(planes, y, x)
         if planes.place_index is None or tensor.is_complex():
             return float(planes.values[planes.channels.index(channel), y, x].item())
         return float(sliceable(tensor)[planes.place_index.index(channel, y, x)].item())
+
+    def patch(
+        self, key: str, sample: int, channel: int, y: int, x: int, source: int | None
+    ) -> tuple[dict[str, Any], bytes]:
+        """Return the sum that gives the value at a position, if the layer is a convolution.
+
+        Raises:
+            FeatmagicError: As `value`, and if that sum isn't known.
+        """
+        activation, planes = self._activation(key), self._planes(key, sample, channel)
+        _check_value(planes, y, x)
+        if planes.place_index is None:
+            raise FeatmagicError("Each value shown is made of several: no sum gives it.")
+        patch = kernel_patch(activation, planes.place_index.index(channel, y, x), source)
+        names = (name for name, each in self.activations.items() if each.key == patch.key)
+        return {**text_of_patch(patch), "input": next(names, None)}, numbers_of(patch)
 
     def figures(self, key: str, sample: int, channel: int) -> dict[str, float]:
         """Return the range, mean, deviation and share of zeros of all values of one channel."""
@@ -128,6 +142,14 @@ class Session:
         if count > 1:
             view = replace(view, channels=str(channel))
         return sample_planes(activation, view, sample)
+
+
+def _check_value(planes: SamplePlanes, y: int, x: int) -> None:
+    """Raise an error if there is no value at a position."""
+    height, width = planes.values.shape[1:]
+    check_inside(y, x, height, width)
+    if y * width + x >= height * width - planes.padding:
+        raise FeatmagicError(f"There is no value at ({y}, {x}): the values end before it.")
 
 
 def check_inside(y: int, x: int, height: int, width: int) -> None:
