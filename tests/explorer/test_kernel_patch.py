@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import gc
+import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from torch.nn.utils import parametrizations, prune
 import featmagic
 from featmagic import FeatmagicError
 from featmagic.explorer.kernel_patch import kernel_patch
+from featmagic.explorer.open import open_explorer
 from featmagic.explorer.protocol import answer
 from featmagic.explorer.session import open_session
 from featmagic.options.view import View
@@ -56,6 +59,7 @@ def check(layer, x, weight, bias, activation, *, places=12, wide=1e-5, key="0"):
     inputs = x if x.dim() == len(layer.kernel_size) + 2 else x[None]
     values, padding = padded(layer, inputs)
     patches, masks = windows(layer, values), windows(layer, padding)
+    weight, bias = weight.detach(), None if bias is None else bias.detach()
     per_group = layer.in_channels // layer.groups
     every = np.ndindex(*activation.tensor.shape)
     indices = list(every)[:: max(1, activation.tensor.numel() // places)]
@@ -114,6 +118,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Using padding")
 @pytest.mark.parametrize(("layer", "shape"), SHAPES.values(), ids=list(SHAPES))
 def test_the_sum_gives_the_value_and_patch_and_kernel_are_torchs_own(layer, shape):
     torch.manual_seed(0)
@@ -235,3 +240,342 @@ def test_a_computed_weight_is_that_of_the_pass_and_asking_changes_nothing(change
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
     assert calls == [m.calls for m in model.modules() if isinstance(m, Noisy)]
     assert model.training
+
+
+# Where no sum is shown
+
+
+class Net(nn.Module):
+    """A convolution, a layer that works in place, and another convolution of its result."""
+
+    def __init__(self, second=None):
+        super().__init__()
+        self.first, self.act = nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(inplace=True)
+        self.second = second or nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        return self.second(self.act(self.first(x)))
+
+
+def refusal(activation, index=(0, 1, 2, 3)):
+    with pytest.raises(FeatmagicError) as error:
+        kernel_patch(activation, index)
+    return str(error.value)
+
+
+def test_after_a_training_step_the_weights_have_changed():
+    model, x = Net(), torch.randn(1, 2, 6, 6)
+    activations = captured(model, x)
+    kernel_patch(activations["first"], (0, 1, 2, 3))
+    model(x).sum().backward()
+    torch.optim.SGD(model.parameters(), 1e-12).step()
+    assert "The weights of first have changed since the pass" in refusal(activations["first"])
+
+
+def test_weights_that_were_replaced_without_a_trace_are_found_by_the_sum():
+    model, x = Net(), torch.randn(1, 2, 6, 6)
+    activation = captured(model, x)["first"]
+    model.first.weight.data = model.first.weight.data * 1.001
+    assert "doesn't give the captured value" in refusal(activation)
+
+
+def test_weights_of_another_dtype_are_not_those_of_the_pass():
+    model, x = Net(), torch.randn(1, 2, 6, 6)
+    activation = captured(model, x)["first"]
+    model.double()
+    assert "have changed" in refusal(activation)
+
+
+def test_an_input_that_was_changed_in_place_is_not_shown():
+    model, x = Net(), torch.randn(1, 2, 6, 6)
+    activation = captured(model, x)["first"]
+    x[0, 0, 0, 0] += 1
+    assert "The input of first was changed in place after the pass" in refusal(activation)
+
+
+def test_an_input_that_the_model_changes_in_place_is_not_shown():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(2, 3, 3)
+
+        def forward(self, x):
+            x = x + 1
+            y = self.conv(x)
+            x += 1
+            return y, x
+
+    model = Twice()
+    activation = captured(model, torch.randn(1, 2, 6, 6), "conv")["conv"]
+    assert "changed in place" in refusal(activation)
+
+
+class Standardized(nn.Conv2d):
+    """Another convolution than its weight says."""
+
+    def forward(self, x):
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return self._conv_forward(x, weight, self.bias)
+
+
+class Cropped(nn.Conv2d):
+    """Gives other shapes than a convolution does."""
+
+    def forward(self, x):
+        return super().forward(x)[..., 1:]
+
+
+@pytest.mark.parametrize("kind", [Standardized, Cropped])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_a_layer_that_computes_something_else_shows_no_sum(kind, dtype):
+    torch.manual_seed(4)
+    model = Net(kind(3, 4, 3, padding=1)).to(dtype)
+    activations = captured(model, torch.randn(1, 2, 8, 8, dtype=dtype))
+    kernel_patch(activations["first"], (0, 1, 2, 3))
+    assert "or the layer computes something else" in refusal(activations["second"])
+
+
+def test_a_hook_that_replaces_the_output_is_found_by_the_sum():
+    model, x = Net(), torch.randn(1, 2, 6, 6)
+    model.first.register_forward_hook(lambda _, args, output: output * 2)
+    assert "doesn't give the captured value" in refusal(captured(model, x)["first"])
+
+
+def test_a_transposed_convolution_is_refused_with_a_reason():
+    model = Net(nn.ConvTranspose2d(3, 4, 3))
+    activation = captured(model, torch.randn(1, 2, 6, 6))["second"]
+    assert refusal(activation).startswith("second is a transposed convolution")
+
+
+def test_no_convolution_no_sum():
+    activation = captured(Net(), torch.randn(1, 2, 6, 6))["act"]
+    assert refusal(activation) == "act is not a convolution."
+
+
+@pytest.mark.parametrize("how", [{"fields": False}, {"fields": True, "as_is": True}])
+def test_without_an_explorer_in_sight_no_input_is_kept(how):
+    model = Net()
+    activation = captured(model, torch.randn(1, 2, 6, 6), **how)["first"]
+    said = refusal(activation)
+    assert said.startswith("The input of first was not kept: %%featuremaps MODEL --explore")
+
+
+def test_complex_values_have_no_sum_to_show():
+    layer = nn.Conv2d(2, 3, 3, dtype=torch.complex64)
+    activation = captured(nn.Sequential(layer), torch.randn(1, 2, 6, 6, dtype=torch.complex64))["0"]
+    assert refusal(activation) == "The values of 0 are complex: no sum of them is shown."
+
+
+def test_a_model_that_is_gone_is_not_kept_for_it():
+    model = Net()
+    activation = captured(model, torch.randn(1, 2, 6, 6))["first"]
+    del model
+    gc.collect()
+    assert refusal(activation) == "The model that first is a layer of no longer exists."
+
+
+def test_a_channel_of_another_group_is_refused():
+    layer = nn.Conv2d(4, 4, 3, groups=2)
+    activation = captured(nn.Sequential(layer), torch.randn(1, 4, 6, 6))["0"]
+    assert kernel_patch(activation, (0, 3, 0, 0), 2).first == 2
+    with pytest.raises(FeatmagicError, match="No input channel 1 at this place: choose 2 to 3"):
+        kernel_patch(activation, (0, 3, 0, 0), 1)
+
+
+# Values that aren't finite
+
+
+def test_a_value_beyond_the_largest_of_its_dtype_is_the_sum_all_the_same():
+    layer = nn.Conv2d(1, 1, 3, bias=False).half()
+    with torch.no_grad():
+        layer.weight.fill_(200)
+    activation = captured(nn.Sequential(layer), torch.full((1, 1, 3, 3), 100.0).half())["0"]
+    found = kernel_patch(activation, (0, 0, 0, 0))
+    assert (found.value, found.total) == (float("inf"), 180_000)
+
+
+@pytest.mark.parametrize("strange", [float("nan"), float("inf"), -float("inf")])
+def test_a_value_that_is_not_finite_comes_from_an_input_that_is_not(strange):
+    torch.manual_seed(0)
+    x = torch.randn(1, 2, 9, 9)
+    x[0, 1, 2, 2] = strange
+    layer = nn.Conv2d(2, 3, 3)
+    activation = captured(nn.Sequential(layer), x)["0"]
+    found = kernel_patch(activation, (0, 1, 1, 1))
+    assert np.array_equal(found.value, found.total, equal_nan=True)
+    assert found.source == 1  # by default, the channel from which it comes
+    assert np.isfinite(kernel_patch(activation, (0, 1, 6, 6)).total)
+
+
+# What is kept for it
+
+
+def test_an_input_that_was_captured_itself_is_kept_once():
+    model, x = Net(), torch.randn(1, 2, 6, 6)
+    activations = captured(model, x)
+    given = activations["second"].convolution.given
+    assert given.tensor is activations["act"].tensor
+    assert given.key == "act"
+    assert activations["first"].convolution.given.tensor.data_ptr() == x.data_ptr()
+
+
+def test_a_copy_from_before_a_change_in_place_is_not_taken_for_the_input():
+    class Late(Net):
+        def forward(self, x):
+            y = self.act(self.first(x))
+            y += 1
+            return self.second(y)
+
+    torch.manual_seed(0)
+    model, x = Late(), torch.randn(1, 2, 6, 6)
+    activations = captured(model, x)
+    found = kernel_patch(activations["second"], (0, 1, 2, 3))
+    patch = activations["act"].tensor[0, found.source, 1:4, 2:5] + 1
+    assert found.key is None
+    assert np.array_equal(found.patch, patch)
+
+
+def test_under_inference_mode_a_copy_is_kept():
+    model, x = Net(), torch.randn(1, 2, 6, 6)
+    with torch.inference_mode():
+        activations = captured(model, x * 1)
+    first = activations["first"]
+    check(model.first, x, model.first.weight, model.first.bias, first)
+
+
+def test_each_call_of_a_layer_has_its_own_input():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(2, 2, 3, padding=1)
+
+        def forward(self, x):
+            return self.conv(self.conv(x))
+
+    model, x = Twice(), torch.randn(1, 2, 6, 6)
+    activations = captured(model, x, "conv")
+    layer = model.conv
+    check(layer, x, layer.weight, layer.bias, activations["conv"])
+    second = kernel_patch(activations["conv:2"], (0, 1, 2, 3))
+    assert second.key == "conv"
+    assert np.array_equal(second.patch, activations["conv"].tensor[0, second.source, 1:4, 2:5])
+
+
+def test_inputs_are_released_with_the_pass_that_they_are_of():
+    model, held = Net(), []
+    with featmagic.capture(model, "first", fields=True) as maps, torch.no_grad():
+        for _ in range(2):
+            x = torch.randn(1, 2, 6, 6)
+            held.append(weakref.ref(x.untyped_storage()))
+            model(x)
+            del x
+    gc.collect()
+    assert maps.kept.activations["first"].keeps_input
+    assert [one() is None for one in held] == [True, False]
+
+
+def test_keeping_inputs_changes_no_value():
+    torch.manual_seed(0)
+    model, x = Net(), torch.randn(2, 2, 9, 9)
+    plain, kept = captured(model, x, fields=False), captured(model, x)
+    assert all(torch.equal(plain[key].tensor, kept[key].tensor) for key in plain)
+
+
+# Asked by the front end
+
+
+def asked(session, **question):
+    text, files = answer(session, {"ask": "patch", "sample": 1, "source": None, **question})
+    return text, np.frombuffer(files["patch"], "<f8")
+
+
+def test_the_front_end_is_told_numbers_and_where_they_lie():
+    torch.manual_seed(0)
+    model = Net(nn.Conv2d(3, 4, (3, 2), padding=1, bias=False))
+    x = torch.randn(2, 2, 6, 6)
+    activations = captured(model, x)
+    session = open_session(list(activations.values()), View(explore=True))
+    assert [layer["convolution"] for layer in session.shown.text["layers"]] == [True, False, True]
+    text, numbers = asked(session, layer="second", channel=2, position=[0, 4], source=1)
+    given, kernel = activations["act"].tensor[1].double(), model.second.weight[2].detach().double()
+    patch = functional.pad(given, (1, 1, 1, 1))[:, 0:3, 4:6]
+    sums = (patch * kernel).flatten(1).sum(1)
+    assert text == {
+        "first": 0,
+        "channels": 3,
+        "source": 1,
+        "strongest": int(sums.abs().argmax()),
+        "kernel": [3, 2],
+        "places": [[-1, 0, 1], [3, 4]],
+        "sizes": [6, 6],
+        "hasBias": False,
+        "input": "act",
+    }
+    value, total, bias, *rest = numbers
+    assert value == activations["second"].tensor[1, 2, 0, 4].item()
+    assert np.isnan(bias)
+    assert total == pytest.approx(sums.sum().item(), rel=1e-12)
+    assert np.allclose(rest[:3], sums, rtol=1e-12)
+    assert rest[3:9] == patch[1].flatten().tolist()
+    assert rest[9:] == kernel[1].flatten().tolist()
+
+
+def test_a_place_of_a_signal_and_of_a_slice_is_found_in_its_tensor():
+    torch.manual_seed(0)
+    signal, volume = nn.Conv1d(3, 4, 5, padding=2), nn.Conv3d(2, 3, 3, padding=1)
+    x, y = torch.randn(2, 3, 30), torch.randn(2, 2, 5, 6, 7)
+    activations = {
+        **captured(nn.Sequential(signal), x),
+        "1": captured(nn.Sequential(volume), y)["0"],
+    }
+    activations["1"] = replace(activations["1"], key="1")
+    session = open_session(list(activations.values()), View(explore=True))
+    text, numbers = asked(session, layer="0", channel=0, position=[2, 0])
+    assert numbers[0] == activations["0"].tensor[1, 2, 0].item()
+    assert (text["kernel"], text["places"]) == ([5], [[-2, -1, 0, 1, 2]])
+    text, numbers = asked(session, layer="1", channel=2, position=[4, 6])
+    assert numbers[0] == activations["1"].tensor[1, 2, 2, 4, 6].item()  # of the middle slice
+    assert text["places"] == [[1, 2, 3], [3, 4, 5], [5, 6, 7]]
+    session = open_session([activations["1"]], View(explore=True, slice="mean"))
+    with pytest.raises(FeatmagicError, match="made of several"):
+        asked(session, layer="1", channel=2, position=[4, 6])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"position": None}, "needs a position"),
+        ({"source": 1.5}, "needs layer, sample, channel, position, source"),
+        ({"source": 2}, "No input channel 2"),
+        ({"source": -1}, "No input channel -1"),
+        ({"layer": "act"}, "act is not a convolution"),
+        ({"position": [6, 0]}, "no place"),
+    ],
+)
+def test_a_question_that_is_wrong_is_answered_by_a_line(more, said):
+    model = Net()
+    activations = captured(model, torch.randn(2, 2, 6, 6))
+    session = open_session(list(activations.values()), View(explore=True))
+    with pytest.raises(FeatmagicError, match=said):
+        asked(session, **{"layer": "first", "channel": 1, "position": [2, 3], **more})
+
+
+def test_of_an_input_that_is_picked_the_model_keeps_it_too():
+    class Attends(Net):
+        """With attention, of which no field is followed."""
+
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(4, 1)
+
+    torch.manual_seed(0)
+    model, inputs = Attends(), torch.randn(3, 2, 6, 6)
+    with featmagic.capture(model, "first", fields=True) as maps, torch.no_grad():
+        model(inputs[:1])
+    kept = list(maps.kept.activations.values())
+    explorer = open_explorer(kept, View(explore=True), "feature_maps", model, inputs)
+    explorer.input = 2
+    place = {"layer": "first", "channel": 1, "sample": 0, "position": [2, 3], "source": 1}
+    numbers = asked(explorer._session, **place)[1]
+    assert np.array_equal(numbers[5:14].reshape(3, 3), inputs[2, 1, 1:4, 2:5])
+    explorer.close()
