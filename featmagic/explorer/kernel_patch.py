@@ -44,6 +44,9 @@ class KernelPatch:
         places: Along each axis of K, the index in the input of each value of the patch; one outside
             of the input is padding.
         sizes: The size of the input along each of these axes.
+        span: The range of the finite values of that channel of the input and of the patch; 0 to 0
+            if there are none.
+        signed: Whether the input has values of both signs, in any channel.
         key: The captured activation that the input is; None if it is none of them.
     """
 
@@ -56,12 +59,23 @@ class KernelPatch:
     kernel: Doubles
     places: tuple[tuple[int, ...], ...]
     sizes: tuple[int, ...]
+    span: tuple[float, float]
+    signed: bool
     key: str | None
 
     @property
     def total(self) -> float:
         """The sum of all contributions and the bias."""
         return float(self.contributions.sum()) + (self.bias or 0.0)
+
+    @property
+    def padding(self) -> NDArray[np.bool_]:
+        """Which values of the patch are padding, of the shape K."""
+        inside = np.ones((), bool)
+        for own, size in zip(self.places, self.sizes, strict=True):
+            at = np.array(own)
+            inside = np.logical_and.outer(inside, (at >= 0) & (at < size))
+        return ~inside
 
     @property
     def strongest(self) -> int:
@@ -127,6 +141,8 @@ def kernel_patch(
         kernel=kernels[chosen],
         places=places,
         sizes=tuple(sample.shape[1:]),
+        span=_span(sample[first + chosen], patches[chosen]),
+        signed=bool((sample < 0).any() and (sample > 0).any()),
         key=given.key,
     )
     roundoff = max(map(_roundoff, (output, sample, weight)))
@@ -148,7 +164,7 @@ def _layer_and_input(convolution: Convolution | None, name: str) -> tuple[Any, G
         raise FeatmagicError(f"{name} is not a convolution.")
     module, given = convolution.module(), convolution.given
     if module is None:
-        raise FeatmagicError(f"The model that {name} is a layer of no longer exists.")
+        raise FeatmagicError(f"The model that {name} is a layer of is no longer there.")
     if getattr(module, "transposed", False):
         raise FeatmagicError(
             f"{name} is a transposed convolution: it spreads each value of its input over several "
@@ -250,6 +266,16 @@ def _strongest(contributions: Doubles) -> int:
     return int(np.abs(contributions).argmax())
 
 
+def _span(channel: Tensor, patch: Doubles) -> tuple[float, float]:
+    """Return the range of the finite values, 0 to 0 if there are none."""
+    of_patch = patch[np.isfinite(patch)]
+    finite = channel.detach()[channel.isfinite()]
+    ends = [
+        float(end) for each in (finite, of_patch) if len(each) for end in (each.min(), each.max())
+    ]
+    return min(ends, default=0.0), max(ends, default=0.0)
+
+
 # The check
 
 
@@ -306,24 +332,3 @@ def _agrees(found: KernelPatch, sums: _Sums, output: Tensor) -> bool:
 
 def _norm(values: Doubles) -> float:
     return sqrt(float((values**2).sum()))
-
-
-def numbers_of(patch: KernelPatch) -> bytes:
-    """Return value, total, bias (NaN for none), contributions, patch and kernel as float64."""
-    bias = np.nan if patch.bias is None else patch.bias
-    parts = ([patch.value, patch.total, bias], patch.contributions, patch.patch, patch.kernel)
-    return b"".join(np.asarray(part, "<f8").tobytes() for part in parts)
-
-
-def text_of_patch(patch: KernelPatch) -> dict[str, Any]:
-    """Return what travels as JSON beside the numbers."""
-    return {
-        "first": patch.first,
-        "channels": len(patch.contributions),
-        "source": patch.source,
-        "strongest": patch.strongest,
-        "kernel": [*patch.kernel.shape],
-        "places": [[*axis] for axis in patch.places],
-        "sizes": [*patch.sizes],
-        "hasBias": patch.bias is not None,
-    }

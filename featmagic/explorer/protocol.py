@@ -286,7 +286,7 @@ def answer(
     if kind == "patch":
         y, x = chosen["position"]
         said, numbers = session.patch(layer, sample, channel, y, x, chosen["source"])
-        return said, {"patch": numbers}
+        return {**said}, {"patch": numbers}
     if kind == "value":
         value = session.value(layer, sample, channel, *chosen["position"])
         return {"value": value if isfinite(value) else str(value)}, {}

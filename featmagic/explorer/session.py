@@ -12,7 +12,8 @@ from torch import Tensor
 
 from featmagic.explorer.document import Document, LayerText, document
 from featmagic.explorer.encoding import PlanesText, encode_planes
-from featmagic.explorer.kernel_patch import kernel_patch, numbers_of, text_of_patch
+from featmagic.explorer.kernel_patch import kernel_patch
+from featmagic.explorer.patch_text import PatchText, bytes_of_patch, text_of_patch
 from featmagic.explorer.planes import SamplePlanes, sample_planes
 from featmagic.options.view import View
 from featmagic.planes.dtypes import sliceable
@@ -93,7 +94,7 @@ class Session:
 
     def patch(
         self, key: str, sample: int, channel: int, y: int, x: int, source: int | None
-    ) -> tuple[dict[str, Any], bytes]:
+    ) -> tuple[PatchText, bytes]:
         """Return the sum that gives the value at a position, if the layer is a convolution.
 
         Raises:
@@ -105,7 +106,7 @@ class Session:
             raise FeatmagicError("Each value shown is made of several: no sum gives it.")
         patch = kernel_patch(activation, planes.place_index.index(channel, y, x), source)
         names = (name for name, each in self.activations.items() if each.key == patch.key)
-        return {**text_of_patch(patch), "input": next(names, None)}, numbers_of(patch)
+        return text_of_patch(patch, next(names, None)), bytes_of_patch(patch)
 
     def figures(self, key: str, sample: int, channel: int) -> dict[str, float]:
         """Return the range, mean, deviation and share of zeros of all values of one channel."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -13,7 +13,16 @@ from torch import Tensor, nn
 
 from featmagic.recording.model_tree import unwrap
 from featmagic.recording.pytree import computes_itself, copied
-from featmagic.recording.torch_private import CONVOLUTION, HAS_VERSIONS, is_wrapped, version_of
+from featmagic.recording.torch_private import (
+    CONVOLUTION,
+    HAS_VERSIONS,
+    is_wrapped,
+    unseen,
+    version_of,
+)
+
+# A context manager for what a function mode of the user's shouldn't see.
+_unseen = nullcontext if unseen is None else unseen
 
 
 class GivenTensor(NamedTuple):
@@ -47,7 +56,7 @@ class Copies:
 
     def add(self, tensor: Tensor, copy: Tensor, key: str) -> None:
         """Note a copy; a tensor without a version (of inference, in `vmap`) is never found."""
-        with suppress(Exception):
+        with _unseen(), suppress(Exception):
             if HAS_VERSIONS and not tensor.is_inference():
                 known = weakref.ref(tensor), version_of(tensor), GivenTensor(copy, key=key)
                 self._known[id(tensor)] = known
@@ -62,6 +71,10 @@ class Copies:
     def clear(self) -> None:
         """Forget all of them."""
         self._known.clear()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as none: they are of other tensors."""
+        return Copies, ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,16 +100,27 @@ class Convolution:
         if module is None or not isinstance(tensor, Tensor):
             return self
         try:
-            given = _given(tensor, copies)
-            return self if given is None else replace(self, given=given, weights=_weights(module))
-        except Exception:  # such as too little memory, or a parameter without a version
+            with _unseen():
+                given = _given(tensor, copies)
+                return (
+                    self if given is None else replace(self, given=given, weights=_weights(module))
+                )
+        except Exception:  # such as too little memory
             return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy without the module and its input."""
+        return Convolution, (_no_module,)
 
     @property
     def has_changed(self) -> bool:
         """Whether the weights aren't those of the call any more."""
         module = self.module()
         return module is None or self.weights != _weights(module)
+
+
+def _no_module() -> None:
+    """Stand for a weak reference to a module that isn't there."""
 
 
 def convolution_of(module: nn.Module) -> Convolution | None:

@@ -10,6 +10,7 @@ import { within } from "./format.js";
 import { makeInspector } from "./inspector.js";
 import { actionOf, HELP } from "./keymap.js";
 import { makeLayerList } from "./layer_list.js";
+import { makePatch } from "./patch.js";
 import { makePins } from "./pins.js";
 import { State } from "./state.js";
 import { makeStatus } from "./status.js";
@@ -46,6 +47,7 @@ export function explore(element, store, kernel) {
 	const cursor = makeCursor(state);
 	const pins = makePins(state);
 	const status = makeStatus(state);
+	const patch = makePatch(state, name);
 	const frames = framesOf(draw, drawMark);
 	const grid = makeChannelGrid(state, name, { placeIn, redraw: frames.redraw });
 	const inspector = makeInspector(state, {
@@ -53,6 +55,7 @@ export function explore(element, store, kernel) {
 		pin: pins.toggle,
 		copy,
 		drawMark: frames.mark,
+		patch: patch.button,
 		opacity: controls.setting("alpha"),
 	});
 	const help = /** @type {HTMLDialogElement} */ (
@@ -86,6 +89,7 @@ export function explore(element, store, kernel) {
 		status.element,
 		help,
 	);
+	grid.element.append(patch.element);
 	const resizing = new ResizeObserver(frames.redraw);
 
 	function draw() {
@@ -166,6 +170,7 @@ export function explore(element, store, kernel) {
 		} else if (action === "find") layers.finder.select();
 		else if (action === "pin") pins.toggle();
 		else if (action === "copy") copy();
+		else if (action === "patch") patch.toggle();
 		else if (action === "help") toggleHelp();
 		else if (action === "escape") letGo();
 		else if (action === "found") {
@@ -247,6 +252,7 @@ export function explore(element, store, kernel) {
 		layers.stop();
 		cursor.stop();
 		inspector.stop();
+		patch.stop();
 		root.remove();
 	};
 }

@@ -30,9 +30,10 @@ const LEVELS_OF_BAR = 4;
  * @param {() => void} how.pin
  * @param {() => void} how.copy
  * @param {() => void} how.drawMark - Called when the input was drawn.
+ * @param {HTMLElement} how.patch - The button that stands under the channel.
  * @param {HTMLElement} how.opacity - The control that stands under the input.
  */
-export function makeInspector(state, { placeIn, pin, copy, drawMark, opacity }) {
+export function makeInspector(state, { placeIn, pin, copy, drawMark, patch, opacity }) {
 	/** What is drawn. @type {{colors: Colors, channel: number, room: number} | null} */
 	let drawn = null;
 
@@ -162,6 +163,7 @@ export function makeInspector(state, { placeIn, pin, copy, drawMark, opacity }) 
 				{},
 				make("div.fm-head", {}, heading, pinner, makeButton("copy code", copy)),
 				large,
+				patch,
 			),
 			make("div.fm-measured", {}, histogram, ends, figures),
 			inputBox,

@@ -12,7 +12,7 @@
 /** @typedef {{action: string, by?: number, step?: [number, number]}} Action */
 
 /** @type {Record<string, [number, number]>} */
-const STEPS = {
+export const STEPS = {
 	ArrowLeft: [0, -1],
 	ArrowRight: [0, 1],
 	ArrowUp: [-1, 0],
@@ -29,6 +29,7 @@ const ACTIONS = {
 	"/": { action: "find" },
 	Enter: { action: "pin" },
 	c: { action: "copy" },
+	k: { action: "patch" },
 	"?": { action: "help" },
 };
 
@@ -41,6 +42,7 @@ export const HELP = {
 	"/": "find a layer by name",
 	Enter: "pin or unpin the channel",
 	c: "copy the code that reaches it",
+	k: "kernel × patch: the sum that gives the value",
 	"?": "these keys",
 	Escape: "close, let go of the place",
 };

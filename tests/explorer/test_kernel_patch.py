@@ -21,6 +21,7 @@ from featmagic.explorer.open import open_explorer
 from featmagic.explorer.protocol import answer
 from featmagic.explorer.session import open_session
 from featmagic.options.view import View
+from featmagic.render.palette import LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
 
 FUNCTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 
@@ -80,11 +81,7 @@ def check(layer, x, weight, bias, activation, *, places=12, wide=1e-5, key="0"):
         expected = sums.sum().item() + (0 if bias is None else bias[channel].item())
         assert found.total == pytest.approx(expected, rel=1e-12, abs=1e-13)
         assert found.total == pytest.approx(found.value, rel=wide, abs=wide)
-        outside = np.zeros(found.patch.shape, bool)
-        for axis, own_places in enumerate(found.places):
-            one = np.array([not 0 <= place < found.sizes[axis] for place in own_places])
-            outside |= np.expand_dims(one, [n for n in range(outside.ndim) if n != axis])
-        assert (outside == masks[(sample, source, *at)].numpy()).all()
+        assert (found.padding == masks[(sample, source, *at)].numpy()).all()
         strongest = kernel_patch(activation, index)
         assert strongest.source == strongest.strongest == first + sums.abs().argmax().item()
     return indices
@@ -371,7 +368,7 @@ def test_a_model_that_is_gone_is_not_kept_for_it():
     activation = captured(model, torch.randn(1, 2, 6, 6))["first"]
     del model
     gc.collect()
-    assert refusal(activation) == "The model that first is a layer of no longer exists."
+    assert refusal(activation) == "The model that first is a layer of is no longer there."
 
 
 def test_a_channel_of_another_group_is_refused():
@@ -485,8 +482,13 @@ def test_keeping_inputs_changes_no_value():
 
 
 def asked(session, **question):
+    """What is told of a patch: its text, sums and pictures, and a byte for each value of these."""
     text, files = answer(session, {"ask": "patch", "sample": 1, "source": None, **question})
-    return text, np.frombuffer(files["patch"], "<f8")
+    count, shape = text["last"] - text["first"] + 1, (3, len(text["rows"]), len(text["columns"]))
+    end = 8 * (count + np.prod(shape))
+    numbers = np.frombuffer(files["patch"][:end], "<f8")
+    colors = np.frombuffer(files["patch"][end:], np.uint8).reshape(shape)
+    return text, numbers[:count], numbers[count:].reshape(shape), colors
 
 
 def test_the_front_end_is_told_numbers_and_where_they_lie():
@@ -496,28 +498,95 @@ def test_the_front_end_is_told_numbers_and_where_they_lie():
     activations = captured(model, x)
     session = open_session(list(activations.values()), View(explore=True))
     assert [layer["convolution"] for layer in session.shown.text["layers"]] == [True, False, True]
-    text, numbers = asked(session, layer="second", channel=2, position=[0, 4], source=1)
+    place = {"layer": "second", "channel": 2, "position": [0, 4]}
+    text, sums, pictures, colors = asked(session, **place, source=1)
     given, kernel = activations["act"].tensor[1].double(), model.second.weight[2].detach().double()
     patch = functional.pad(given, (1, 1, 1, 1))[:, 0:3, 4:6]
-    sums = (patch * kernel).flatten(1).sum(1)
+    expected = (patch * kernel).flatten(1).sum(1)
+    total = activations["second"].tensor[1, 2, 0, 4].item()
+    cells = text.pop("cells")
     assert text == {
-        "first": 0,
-        "channels": 3,
+        "words": f"sum over channel 1 of 3: {expected[1]:.4g} · total without a bias: {total:.4g}",
+        "captions": ["act, channel 1", "kernel", "product (unit 0.01)"],
         "source": 1,
-        "strongest": int(sums.abs().argmax()),
-        "kernel": [3, 2],
-        "places": [[-1, 0, 1], [3, 4]],
-        "sizes": [6, 6],
-        "hasBias": False,
+        "first": 0,
+        "last": 2,
+        "strongest": int(expected.abs().argmax()),
         "input": "act",
+        "rows": ["-1, ", "0, ", "1, "],
+        "columns": [3, 4],
+        "padding": [1, 1, 0, 0, 0, 0],
+        "signed": False,
     }
-    value, total, bias, *rest = numbers
-    assert value == activations["second"].tensor[1, 2, 0, 4].item()
-    assert np.isnan(bias)
-    assert total == pytest.approx(sums.sum().item(), rel=1e-12)
-    assert np.allclose(rest[:3], sums, rtol=1e-12)
-    assert rest[3:9] == patch[1].flatten().tolist()
-    assert rest[9:] == kernel[1].flatten().tolist()
+    assert np.allclose(sums, expected, rtol=1e-12)
+    own = [patch[1].numpy(), kernel[1].numpy(), (patch[1] * kernel[1]).numpy()]
+    assert np.array_equal(pictures, own)
+    for numbers, values, unit in zip(cells, own, (1, 1, 0.01), strict=True):
+        written = [float(number) * unit for number in numbers]
+        assert np.allclose(written, values.ravel(), atol=6e-4)
+    ends = [
+        (0, given[1].max().item()),
+        *[(-np.abs(one).max(), np.abs(one).max()) for one in own[1:]],
+    ]
+    for drawn, values, (low, high) in zip(colors, own, ends, strict=True):
+        assert np.abs(drawn - (values - low) / (high - low) * (LEVELS - 1)).max() <= 0.501
+
+
+def test_a_patch_of_both_signs_is_centered_on_0_and_padding_lies_in_its_range():
+    model = nn.Sequential(nn.Conv2d(2, 1, 3, padding=1))
+    x = torch.full((1, 2, 3, 3), -2.0)
+    session = open_session(list(captured(model, x).values()), View(explore=True))
+    place = {"layer": "0", "sample": 0, "channel": 0, "position": [0, 0], "source": 0}
+    text, _, _, colors = asked(session, **place)
+    assert not text["signed"]
+    assert colors[0].tolist() == [[LEVELS - 1] * 3, [LEVELS - 1, 0, 0], [LEVELS - 1, 0, 0]]
+    x[0, 1] = 1.0
+    session = open_session(list(captured(model, x).values()), View(explore=True))
+    text, _, _, colors = asked(session, **place)
+    assert text["signed"]
+    assert colors[0, 0, 0] in (LEVELS // 2 - 1, LEVELS // 2)
+
+
+def test_small_numbers_are_written_in_a_unit_and_large_pictures_have_none():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 1, 5, bias=False), nn.Conv2d(1, 1, 9))
+    with torch.no_grad():
+        model[0].weight.mul_(0.01 / model[0].weight.abs().max() * 3)
+    activations = captured(model, torch.full((1, 1, 20, 20), 1234.0))
+    session = open_session(list(activations.values()), View(explore=True))
+    place = {"sample": 0, "channel": 0, "position": [0, 0]}
+    text, _, pictures, _ = asked(session, layer="0", **place)
+    assert text["captions"] == ["input, channel 0 (unit 1000)", "kernel (unit 0.01)", "product"]
+    assert text["cells"][0] == ["1.2"] * 25
+    assert text["cells"][1] == [f"{100 * value:.1f}" for value in pictures[1].ravel()]
+    assert max(len(cell) for cell in text["cells"][2]) <= 5
+    text = asked(session, layer="1", **place)[0]
+    assert text["cells"] == [[""] * 81] * 3
+    assert text["captions"][1] == "kernel"
+
+
+def test_what_is_not_finite_has_the_colors_of_it():
+    model, x = nn.Sequential(nn.Conv2d(1, 1, (1, 3), bias=False)), torch.zeros(1, 1, 2, 3)
+    x[0, 0, 0] = torch.tensor([torch.nan, torch.inf, -torch.inf])
+    session = open_session(list(captured(model, x).values()), View(explore=True))
+    text, _, _, colors = asked(session, layer="0", sample=0, channel=0, position=[0, 0])
+    assert colors[0].tolist() == [[NAN, POSITIVE_INF, NEGATIVE_INF]]
+    assert text["cells"][0] == ["nan", "inf", "-inf"]
+    assert "total without a bias: nan" in text["words"]
+
+
+def test_a_value_that_was_rounded_is_told_too():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 1, 3)).bfloat16()
+    activations = captured(model, torch.randn(1, 3, 8, 8).bfloat16())
+    session = open_session(list(activations.values()), View(explore=True))
+    place = {"layer": "0", "sample": 0, "channel": 0, "source": 0}
+    said = [asked(session, **place, position=[0, x])[0]["words"] for x in range(6)]
+    values = activations["0"].tensor[0, 0, 0].tolist()
+    told = [f"captured as {value:.4g}" in words for value, words in zip(values, said, strict=True)]
+    totals = [f"{kernel_patch(activations['0'], (0, 0, 0, x)).total:.4g}" for x in range(6)]
+    assert told == [f"{value:.4g}" != total for value, total in zip(values, totals, strict=True)]
+    assert any(told)
 
 
 def test_a_place_of_a_signal_and_of_a_slice_is_found_in_its_tensor():
@@ -530,12 +599,16 @@ def test_a_place_of_a_signal_and_of_a_slice_is_found_in_its_tensor():
     }
     activations["1"] = replace(activations["1"], key="1")
     session = open_session(list(activations.values()), View(explore=True))
-    text, numbers = asked(session, layer="0", channel=0, position=[2, 0])
-    assert numbers[0] == activations["0"].tensor[1, 2, 0].item()
-    assert (text["kernel"], text["places"]) == ([5], [[-2, -1, 0, 1, 2]])
-    text, numbers = asked(session, layer="1", channel=2, position=[4, 6])
-    assert numbers[0] == activations["1"].tensor[1, 2, 2, 4, 6].item()  # of the middle slice
-    assert text["places"] == [[1, 2, 3], [3, 4, 5], [5, 6, 7]]
+    text = asked(session, layer="0", channel=0, position=[2, 0])[0]
+    assert f"{activations['0'].tensor[1, 2, 0].item():.4g}" in text["words"]
+    assert (text["rows"], text["columns"]) == ([""], [-2, -1, 0, 1, 2])
+    assert text["padding"] == [1, 1, 0, 0, 0]
+    text, _, pictures, _ = asked(session, layer="1", channel=2, position=[4, 6])
+    middle = activations["1"].tensor[1, 2, 2, 4, 6].item()  # of the middle slice
+    assert f"{middle:.4g}" in text["words"]
+    assert text["rows"][:4] == ["1, 3, ", "1, 4, ", "1, 5, ", "2, 3, "]
+    assert (text["columns"], len(text["rows"])) == ([5, 6, 7], 9)
+    assert pictures.shape == (3, 9, 3)
     session = open_session([activations["1"]], View(explore=True, slice="mean"))
     with pytest.raises(FeatmagicError, match="made of several"):
         asked(session, layer="1", channel=2, position=[4, 6])
@@ -576,6 +649,6 @@ def test_of_an_input_that_is_picked_the_model_keeps_it_too():
     explorer = open_explorer(kept, View(explore=True), "feature_maps", model, inputs)
     explorer.input = 2
     place = {"layer": "first", "channel": 1, "sample": 0, "position": [2, 3], "source": 1}
-    numbers = asked(explorer._session, **place)[1]
-    assert np.array_equal(numbers[5:14].reshape(3, 3), inputs[2, 1, 1:4, 2:5])
+    pictures = asked(explorer._session, **place)[2]
+    assert np.array_equal(pictures[0], inputs[2, 1, 1:4, 2:5])
     explorer.close()
