@@ -145,8 +145,8 @@ def kernel_patch(
         signed=bool((sample < 0).any() and (sample > 0).any()),
         key=given.key,
     )
-    roundoff = max(map(_roundoff, (output, sample, weight)))
-    if not _agrees(found, _Sums(products, kernels, _largest(sample), roundoff), output):
+    rounded = _roundoff_of_factors(output, sample, weight)
+    if not _agrees(found, _Sums(products, kernels, _largest(sample), rounded), output):
         raise FeatmagicError(_computes_else(name))
     return found
 
@@ -280,11 +280,16 @@ def _span(channel: Tensor, patch: Doubles) -> tuple[float, float]:
 
 
 def _roundoff(tensor: Tensor) -> float:
-    if not tensor.is_floating_point():
-        return 0.0
-    if tensor.dtype == torch.float32 and tensor.is_cuda:
-        return _TF32
-    return float(torch.finfo(tensor.dtype).eps) / 2
+    """Return the largest relative error of a number that is rounded to the tensor's dtype."""
+    return float(torch.finfo(tensor.dtype).eps) / 2 if tensor.is_floating_point() else 0.0
+
+
+def _roundoff_of_factors(output: Tensor, sample: Tensor, weight: Tensor) -> float:
+    """Return the largest relative error of the factors, which autocast and GPUs round."""
+    of_output, *of_factors = map(_roundoff, (output, sample, weight))
+    if output.is_cuda:
+        return max(of_output, *of_factors, _TF32 if output.dtype == torch.float32 else 0.0)
+    return of_output if of_output > min(of_factors) else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,7 +300,7 @@ class _Sums:
         products: The products of patch and kernel.
         kernels: The weights.
         largest: The largest finite magnitude in the input.
-        roundoff: The largest relative error with which a factor may have been rounded.
+        roundoff: The largest relative error of these factors in the layer's own computation.
     """
 
     products: Doubles
@@ -319,7 +324,7 @@ def _agrees(found: KernelPatch, sums: _Sums, output: Tensor) -> bool:
         most = torch.finfo(output.dtype).max * (1 - 2 * of_output)
         return isinf(value) and abs(total) >= most and (value > 0) == (total > 0)
     bias, products = abs(found.bias or 0.0), sums.products
-    adding = 2.0**-24 if sums.roundoff > 2.0**-53 else 2.0**-53  # half precision adds in float32
+    adding = 2.0**-53 if output.dtype == torch.float64 else 2.0**-24  # half precision adds so, too
     tolerance = (
         2 * of_output * abs(total)
         + 6 * sums.roundoff * (_norm(products) + bias)
@@ -331,4 +336,5 @@ def _agrees(found: KernelPatch, sums: _Sums, output: Tensor) -> bool:
 
 
 def _norm(values: Doubles) -> float:
-    return sqrt(float((values**2).sum()))
+    most = float(np.abs(values).max(initial=0)) or 1.0
+    return most * sqrt(float(((values / most) ** 2).sum()))
