@@ -58,6 +58,7 @@ export interface Layer {
 	call: number;
 	calls: number;
 	kind: string;
+	convolution: boolean;
 	shape: string;
 	dtype: string;
 	device: string;
