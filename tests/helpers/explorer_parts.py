@@ -11,7 +11,7 @@ import re
 ROOT = "section.featmagic-explorer"
 LAYERS = ':is([role="listbox"], [role="tree"])[aria-label="Layers"]'
 CHANNELS = '[role="listbox"][aria-label="Channels"]'
-STATUS = f'{ROOT} [role="status"]'
+STATUS = f'{ROOT} > [role="status"]'
 TILES = f'{CHANNELS} [role="option"]'
 LARGE = "canvas.featmagic-large"
 PIN = ".featmagic-pin"
@@ -26,7 +26,7 @@ CONTROLS = (
     ' [role="tab"], [role="menuitem"], [role="separator"][tabindex], [tabindex="0"]'
 )
 UNPIN = re.compile("^unpin ")
-COLORMAP, SAMPLE = "Colours", "Sample"  # the labels of two settings
+COLORMAP, ZOOM = "Colou?rs", "Zoom"  # the labels of two settings, as regular expressions
 
 
 def layer(key: str) -> str:
@@ -39,10 +39,12 @@ def tile(channel: int) -> str:
     return f'{TILES}[data-channel="{channel}"]'
 
 
-# Finds a field by its label, as a person does.
-FIELD = """label => {
+# Sets the field of a label, as a person does; hidden fields (a menu's) can be set, too.
+SET = """([label, value]) => {
     const root = document.querySelector("section.featmagic-explorer");
-    const named = root.querySelector(`:is(input, select)[aria-label="${label}"]`);
-    const labels = [...root.querySelectorAll("label")];
-    return named ?? labels.find(one => one.textContent.trim() === label)?.control;
+    const isIt = new RegExp(`^(${label})$`);
+    const fields = [...root.querySelectorAll("input, select")];
+    const field = fields.find(one => isIt.test(one.ariaLabel ?? one.labels[0]?.textContent.trim()));
+    field.value = value;
+    for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
 }"""
