@@ -12,13 +12,21 @@
 
 	function isSeen(element) {
 		const { width, height } = element.getBoundingClientRect();
-		return width > 0 && height > 0 && element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+		return (
+			width > 0 &&
+			height > 0 &&
+			element.checkVisibility({ visibilityProperty: true, opacityProperty: true })
+		);
 	}
 
 	/** How a person would name it in a report. */
 	function nameOf(element) {
 		const role = element.getAttribute("role") ?? element.type ?? element.localName;
-		const label = element.ariaLabel || element.labels?.[0]?.textContent || element.textContent || element.className;
+		const label =
+			element.ariaLabel ||
+			element.labels?.[0]?.textContent ||
+			element.textContent ||
+			element.className;
 		const kind = typeof element.className === "string" ? element.className.split(" ")[0] : "";
 		return `${role}${kind && `.${kind}`} “${label.trim().replace(/\s+/g, " ").slice(0, 48)}”`;
 	}
@@ -47,11 +55,13 @@
 		for (let at = element.parentElement; at && element !== root; at = at.parentElement) {
 			if (position === "fixed") return;
 			const style = getComputedStyle(at);
-			const holds = position !== "absolute" || style.position !== "static" || style.transform !== "none";
+			const holds =
+				position !== "absolute" || style.position !== "static" || style.transform !== "none";
 			if (holds) {
 				position = style.position;
 				const isPainted = /paint|strict|content/.test(style.contain);
-				if (isPainted || style.overflowX !== "visible" || style.overflowY !== "visible") yield [at, style, isPainted];
+				if (isPainted || style.overflowX !== "visible" || style.overflowY !== "visible")
+					yield [at, style, isPainted];
 			}
 			if (at === root) return;
 		}
@@ -84,7 +94,8 @@
 		for (const [holder, style, isPainted] of holders(element)) {
 			const inside = insideOf(holder);
 			const { overflowX, overflowY } = style;
-			const isShortened = style.textOverflow === "ellipsis" && hasTooltip(holder, holder.textContent);
+			const isShortened =
+				style.textOverflow === "ellipsis" && hasTooltip(holder, holder.textContent);
 			const beyond = {
 				left: inside.left - left - (scrolls(overflowX) ? holder.scrollLeft : 0),
 				right: scrolls(overflowX) ? 0 : right - inside.right,
@@ -94,13 +105,17 @@
 			for (const [side, by] of Object.entries(beyond)) {
 				const overflow = /left|right/.test(side) ? overflowX : overflowY;
 				if (by <= NEAR || (overflow === "visible" && !isPainted) || isShortened) continue;
-				problems.add(`${what} of ${nameOf(element)} is cut off by ${Math.round(by)} px at the ${side} of ${nameOf(holder)}`);
+				problems.add(
+					`${what} of ${nameOf(element)} is cut off by ${Math.round(by)} px at the ${side} of ${nameOf(holder)}`,
+				);
 			}
 			// What scrolls can be brought into its holder: then that has to be seen.
 			if (scrolls(overflowX)) [left, right] = [inside.left, inside.right];
 			if (scrolls(overflowY)) [top, bottom] = [inside.top, inside.bottom];
-			if (cuts(overflowX)) [left, right] = [Math.max(left, inside.left), Math.min(right, inside.right)];
-			if (cuts(overflowY)) [top, bottom] = [Math.max(top, inside.top), Math.min(bottom, inside.bottom)];
+			if (cuts(overflowX))
+				[left, right] = [Math.max(left, inside.left), Math.min(right, inside.right)];
+			if (cuts(overflowY))
+				[top, bottom] = [Math.max(top, inside.top), Math.min(bottom, inside.bottom)];
 		}
 		const room = root.getBoundingClientRect();
 		if (element !== root && !dialog && (left < room.left - NEAR || right > room.right + NEAR)) {
@@ -113,8 +128,10 @@
 		let { left, top, right, bottom } = box;
 		for (const [holder, style] of holders(element)) {
 			const inside = insideOf(holder);
-			if (style.overflowX !== "visible") [left, right] = [Math.max(left, inside.left), Math.min(right, inside.right)];
-			if (style.overflowY !== "visible") [top, bottom] = [Math.max(top, inside.top), Math.min(bottom, inside.bottom)];
+			if (style.overflowX !== "visible")
+				[left, right] = [Math.max(left, inside.left), Math.min(right, inside.right)];
+			if (style.overflowY !== "visible")
+				[top, bottom] = [Math.max(top, inside.top), Math.min(bottom, inside.bottom)];
 		}
 		return right - left > 2 && bottom - top > 2 ? { left, top, right, bottom } : null;
 	}
@@ -133,15 +150,22 @@
 	for (const [element, box] of worded) {
 		if (element.localName !== "option") findCuts(element, box, "the text");
 	}
-	for (const element of controls) findCuts(element, sidesOf(element.getBoundingClientRect()), "the box");
+	for (const element of controls)
+		findCuts(element, sidesOf(element.getBoundingClientRect()), "the box");
 
 	// 2. Words stay in their control, and what hides its overflow has none or a tooltip.
 	for (const [element, box] of worded) {
 		const control = element.closest("button, summary, [role=tab]");
 		if (!control) continue;
 		const around = control.getBoundingClientRect();
-		const out = Math.max(around.left - box.left, box.right - around.right, around.top - box.top, box.bottom - around.bottom);
-		if (out > NEAR) problems.add(`the text of ${nameOf(control)} sticks out of it by ${Math.round(out)} px`);
+		const out = Math.max(
+			around.left - box.left,
+			box.right - around.right,
+			around.top - box.top,
+			box.bottom - around.bottom,
+		);
+		if (out > NEAR)
+			problems.add(`the text of ${nameOf(control)} sticks out of it by ${Math.round(out)} px`);
 	}
 	for (const element of all) {
 		const { overflowX, overflowY } = getComputedStyle(element);
@@ -152,17 +176,27 @@
 			[overflowY, element.scrollHeight, element.clientHeight, "tall"],
 		]) {
 			if (!cuts(overflow) || whole <= room + 1) continue;
-			problems.add(`${nameOf(element)} is too ${word} for its box, and no tooltip says it: ${whole} > ${room} px`);
+			problems.add(
+				`${nameOf(element)} is too ${word} for its box, and no tooltip says it: ${whole} > ${room} px`,
+			);
 		}
 	}
 	for (const field of controls) {
 		const isTyped = field.localName === "input" && !/range|checkbox|radio|color/.test(field.type);
 		if (!isTyped && field.localName !== "select") continue;
-		const chosen = isTyped ? field.value || field.placeholder : field.selectedOptions[0]?.textContent;
+		const chosen = isTyped
+			? field.value || field.placeholder
+			: field.selectedOptions[0]?.textContent;
 		if (!chosen || hasTooltip(field, chosen)) continue;
 		const clone = field.cloneNode(true);
 		clone.removeAttribute("id");
-		Object.assign(clone.style, { position: "absolute", width: "max-content", maxWidth: "none", minWidth: "0", flex: "none" });
+		Object.assign(clone.style, {
+			position: "absolute",
+			width: "max-content",
+			maxWidth: "none",
+			minWidth: "0",
+			flex: "none",
+		});
 		clone.style.fieldSizing = isTyped ? "content" : "fixed";
 		field.after(clone);
 		// A search field keeps room for the cross that clears it, which isn't counted.
@@ -171,7 +205,9 @@
 		clone.remove();
 		if (wide <= field.offsetWidth + 1) continue;
 		const what = isTyped ? `“${chosen}”` : "its longest choice";
-		problems.add(`${nameOf(field)} cuts off ${what}, and no tooltip says it: ${wide} > ${field.offsetWidth} px`);
+		problems.add(
+			`${nameOf(field)} cuts off ${what}, and no tooltip says it: ${wide} > ${field.offsetWidth} px`,
+		);
 	}
 
 	// 3. No two controls overlap, nor words and a control that they aren't part of.
@@ -187,7 +223,9 @@
 			const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
 			const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
 			if (across <= 2 || down <= 2) continue;
-			problems.add(`${nameOf(one)} and ${nameOf(other)} overlap by ${Math.round(across)} x ${Math.round(down)} px`);
+			problems.add(
+				`${nameOf(one)} and ${nameOf(other)} overlap by ${Math.round(across)} x ${Math.round(down)} px`,
+			);
 		}
 	});
 
@@ -205,7 +243,10 @@
 		if (alike && counts.get(list) > MOST && !isLast) continue;
 		element.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
 		const box = seenPart(element, sidesOf(element.getBoundingClientRect()));
-		const [wide, tall] = [document.documentElement.clientWidth, document.documentElement.clientHeight];
+		const [wide, tall] = [
+			document.documentElement.clientWidth,
+			document.documentElement.clientHeight,
+		];
 		const part = box && {
 			left: Math.max(box.left, 0),
 			top: Math.max(box.top, 0),
@@ -227,14 +268,24 @@
 
 	// 5. The explorer needs no scrolling to the side, wherever it stands.
 	const room = root.getBoundingClientRect();
-	if (root.scrollWidth > root.clientWidth + 1) problems.add(`the explorer's contents are ${root.scrollWidth} px wide, the explorer ${root.clientWidth}`);
+	if (root.scrollWidth > root.clientWidth + 1)
+		problems.add(
+			`the explorer's contents are ${root.scrollWidth} px wide, the explorer ${root.clientWidth}`,
+		);
 	for (let at = root.parentElement; at && at !== document.body; at = at.parentElement) {
 		const { overflowX } = getComputedStyle(at);
 		const inside = insideOf(at);
-		if (overflowX === "visible" || (room.left >= inside.left - NEAR && room.right <= inside.right + NEAR)) continue;
-		problems.add(`the explorer is wider than ${nameOf(at)}: ${Math.round(room.width)} > ${at.clientWidth} px`);
+		if (
+			overflowX === "visible" ||
+			(room.left >= inside.left - NEAR && room.right <= inside.right + NEAR)
+		)
+			continue;
+		problems.add(
+			`the explorer is wider than ${nameOf(at)}: ${Math.round(room.width)} > ${at.clientWidth} px`,
+		);
 	}
 	const { scrollWidth, clientWidth } = document.documentElement;
-	if (scrollWidth > clientWidth) problems.add(`the page is ${scrollWidth} px wide in a window of ${clientWidth}`);
+	if (scrollWidth > clientWidth)
+		problems.add(`the page is ${scrollWidth} px wide in a window of ${clientWidth}`);
 	return [...problems];
 };
