@@ -147,7 +147,7 @@ def _held(what: str, browser: Any, page: Path) -> Row:
     """Measure what the page holds after each layer was seen twice, and after 200 more switches."""
     if browser is None:
         return Row(what, "-", "-", "-", "<= +1 MB", NO_BROWSER, "0")
-    with opened(browser, page) as tab:
+    with opened(browser, page, 1200, 900) as tab:
         switch_layers(tab, 98, 50)
         before = held_bytes(tab)
         switch_layers(tab, 196, 50)
