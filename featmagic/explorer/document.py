@@ -12,9 +12,18 @@ from typing import Any, TypedDict
 import numpy as np
 
 from featmagic.explorer.budget import Share, limits, shares
-from featmagic.explorer.encoding import PlanesText, encode_planes
+from featmagic.explorer.encoding import PlanesText, encode_planes, plate_key, sample_in
+from featmagic.explorer.finds import FindText, finds
+from featmagic.explorer.places import (
+    NO_AXES,
+    AttentionText,
+    AxesText,
+    attention_text,
+    axes_text,
+)
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
-from featmagic.explorer.settings import COLORMAPS, ControlText, controls, settings_of
+from featmagic.explorer.settings import COLORMAPS, ControlText, controls, selectors, settings_of
+from featmagic.explorer.words import KEYS, TIPS, KeysText
 from featmagic.options.colormaps import is_diverging
 from featmagic.options.indexing import picked
 from featmagic.options.view import AXES, TAKEN, View
@@ -45,9 +54,11 @@ class LayerFiguresText(TypedDict):
 
 
 class LayerText(LayerFiguresText):
-    """A layer; `plates` holds its planes by sample, none where `reason` says why.
+    """A layer; `plates` holds its planes by `plate_key`, none where `reason` says why.
 
-    The `key` is safe to show in any front end; `code` is the real key as a Python literal.
+    The `key` is safe to show in any front end; `code` is the real key as a Python literal. `noun`
+    is what the planes are, in the plural, and `item` what one channel is, whether it has a plane of
+    its own or not. `slices` is 0 for what is no volume.
     """
 
     key: str
@@ -63,8 +74,12 @@ class LayerText(LayerFiguresText):
     plates: dict[str, PlanesText]
     words: list[str]
     noun: str
+    item: str
+    axes: AxesText
     of: int
     samples: int
+    slices: int
+    attention: AttentionText | None
 
 
 class ImageText(TypedDict):
@@ -83,6 +98,7 @@ class StartText(TypedDict):
     layer: str
     channel: int
     sample: int
+    slice: int | str
 
 
 class DocumentText(TypedDict):
@@ -90,7 +106,8 @@ class DocumentText(TypedDict):
 
     A byte below `levels` in a file of planes is a level of its plane's range: b stands for the
     value low + b / (levels - 1) * (high - low). `codes` names the other bytes, and `special` has
-    their colors as RGB. `cmaps` has the colors of the levels, as base64 text of RGB bytes.
+    their colors as RGB. `cmaps` has the colors of the levels, as base64 text of RGB bytes. `input`
+    is the one of the `inputs` that the layers are of; None for that of the pass.
     """
 
     layers: list[LayerText]
@@ -99,10 +116,15 @@ class DocumentText(TypedDict):
     special: dict[str, list[int]]
     levels: int
     codes: dict[str, int]
+    selectors: list[ControlText]
     controls: list[ControlText]
+    finds: list[FindText]
+    keys: list[KeysText]
+    tips: dict[str, str]
     settings: dict[str, Any]
     start: StartText
     inputs: int
+    input: int | None
     maps: str
     images: dict[str, ImageText]
     words: list[str]
@@ -119,7 +141,7 @@ CODES = {
 # The document
 
 # Bytes of text besides those of planes: for the colormaps and such, and for each layer.
-_BYTES_OF_DOCUMENT, _BYTES_OF_LAYER = 15_000, 700
+_BYTES_OF_DOCUMENT, _BYTES_OF_LAYER = 15_000, 850
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,10 +211,15 @@ def document(
         "special": {name: colors[code].tolist() for name, code in CODES.items()},
         "levels": LEVELS,
         "codes": CODES,
+        "selectors": selectors(),
         "controls": controls(cmaps),
+        "finds": finds(),
+        "keys": [*KEYS],
+        "tips": TIPS,
         "settings": settings_of(view),
-        "start": _start(layers),
+        "start": _start(layers, view),
         "inputs": inputs,
+        "input": None,
         "maps": maps,
         "images": images,
         "words": words,
@@ -263,16 +290,22 @@ def _check_used(planes: Iterable[SamplePlanes | str], views: Iterable[View], vie
     drawable = [each for each in planes if not isinstance(each, str)]
     used = {option for each in drawable for option in each.used}
     used |= {"layout"} if any(each.layout for each in views) else set()
+    used |= {"tokens"} if any(each.tokens and each.tokens.grid for each in drawable) else set()
     if drawable:
         check_used(used, view)
 
 
-def _start(layers: Sequence[LayerText]) -> StartText:
+def _start(layers: Sequence[LayerText], view: View) -> StartText:
     """Select the first channel of the first layer that has a picture."""
+    which, deepest = view.slice, max(layer["slices"] for layer in layers)
     layer = next((each for each in layers if each["plates"]), layers[0])
-    sample, planes = next(iter(layer["plates"].items()), ("0", None))
-    channel = planes["channels"][0] if planes else 0
-    return {"layer": layer["key"], "channel": channel, "sample": int(sample)}
+    key, planes = next(iter(layer["plates"].items()), ("0", None))
+    return {
+        "layer": layer["key"],
+        "channel": planes["channels"][0] if planes else 0,
+        "sample": sample_in(key),
+        "slice": which + deepest if isinstance(which, int) and which < 0 else which,
+    }
 
 
 NO_FIGURES: LayerFiguresText = {
@@ -311,8 +344,12 @@ def _layer_text(
         "plates": {},
         "words": [],
         "noun": "",
+        "item": "",
+        "axes": NO_AXES,
         "of": 0,
         "samples": 1,
+        "slices": 0,
+        "attention": None,
         **NO_FIGURES,
     }
     if isinstance(planes, str):
@@ -320,11 +357,15 @@ def _layer_text(
     encoded, png = encode_planes(name, sample, planes, share)
     text = {
         **text,
-        "plates": {str(sample): encoded},
+        "plates": {plate_key(sample, encoded["slice"]): encoded},
         "words": [*planes.words],
         "noun": planes.noun,
+        "item": planes.item,
+        "axes": axes_text(planes),
         "of": planes.total,
         "samples": samples_in(activation, view),
+        "slices": planes.slice.of if planes.slice else 0,
+        "attention": attention_text(planes),
         **_figures(activation, planes, encoded),
     }
     return text, {encoded["id"]: png}
