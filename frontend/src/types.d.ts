@@ -1,4 +1,4 @@
-// What the modules hand to each other. The document is described in featmagic/explorer/document.py.
+// What the modules hand to each other. The document is described in featmagic/explorer/schema.py.
 
 export interface Reach {
 	shape: number[];
