@@ -22,7 +22,7 @@ def finds_layer(query: str) -> Callable[[str, str, str], bool]:
         >>> finds("layer1.0.conv1", "layer1.0.conv1", "Conv2d"), finds("fc", "fc", "Linear")
         (True, False)
     """
-    tests = [_test(word) for word in query.lower().split()]
+    tests = [_test(word) for word in dict.fromkeys(query.lower().split())]
 
     def finds(key: str, path: str, kind: str) -> bool:
         texts = [text.lower() for text in (key, path, kind)]

@@ -340,7 +340,7 @@ def test_a_layer_is_found_by_a_part_of_its_name(sessions):
     session.until(lambda: "q quit" in session.status())
     assert session.chosen()[0] == "pool1"
     session.press("/", "xyz", "enter")
-    session.shows("No layer has 'xyz' in its name.")
+    session.shows("No layer matches 'xyz'.")
     assert session.chosen()[0] == "pool1"
     session.press("/", "cnn")
     session.until(lambda: session.chosen()[0] == "cnn1")
@@ -442,7 +442,7 @@ def test_the_keys_are_said(sessions):
     session.explore(LOOK)
 
     session.press("?")
-    session.shows("find a layer by its name", "back to the prompt")
+    session.shows("find layers by name", "back to the prompt")
     session.press("x")
     session.until(lambda: session.chosen()[0] == "cnn1" if "│" in session.lines()[0] else False)
     session.leave()

@@ -58,7 +58,7 @@ def test_a_colormap_of_the_users_own_is_left_for_the_automatic_one(state):
 
 def test_a_search_that_is_given_up_leads_back(state):
     actions.find(state)
-    actions.type_in(state, "2")
+    actions.type_in(state, "[2]")  # "2" is in Conv2d, too
     assert state.chosen == 2
     actions.type_in(state, "x")
     assert (state.chosen, actions.matches(state)) == (0, [])
