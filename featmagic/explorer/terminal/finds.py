@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.memory import unless_out_of_memory
 
+_NOT_SHOWN = "What was found isn't in the part of this layer that is shown."
+
 # Dead channels
 
 
@@ -42,10 +44,10 @@ def _go_to_dead(state: ExplorerState) -> None:
     if ready is None:
         return
     dead = _dead_channels(ready.activation, _view_of(state, ready.activation))
-    if len(dead) == ready.planes.total:  # each plane is a channel
-        _choose_first(state, [dead[channel] for channel in ready.planes.indices])
-    else:
-        _choose_first(state, list(ready.measured.constant))
+    is_channel = len(dead) == ready.planes.total  # else a slice, for example
+    shown = [dead[n] for n in ready.planes.indices] if is_channel else ready.measured.constant
+    if not _choose_first(state, shown):
+        state.message = _NOT_SHOWN
 
 
 def _share_of_dead(health: Health) -> float:
@@ -89,7 +91,7 @@ def _go_to_strongest(state: ExplorerState) -> None:
     state.choose_layer(layer)
     ready = state.preview.ready
     if ready is not None and not _choose_first(state, [n == channel for n in ready.planes.indices]):
-        state.message = f"Channel {channel} is the strongest, but isn't shown: see --topk."
+        state.message = _NOT_SHOWN
 
 
 def _channels(
@@ -141,11 +143,16 @@ def _go_to_first(
         state.message = none
         return
     state.choose_layer(layer)
-    if not _choose_first(state, _channels_with(state, is_one)):
-        activation = state.entry.activation
-        sample = _first_sample(activation, _view_of(state, activation), is_one)
-        if sample is not None and state.change(sample=str(sample)):
-            _choose_first(state, _channels_with(state, is_one))
+    if _choose_first(state, _channels_with(state, is_one)):
+        return
+    activation = state.entry.activation
+    sample = _first_sample(activation, _view_of(state, activation), is_one)
+    if sample is not None:
+        state.change(sample=str(sample))
+        if _choose_first(state, _channels_with(state, is_one)):
+            return
+    if state.preview.ready is not None:
+        state.message = _NOT_SHOWN
 
 
 def _channels_with(state: ExplorerState, is_one: Callable[[Tensor], Tensor]) -> list[bool]:
@@ -180,7 +187,7 @@ def _view_of(state: ExplorerState, activation: Activation) -> View:
     return fitting(activation, state.view, len(state.layers))
 
 
-def _choose_first(state: ExplorerState, are_meant: Sequence[bool]) -> bool:
+def _choose_first(state: ExplorerState, are_meant: Iterable[bool]) -> bool:
     """Choose the first of the channels that are meant; return False if there is none.
 
     Where all channels are in one picture, there is nothing to choose.
