@@ -27,7 +27,7 @@ class Net(nn.Module):
         self.lstm, self.fc = nn.LSTM(4, 6, batch_first=True), nn.Linear(6, 3)
     def forward(self, x):
         states, _ = self.lstm(self.body(x).mean(3).transpose(1, 2))
-        return self.fc(states)[:, -1]
+        return self.fc(states[:, -1])
 
 def net_of(count):
     torch.manual_seed(0)
@@ -170,7 +170,7 @@ def test_layers_are_found_by_class_and_glob_and_their_number_is_said(sessions):
 
     session.press("/", "relu")
     session.shows("4 of 11 layers match", "body.0.relu  ReLU")
-    session.until(lambda: names(session) == [*UNFOLDED[:5], "  ▸ 1", *UNFOLDED[9:]])
+    session.until(lambda: names(session) == UNFOLDED)
     session.press("down", "down")
     session.shows("body.1.relu  ReLU")
     session.press("escape")
