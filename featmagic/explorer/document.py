@@ -14,8 +14,10 @@ import numpy as np
 from featmagic.explorer.budget import Share, limits, shares
 from featmagic.explorer.encoding import PlanesText, encode_planes
 from featmagic.explorer.finds import FindText, finds
+from featmagic.explorer.places import NO_AXES, AxesText, axes_text
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
-from featmagic.explorer.settings import COLORMAPS, ControlText, controls, settings_of
+from featmagic.explorer.settings import COLORMAPS, ControlText, controls, selectors, settings_of
+from featmagic.explorer.words import KEYS, TIPS, KeysText
 from featmagic.options.colormaps import is_diverging
 from featmagic.options.indexing import picked
 from featmagic.options.view import AXES, TAKEN, View
@@ -48,7 +50,9 @@ class LayerFiguresText(TypedDict):
 class LayerText(LayerFiguresText):
     """A layer; `plates` holds its planes by sample, none where `reason` says why.
 
-    The `key` is safe to show in any front end; `code` is the real key as a Python literal.
+    The `key` is safe to show in any front end; `code` is the real key as a Python literal. `noun`
+    is what the planes are, in the plural, and `item` what one channel is, whether it has a plane of
+    its own or not.
     """
 
     key: str
@@ -64,6 +68,8 @@ class LayerText(LayerFiguresText):
     plates: dict[str, PlanesText]
     words: list[str]
     noun: str
+    item: str
+    axes: AxesText
     of: int
     samples: int
 
@@ -101,8 +107,11 @@ class DocumentText(TypedDict):
     special: dict[str, list[int]]
     levels: int
     codes: dict[str, int]
+    selectors: list[ControlText]
     controls: list[ControlText]
     finds: list[FindText]
+    keys: list[KeysText]
+    tips: dict[str, str]
     settings: dict[str, Any]
     start: StartText
     inputs: int
@@ -123,7 +132,7 @@ CODES = {
 # The document
 
 # Bytes of text besides those of planes: for the colormaps and such, and for each layer.
-_BYTES_OF_DOCUMENT, _BYTES_OF_LAYER = 15_000, 700
+_BYTES_OF_DOCUMENT, _BYTES_OF_LAYER = 15_000, 850
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,8 +202,11 @@ def document(
         "special": {name: colors[code].tolist() for name, code in CODES.items()},
         "levels": LEVELS,
         "codes": CODES,
+        "selectors": selectors(),
         "controls": controls(cmaps),
         "finds": finds(),
+        "keys": [*KEYS],
+        "tips": TIPS,
         "settings": settings_of(view),
         "start": _start(layers),
         "inputs": inputs,
@@ -317,6 +329,8 @@ def _layer_text(
         "plates": {},
         "words": [],
         "noun": "",
+        "item": "",
+        "axes": NO_AXES,
         "of": 0,
         "samples": 1,
         **NO_FIGURES,
@@ -329,6 +343,8 @@ def _layer_text(
         "plates": {str(sample): encoded},
         "words": [*planes.words],
         "noun": planes.noun,
+        "item": planes.item,
+        "axes": axes_text(planes),
         "of": planes.total,
         "samples": samples_in(activation, view),
         **_figures(activation, planes, encoded),

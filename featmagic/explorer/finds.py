@@ -13,6 +13,7 @@ class FindText(TypedDict):
     label: str
     tooltip: str
     key: str
+    help: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,12 @@ FINDS = (
 def finds() -> list[FindText]:
     """Return the rows of `FINDS` for the front end."""
     return [
-        {"name": each.name, "label": each.label, "tooltip": each.tooltip, "key": each.key}
+        {
+            "name": each.name,
+            "label": each.label,
+            "tooltip": each.tooltip,
+            "key": each.key,
+            "help": each.label,
+        }
         for each in FINDS
     ]

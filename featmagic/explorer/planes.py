@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from featmagic.options.view import AXES, View
-from featmagic.planes.heat_map import assemble, folded_width, form_of
+from featmagic.planes.heat_map import Axes, assemble, assembled_axes, folded_width, form_of
 from featmagic.planes.layout import Layout, layout_of
 from featmagic.planes.planes import Planes, planes_of
 from featmagic.planes.ranking import rank
@@ -51,6 +51,10 @@ class SamplePlanes:
         channels: The channel of each plane.
         total: The number of channels of the activation.
         noun: What a plane is, in the plural.
+        item: What one of the channels is.
+        axes: What runs down and across a plane; one of the names is the item's if a plane is made
+            of all channels.
+        items: The numbers of the channels that a plane is made of; empty if each is a plane.
         words: What was done to the values, and what was assumed.
         padding: The number of values at the end of the plane that don't come from the tensor.
         place_index: Where in the tensor each value lies; None if a value is made of several.
@@ -66,6 +70,9 @@ class SamplePlanes:
     channels: tuple[int, ...]
     total: int
     noun: str
+    item: str
+    axes: Axes
+    items: tuple[int, ...]
     words: tuple[str, ...]
     padding: int
     place_index: PlaceIndex | None
@@ -96,11 +103,15 @@ def sample_planes(activation: Activation, view: View, sample: int = 0) -> Sample
     pictures, padding = assemble(values, form)
     is_single = form != "tiles"  # all channels are in one picture
     noun = {"fold": "values"}.get(form, "heat map") if is_single else planes.noun
+    axes = assembled_axes(form, planes.item, planes.axes)
     return SamplePlanes(
         values=pictures,
         channels=(0,) if is_single else planes.indices,
         total=1 if is_single else planes.total,
         noun=noun,
+        item=planes.item or axes.down,  # tokens without features are all in one plane
+        axes=axes,
+        items=planes.indices if is_single else (),
         words=_words(planes, form),
         padding=padding,
         place_index=_place_index(activation.tensor, layout, planes, form, whole),

@@ -34,51 +34,47 @@ def is_number(value: object) -> bool:
 Kind = Literal["choice", "number", "slider", "toggle"]
 
 # When a control is there: always, or where there is
+#   samples   a batch of more than one sample
+#   calls     more than one call of the layer
+#   inputs    a choice of inputs, on which the model can run
 #   image     an input image, with the chosen layer over it
 #   channels  more than one channel to sort or to leave out
 #   order     an order by similarity of the layer's channels
 #   pins      a pinned channel
 # A new condition is a row of `CONDITIONS` in frontend/src/conditions.js, too.
-Condition = Literal["", "image", "channels", "order", "pins"]
+Condition = Literal["", "samples", "calls", "inputs", "image", "channels", "order", "pins"]
 
 # Where a control stands: above the panels, under the input image, or above the pins.
 Place = Literal["bar", "input", "pins"]
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A display setting that the user can change in the explorer.
-
-    Python and the browser may set exactly what its control offers.
+class Control:
+    """A control of the explorer.
 
     Attributes:
-        name: Its name in the document, in `Explorer.settings` and, where it is an option, in
-            `View`.
-        kind: What its control is.
-        label: The label of its control.
+        name: Its name in the document.
+        kind: What it is.
+        label: Its label.
         tooltip: What it does, in a sentence.
-        start: Returns the value that a view asks for.
         choices: The values that a `choice` offers; those of the colormap are the document's.
         limits: The lowest and highest number that a `number` or `slider` offers, and its step:
             whole numbers, if it is 1.
         placeholder: What a number control shows in place of 0.
-        key: The key that sets a choice to its next value; empty if there is none.
-        cycle: The values of the `View` option through which that key goes in a terminal.
-        applies: When its control is there.
+        key: The key that sets a choice to its next value, or ticks a box; empty if there is none.
+        applies: When it is there.
         needs: When a choice is offered, by choice; the others always are.
-        place: Where its control stands.
+        place: Where it stands.
     """
 
     name: str
     kind: Kind
     label: str
     tooltip: str
-    start: Callable[[View], Any]
     choices: tuple[str, ...] = ()
     limits: tuple[float, float, float] | None = None
     placeholder: str = ""
     key: str = ""
-    cycle: tuple[str | None, ...] = ()
     applies: Condition = ""
     needs: Mapping[str, Condition] = field(default_factory=dict)
     place: Place = "bar"
@@ -87,6 +83,51 @@ class Setting:
     def help(self) -> str:
         """What the help says about its key."""
         return f"next value of {self.label}"
+
+
+# What is shown: the front end knows what it may be, and the protocol checks it.
+SELECTORS = (
+    Control(
+        "sample",
+        "number",
+        "Sample",
+        "The item of the batch that is shown.",
+        limits=(0, 0, 1),
+        applies="samples",
+    ),
+    Control(
+        "call",
+        "choice",
+        "Call",
+        "Which call of the layer in the pass is shown.",
+        applies="calls",
+    ),
+    Control(
+        "input",
+        "number",
+        "Input",
+        "The input on which the model runs; empty for the one that was captured.",
+        limits=(0, 0, 1),
+        placeholder="captured",
+        applies="inputs",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Setting(Control):
+    """A display setting that the user can change in the explorer.
+
+    Python and the browser may set exactly what its control offers. Its name is also its name in
+    `Explorer.settings` and, where it is an option, in `View`.
+
+    Attributes:
+        start: Returns the value that a view asks for.
+        cycle: The values of the `View` option through which its key goes in a terminal.
+    """
+
+    start: Callable[[View], Any] = field(kw_only=True)
+    cycle: tuple[str | None, ...] = field(default=(), kw_only=True)
 
     def check(self, value: Any) -> Any:
         """Check a value and return it; colormaps are checked elsewhere.
@@ -121,7 +162,7 @@ _ROWS = (
         "choice",
         "Colors",
         "The colormap. auto: viridis, or RdBu_r around 0 where values have both signs.",
-        lambda view: view.cmap or "auto",
+        start=lambda view: view.cmap or "auto",
         key="m",
         cycle=(None, *COLORMAPS[:-1]),
     ),
@@ -131,7 +172,7 @@ _ROWS = (
         "Scale",
         "What shares a color range: nothing (each channel has its own), the channels of the "
         "layer, or all layers.",
-        lambda view: view.scale or "channel",
+        start=lambda view: view.scale or "channel",
         choices=("channel", "layer", "all"),
         key="l",
         cycle=("channel", "layer"),
@@ -142,7 +183,7 @@ _ROWS = (
         "Robust",
         "Clips this percentage of the values at each end of the color range, so that outliers "
         "don't hide the rest.",
-        lambda view: view.robust or 0,
+        start=lambda view: view.robust or 0,
         limits=(0, 49, 0.5),
     ),
     Setting(
@@ -150,7 +191,7 @@ _ROWS = (
         "number",
         "Gamma",
         "Bends the colors: below 1, small values stand out; above 1, large ones.",
-        lambda _: 1,
+        start=lambda _: 1,
         limits=(0.1, 5, 0.1),
     ),
     Setting(
@@ -158,7 +199,7 @@ _ROWS = (
         "choice",
         "Sort",
         "The order of the channels in the grid: by index, or the largest first.",
-        lambda view: "absmean" if view.topk and view.sort == "index" else view.sort,
+        start=lambda view: "absmean" if view.topk and view.sort == "index" else view.sort,
         choices=_ORDERS,
         key="s",
         cycle=_ORDERS,
@@ -170,7 +211,7 @@ _ROWS = (
         "number",
         "Top",
         "Shows only this many channels, the first ones in the chosen order.",
-        lambda view: view.topk or 0,
+        start=lambda view: view.topk or 0,
         limits=(0, 10**6, 1),
         placeholder="all",
         applies="channels",
@@ -180,7 +221,7 @@ _ROWS = (
         "slider",
         "Opacity",
         "How opaque the channel is over the input image.",
-        lambda view: view.alpha,
+        start=lambda view: view.alpha,
         limits=(0, 1, 0.05),
         applies="image",
         place="input",
@@ -190,7 +231,7 @@ _ROWS = (
         "number",
         "Zoom",
         "Screen pixels per value. auto: as large as leaves all channels in sight.",
-        lambda view: view.zoom or 0,
+        start=lambda view: view.zoom or 0,
         limits=(0, 64, 1),
         placeholder="auto",
     ),
@@ -199,7 +240,7 @@ _ROWS = (
         "toggle",
         "Shared range",
         "Draws all pins in one color range, so that their colors can be compared.",
-        lambda _: False,
+        start=lambda _: False,
         applies="pins",
         place="pins",
     ),
@@ -210,11 +251,7 @@ SETTINGS = {setting.name: setting for setting in _ROWS}
 
 
 class ControlText(TypedDict):
-    """A control of the front end: a row of `SETTINGS` as it travels.
-
-    The limits are the lowest number, the highest, and the step. The choices of the colormap are the
-    document's colormaps.
-    """
+    """A `Control` as it travels; the choices of the colormap are the document's colormaps."""
 
     name: str
     kind: Kind
@@ -230,26 +267,34 @@ class ControlText(TypedDict):
     place: Place
 
 
+def selectors() -> list[ControlText]:
+    """Return the controls of what is shown, in the order in which they stand."""
+    return [_text(control, control.choices) for control in SELECTORS]
+
+
 def controls(colormaps: Iterable[str]) -> list[ControlText]:
     """Return the control of each setting, in the order in which they stand."""
     offered = {"cmap": ("auto", *colormaps)}
     return [
-        {
-            "name": name,
-            "kind": setting.kind,
-            "label": setting.label,
-            "tooltip": setting.tooltip,
-            "choices": list(offered.get(name, setting.choices)),
-            "limits": None if setting.limits is None else list(setting.limits),
-            "placeholder": setting.placeholder,
-            "key": setting.key,
-            "help": setting.help,
-            "applies": setting.applies,
-            "needs": dict(setting.needs),
-            "place": setting.place,
-        }
-        for name, setting in SETTINGS.items()
+        _text(setting, offered.get(name, setting.choices)) for name, setting in SETTINGS.items()
     ]
+
+
+def _text(control: Control, choices: Iterable[str]) -> ControlText:
+    return {
+        "name": control.name,
+        "kind": control.kind,
+        "label": control.label,
+        "tooltip": control.tooltip,
+        "choices": [*choices],
+        "limits": None if control.limits is None else [*control.limits],
+        "placeholder": control.placeholder,
+        "key": control.key,
+        "help": control.help,
+        "applies": control.applies,
+        "needs": {**control.needs},
+        "place": control.place,
+    }
 
 
 def settings_of(view: View) -> dict[str, Any]:

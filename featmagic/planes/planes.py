@@ -13,6 +13,14 @@ from featmagic.planes.dtypes import real_rows, sliceable, to_real
 from featmagic.planes.layout import Layout
 from featmagic.support.errors import FeatmagicError
 
+# What runs down and what runs across a plane, by its dimensions.
+_PLANE_AXES = {
+    "HW": ("row", "column"),
+    "QK": ("query", "key"),
+    "H": ("row", ""),
+    "W": ("", "column"),
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Planes:
@@ -38,6 +46,8 @@ class Planes:
         signed: whether 0 is the middle of the range, whatever the values.
         used: the groups of options that made a difference.
         labels: what stands above each plane; its index, if None.
+        item: what one of the planes is.
+        axes: what runs down and what runs across a plane; "" where nothing does.
     """
 
     values: Tensor
@@ -57,6 +67,8 @@ class Planes:
     signed: bool = False
     used: frozenset[str] = frozenset()
     labels: tuple[str, ...] | None = None
+    item: str = ""
+    axes: tuple[str, str] = ("", "")
 
 
 def planes_of(tensor: Tensor, layout: Layout, view: View, key: str = "the activation") -> Planes:
@@ -214,17 +226,20 @@ def _planes_by_dims(part: Tensor, dims: str, layout: Layout, view: View) -> Plan
     noun = {"A": "heads", "": "planes"}.get(channel, "channels")
     if view.attn is not None and "K" in layout.dims:
         noun = "heads"
+    item = noun.removesuffix("s")
     if inner == "":
-        return _pick(part.reshape(len(part), 1, 1), view, "values", "fold", layout)
+        single = item if item == "head" or "H" in layout.dims else "unit"
+        values = part.reshape(len(part), 1, 1)
+        return replace(_pick(values, view, "values", "fold", layout), item=single)
     if len(inner) == 3:  # a volume's slices, side by side: its channels are the rows
         return _montage(part, view, noun)
-    if inner in ("HW", "QK"):
-        return replace(_pick(part, view, noun, "tiles", layout), spatial=inner == "HW")
-    if inner in ("H", "W"):
-        line = part[:, None] if inner == "W" else part[..., None]
-        return _pick(line, view, noun, "tiles", layout)
+    if inner in ("HW", "QK", "H", "W"):
+        axes = _PLANE_AXES[inner]
+        part = {"W": part[:, None], "H": part[..., None]}.get(inner, part)
+        planes = _pick(part, view, noun, "tiles", layout)
+        return replace(planes, item=item, axes=axes, spatial=inner == "HW")
     if inner == "L" and layout.grid:
-        return _patches(part, view, noun, layout)
+        return replace(_patches(part, view, noun, layout), item=item, axes=_PLANE_AXES["HW"])
     if inner in ("L", "S", "K"):
         return _heat_map(part, dims, noun, view, layout)
     raise FeatmagicError(f"There is no picture for the layout {layout.dims}.")
@@ -236,7 +251,8 @@ def _montage(part: Tensor, view: View, noun: str) -> Planes:
     rows = tuple(map(str, indices))
     slices = tuple(range(values.shape[1]))
     words = (f"{len(indices)} of {len(part)} {noun} down", *words)
-    return Planes(values, slices, len(slices), "slices", "tiles", words, rows=rows, is_montage=True)
+    planes = Planes(values, slices, len(slices), "slices", words=words, rows=rows, is_montage=True)
+    return replace(planes, item="slice", axes=_PLANE_AXES["HW"])
 
 
 def _patches(part: Tensor, view: View, noun: str, layout: Layout) -> Planes:
@@ -267,16 +283,17 @@ def _heat_map(part: Tensor, dims: str, noun: str, view: View, layout: Layout) ->
     The other dimension runs across, or down.
     """
     if "S" in dims and part.shape[1] == 1:
-        return _pick(part[..., None], view, "values", "fold", layout)
+        return replace(_pick(part[..., None], view, "values", "fold", layout), item="unit")
     if layout.signed or dims[0] in "CA":
         what = "key" if "K" in layout.dims else "state" if "S" in dims else "step"
         noun = "units" if layout.signed else noun
         read = f"{noun} down, {_plural(part.shape[1], what)} across"
         planes = _pick(part[:, None], view, noun, "rows", layout)
-    else:
-        read = f"{_plural(part.shape[1], 'token')} down, features across"
-        planes = _pick(part[..., None], view, "features", "columns", layout)
-    return replace(planes, read=read)
+        return replace(planes, read=read, item=noun.removesuffix("s"), axes=("", what))
+    read = f"{_plural(part.shape[1], 'token')} down, features across"
+    planes = _pick(part[..., None], view, "features", "columns", layout)
+    item = "unit" if "C" in dims else ""  # else there is one plane, which is no unit
+    return replace(planes, read=read, item=item, axes=("token", ""))
 
 
 def _pick(part: Tensor, view: View, noun: str, form: str, layout: Layout) -> Planes:

@@ -22,6 +22,9 @@ export class State {
 	/** A word on what was done last. */
 	note = signal("");
 
+	/** The control whose choice isn't shown yet: what it asked for is loaded, or computed. */
+	asking = signal("");
+
 	/** An exact value that the kernel told. @type {Signal<{name: string, value: number}>} */
 	exact = signal({ name: "", value: 0 });
 
@@ -36,6 +39,9 @@ export class State {
 
 	/** Of the grid, once it is drawn. @type {Tiling | null} */
 	tiling = null;
+
+	/** Whether the chosen channel takes the room of the grid, too. */
+	isFull = false;
 
 	/** Whether the view was taken down. */
 	isStopped = false;
@@ -108,6 +114,12 @@ export class State {
 		return this.kernel?.get("input") ?? null;
 	}
 
+	/** The chosen layer's outputs, a row for each call and part of it. */
+	get callsOfLayer() {
+		const { path } = this.layer;
+		return this.layers.filter((layer) => layer.path === path);
+	}
+
 	/** @param {string | undefined} key */
 	layerOf(key) {
 		return this.layers.find((layer) => layer.key === key);
@@ -176,13 +188,21 @@ export class State {
 			this.note.value = "";
 			this.reveals ||= shows;
 			if (shows) this.hover.value = null;
-			if (choice.layer !== layer || choice.sample !== sample) this.load();
+			if (choice.layer === layer && choice.sample === sample) return;
+			this.asking.value = choice.layer === layer ? "sample" : "layer";
+			this.load();
 		});
 	}
 
-	/** @param {number} input */
+	/** @param {number | null} input - None for the one that was captured. */
 	pick(input) {
+		if (input !== this.input) this.asking.value = "input";
 		this.#tell("input", input);
+	}
+
+	/** The kernel has shown the input that was picked, or said why it can't. */
+	endInput() {
+		if (this.asking.peek() === "input") this.asking.value = "";
 	}
 
 	/**
@@ -211,6 +231,7 @@ export class State {
 		} else {
 			this.others.value++;
 		}
+		if (name === "input" && !this.store.isBusy) this.endInput();
 	}
 
 	/** Shows the chosen layer and sample, once they are unpacked; asks for them if they aren't here. */
@@ -229,14 +250,16 @@ export class State {
 		this.isNewLayer ||= isNew;
 		this.reveals ||= isNew;
 		const kernel = this.isAlive ? " yet" : ", nor a kernel to ask";
+		const asks = !plate && !layer.reason && this.isAlive;
 		batch(() => {
 			this.shown.value = picture ? { layer, plate, picture, sample } : null;
 			this.hover.value = null;
+			if (!asks && this.asking.peek() !== "input") this.asking.value = "";
 			this.#notHere.value = layer.reason
 				? `No picture: ${layer.reason}`
 				: `Sample ${sample} is not here${kernel}.`;
 		});
-		if (!plate && !layer.reason && this.isAlive) await this.#ask(layer, sample, mine);
+		if (asks) await this.#ask(layer, sample, mine);
 	}
 
 	/**
@@ -251,8 +274,12 @@ export class State {
 		if (content.image) this.store.contents.images[sample] = content.image;
 		this.store.take(content.ids, buffers);
 		if (this.#turn !== mine || this.isStopped) return;
-		if (content.plate) this.load();
-		else this.#notHere.value = content.error;
+		if (content.plate) {
+			this.load();
+		} else {
+			this.#notHere.value = content.error;
+			this.asking.value = "";
+		}
 	}
 
 	stop() {

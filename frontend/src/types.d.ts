@@ -21,6 +21,16 @@ export interface Plate {
 	prefix: { names: string[]; values: (number | null)[][] } | null;
 }
 
+/** What runs down and across the pictures of a layer: `AxesText` in the document. */
+export interface Axes {
+	down: string;
+	across: string;
+	fold: string;
+	row: number;
+	count: number;
+	numbers: number[] | null;
+}
+
 export interface Layer {
 	key: string;
 	code: string;
@@ -35,6 +45,8 @@ export interface Layer {
 	plates: Record<string, Plate>;
 	words: string[];
 	noun: string;
+	item: string;
+	axes: Axes;
 	of: number;
 	samples: number;
 	dead: number;
@@ -63,16 +75,39 @@ export interface Settings {
 	topk: number;
 	zoom: number;
 	alpha: number;
+	shared: boolean;
 }
 
-/** A row of `SETTINGS` in featmagic/explorer/settings.py. */
+/** A `Control` of featmagic/explorer/settings.py. */
 export interface ControlText {
-	name: keyof Settings;
+	name: string;
+	kind: "choice" | "number" | "slider" | "toggle";
 	label: string;
+	tooltip: string;
 	choices: string[];
 	limits: [number, number, number] | null;
 	placeholder: string;
-	slider: boolean;
+	key: string;
+	help: string;
+	applies: string;
+	needs: Record<string, string>;
+	place: "bar" | "input" | "pins";
+}
+
+/** A row of `FINDS` in featmagic/explorer/finds.py. */
+export interface FindText {
+	name: string;
+	label: string;
+	tooltip: string;
+	key: string;
+	help: string;
+}
+
+/** Keys that belong together, of featmagic/explorer/words.py. */
+export interface KeysText {
+	shown: string;
+	help: string;
+	keys: Record<string, [string, number]>;
 }
 
 export interface Contents {
@@ -82,10 +117,15 @@ export interface Contents {
 	special: Record<string, [number, number, number]>;
 	levels: number;
 	codes: Record<string, number>;
+	selectors: ControlText[];
 	controls: ControlText[];
+	finds: FindText[];
+	keys: KeysText[];
+	tips: Record<string, string>;
 	settings: Settings;
 	start: { layer: string; channel: number; sample: number };
 	inputs: number;
+	input: number | null;
 	maps: string;
 	images: Record<string, InputImage>;
 	words: string[];

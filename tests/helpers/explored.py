@@ -114,8 +114,9 @@ class Explored:
         self.page = page
         self.root = page.locator("section.featmagic-explorer")
         self.status = page.get_by_role("status")
-        self.film = page.get_by_role("listbox", name="Layers")
+        self.film = page.get_by_role("tree", name="Layers")
         self.grid = page.get_by_role("listbox", name="Channels")
+        self.reason = page.locator(".fm-reason")  # why no channels are here
         self.tiles = self.grid.get_by_role("option")
         self.chosen = page.locator("canvas.featmagic-large")
 
