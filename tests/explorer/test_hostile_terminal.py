@@ -116,7 +116,7 @@ class Terminal:
 
         def is_there():
             head, *lines = self.table() or [""]
-            chosen = [line for line in lines if named(line, ">").startswith(in_tree)]
+            chosen = [line for line in lines if line[0] == ">" and named(line).startswith(in_tree)]
             return (
                 [shape in line.split() for line in chosen] == [True]
                 and start in self.screen.display[0][len(head) :]
@@ -124,12 +124,12 @@ class Terminal:
             )
 
         self.until(is_there, (start, shape))
-        assert not [line for line in self.table() if named(line, "> ").startswith(FORGED)]
+        assert not [line for line in self.table() if named(line).startswith(FORGED)]
 
 
-def named(line, markers):
-    """Return a line of the layers from its name on, if it begins with one of the markers."""
-    return line[1:].lstrip(" ▸▾") if line[:1] in markers else "\0"
+def named(line):
+    """Return a line of the layers from its name on."""
+    return line[1:].lstrip(" ▸▾")
 
 
 def start_of(text):
