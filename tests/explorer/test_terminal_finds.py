@@ -186,12 +186,23 @@ def test_what_is_found_in_a_channel_that_is_not_shown_is_said():
         state.message = ""
 
 
-def test_all_ranges_leave_their_device_together(monkeypatch):
+def test_only_layers_that_may_hold_the_strongest_channel_are_read(monkeypatch):
     from featmagic.explorer.terminal import finds
 
-    calls = []
-    original = finds.to_host
-    monkeypatch.setattr(finds, "to_host", lambda *m: calls.append(len(m)) or original(*m))
-    state = state_of(*[values(1, 4, 3, 3) for _ in range(8)])
+    read = []
+    original = finds.sample_planes
+    monkeypatch.setattr(
+        finds, "sample_planes", lambda each, *more: read.append(each.key) or original(each, *more)
+    )
+    tensors = [values(2, 4, 3, 3) * scale for scale in (1, 9, 3, 7)]
+    tensors[2][1, 0, 0, 0] = 90  # in the other sample
+    state = state_of(*tensors)
     press(state, "x")
-    assert calls == [8]
+    assert state.entry.activation.key == "b"
+    assert read == ["c", "b", "d"]
+
+
+def test_the_first_of_equally_strong_channels_is_found():
+    state = state_of(*[torch.full((1, 3, 2, 2), value) for value in (1.0, -5.0, 5.0, -5.0)])
+    press(state, "x")
+    assert chosen(state) == ("b", 0)

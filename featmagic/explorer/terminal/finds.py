@@ -74,24 +74,41 @@ class _Channels(NamedTuple):
 def _go_to_strongest(state: ExplorerState) -> None:
     """Go to the channel with the largest finite magnitude in the shown sample.
 
-    The ranges of all layers leave the device at once; those of layers with NaN or infinities once
-    more. A layer that has one plane has no strongest channel.
+    A layer that has one plane has no strongest channel. Layers are read in the order of what they
+    hold in all samples, more and more at once, until no other can hold more.
     """
-    read = {n: _channels(state, n, value_range) for n in range(len(state.layers))}
-    magnitudes = _magnitudes(read)
-    again = [n for n, each in magnitudes.items() if not np.isfinite(each).all()]
-    magnitudes |= _magnitudes({n: _channels(state, n, finite_range) for n in again})
-    strongest = {n: each.max() for n, each in magnitudes.items()}
-    layer = max(strongest, key=strongest.__getitem__, default=0)
-    channels = read[layer]
-    if channels is None or not strongest[layer]:
+    limits = [max(0.0, -each.health.low, each.health.high) for each in state.layers]
+    waiting = sorted(range(len(limits)), key=limits.__getitem__, reverse=True)
+    best, layer, channel = 0.0, 0, 0
+    count = 1
+    while waiting and limits[waiting[0]] >= best and limits[waiting[0]] > 0:
+        read, waiting, count = waiting[:count], waiting[count:], 2 * count
+        for n, (magnitude, index) in _strongest_of(state, read).items():
+            if (magnitude, -n) > (best, -layer):
+                best, layer, channel = magnitude, n, index
+    if not best:
         state.message = "No layer has a strongest channel."
         return
-    channel = channels.indices[int(magnitudes[layer].argmax())]
     state.choose_layer(layer)
     ready = state.preview.ready
     if ready is not None and not _choose_first(state, [n == channel for n in ready.planes.indices]):
         state.message = _NOT_SHOWN
+
+
+def _strongest_of(state: ExplorerState, layers: Iterable[int]) -> dict[int, tuple[float, int]]:
+    """Return the largest magnitude of each layer that has several channels, and its channel.
+
+    The ranges of all of them leave the device at once; those with NaN or infinities once more.
+    """
+    read = {n: _channels(state, n, value_range) for n in layers}
+    magnitudes = _magnitudes(read)
+    again = [n for n, each in magnitudes.items() if not np.isfinite(each).all()]
+    magnitudes |= _magnitudes({n: _channels(state, n, finite_range) for n in again})
+    return {
+        n: (float(magnitudes[n].max()), channels.indices[int(magnitudes[n].argmax())])
+        for n, channels in read.items()
+        if channels is not None and n in magnitudes
+    }
 
 
 def _channels(
