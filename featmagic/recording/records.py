@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from featmagic.recording.given import GivenTensors
 from featmagic.recording.inputs import PassInputs
 from featmagic.recording.layer_cache import LayerCache, layer_cache_of
 from featmagic.recording.layout_hints import LayoutHint, layout_hints_of
@@ -28,6 +29,7 @@ class Layer(NamedTuple):
     hint: LayoutHint
     cache: LayerCache
     parts: frozenset[str]  # the selected parts of its output, as expressions; empty for all
+    is_block: bool  # whether only what no other layer gave counts
 
     def wants(self, suffix: str) -> bool:
         """Return True if the suffix reaches a tensor in a selected part."""
@@ -48,12 +50,13 @@ def layers_of(
     tree: Mapping[str, nn.Module],
     modules: Mapping[str, nn.Module],
     parts: Mapping[str, frozenset[str]],
+    blocks: Collection[str] = (),
 ) -> dict[str, Layer]:
     """Return a `Layer` for each of the modules, by path; no parts means all parts."""
     hints = layout_hints_of(tree, modules)
     caches = {path: layer_cache_of(unwrap(module)[-1]) for path, module in modules.items()}
     return {
-        path: Layer(path, hints[path], caches[path], parts.get(path, frozenset()))
+        path: Layer(path, hints[path], caches[path], parts.get(path, frozenset()), path in blocks)
         for path in modules
     }
 
@@ -104,6 +107,8 @@ class Activation:
         traced: what the tensor was computed from; None if that wasn't traced.
         counts: how often each path was called in the pass; grows while the pass runs.
         of_pass: the pass that it comes from.
+        same_as: the key of the activation before it in the pass that is of the very same tensor,
+            unchanged, as an `Identity` returns it; "" if there is none or layers were named.
     """
 
     key: str
@@ -117,6 +122,7 @@ class Activation:
     traced: TracedTensor | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     of_pass: PassNumber = field(default_factory=PassNumber)
+    same_as: str = ""
 
     @property
     def calls(self) -> int:
@@ -146,6 +152,9 @@ class Pass:
         failed: whether the pass was cut short, or is still under way.
         ended: whether no further values will come.
         thread: the thread in which it began.
+        given: the tensors that layers gave so far; None once it has ended, or if layers were named.
+        repeated: the keys that blocks would have if a layer hadn't given the same tensor, each with
+            the key that the layer gave.
     """
 
     number: PassNumber = field(default_factory=PassNumber)
@@ -157,11 +166,18 @@ class Pass:
     failed: bool = False
     ended: bool = False
     thread: int = field(default_factory=threading.get_ident)
-    # By path, the keys of `activations` and of `empty`.
+    given: GivenTensors | None = None
+    repeated: dict[str, str] = field(default_factory=dict)
+    # By path, the keys of `activations`, of `empty` and of `repeated`.
     _keys: dict[str, list[str]] = field(default_factory=dict)
 
     def activation(
-        self, key: str, value: LayerOutput, tensor: Tensor, traced: TracedTensor | None
+        self,
+        key: str,
+        value: LayerOutput,
+        tensor: Tensor,
+        traced: TracedTensor | None,
+        same_as: str = "",
     ) -> Activation:
         """Make an activation of a tensor that a layer returned in this pass."""
         layer = value.layer
@@ -179,6 +195,7 @@ class Pass:
             traced=traced,
             counts=self.calls,
             of_pass=self.number,
+            same_as=same_as,
         )
         return activation
 
@@ -194,11 +211,17 @@ class Pass:
             self.empty[key] = reason
             self._keys.setdefault(path, []).append(key)
 
+    def repeat(self, path: str, key: str, given_as: str) -> None:
+        """Note that a block returned what a layer gave, under which key."""
+        self.repeated[key] = given_as
+        self._keys.setdefault(path, []).append(key)
+
     def release(self, path: str) -> None:
         """Drop everything that a layer returned."""
         for key in self._keys.pop(path, ()):
             self.activations.pop(key, None)
             self.empty.pop(key, None)
+            self.repeated.pop(key, None)
 
     @property
     def holds_any(self) -> bool:
