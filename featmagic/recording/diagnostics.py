@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import torch
 from torch import fx, nn
@@ -50,6 +50,7 @@ _SINGLE = frozenset(
 )
 _SEVERAL = (nn.MultiheadAttention, nn.Identity)
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
 _UNHOOKED = "its hooks were removed meanwhile, as `_forward_hooks.clear()` does"
 _LONGEST_REASON = 2000  # characters: an error in the user's code may print a whole tensor
@@ -210,16 +211,17 @@ def why_missing(
     key: str,
     captured: Mapping[str, Activation],
     missing: Mapping[str, str],
-    repeated: Mapping[str, str],
+    repeated: Mapping[str, str] = _NOTHING,
 ) -> str:
     """Say why a key wasn't captured, and which keys were."""
-    if key in repeated:
-        return f"'{key}' isn't kept twice: it returned what '{repeated[key]}' had given."
     keys = list(captured)
     # What follows a dot is an attribute of the output, unless it is the name of a child layer.
     parts = [k for k in keys if is_in(k, key) and len(captured[k].path) <= len(key)]
     if parts:
         return f"'{key}' gave several tensors: {', '.join(parts)}."
+    same = [f"'{given}'" for k, given in repeated.items() if k == key or k.startswith(f"{key}[")]
+    if same:
+        return f"'{key}' isn't kept twice: it returned what {', '.join(same)} had given."
     if key in missing:
         return f"'{key}' gave nothing: {missing[key]}."
     if not keys:

@@ -19,12 +19,11 @@ class Identity(NamedTuple):
     """What makes a tensor the same values in the same memory as another one.
 
     Two tensors may lie at the same place one after the other, so the place alone says nothing: the
-    memory must still be the same.
+    memory must still be there.
     """
 
-    place: Hashable
+    place: Hashable  # which memory, and how the values lie in it
     memory: Callable[[], object]  # a weak reference to it
-    owner: int  # the id of it
     version: int | None  # how often it was changed; None where torch doesn't count that
 
 
@@ -39,11 +38,10 @@ class GivenTensors:
 
     def key_of(self, identity: Identity) -> str:
         """Return the key under which the tensor was given last; "" if it wasn't, or has changed."""
-        before, key = self._given.get(identity.place, (None, ""))
-        if before is None or before.version != identity.version:
+        found = self._given.get(identity.place)
+        if found is None or found[0].version != identity.version or found[0].memory() is None:
             return ""
-        memory = before.memory()
-        return key if memory is not None and id(memory) == identity.owner else ""
+        return found[1]
 
     def add(self, identity: Identity, key: str) -> None:
         """Note that a layer gave the tensor."""
@@ -67,15 +65,17 @@ def identity_of(tensor: Tensor, *, traced: bool = False) -> Identity | None:
 
 
 def _identity(tensor: Tensor) -> Identity:
-    version = None if tensor.is_inference() or not HAS_VERSIONS else version_of(tensor)
+    try:
+        version = version_of(tensor) if HAS_VERSIONS else None
+    except RuntimeError:  # an inference tensor has none
+        version = None
     if type(tensor) is not Tensor or tensor.layout is not torch.strided or tensor.is_nested:
-        return Identity(id(tensor), weakref.ref(tensor), id(tensor), version)
-    memory = tensor.untyped_storage()
-    # Views of a complex tensor may be conjugated or negated when they are read.
-    odd = (tensor.is_conj(), tensor.is_neg())
-    size = (tensor.shape, tensor.stride(), tensor.dtype)
-    place = (id(memory), tensor.storage_offset(), size, odd)
-    return Identity(place, weakref.ref(memory), id(memory), version)
+        return Identity(id(tensor), weakref.ref(tensor), version)
+    memory, dtype = tensor.untyped_storage(), tensor.dtype
+    # What is read may be negated or conjugated, as in the parts and views of a complex tensor.
+    odd = (tensor.is_neg(), dtype.is_complex and tensor.is_conj())
+    size = (tensor.storage_offset(), tensor.shape, tensor.stride())
+    return Identity((id(memory), size, dtype, odd), weakref.ref(memory), version)
 
 
 def has_bits_of(tensor: Tensor, copy: Tensor) -> bool:

@@ -202,6 +202,8 @@ def test_a_backbone_that_returns_what_its_layers_gave_has_no_row():
     maps = look_at_all(model, image())
     assert list(maps) == ["0.first", "0.second"]
     assert not maps.missing
+    with pytest.raises(MissingMap, match=r"it returned what '0\.first', '0\.second' had given"):
+        maps["0"]
 
 
 @pytest.mark.parametrize("output", [None, 3, "text", [], {"a": 1}])
