@@ -111,8 +111,8 @@ class Recorder(Block["Recorder"]):
         self._asks = weights and not as_is
         tree = dict(walk(selection.model))
         self._hooked = _modules_to_hook(selection, tree, leaves_compiled=self.leaves_compiled)
-        self._blocks = selection.blocks or frozenset()
-        self._layers = layers_of(tree, self._hooked.layers, selection.parts, self._blocks)
+        blocks = selection.blocks or frozenset()
+        self._layers = layers_of(tree, self._hooked.layers, selection.parts, blocks)
         self._sink = KeepPasses() if sink is None else sink
         self._passes = Passes(self._sink, selection)
         self._tracing = _Tracing()
@@ -202,7 +202,7 @@ class Recorder(Block["Recorder"]):
             return
         keep, keeps_last = self._keep, KeepsLast(self)
         for path, module in self._hooked.layers.items():
-            asks = self._asks and path not in self._blocks and gives_weights(module)
+            asks = self._asks and not self._layers[path].is_block and gives_weights(module)
             keep(module, add_hook(module, keeps_last, before=True))
             hook = Hook(self, self._layer_hook(path))
             if asks:

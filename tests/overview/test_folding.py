@@ -18,6 +18,9 @@ from featmagic.overview.filmstrip import filmstrip
 from featmagic.overview.image import PITCH, filmstrip_png, head_height
 from featmagic.overview.table import filmstrip_text
 from featmagic.overview.text import filmstrip_lines
+from featmagic.recording.recorder import Recorder
+from featmagic.recording.selectors import select_all
+from featmagic.recording.sinks import KeepPasses
 from featmagic.render.target import RENDERERS
 from featmagic.render.viewport import PAGE, Viewport
 
@@ -106,7 +109,13 @@ def set_through_numpy(x):
     x.numpy()[0, 0, 0, :3] = 100
 
 
-@pytest.mark.parametrize("change", [set_through_numpy, lambda x: x.data.mul_(2)])
+def turned_through_numpy(x):
+    x.numpy()[:] = x.numpy()[..., ::-1].copy()  # the same figures in another picture
+
+
+@pytest.mark.parametrize(
+    "change", [set_through_numpy, turned_through_numpy, lambda x: x.data.mul_(2)]
+)
 def test_so_does_one_whose_changes_torch_does_not_count(change, image):
     maps = look_at_all(model_of(Returns(change)), image)
     assert names(film_of(maps)) == ["0", "1", "2"]
@@ -154,11 +163,19 @@ def test_nan_everywhere_and_values_that_cannot_be_drawn_fold_as_well(image):
     assert len(film.folded) == 1
 
 
-def test_each_pass_folds_its_own(image):
-    model = model_of(nn.Identity())
+def test_inference_mode_folds_the_same(image):
+    model = model_of(nn.Identity(), nn.ReLU(inplace=True))
     with torch.inference_mode():
         maps = look_at_all(model, image)
-    assert names(film_of(maps)) == ["0", "2"]
+    assert names(film_of(maps)) == ["0", "2", "3"]
+
+
+def test_a_row_of_another_pass_is_not_the_row_that_is_repeated(image):
+    model, maps = model_of(nn.Identity()), featmagic.FeatureMaps()
+    with Recorder(select_all(model), KeepPasses(maps.kept)):
+        model(image)
+        model[0](image)  # gives the same values once more, in a pass of its own
+    assert names(film_of(maps)) == ["0", "1", "2"]
 
 
 def test_a_transformer_has_a_third_less_rows_and_what_is_left_differs_from_the_row_above():

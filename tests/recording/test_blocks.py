@@ -15,6 +15,9 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import featmagic
+from featmagic.explorer.open import open_explorer
+from featmagic.options.view import View
+from featmagic.recording.attention import attention_weights
 from featmagic.recording.given import GivenTensors
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.rerun import rerun_of
@@ -300,6 +303,23 @@ def test_a_block_called_twice_and_under_two_names_has_a_row_for_each_call():
     assert torch.equal(maps["0:2"], (x.tanh() + 1).tanh() + 1)
 
 
+def test_nothing_is_remembered_of_what_an_earlier_pass_repeated():
+    switch = [False]
+    model = nn.Sequential(
+        Calls(lambda self, x: self.act(x) + 1 if switch[0] else self.act(x), act=nn.Tanh()),
+        nn.Tanh(),
+    )
+    maps = featmagic.FeatureMaps()
+    with Recorder(select_all(model), KeepPasses(maps.kept)) as recorder:
+        model(torch.ones(1, 2))
+        assert maps.kept.repeated == {"0": "0.act"}
+        assert recorder.last.given is None  # the pass is over
+        switch[0] = True
+        model[0](torch.ones(1, 2))  # a part alone, so that the pass stays for the other layer
+        assert list(maps) == ["0.act", "1", "0"]
+        assert maps.kept.repeated == {}
+
+
 def test_no_row_of_an_earlier_pass_stays_where_the_block_gave_nothing_new_since():
     switch = [True]
     model = nn.Sequential(
@@ -459,21 +479,30 @@ def test_what_is_left_out_is_never_copied():
     assert copies.count == len(maps) + 1  # and the input
 
 
-def test_an_attention_is_a_block_whose_weights_are_not_computed():
-    model, x = small_transformer(), image(32)
+def counted_weights(monkeypatch):
+    """A list that grows by one each time a look computes attention weights."""
     calls = []
-    forward = nn.MultiheadAttention.forward
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "featmagic.recording.attention._FORWARD",
-            lambda *args, **kwargs: calls.append(1) or forward(*args, **kwargs),
-        )
-        maps = look_at_all(model, x)
+
+    def counted(*args):
+        calls.append(1)
+        return attention_weights(*args)
+
+    monkeypatch.setattr("featmagic.recording.attention.attention_weights", counted)
+    return calls
+
+
+def test_an_attention_is_a_block_whose_weights_are_not_computed(monkeypatch):
+    model, x = small_transformer(), image(32)
+    calls = counted_weights(monkeypatch)
+    maps = look_at_all(model, x)
     attention = "encoder.layers.encoder_layer_0.self_attention"
     assert f"{attention}[0]" in maps
     assert f"{attention}[1]" not in maps
     assert f"{attention}[1]" not in maps.missing
     assert calls == []
+    with featmagic.capture(model, "*.self_attention"):
+        model(x)
+    assert len(calls) == 2
 
 
 def test_neither_are_they_for_the_next_input_of_an_explorer():
@@ -485,6 +514,22 @@ def test_neither_are_they_for_the_next_input_of_an_explorer():
         expected = look_at_all(model, xs[1:])
         assert all(torch.equal(run.activations[key].tensor, expected[key]) for key in first)
         assert any(key.endswith("[1]") for key in run.activations) == weights
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_an_explorer_asks_for_weights_of_the_next_input_if_it_shows_weights(monkeypatch, named):
+    model, xs = small_transformer(), torch.randn(2, 3, 32, 32)
+    if named:
+        with featmagic.capture(model, "MultiheadAttention") as maps:
+            model(xs[:1])
+    else:
+        maps = look_at_all(model, xs[:1])
+    activations = list(maps.kept.activations.values())
+    explorer = open_explorer(activations, View(explore=True), model=model, items=xs)
+    calls = counted_weights(monkeypatch)
+    explorer.input = 1
+    explorer.close()
+    assert len(calls) == 2 * named  # two blocks have an attention each
 
 
 def test_a_look_may_be_copied_and_pickled_while_it_runs():
