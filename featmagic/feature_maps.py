@@ -302,7 +302,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         captured = self.kept.activations
         if key in captured:
             return MissingMap(f"'{key}' gave nothing: {_NOT_THEN}.")
-        return MissingMap(why_missing(str(key), captured, self.missing))
+        return MissingMap(why_missing(str(key), captured, self.missing, self.kept.repeated))
 
 
 def _maps_of(kept: KeptPasses) -> FeatureMaps:

@@ -46,9 +46,11 @@ def open_explorer(
         FeatmagicError: If there is nothing to explore, the inputs aren't valid, or something that
             the view asks for doesn't exist.
     """
-    # Fields as they were captured: they must not change from one input to another.
+    # Fields and weights as they were captured: they must not change from one input to another.
     fields = any(each.field is not None or each.keeps_input for each in activations)
-    inputs = rerun_of(model, items, [each.path for each in activations], fields=fields)
+    weights = any(each.hint.asked for each in activations)
+    paths = [each.path for each in activations]
+    inputs = rerun_of(model, items, paths, fields=fields, weights=weights)
     session = open_session(activations, view, maps, len(inputs) if inputs else 0)
     if not any(layer["plates"] for layer in session.layers.values()):
         reasons = "; ".join(f"{key}: {layer['reason']}" for key, layer in session.layers.items())

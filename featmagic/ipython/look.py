@@ -36,15 +36,16 @@ class Look(Block["FeatureMaps"]):
 
         from featmagic.feature_maps import FeatureMaps
         from featmagic.recording.recorder import Recorder
-        from featmagic.recording.selectors import leaves, select
+        from featmagic.recording.selectors import select, select_all
         from featmagic.recording.sinks import KeepPasses
         from featmagic.render.target import current_target
 
         current_target(line.view.renderer)  # raises if nothing can be shown
         if (line.view.overview or line.view.explore) and not layers:
-            layers = tuple(leaves(model))
-        listed_by = f"%hook {self._expression}"
-        selection = select(model, layers, spelled=self._expression, listed_by=listed_by)
+            selection = select_all(model, spelled=self._expression)
+        else:
+            listed_by = f"%hook {self._expression}"
+            selection = select(model, layers, spelled=self._expression, listed_by=listed_by)
         paths = list(selection.modules)
         self._inputs = self._checked_inputs(model, paths)
         self._saving = _checked_saving(line.saving, paths)

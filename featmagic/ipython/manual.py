@@ -111,8 +111,8 @@ Synopsis
     %featuremaps [LAYER ...] [options]                     show again, drawn another way
 
 {_MODEL_AND_LAYER}
-With a model alone: its own children, or for --overview and --explore all layers with
-none below.
+With a model alone: its own children, or for --overview and --explore all layers, and of
+the blocks around them those that return what no layer in them did.
 With neither: what %hook watches.
 
 Options, with their defaults

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import compress
 from math import prod
+from operator import not_
 
 import numpy as np
 from torch import Tensor
@@ -59,6 +61,7 @@ class Filmstrip:
         view: how the layers are drawn.
         palette: 256 RGB colors: two color maps of `HALF` levels each, then the special colors.
         band: the room for a layer's tiles.
+        folded: those that aren't shown, as each only repeats the row before it.
         left_out: the number of layers that an interrupt left out.
         interrupted: whether an interrupt came while the layers were measured.
     """
@@ -67,8 +70,14 @@ class Filmstrip:
     view: View
     palette: bytes
     band: Band
+    folded: tuple[FilmstripRow, ...] = ()
     left_out: int = 0
     interrupted: bool = False
+
+    @property
+    def layers(self) -> tuple[FilmstripRow, ...]:
+        """Every layer that was measured, shown or not."""
+        return self.rows + self.folded
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +133,29 @@ def filmstrip(
         )
         for number, (activation, layer) in enumerate(zip(activations, layers, strict=False))
     )
-    return Filmstrip(rows, view, two_maps(view), band, len(activations) - len(layers), interrupted)
+    is_folded = [False, *(map(_repeats, rows[1:], rows))][: len(rows)]
+    return Filmstrip(
+        tuple(compress(rows, map(not_, is_folded))),
+        view,
+        two_maps(view),
+        band,
+        tuple(compress(rows, is_folded)),
+        len(activations) - len(layers),
+        interrupted,
+    )
+
+
+def _repeats(row: FilmstripRow, before: FilmstripRow) -> bool:
+    """Return True if a layer returned the very tensor of the row before, which looks the same."""
+    one, other = row.activation, before.activation
+    if not one.same_as or one.same_as != other.key or one.of_pass is not other.of_pass:
+        return False
+    # Changes that torch doesn't count (through NumPy, say) are seen in what is drawn. The figures
+    # are compared as text, since a mean that is NaN doesn't equal itself.
+    figures = [(repr(each.health), each.reason, each.form) for each in (row, before)]
+    if figures[0] != figures[1] or row.tiles is None or before.tiles is None:
+        return figures[0] == figures[1] and row.tiles is before.tiles
+    return np.array_equal(row.tiles, before.tiles)
 
 
 def _band(viewport: Viewport | None) -> Band:

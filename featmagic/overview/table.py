@@ -33,7 +33,7 @@ def filmstrip_text(filmstrip: Filmstrip) -> str:
 
 def head(filmstrip: Filmstrip) -> list[str]:
     """Return lines about all layers together, and on how to read a row."""
-    rows, nbytes = filmstrip.rows, sum(row.nbytes for row in filmstrip.rows)
+    rows, nbytes = filmstrip.layers, sum(row.nbytes for row in filmstrip.layers)
     lines = [f"{_layers(len(rows))} · {format_bytes(nbytes)} of activations"]
     all_read = not any(row.reason.startswith(NOT_ENOUGH) for row in rows)
     if all_read and not alarms(filmstrip):
@@ -43,6 +43,10 @@ def head(filmstrip: Filmstrip) -> list[str]:
     usual, *others = _passes(filmstrip)
     lines[0] += f" · {usual}" if usual else ""
     lines += others
+    if count := len(filmstrip.folded):
+        one = count == 1
+        words = "row that repeats the row above is" if one else "rows that repeat the row above are"
+        lines.append(f"{count} {words} folded")
     if filmstrip.left_out:
         lines.append(f"Interrupted: {_layers(filmstrip.left_out)} more left out")
     if any(row.tiles is not None for row in rows):
@@ -92,12 +96,12 @@ def _how_drawn(filmstrip: Filmstrip) -> str:
 def alarms(filmstrip: Filmstrip) -> list[str]:
     """Return which layer is the first with NaN, and which with infinities, if any."""
     lines = []
-    wrong_rows = [row for row in filmstrip.rows if row.health and row.health.nonfinite]
+    wrong_rows = [row for row in filmstrip.layers if row.health and row.health.nonfinite]
     for what in ("NaN", "inf"):
         affected = [row for row in wrong_rows if row.health and what in row.health.nonfinite]
         if affected:
             key = name(affected[0])
-            share = f"{len(affected)} of {len(filmstrip.rows)}"
+            share = f"{len(affected)} of {len(filmstrip.layers)}"
             lines.append(f"first {what}: {key} ({share} layers have it)")
     return lines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import torch
 from torch import fx, nn
@@ -50,6 +50,7 @@ _SINGLE = frozenset(
 )
 _SEVERAL = (nn.MultiheadAttention, nn.Identity)
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
 _UNHOOKED = "its hooks were removed meanwhile, as `_forward_hooks.clear()` does"
 _LONGEST_REASON = 2000  # characters: an error in the user's code may print a whole tensor
@@ -60,14 +61,14 @@ def missing_from(recorder: Recorder, kept: KeptPasses) -> dict[str, str]:
     if recorder.last is not None:
         return reasons(recorder.selection, kept, recorder.unhooked)
     if why := why_no_pass(recorder):
-        return dict.fromkeys(recorder.selection.modules, f"no pass of the model was seen: {why}")
+        return dict.fromkeys(recorder.selection.asked, f"no pass of the model was seen: {why}")
     missing = _never_given(recorder.selection)
     if not recorder.leaves_compiled:
         return missing
     tree = dict(walk(recorder.selection.model))
     return missing | {
         path: _why_not_called(path, module, tree, 0, kept)
-        for path, module in recorder.selection.modules.items()
+        for path, module in recorder.selection.asked.items()
         if path in tree and runs_compiled(path, tree)
     }
 
@@ -129,7 +130,7 @@ def reasons(
     """
     given = kept.given
     lacking: list[tuple[str, str, int]] = []
-    for path in selection.modules:
+    for path in selection.asked:
         calls = kept.calls(path)
         for call in sorted(selection.calls.get(path, frozenset({1}))):
             name = path if call == 1 else f"{path}:{call}"
@@ -206,13 +207,21 @@ def missing_lines(missing: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def why_missing(key: str, captured: Mapping[str, Activation], missing: Mapping[str, str]) -> str:
+def why_missing(
+    key: str,
+    captured: Mapping[str, Activation],
+    missing: Mapping[str, str],
+    repeated: Mapping[str, str] = _NOTHING,
+) -> str:
     """Say why a key wasn't captured, and which keys were."""
     keys = list(captured)
     # What follows a dot is an attribute of the output, unless it is the name of a child layer.
     parts = [k for k in keys if is_in(k, key) and len(captured[k].path) <= len(key)]
     if parts:
         return f"'{key}' gave several tensors: {', '.join(parts)}."
+    same = [f"'{given}'" for k, given in repeated.items() if k == key or k.startswith(f"{key}[")]
+    if same:
+        return f"'{key}' isn't kept twice: it returned what {', '.join(same)} had given."
     if key in missing:
         return f"'{key}' gave nothing: {missing[key]}."
     if not keys:

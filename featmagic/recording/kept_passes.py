@@ -140,6 +140,11 @@ class KeptPasses:
         return {key: reason for key, reason in found.items() if key not in given}
 
     @property
+    def repeated(self) -> dict[str, str]:
+        """The keys of what blocks returned and a layer had given, each with the layer's key."""
+        return {key: given for run in self._chosen() for key, given in list(run.repeated.items())}
+
+    @property
     def given(self) -> set[tuple[str, int]]:
         """The path and call of every activation that is kept."""
         runs = self._chosen()

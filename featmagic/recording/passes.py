@@ -8,6 +8,7 @@ from functools import cached_property
 
 from torch import nn
 
+from featmagic.recording.given import GivenTensors
 from featmagic.recording.hooks import calls_of, is_under_way, number_of_call, outermost
 from featmagic.recording.model_tree import modules_of
 from featmagic.recording.pass_number import PassCounts
@@ -101,7 +102,8 @@ class Passes:
         with self._lock:
             number = self._counts.begin(is_whole=is_whole)
         # A pass of the whole model counts as failed until the model returns.
-        self.last = forward_pass = Pass(number, failed=is_whole)
+        given = None if self._selection.blocks is None else GivenTensors()
+        self.last = forward_pass = Pass(number, failed=is_whole, given=given)
         self._under_way[forward_pass] = busy
         self._sink.pass_began(forward_pass)
         return forward_pass
@@ -129,6 +131,7 @@ class Passes:
             del self._under_way[forward_pass]
         except KeyError:  # another thread is ending it at the same time, and tells the sink
             return
+        forward_pass.given = None
         self._sink.pass_ended(forward_pass)
 
 

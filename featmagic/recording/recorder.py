@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from featmagic.recording.attention import gives_weights, with_attention_weights
+from featmagic.recording.attention import CallOutput, gives_weights, with_attention_weights
 from featmagic.recording.eval_mode import hold_eval_mode, release_eval_mode
 from featmagic.recording.hooks import (
     Compilations,
@@ -74,6 +74,7 @@ class Recorder(Block["Recorder"]):
             code, where they would never run but cause a recompilation.
         follow: trace what each tensor is computed from, for receptive fields, and keep the inputs
             of convolutions; ignored with `as_is`.
+        weights: compute attention weights that a layer doesn't return; ignored with `as_is`.
 
     Attributes:
         device: the device to which inputs are moved; None if they are left where they are.
@@ -96,6 +97,7 @@ class Recorder(Block["Recorder"]):
         *,
         as_is: bool = False,
         follow: bool = False,
+        weights: bool = True,
     ) -> None:
         self.selection = selection
         self.device = None if as_is else device_of(selection.model)
@@ -107,9 +109,11 @@ class Recorder(Block["Recorder"]):
         self.unhooked: frozenset[str] = frozenset()
         self._had_dynamo = is_compiler_loaded()
         self.as_is = as_is
+        self._asks = weights and not as_is
         tree = dict(walk(selection.model))
         self._hooked = _modules_to_hook(selection, tree, leaves_compiled=self.leaves_compiled)
-        self._layers = layers_of(tree, self._hooked.layers, selection.parts)
+        blocks = selection.blocks or frozenset()
+        self._layers = layers_of(tree, self._hooked.layers, selection.parts, blocks)
         self._sink = KeepPasses() if sink is None else sink
         self._passes = Passes(self._sink, selection)
         self._tracing = _Tracing()
@@ -200,8 +204,9 @@ class Recorder(Block["Recorder"]):
         keep, keeps_last = self._keep, KeepsLast(self)
         for path, module in self._hooked.layers.items():
             follows = self._traced_modules is not None
-            asks = not self.as_is and gives_weights(module)
-            asks |= follows and self._layers[path].convolution is not None
+            layer = self._layers[path]
+            asks = self._asks and not layer.is_block and gives_weights(module)
+            asks |= follows and layer.convolution is not None
             keep(module, add_hook(module, keeps_last, before=True))
             hook = Hook(self, self._layer_hook(path))
             if asks:
@@ -281,7 +286,11 @@ class Recorder(Block["Recorder"]):
                 return
             forward_pass, call = self._passes.next_call(path, module)
             if not wanted or call in wanted:
-                returned = with_attention_weights(module, args, *rest)
+                returned = (
+                    CallOutput(rest[-1])
+                    if layer.is_block
+                    else with_attention_weights(module, args, *rest)
+                )
                 given = (args, rest[0] if len(rest) > 1 else {}) if follows else None
                 value = LayerOutput(layer, module, call, *returned, self._tracing.trace, given)
                 self._sink.layer_returned(forward_pass, value)

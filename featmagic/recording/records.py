@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from featmagic.recording.convolution import Convolution, Copies, convolution_of
+from featmagic.recording.given import GivenTensors
 from featmagic.recording.inputs import PassInputs
 from featmagic.recording.layer_cache import LayerCache, layer_cache_of
 from featmagic.recording.layout_hints import LayoutHint, layout_hints_of
@@ -29,6 +30,7 @@ class Layer(NamedTuple):
     hint: LayoutHint
     cache: LayerCache
     parts: frozenset[str]  # the selected parts of its output, as expressions; empty for all
+    is_block: bool = False  # whether only what no other layer gave counts
     convolution: Convolution | None = None
 
     def wants(self, suffix: str) -> bool:
@@ -50,13 +52,19 @@ def layers_of(
     tree: Mapping[str, nn.Module],
     modules: Mapping[str, nn.Module],
     parts: Mapping[str, frozenset[str]],
+    blocks: Collection[str] = (),
 ) -> dict[str, Layer]:
     """Return a `Layer` for each of the modules, by path; no parts means all parts."""
     hints = layout_hints_of(tree, modules)
     caches = {path: layer_cache_of(unwrap(module)[-1]) for path, module in modules.items()}
     return {
         path: Layer(
-            path, hints[path], caches[path], parts.get(path, frozenset()), convolution_of(module)
+            path,
+            hints[path],
+            caches[path],
+            parts.get(path, frozenset()),
+            path in blocks,
+            None if path in blocks else convolution_of(module),
         )
         for path, module in modules.items()
     }
@@ -111,6 +119,8 @@ class Activation:
         convolution: the module and its input, if it is a convolution.
         counts: how often each path was called in the pass; grows while the pass runs.
         of_pass: the pass that it comes from.
+        same_as: the key of the activation before it in the pass that is of the very same tensor,
+            unchanged, as an `Identity` returns it; "" if there is none or layers were named.
     """
 
     key: str
@@ -125,6 +135,7 @@ class Activation:
     convolution: Convolution | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     of_pass: PassNumber = field(default_factory=PassNumber)
+    same_as: str = ""
 
     @property
     def calls(self) -> int:
@@ -160,6 +171,9 @@ class Pass:
         ended: whether no further values will come.
         thread: the thread in which it began.
         copies: the copies of tensors that it made so far, if the look explores.
+        given: the tensors that layers gave so far; None once it has ended, or if layers were named.
+        repeated: the keys that blocks would have if a layer hadn't given the same tensor, each with
+            the key that the layer gave.
     """
 
     number: PassNumber = field(default_factory=PassNumber)
@@ -172,11 +186,18 @@ class Pass:
     ended: bool = False
     thread: int = field(default_factory=threading.get_ident)
     copies: Copies = field(default_factory=Copies)
-    # By path, the keys of `activations` and of `empty`.
+    given: GivenTensors | None = None
+    repeated: dict[str, str] = field(default_factory=dict)
+    # By path, the keys of `activations`, of `empty` and of `repeated`.
     _keys: dict[str, list[str]] = field(default_factory=dict)
 
     def activation(
-        self, key: str, value: LayerOutput, tensor: Tensor, traced: TracedTensor | None
+        self,
+        key: str,
+        value: LayerOutput,
+        tensor: Tensor,
+        traced: TracedTensor | None,
+        same_as: str = "",
     ) -> Activation:
         """Make an activation of a tensor that a layer returned in this pass."""
         layer, convolution = value.layer, value.layer.convolution
@@ -197,6 +218,7 @@ class Pass:
             convolution=convolution,
             counts=self.calls,
             of_pass=self.number,
+            same_as=same_as,
         )
         return activation
 
@@ -212,11 +234,17 @@ class Pass:
             self.empty[key] = reason
             self._keys.setdefault(path, []).append(key)
 
+    def repeat(self, path: str, key: str, given_as: str) -> None:
+        """Note that a block returned what a layer gave, under which key."""
+        self.repeated[key] = given_as
+        self._keys.setdefault(path, []).append(key)
+
     def release(self, path: str) -> None:
         """Drop everything that a layer returned."""
         for key in self._keys.pop(path, ()):
             self.activations.pop(key, None)
             self.empty.pop(key, None)
+            self.repeated.pop(key, None)
 
     @property
     def holds_any(self) -> bool:

@@ -24,12 +24,14 @@ class Rerun:
             each call: a tensor, a tuple of arguments, or a mapping of keyword arguments.
         paths: the layers to record.
         fields: whether receptive fields are traced.
+        weights: whether attention weights are computed that a layer doesn't return.
     """
 
     model: nn.Module
     items: Tensor | Sequence[Any]
     paths: tuple[str, ...]
     fields: bool = False
+    weights: bool = True
 
     def __len__(self) -> int:
         """Return the number of inputs."""
@@ -55,7 +57,8 @@ class Rerun:
             >>> inputs.run(1).activations["0"].tensor
             tensor([[0., 1., 0.]])
         """
-        with Recorder(select(self.model, self.paths), follow=self.fields) as recorder:
+        selection = select(self.model, self.paths)
+        with Recorder(selection, follow=self.fields, weights=self.weights) as recorder:
             self._call(number)
         if recorder.last is None:
             raise FeatmagicError("The model ran, but no forward pass of it was seen.")
@@ -72,7 +75,9 @@ class Rerun:
             self.model(item)
 
 
-def rerun_of(model: Any, items: Any, paths: Sequence[str], *, fields: bool = False) -> Rerun | None:
+def rerun_of(
+    model: Any, items: Any, paths: Sequence[str], *, fields: bool = False, weights: bool = True
+) -> Rerun | None:
     """Check a model, the inputs to choose from and the layers; None without model and inputs."""
     if items is None and model is None:
         return None
@@ -91,4 +96,4 @@ def rerun_of(model: Any, items: Any, paths: Sequence[str], *, fields: bool = Fal
         raise FeatmagicError("inputs has no items.")
     select(model, paths)
     items = items if isinstance(items, Tensor) else [*items]  # the caller's list may change
-    return Rerun(model, items, tuple(dict.fromkeys(paths)), fields)
+    return Rerun(model, items, tuple(dict.fromkeys(paths)), fields, weights)

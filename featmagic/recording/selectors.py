@@ -44,12 +44,21 @@ class Selection:
             stands for every call.
         parts: the parts of the output that were asked for, as Python reaches them
             (`[1][0]` for `lstm[1][0]`), by path; a path that isn't in it stands for all of them.
+        blocks: the paths of modules that hold others, if every layer was selected and none by its
+            name: what they return counts only where no layer has given it. None if layers were
+            named, of which each gives what it returns.
     """
 
     model: nn.Module
     modules: Mapping[str, nn.Module]
     calls: Mapping[str, frozenset[int]]
     parts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    blocks: frozenset[str] | None = None
+
+    @property
+    def asked(self) -> dict[str, nn.Module]:
+        """The modules without the blocks, whose absence isn't missed."""
+        return {path: m for path, m in self.modules.items() if path not in (self.blocks or ())}
 
 
 def select(
@@ -101,6 +110,27 @@ def select(
             parts[path].append(reading.part or None)
     modules = {path: tree[path] for path in calls}
     return Selection(model, modules, _restricted(calls), _restricted(parts))
+
+
+def select_all(model: nn.Module, *, spelled: str = "model") -> Selection:
+    """Select every module in the model that can be called, each once; the model if there is none.
+
+    The model itself is left out otherwise: what it returns is what the user's call returns.
+
+    Raises:
+        FeatmagicError: the model can't be hooked.
+
+    Example:
+        >>> everything = select_all(nn.Sequential(nn.Sequential(nn.ReLU()), nn.ReLU()))
+        >>> list(everything.modules), list(everything.asked)
+        (['0', '0.0', '1'], ['0.0', '1'])
+    """
+    _check_model(model, spelled)
+    tree = dict(walk(model))
+    paths = [path for path in tree if path != ROOT and has_own_forward(tree[path])]
+    modules = {path: tree[path] for path in _once(paths, tree) or [ROOT]}
+    blocks = frozenset(parents_of(tree).values()).intersection(modules)
+    return Selection(model, modules, {}, {}, blocks - {ROOT})
 
 
 def _check_model(model: object, spelled: str) -> None:
@@ -196,14 +226,6 @@ def _once(paths: list[str], tree: Mapping[str, nn.Module]) -> list[str]:
     """Leave out further paths of the same module."""
     first = {id(tree[path]): path for path in reversed(paths)}
     return [path for path in paths if first[id(tree[path])] == path]
-
-
-def leaves(model: nn.Module) -> list[str]:
-    """Return the paths of the modules without children, each once; of the model if it has none."""
-    tree = dict(walk(model))
-    composites = {ROOT, *parents_of(tree).values()}
-    paths = [path for path in tree if path not in composites and has_own_forward(tree[path])]
-    return _once(paths, tree) or [ROOT]
 
 
 def _callable_children(tree: Mapping[str, nn.Module]) -> list[str]:

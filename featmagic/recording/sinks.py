@@ -8,6 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from featmagic.recording.given import GivenTensors, Identity, has_bits_of, identity_of
 from featmagic.recording.kept_passes import KeptPasses
 from featmagic.recording.pytree import Reading, copied, tensors_in
 from featmagic.recording.records import LayerOutput, Pass, is_in, one_tensor
@@ -81,8 +82,9 @@ class KeepPasses:
         for suffix, reason in reading.unread.items():
             if value.layer.wants(suffix) or not suffix:
                 self._lack(forward_pass, value, value.name + suffix, reason)
-        for key, reason in _missing_parts(value, [suffix for suffix, _ in tensors]):
-            self._lack(forward_pass, value, key, reason)
+        if tensors or not value.layer.is_block:
+            for key, reason in _missing_parts(value, [suffix for suffix, _ in tensors]):
+                self._lack(forward_pass, value, key, reason)
         for suffix, tensor in tensors:
             if value.layer.wants(suffix):
                 self._keep(forward_pass, value, suffix, tensor)
@@ -91,12 +93,19 @@ class KeepPasses:
         key = value.name + suffix
         while key in forward_pass.activations:  # a layer or a key of a dict may have that name, too
             key += "_"
+        given, identity, same_as = forward_pass.given, None, ""
+        if given is not None:
+            identity = identity_of(tensor, traced=value.trace is not None)
+            same_as = _same_as(forward_pass, tensor, identity, given)
+            if same_as and value.layer.is_block:
+                forward_pass.repeat(value.layer.path, key, same_as)
+                return
         # Weights that a look added are used nowhere else, so they need no copy.
         is_ours = value.asked and suffix == "[1]" and not tensor.is_inference()
         try:
             kept = tensor if is_ours else copied(tensor)
             traced = None if value.trace is None else value.trace.traced_of(tensor)
-            activation = forward_pass.activation(key, value, kept, traced)
+            activation = forward_pass.activation(key, value, kept, traced, same_as)
             if value.given is not None:
                 forward_pass.copies.add(tensor, kept, key)
         except Exception as error:  # such as too little memory
@@ -106,6 +115,8 @@ class KeepPasses:
         # Otherwise a later pass has run the layer meanwhile.
         if self._kept.takes(forward_pass, value.layer.path):
             forward_pass.keep(activation)
+            if given is not None and identity is not None:
+                given.add(identity, key)
 
     def _lack(self, forward_pass: Pass, value: LayerOutput, key: str, reason: str) -> None:
         if self._kept.takes(forward_pass, value.layer.path):
@@ -115,6 +126,16 @@ class KeepPasses:
         """Mark the pass as ended; one without activations may then be dropped."""
         forward_pass.ended = True
         forward_pass.copies.clear()
+
+
+def _same_as(run: Pass, tensor: Tensor, identity: Identity | None, given: GivenTensors) -> str:
+    """Return the key under which the values of a tensor are kept already; "" if they aren't."""
+    key = "" if identity is None else given.key_of(identity)
+    before = run.activations.get(key)
+    if before is None or identity is None:  # it is new, or a later pass has replaced it
+        return ""
+    # Torch doesn't count how often an inference tensor was changed.
+    return key if identity.version is not None or has_bits_of(tensor, before.tensor) else ""
 
 
 def _missing_parts(value: LayerOutput, suffixes: list[str]) -> Iterator[tuple[str, str]]:

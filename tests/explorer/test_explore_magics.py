@@ -123,11 +123,18 @@ def test_where_there_can_be_no_explorer_the_grids_are_shown_and_a_line_says_why(
     assert again.splitlines()[-1].startswith(WHY)
 
 
-def test_an_explorer_of_a_model_alone_has_all_its_layers_with_none_below(shell):
-    shell.names["net"] = nn.Sequential(Block(1), nn.ReLU())
+def test_an_explorer_of_a_model_alone_has_its_layers_and_what_its_blocks_add(shell):
+    class Adds(Block):
+        def forward(self, x):
+            return super().forward(x) + 1
+
+    shell.names["net"] = nn.Sequential(Block(1), Adds(1), nn.ReLU())
     shell.run("%%featuremaps net --explore\nnet(x)")
-    leaves = ["0.conv1", "0.bn1", "0.relu", "0.conv2", "0.bn2", "0.relu:2", "1"]
-    assert list(shell.names["feature_maps"]) == leaves
+    layers = ["conv1", "bn1", "relu", "conv2", "bn2", "relu:2"]  # the last gives the block's output
+    rows = [f"{block}.{layer}" for block in (0, 1) for layer in layers]
+    maps = shell.names["feature_maps"]
+    assert list(maps) == [*rows, "1", "2"]
+    assert torch.equal(maps["1"], maps["1.relu:2"] + 1)
 
 
 def test_an_explorer_and_a_page_are_both_made(shell, tmp_path):

@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 import torch
+from helpers.looks import look_at_all
 from torch import nn
 
 import featmagic
@@ -16,7 +17,7 @@ from featmagic.recording.layout_hints import FeatureAxis, layout_hints_of
 from featmagic.recording.model_tree import parents_of, walk
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.records import layers_of
-from featmagic.recording.selectors import leaves, select
+from featmagic.recording.selectors import select, select_all
 
 
 def chain(count):
@@ -56,8 +57,8 @@ def work(action):
 
 
 def prepared(model, *patterns):
-    """Do what a look does before the model runs, for all leaves if no layer is named."""
-    selection = select(model, patterns or leaves(model))
+    """Do what a look does before the model runs, for all layers if none is named."""
+    selection = select(model, patterns) if patterns else select_all(model)
     Recorder(selection).detach()
 
 
@@ -79,7 +80,8 @@ def test_however_the_layers_are_named(make, patterns):
 def test_levels_in_levels_take_no_more():
     def layers(model):
         tree = dict(walk(model))
-        layers_of(tree, {path: tree[path] for path in leaves(model)}, {})
+        selection = select_all(model)
+        layers_of(tree, selection.modules, {}, selection.blocks)
 
     small, large = nest(150), nest(300)
     layers(small)
@@ -88,7 +90,7 @@ def test_levels_in_levels_take_no_more():
 
 def test_five_thousand_layers_in_a_row_are_captured():
     model = chain(5000)
-    with featmagic.capture(model, *leaves(model)) as maps:
+    with featmagic.capture(model, *select_all(model).modules) as maps:
         output = model(torch.ones(1, 2))
     assert list(maps) == [str(number) for number in range(5000)]
     torch.testing.assert_close(maps["4999"], output.detach(), rtol=0, atol=0)
@@ -96,7 +98,8 @@ def test_five_thousand_layers_in_a_row_are_captured():
 
 def test_five_thousand_layers_in_levels_are_captured():
     model = nest(20, of=250)
-    with featmagic.capture(model, *leaves(model)) as maps:
+    maps = look_at_all(model, torch.ones(1, 2))
+    with torch.no_grad():
         output = model(torch.ones(1, 2))
     assert len(maps) == 5000
     assert list(maps)[-1] == "250." * 19 + "249"
@@ -108,7 +111,9 @@ def test_a_tree_may_be_deeper_than_python_nests_calls():
     model = nest(levels)
     paths = [path for path, _ in walk(model)]
     assert len(paths) == 2 * levels
-    assert leaves(model) == ["1." * level + "0" for level in range(levels)]
+    selection = select_all(model)
+    assert [*selection.asked] == ["1." * level + "0" for level in range(levels)]
+    assert selection.blocks == {"1" + ".1" * level for level in range(levels - 1)}
     hints = layout_hints_of(dict(walk(model)), paths)
     assert hints[paths[-1]].says == (FeatureAxis("last", 2),)
     del hints
@@ -167,7 +172,9 @@ def test_a_name_with_a_dot_in_it_has_the_parent_that_holds_it():
     model[0]._modules["a.b"] = nn.Sequential(nn.ReLU())
     tree = dict(walk(model))
     assert parents_of(tree) == {"0": ".", "0.0": "0", "0.a.b": "0", "0.a.b.0": "0.a.b"}
-    assert leaves(model) == ["0.0", "0.a.b.0"]
+    selection = select_all(model)
+    assert [*selection.modules] == ["0", "0.0", "0.a.b", "0.a.b.0"]
+    assert [*selection.asked] == ["0.0", "0.a.b.0"]
 
 
 # Hints by their definition: each module looks around for itself, however long that takes.

@@ -12,7 +12,7 @@ from torch.jit import _recursive
 
 import featmagic
 from featmagic.recording.model_tree import has_own_forward
-from featmagic.recording.selectors import leaves
+from featmagic.recording.selectors import select_all
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
 ONE_PROGRAM = "it is inside TorchScript, which runs as one program"
@@ -61,7 +61,7 @@ def test_a_list_in_torchscript_only_holds_others(mixed):
 )
 def test_what_is_in_python_is_captured_and_the_rest_is_said_to_be_one_program(mixed, image, layers):
     if layers == ("Module",):
-        layers = tuple(leaves(mixed))
+        layers = tuple(select_all(mixed).asked)
     with torch.no_grad():
         truth = {"first": mixed.first(image), "last": mixed(image)}
     with featmagic.capture(mixed, *layers) as maps:
