@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from featmagic.explorer.document import NO_FIGURES, DocumentText, LayerText, grid_view
+from featmagic.explorer.document import NO_FIGURES, grid_view
 from featmagic.explorer.opening import Opening
+from featmagic.explorer.schema import DocumentText, LayerText
 from featmagic.explorer.session import Session, open_session
 from featmagic.explorer.widget import Explorer
 from featmagic.grid.draw import draw
@@ -46,7 +47,7 @@ def open_explorer(
             the view asks for doesn't exist.
     """
     # Fields as they were captured: they must not change from one input to another.
-    fields = any(each.field is not None for each in activations)
+    fields = any(each.field is not None or each.keeps_input for each in activations)
     inputs = rerun_of(model, items, [each.path for each in activations], fields=fields)
     session = open_session(activations, view, maps, len(inputs) if inputs else 0)
     if not any(layer["plates"] for layer in session.layers.values()):

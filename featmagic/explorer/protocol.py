@@ -13,7 +13,8 @@ from typing import Any
 
 from traitlets import TraitError
 
-from featmagic.explorer.document import LayerText, image_text
+from featmagic.explorer.document import image_text
+from featmagic.explorer.schema import LayerText
 from featmagic.explorer.session import Session, check_inside
 from featmagic.explorer.settings import SETTINGS, is_whole
 from featmagic.options.validators import whole
@@ -73,7 +74,7 @@ def check_state(place: Place, state: object) -> None:
     Raises:
         FeatmagicError: If a name has no row in `CHOICES`, or a value isn't valid.
     """
-    if not isinstance(state, dict) or not _has_types(state):
+    if not isinstance(state, dict) or not _has_types(state, CHOICES):
         raise FeatmagicError("The front end sent a state that the protocol doesn't allow.")
     place = Place(place.session, state.get("layer", place.layer), place.settings)
     for name in CHOICES:  # the layer first, since the others depend on it
@@ -81,9 +82,9 @@ def check_state(place: Place, state: object) -> None:
             check_choice(place, name, state[name])
 
 
-def _has_types(values: Mapping[Any, object]) -> bool:
-    """Return True if all names have a row in `CHOICES`, and the values are of their types."""
-    return all(name in CHOICES and CHOICES[name].travels_as(values[name]) for name in values)
+def _has_types(values: Mapping[Any, object], rows: Mapping[str, Choice]) -> bool:
+    """Return True if all names have a row, and the values are of their types."""
+    return all(name in rows and rows[name].travels_as(values[name]) for name in values)
 
 
 # The choices
@@ -230,12 +231,18 @@ CHOICES: Mapping[str, Choice] = {
 
 # Questions, and messages as a whole
 
+# What a question may say besides choices; `kernel_patch` knows which channels there are.
+_SAID: Mapping[str, Choice] = {
+    "source": Choice(None, lambda value: value is None or is_whole(value), lambda _, value: value)
+}
+
 # What the front end may ask for, and the choices that say where; a slice only of a volume.
 QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "here": (),  # the script has started: send what it hasn't received yet
     "plate": ("layer", "sample", "slice"),
     "value": ("layer", "sample", "slice", "channel", "position"),
     "channel": ("layer", "sample", "slice", "channel"),
+    "patch": ("layer", "sample", "slice", "channel", "position", "source"),
 }
 
 # The messages of widgets, and the types of their parts.
@@ -267,7 +274,7 @@ def is_question(content: object) -> bool:
 def answer(
     session: Session, question: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Answer a question of the front end: for planes, an exact value, or exact figures.
+    """Answer a question of the front end: for planes, a value, figures, or kernel and patch.
 
     Args:
         session: What the explorer shows.
@@ -283,11 +290,12 @@ def answer(
     given = {name: value for name, value in question.items() if name not in ("ask", "id")}
     if kind == "here" or kind not in QUESTIONS:
         raise FeatmagicError(f"The kernel can't be asked for {kind!r}.")
+    rows = {**CHOICES, **_SAID}
     wanted = [name for name in QUESTIONS[kind] if name != "slice" or _has_slices(session, given)]
-    if set(given) != set(wanted) or not _has_types(given):
+    if set(given) != set(wanted) or not _has_types(given, rows):
         raise FeatmagicError(f"A question for a {kind} needs {', '.join(wanted)}.")
     place = Place(session, given["layer"], {})
-    chosen: dict[str, Any] = {each: check_choice(place, each, given[each]) for each in given}
+    chosen: dict[str, Any] = {each: rows[each].check(place, given[each]) for each in given}
     layer, sample, which = chosen["layer"], chosen["sample"], chosen.get("slice")
     if kind == "plate":
         planes, png = session.encoded_planes(layer, sample, which)
@@ -295,9 +303,13 @@ def answer(
         text = {"layer": layer, "sample": sample, "plate": planes, "image": images.get(str(sample))}
         return text, {planes["id"]: png, **files}
     channel = chosen["channel"]
+    if chosen.get("position", ()) is None:
+        raise FeatmagicError(f"A question for a {kind} needs a position.")
+    if kind == "patch":
+        y, x = chosen["position"]
+        said, numbers = session.patch(layer, sample, channel, y, x, chosen["source"], which)
+        return {**said}, {"patch": numbers}
     if kind == "value":
-        if chosen["position"] is None:
-            raise FeatmagicError("A question for a value needs a position.")
         y, x = chosen["position"]
         value = session.value(layer, sample, channel, y, x, which)
         return {"value": value if isfinite(value) else str(value)}, {}

@@ -10,9 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from featmagic.explorer.document import Document, LayerText, document
+from featmagic.explorer.document import Document, document
 from featmagic.explorer.encoding import PlanesText, encode_planes
+from featmagic.explorer.kernel_patch import kernel_patch
+from featmagic.explorer.patch_text import PatchText, bytes_of_patch, text_of_patch
 from featmagic.explorer.planes import SamplePlanes, sample_planes
+from featmagic.explorer.schema import LayerText
 from featmagic.options.view import View
 from featmagic.planes.dtypes import sliceable
 from featmagic.planes.layout import fitting
@@ -90,13 +93,33 @@ class Session:
             FeatmagicError: If the layer, sample, channel, position or slice doesn't exist.
         """
         tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel, which)
-        height, width = planes.values.shape[1:]
-        check_inside(y, x, height, width)
-        if y * width + x >= height * width - planes.padding:
-            raise FeatmagicError(f"There is no value at ({y}, {x}): the values end before it.")
+        _check_value(planes, y, x)
         if planes.place_index is None or tensor.is_complex():
             return float(planes.values[planes.channels.index(channel), y, x].item())
         return float(sliceable(tensor)[planes.place_index.index(channel, y, x)].item())
+
+    def patch(
+        self,
+        key: str,
+        sample: int,
+        channel: int,
+        y: int,
+        x: int,
+        source: int | None,
+        which: int | str | None = None,
+    ) -> tuple[PatchText, bytes]:
+        """Return the sum that gives the value at a position, if the layer is a convolution.
+
+        Raises:
+            FeatmagicError: As `value`, and if that sum isn't known.
+        """
+        activation, planes = self._activation(key), self._planes(key, sample, channel, which)
+        _check_value(planes, y, x)
+        if planes.place_index is None:
+            raise FeatmagicError("Each value shown is made of several: no sum gives it.")
+        patch = kernel_patch(activation, planes.place_index.index(channel, y, x), source)
+        names = (name for name, each in self.activations.items() if each.key == patch.key)
+        return text_of_patch(patch, next(names, None)), bytes_of_patch(patch)
 
     def figures(
         self, key: str, sample: int, channel: int, which: int | str | None = None
@@ -138,6 +161,14 @@ class Session:
         if count > 1:
             view = replace(view, channels=str(channel))
         return sample_planes(activation, view, sample)
+
+
+def _check_value(planes: SamplePlanes, y: int, x: int) -> None:
+    """Raise an error if there is no value at a position."""
+    height, width = planes.values.shape[1:]
+    check_inside(y, x, height, width)
+    if y * width + x >= height * width - planes.padding:
+        raise FeatmagicError(f"There is no value at ({y}, {x}): the values end before it.")
 
 
 def check_inside(y: int, x: int, height: int, width: int) -> None:

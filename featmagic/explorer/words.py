@@ -47,6 +47,11 @@ KEYS: tuple[KeysText, ...] = (
         "help": "copy the code that reaches the channel",
         "keys": {"c": ("copy", 0)},
     },
+    {
+        "shown": "k",
+        "help": "kernel × patch: the sum that gives the value of a convolution",
+        "keys": {"k": ("patch", 0)},
+    },
     {"shown": "?", "help": "these keys", "keys": {"?": ("help", 0)}},
     {"shown": "Escape", "help": "close, or let go of the place", "keys": {}},
 )
@@ -70,5 +75,11 @@ TIPS = {
     "histogram": "How many values are where in the range, as square roots; below, their colors.",
     "heads": "What the query attends to in every head, side by side.",
     "cursor": "The value at the place of the cursor.",
+    "patch": "The sum that gives the value at the chosen place: input times kernel. (k)",
+    "source": "The channel of the layer's input of which the part of the sum is shown.",
+    "largest": "The channel of the input that contributes most to the value.",
+    "on page": "A saved page has no kernel to ask: open the explorer in a notebook.",
+    "gone": "The kernel is gone, or has released the tensors: run the cell again.",
+    "place": "Choose a place: click on a map, or press Shift and an arrow.",
     "keys": "What the keys do. (?)",
 }

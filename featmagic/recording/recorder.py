@@ -72,7 +72,8 @@ class Recorder(Block["Recorder"]):
         sink: receives every pass and value; by default, copies are kept in the passes.
         as_is: leave the mode, gradients and inputs as they are, and put no hooks into compiled
             code, where they would never run but cause a recompilation.
-        follow: trace what each tensor is computed from, for receptive fields; ignored with `as_is`.
+        follow: trace what each tensor is computed from, for receptive fields, and keep the inputs
+            of convolutions; ignored with `as_is`.
 
     Attributes:
         device: the device to which inputs are moved; None if they are left where they are.
@@ -198,7 +199,9 @@ class Recorder(Block["Recorder"]):
             return
         keep, keeps_last = self._keep, KeepsLast(self)
         for path, module in self._hooked.layers.items():
+            follows = self._traced_modules is not None
             asks = not self.as_is and gives_weights(module)
+            asks |= follows and self._layers[path].convolution is not None
             keep(module, add_hook(module, keeps_last, before=True))
             hook = Hook(self, self._layer_hook(path))
             if asks:
@@ -268,6 +271,7 @@ class Recorder(Block["Recorder"]):
 
     def _layer_hook(self, path: str) -> Callable[..., None]:
         layer, wanted = self._layers[path], self.selection.calls.get(path, frozenset())
+        follows = self._traced_modules is not None
 
         def layer_returned(module: nn.Module, args: Any, *rest: Any) -> None:
             if in_backward():
@@ -278,7 +282,8 @@ class Recorder(Block["Recorder"]):
             forward_pass, call = self._passes.next_call(path, module)
             if not wanted or call in wanted:
                 returned = with_attention_weights(module, args, *rest)
-                value = LayerOutput(layer, module, call, *returned, self._tracing.trace)
+                given = (args, rest[0] if len(rest) > 1 else {}) if follows else None
+                value = LayerOutput(layer, module, call, *returned, self._tracing.trace, given)
                 self._sink.layer_returned(forward_pass, value)
 
         return layer_returned

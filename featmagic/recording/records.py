@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from featmagic.recording.convolution import Convolution, Copies, convolution_of
 from featmagic.recording.inputs import PassInputs
 from featmagic.recording.layer_cache import LayerCache, layer_cache_of
 from featmagic.recording.layout_hints import LayoutHint, layout_hints_of
@@ -28,6 +29,7 @@ class Layer(NamedTuple):
     hint: LayoutHint
     cache: LayerCache
     parts: frozenset[str]  # the selected parts of its output, as expressions; empty for all
+    convolution: Convolution | None = None
 
     def wants(self, suffix: str) -> bool:
         """Return True if the suffix reaches a tensor in a selected part."""
@@ -53,8 +55,10 @@ def layers_of(
     hints = layout_hints_of(tree, modules)
     caches = {path: layer_cache_of(unwrap(module)[-1]) for path, module in modules.items()}
     return {
-        path: Layer(path, hints[path], caches[path], parts.get(path, frozenset()))
-        for path in modules
+        path: Layer(
+            path, hints[path], caches[path], parts.get(path, frozenset()), convolution_of(module)
+        )
+        for path, module in modules.items()
     }
 
 
@@ -68,6 +72,8 @@ class LayerOutput(NamedTuple):
     asked: bool  # whether a look added the attention weights in `output`
     empty: Mapping[str, str]  # why parts are missing, by the expression that reaches them
     trace: Trace | None  # what the tensors of the pass were computed from, if traced
+    # The positional and keyword arguments of the call, if the look explores.
+    given: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
 
     @property
     def name(self) -> str:
@@ -102,6 +108,7 @@ class Activation:
         inputs: what the model was given in the pass.
         cache: what is kept of the module from one look to the next.
         traced: what the tensor was computed from; None if that wasn't traced.
+        convolution: the module and its input, if it is a convolution.
         counts: how often each path was called in the pass; grows while the pass runs.
         of_pass: the pass that it comes from.
     """
@@ -115,6 +122,7 @@ class Activation:
     inputs: PassInputs = field(default_factory=PassInputs)
     cache: LayerCache = field(default_factory=LayerCache)
     traced: TracedTensor | None = None
+    convolution: Convolution | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     of_pass: PassNumber = field(default_factory=PassNumber)
 
@@ -131,6 +139,11 @@ class Activation:
         receptive_field = self.traced.field
         return None if receptive_field == NO_FIELD else receptive_field
 
+    @property
+    def keeps_input(self) -> bool:
+        """Whether the module is a convolution whose input was kept."""
+        return self.convolution is not None and self.convolution.given is not None
+
 
 @dataclass(eq=False)
 class Pass:
@@ -146,6 +159,7 @@ class Pass:
         failed: whether the pass was cut short, or is still under way.
         ended: whether no further values will come.
         thread: the thread in which it began.
+        copies: the copies of tensors that it made so far, if the look explores.
     """
 
     number: PassNumber = field(default_factory=PassNumber)
@@ -157,6 +171,7 @@ class Pass:
     failed: bool = False
     ended: bool = False
     thread: int = field(default_factory=threading.get_ident)
+    copies: Copies = field(default_factory=Copies)
     # By path, the keys of `activations` and of `empty`.
     _keys: dict[str, list[str]] = field(default_factory=dict)
 
@@ -164,7 +179,9 @@ class Pass:
         self, key: str, value: LayerOutput, tensor: Tensor, traced: TracedTensor | None
     ) -> Activation:
         """Make an activation of a tensor that a layer returned in this pass."""
-        layer = value.layer
+        layer, convolution = value.layer, value.layer.convolution
+        if value.given is not None and convolution is not None:
+            convolution = convolution.called(*value.given, self.copies)
         activation = object.__new__(Activation)
         # What its `__init__` does field by field, in a third of the time.
         vars(activation).update(
@@ -177,6 +194,7 @@ class Pass:
             inputs=self.inputs,
             cache=layer.cache,
             traced=traced,
+            convolution=convolution,
             counts=self.calls,
             of_pass=self.number,
         )

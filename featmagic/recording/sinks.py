@@ -97,6 +97,8 @@ class KeepPasses:
             kept = tensor if is_ours else copied(tensor)
             traced = None if value.trace is None else value.trace.traced_of(tensor)
             activation = forward_pass.activation(key, value, kept, traced)
+            if value.given is not None:
+                forward_pass.copies.add(tensor, kept, key)
         except Exception as error:  # such as too little memory
             reason = f"its output can't be copied: {text_of(error)}"
             self._lack(forward_pass, value, key, reason)
@@ -112,6 +114,7 @@ class KeepPasses:
     def pass_ended(self, forward_pass: Pass) -> None:
         """Mark the pass as ended; one without activations may then be dropped."""
         forward_pass.ended = True
+        forward_pass.copies.clear()
 
 
 def _missing_parts(value: LayerOutput, suffixes: list[str]) -> Iterator[tuple[str, str]]:

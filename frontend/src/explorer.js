@@ -13,6 +13,7 @@ import { within } from "./format.js";
 import { makeInspector } from "./inspector.js";
 import { actionOf, keysOf } from "./keymap.js";
 import { makeLayerTree } from "./layer_tree.js";
+import { makePatch } from "./patch.js";
 import { makePins } from "./pins.js";
 import { State } from "./state.js";
 import { makeStatus } from "./status.js";
@@ -54,6 +55,7 @@ export function explore(element, store, kernel) {
 	const pins = makePins(state, controls.at("pins"));
 	const status = makeStatus(state);
 	const tooltip = makeTooltip(`${name}-tip`);
+	const patch = makePatch(state, name);
 	const frames = framesOf(draw, drawMark);
 	const divider = makeDivider({ tip: tips.divider, toggleFull, redraw: frames.redraw });
 	const grid = makeChannelGrid(state, name, { placeIn, redraw: frames.redraw, toggleFull });
@@ -65,6 +67,7 @@ export function explore(element, store, kernel) {
 		drawMark: frames.mark,
 		toggleFull,
 		controls: controls.at("input"),
+		patch: patch.button,
 		panels: panels.map(({ element }) => element),
 	});
 	const help = /** @type {HTMLDialogElement} */ (
@@ -94,7 +97,13 @@ export function explore(element, store, kernel) {
 			"div.fm-main",
 			{},
 			make("div.fm-left", {}, finds.element, layers.element),
-			make("div.fm-middle", {}, grid.head, make("div.fm-stage", {}, ...grid.body, pins.element)),
+			make(
+				"div.fm-middle",
+				{},
+				grid.head,
+				make("div.fm-stage", {}, ...grid.body, pins.element),
+				patch.element,
+			),
 			divider.element,
 			inspector.element,
 		),
@@ -198,6 +207,7 @@ export function explore(element, store, kernel) {
 		} else if (action === "seek") layers.finder.select();
 		else if (action === "pin") pins.toggle();
 		else if (action === "copy") copy();
+		else if (action === "patch") patch.toggle();
 		else if (action === "help") toggleHelp();
 		else if (action === "full") toggleFull();
 		else if (action === "escape") letGo();
@@ -297,6 +307,7 @@ export function explore(element, store, kernel) {
 		cursor.stop();
 		inspector.stop();
 		tooltip.hide();
+		patch.stop();
 		root.remove();
 	};
 }

@@ -33,11 +33,12 @@ const LEVELS_OF_BAR = 4;
  * @param {() => void} how.drawMark - Called when the input was drawn.
  * @param {() => void} how.toggleFull
  * @param {HTMLElement[]} how.controls - Those that stand under the input.
+ * @param {HTMLElement} how.patch - The button that stands under the channel.
  * @param {HTMLElement[]} how.panels - What stands under the large picture.
  */
 export function makeInspector(
 	state,
-	{ placeIn, pin, copy, drawMark, toggleFull, controls, panels },
+	{ placeIn, pin, copy, drawMark, toggleFull, controls, patch, panels },
 ) {
 	/** What is drawn. @type {{colors: Colors, channel: number, room: string} | null} */
 	let drawn = null;
@@ -63,7 +64,13 @@ export function makeInspector(
 	const element = make(
 		"div.fm-side",
 		{},
-		make("div.fm-chosen", {}, make("div.fm-head", {}, heading, pinner, copier, widener), large),
+		make(
+			"div.fm-chosen",
+			{},
+			make("div.fm-head", {}, heading, pinner, copier, widener),
+			large,
+			patch,
+		),
 		...panels,
 		make("div.fm-measured", {}, histogram, ends, figures),
 		inputBox,
@@ -180,14 +187,7 @@ export function makeInspector(
 	}
 
 	return {
-		element: make(
-			"div.fm-side",
-			{},
-			make("div.fm-chosen", {}, make("div.fm-head", {}, heading, pinner, copier, widener), large),
-			make("div.fm-measured", {}, histogram, ends, figures),
-			inputBox,
-			...panels,
-		),
+		element,
 		draw,
 		drawField,
 		stop() {

@@ -14,7 +14,7 @@
 /** @typedef {{action: string, by?: number, step?: [number, number], key?: string}} Action */
 
 /** @type {Record<string, [number, number]>} */
-const STEPS = {
+export const STEPS = {
 	ArrowLeft: [0, -1],
 	ArrowRight: [0, 1],
 	ArrowUp: [-1, 0],

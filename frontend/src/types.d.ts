@@ -1,4 +1,4 @@
-// What the modules hand to each other. The document is described in featmagic/explorer/document.py.
+// What the modules hand to each other. The document is described in featmagic/explorer/schema.py.
 
 export interface Reach {
 	shape: number[];
@@ -58,6 +58,7 @@ export interface Layer {
 	call: number;
 	calls: number;
 	kind: string;
+	convolution: boolean;
 	shape: string;
 	dtype: string;
 	device: string;

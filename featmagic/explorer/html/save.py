@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from featmagic.explorer.budget import within
-from featmagic.explorer.document import DocumentText, ImageText, LayerText, grid_view, image_text
+from featmagic.explorer.document import grid_view, image_text
 from featmagic.explorer.encoding import plate_key, sample_in
 from featmagic.explorer.html.page import Still, page
+from featmagic.explorer.schema import DocumentText, ImageText, LayerText
 from featmagic.explorer.session import Session, open_session
 from featmagic.files.transaction import write_whole
 from featmagic.grid.draw import draw
