@@ -74,6 +74,24 @@ def test_the_keys_that_are_shown(opened, scheme):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
+def test_a_channel_in_full_width(opened, width, scheme):
+    it = opened("bare", width, **scheme)
+    it.page.locator(parts.CHANNELS).press(parts.FULL)
+    expect(it.page.locator(parts.CHANNELS)).to_be_hidden()
+    it.settle()
+    assert violations(it.page) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_tooltip_that_is_shown(opened, scheme):
+    it = opened("bare", **scheme)
+    it.page.locator(parts.layer("relu")).hover()
+    expect(it.page.locator(parts.TOOLTIP)).to_be_visible()
+    assert violations(it.page) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
 def test_channels_that_are_pinned(opened, width, scheme):
     it = opened("bare", width, **scheme)
     grid = it.page.locator(parts.CHANNELS)

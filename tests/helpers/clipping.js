@@ -118,8 +118,9 @@
 				[top, bottom] = [Math.max(top, inside.top), Math.min(bottom, inside.bottom)];
 		}
 		const room = root.getBoundingClientRect();
-		if (element !== root && !dialog && (left < room.left - NEAR || right > room.right + NEAR)) {
-			problems.add(`${what} of ${nameOf(element)} sticks out of the explorer's side`);
+		const isBeside = left < room.left - NEAR || right > room.right + NEAR;
+		if (!dialog && (isBeside || top < room.top - NEAR || bottom > room.bottom + NEAR)) {
+			problems.add(`${what} of ${nameOf(element)} sticks out of the explorer`);
 		}
 	}
 
@@ -232,7 +233,10 @@
 	// 4. Each control can be brought into sight, and then is what a click there meets.
 	const tooltips = root.querySelectorAll("[role=tooltip]"); // they lie on others, for a while
 	for (const tooltip of tooltips) tooltip.style.pointerEvents = "none";
-	const scrolled = all.filter((element) => element.scrollTop || element.scrollLeft);
+	const scrolled = [document.documentElement, ...all].filter(
+		({ scrollHeight, clientHeight, scrollWidth, clientWidth }) =>
+			scrollHeight > clientHeight || scrollWidth > clientWidth,
+	);
 	const before = scrolled.map((element) => [element, element.scrollTop, element.scrollLeft]);
 	const counts = new Map();
 	for (const element of controls) {

@@ -6,8 +6,6 @@ accessibility, those of the room there is, and the benchmarks' have no other sel
 
 from __future__ import annotations
 
-import re
-
 ROOT = "section.featmagic-explorer"
 LAYERS = ':is([role="listbox"], [role="tree"])[aria-label="Layers"]'
 CHANNELS = '[role="listbox"][aria-label="Channels"]'
@@ -15,17 +13,17 @@ STATUS = f'{ROOT} > [role="status"]'
 TILES = f'{CHANNELS} [role="option"]'
 LARGE = "canvas.featmagic-large"
 PIN = ".featmagic-pin"
+TOOLTIP = f'{ROOT} [role="tooltip"]'
 DIALOG = f"{ROOT} dialog[aria-label]"
 
 # The keys of the main path.
-FIND, HELP, PIN_IT, NEXT_LAYER = "/", "?", "Enter", "]"
+FIND, FULL, HELP, PIN_IT, NEXT_LAYER = "/", "f", "?", "Enter", "]"
 
 # What may be clicked, typed into or chosen from.
 CONTROLS = (
     'button, input, select, textarea, summary, a[href], [role="option"], [role="treeitem"],'
     ' [role="tab"], [role="menuitem"], [role="separator"][tabindex], [tabindex="0"]'
 )
-UNPIN = re.compile("^unpin ")
 COLORMAP, ZOOM = "Colou?rs", "Zoom"  # the labels of two settings, as regular expressions
 
 
