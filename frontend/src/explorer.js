@@ -90,6 +90,10 @@ export function explore(element, store, kernel) {
 		help,
 	);
 	grid.element.append(patch.element);
+	// JupyterLab looks for the mark from the focused element on, which its selectors may match first.
+	root.addEventListener("focusin", ({ target }) => {
+		/** @type {HTMLElement} */ (target).dataset.lmSuppressShortcuts = "true";
+	});
 	const resizing = new ResizeObserver(frames.redraw);
 
 	function draw() {
