@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import pickle
 import weakref
 from dataclasses import replace
 
@@ -369,6 +370,17 @@ def test_a_model_that_is_gone_is_not_kept_for_it():
     del model
     gc.collect()
     assert refusal(activation) == "The model that first is a layer of is no longer there."
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_of_feature_maps_holds_neither_model_nor_inputs(copied):
+    model = Net()
+    with featmagic.capture(model, "first", fields=True) as maps, torch.no_grad():
+        model(torch.randn(1, 2, 6, 6))
+    twin = copied(maps).kept.activations["first"]
+    assert refusal(twin) == "The model that first is a layer of is no longer there."
+    assert not twin.keeps_input
+    assert kernel_patch(maps.kept.activations["first"], (0, 1, 2, 3)).total
 
 
 def test_a_channel_of_another_group_is_refused():
