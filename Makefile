@@ -31,15 +31,25 @@ test: .venv/dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-# JupyterLab and Notebook in a real browser: Debian's Chromium, installed here if there is none.
-test-browser: .venv/browser
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+# JupyterLab, Notebook and the explorer in real browsers: Debian's, installed here if there are none.
+# Node 20 drives Firefox and has axe-core.
+test-browser: .venv/browser frontend/node_modules
+	@missing=; \
+	command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  missing="chromium fonts-dejavu-core"; \
+	command -v firefox-esr >/dev/null || command -v firefox >/dev/null || \
+	  missing="$$missing firefox-esr"; \
+	[ -z "$$missing" ] || { \
 	  sudo=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
 	  $$sudo apt-get update --quiet --quiet && \
-	  $$sudo apt-get install --quiet --quiet --yes --no-install-recommends \
-	    chromium fonts-dejavu-core; \
-	} || { echo "There is no Chromium here; \`apt-get install chromium\` as root installs it." >&2; exit 1; }
+	  $$sudo apt-get install --quiet --quiet --yes --no-install-recommends $$missing; \
+	} || { echo "There is no $$missing here; apt-get install as root installs it." >&2; exit 1; }
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/browser
+
+# What the front end's tools and tests need, from its lock file; Node 20.
+frontend/node_modules: frontend/package-lock.json
+	npm ci --prefix frontend --silent
+	touch $@
 
 # Interrupts at every place and 10,000 random cells, with a table of what was left behind.
 test-faults: .venv/dev

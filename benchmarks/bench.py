@@ -1,11 +1,11 @@
 """featmagic against the same work done another way: a table of ratios, each from one run.
 
-    python benchmarks/bench.py [--quick]
+    python benchmarks/bench.py [--quick] [--part explorer]
 
 The two sides of a row take turns (A B A B ...), and its ratio is the median of the pairs' ratios.
 torch computes in one thread on both sides: with more, other load decides. A missed target is
 reported but isn't an error. `--quick` takes three pairs per row, without the largest figures of
-matplotlib: enough to see that everything runs.
+matplotlib: enough to see that everything runs. `--part` leaves out the rows of all other parts.
 """
 
 from __future__ import annotations
@@ -293,7 +293,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure every row and print it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="three pairs a row, to see it run")
-    effort = QUICK if parser.parse_args(arguments).quick else FULL
+    names = {part.__name__.removesuffix("_rows"): part for part in PARTS}
+    parser.add_argument("--part", action="append", choices=names, help="only these rows")
+    asked = parser.parse_args(arguments)
+    effort = QUICK if asked.quick else FULL
     versions = {m.__name__: m.__version__ for m in (torch, torchvision, matplotlib, PIL)}
     print("Python", platform.python_version(), *map(" ".join, versions.items()))
     torch.set_num_threads(1)
@@ -301,7 +304,7 @@ def main(arguments: list[str] | None = None) -> None:
     gc.collect()
     gc.freeze()  # objects made until now aren't scanned before every measurement
     try:
-        rows = (row for part in PARTS for row in part(effort))
+        rows = (row for name in asked.part or names for row in names[name](effort))
         for line in table(chain([HEAD], rows)):
             print(line, flush=True)
     finally:

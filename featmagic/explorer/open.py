@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from featmagic.explorer.document import NO_FIGURES, DocumentText, LayerText, grid_view
+from featmagic.explorer.document import NO_FIGURES, grid_view
 from featmagic.explorer.opening import Opening
+from featmagic.explorer.schema import DocumentText, LayerText
 from featmagic.explorer.session import Session, open_session
 from featmagic.explorer.widget import Explorer
 from featmagic.grid.draw import draw
@@ -74,7 +75,7 @@ def _sessions_of(inputs: Rerun, first: Session, maps: str) -> Callable[[int], Se
             session.layers.get(key) or {**layer, **NO_FIGURES, "reason": reason, "plates": {}}
             for key, layer in first.layers.items()
         ]
-        text: DocumentText = {**session.shown.text, "layers": layers}
+        text: DocumentText = {**session.shown.text, "layers": layers, "input": number}
         return replace(session, shown=replace(session.shown, text=text))
 
     return rerun

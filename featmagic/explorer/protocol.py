@@ -13,7 +13,8 @@ from typing import Any
 
 from traitlets import TraitError
 
-from featmagic.explorer.document import LayerText, image_text
+from featmagic.explorer.document import image_text
+from featmagic.explorer.schema import LayerText
 from featmagic.explorer.session import Session, check_inside
 from featmagic.explorer.settings import SETTINGS, is_whole
 from featmagic.options.validators import whole
@@ -109,6 +110,18 @@ def _check_sample(place: Place, value: Any) -> int:
     return _check_number("sample", value, range(count))
 
 
+def _check_slice(place: Place, value: Any) -> int | str:
+    """Return the value if it is a slice of the deepest volume, or what stands for any volume's."""
+    if isinstance(value, str) and value in _SLICES:
+        return value
+    count = max(layer["slices"] for layer in place.session.layers.values())
+    if not count:
+        raise FeatmagicError("There are no slices to choose from: no layer shown is a volume.")
+    if isinstance(value, str):
+        raise FeatmagicError(f"slice is a number or one of {', '.join(_SLICES)}, not {value!r}.")
+    return _check_number("slice", value, range(count))
+
+
 def _check_position(place: Place, value: Any) -> tuple[int, int] | None:
     """Return the value if it is a position (y, x) in a plane of the layer, or None."""
     if value is None:
@@ -188,6 +201,13 @@ def _check_colormap(value: Any, cmaps: Collection[str]) -> str:
     )
 
 
+_SLICES = ("mid", "mip", "mean")
+
+
+def _is_slice(value: object) -> bool:
+    return is_whole(value) or (isinstance(value, str) and value in _SLICES)
+
+
 def _is_position(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(is_whole, value))
 
@@ -202,6 +222,7 @@ CHOICES: Mapping[str, Choice] = {
     "layer": Choice("", lambda value: isinstance(value, str), _check_layer),
     "channel": Choice(0, is_whole, _check_channel),
     "sample": Choice(0, is_whole, _check_sample),
+    "slice": Choice("mid", _is_slice, _check_slice),
     "position": Choice(None, lambda value: value is None or _is_position(value), _check_position),
     "input": Choice(None, lambda value: value is None or is_whole(value), _check_input),
     "settings": Choice({}, _are_settings, _check_settings),
@@ -215,13 +236,13 @@ _SAID: Mapping[str, Choice] = {
     "source": Choice(None, lambda value: value is None or is_whole(value), lambda _, value: value)
 }
 
-# What the front end may ask for, and the choices that say where.
+# What the front end may ask for, and the choices that say where; a slice only of a volume.
 QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "here": (),  # the script has started: send what it hasn't received yet
-    "plate": ("layer", "sample"),
-    "value": ("layer", "sample", "channel", "position"),
-    "channel": ("layer", "sample", "channel"),
-    "patch": ("layer", "sample", "channel", "position", "source"),
+    "plate": ("layer", "sample", "slice"),
+    "value": ("layer", "sample", "slice", "channel", "position"),
+    "channel": ("layer", "sample", "slice", "channel"),
+    "patch": ("layer", "sample", "slice", "channel", "position", "source"),
 }
 
 # The messages of widgets, and the types of their parts.
@@ -263,20 +284,21 @@ def answer(
         JSON, in which a text or None stands for a value that isn't finite, and files by id.
 
     Raises:
-        FeatmagicError: If the question, layer, sample, channel or position doesn't exist.
+        FeatmagicError: If the question, layer, sample, slice, channel or position doesn't exist.
     """
     kind = question["ask"]
     given = {name: value for name, value in question.items() if name not in ("ask", "id")}
     if kind == "here" or kind not in QUESTIONS:
         raise FeatmagicError(f"The kernel can't be asked for {kind!r}.")
     rows = {**CHOICES, **_SAID}
-    if set(given) != set(QUESTIONS[kind]) or not _has_types(given, rows):
-        raise FeatmagicError(f"A question for a {kind} needs {', '.join(QUESTIONS[kind])}.")
+    wanted = [name for name in QUESTIONS[kind] if name != "slice" or _has_slices(session, given)]
+    if set(given) != set(wanted) or not _has_types(given, rows):
+        raise FeatmagicError(f"A question for a {kind} needs {', '.join(wanted)}.")
     place = Place(session, given["layer"], {})
     chosen: dict[str, Any] = {each: rows[each].check(place, given[each]) for each in given}
-    layer, sample = chosen["layer"], chosen["sample"]
+    layer, sample, which = chosen["layer"], chosen["sample"], chosen.get("slice")
     if kind == "plate":
-        planes, png = session.encoded_planes(layer, sample)
+        planes, png = session.encoded_planes(layer, sample, which)
         images, files, _ = image_text(session.activations[layer], sample, session.view)
         text = {"layer": layer, "sample": sample, "plate": planes, "image": images.get(str(sample))}
         return text, {planes["id"]: png, **files}
@@ -285,10 +307,19 @@ def answer(
         raise FeatmagicError(f"A question for a {kind} needs a position.")
     if kind == "patch":
         y, x = chosen["position"]
-        said, numbers = session.patch(layer, sample, channel, y, x, chosen["source"])
+        said, numbers = session.patch(layer, sample, channel, y, x, chosen["source"], which)
         return {**said}, {"patch": numbers}
     if kind == "value":
-        value = session.value(layer, sample, channel, *chosen["position"])
+        y, x = chosen["position"]
+        value = session.value(layer, sample, channel, y, x, which)
         return {"value": value if isfinite(value) else str(value)}, {}
-    figures = session.figures(layer, sample, channel)
+    figures = session.figures(layer, sample, channel, which)
     return {name: value if isfinite(value) else None for name, value in figures.items()}, {}
+
+
+def _has_slices(session: Session, given: Mapping[str, Any]) -> bool:
+    """Return True if a question is for a volume."""
+    layer = given.get("layer")
+    return (
+        isinstance(layer, str) and layer in session.layers and session.layers[layer]["slices"] > 0
+    )

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from featmagic.explorer.document import Document, LayerText, document
+from featmagic.explorer.document import Document, document
 from featmagic.explorer.encoding import PlanesText, encode_planes
 from featmagic.explorer.kernel_patch import kernel_patch
 from featmagic.explorer.patch_text import PatchText, bytes_of_patch, text_of_patch
 from featmagic.explorer.planes import SamplePlanes, sample_planes
+from featmagic.explorer.schema import LayerText
 from featmagic.options.view import View
 from featmagic.planes.dtypes import sliceable
 from featmagic.planes.layout import fitting
@@ -59,13 +60,16 @@ class Session:
         message = f"The explorer has no layer {named}.{near} There are: {listed}."
         raise FeatmagicError(printable(message))
 
-    def plane(self, key: str, sample: int, channel: int) -> Tensor:
+    def plane(self, key: str, sample: int, channel: int, which: int | str | None = None) -> Tensor:
         """Return one channel of one sample, `(H, W)`, on the device of the activation.
+
+        Here and below, `which` is the slice of a volume, as the `slice` of a `View` names it; if
+        None, the one that the view of the session names.
 
         It is a view of the tensor, without a copy, if the tensor lies in memory without gaps and no
         value is made of several.
         """
-        tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel)
+        tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel, which)
         place = planes.channels.index(channel)
         is_plain = tensor.layout is torch.strided and not tensor.is_quantized
         if planes.place_index is None or planes.padding or not is_plain:
@@ -80,27 +84,36 @@ class Session:
         places = start + rows[:, None] * down + columns * across
         return own[torch.unravel_index(places, own.shape)]
 
-    def value(self, key: str, sample: int, channel: int, y: int, x: int) -> float:
+    def value(
+        self, key: str, sample: int, channel: int, y: int, x: int, which: int | str | None = None
+    ) -> float:
         """Return the value at a position, as exactly as the tensor has it.
 
         Raises:
-            FeatmagicError: If the layer, sample, channel or position doesn't exist.
+            FeatmagicError: If the layer, sample, channel, position or slice doesn't exist.
         """
-        tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel)
+        tensor, planes = self._activation(key).tensor, self._planes(key, sample, channel, which)
         _check_value(planes, y, x)
         if planes.place_index is None or tensor.is_complex():
             return float(planes.values[planes.channels.index(channel), y, x].item())
         return float(sliceable(tensor)[planes.place_index.index(channel, y, x)].item())
 
     def patch(
-        self, key: str, sample: int, channel: int, y: int, x: int, source: int | None
+        self,
+        key: str,
+        sample: int,
+        channel: int,
+        y: int,
+        x: int,
+        source: int | None,
+        which: int | str | None = None,
     ) -> tuple[PatchText, bytes]:
         """Return the sum that gives the value at a position, if the layer is a convolution.
 
         Raises:
             FeatmagicError: As `value`, and if that sum isn't known.
         """
-        activation, planes = self._activation(key), self._planes(key, sample, channel)
+        activation, planes = self._activation(key), self._planes(key, sample, channel, which)
         _check_value(planes, y, x)
         if planes.place_index is None:
             raise FeatmagicError("Each value shown is made of several: no sum gives it.")
@@ -108,21 +121,25 @@ class Session:
         names = (name for name, each in self.activations.items() if each.key == patch.key)
         return text_of_patch(patch, next(names, None)), bytes_of_patch(patch)
 
-    def figures(self, key: str, sample: int, channel: int) -> dict[str, float]:
+    def figures(
+        self, key: str, sample: int, channel: int, which: int | str | None = None
+    ) -> dict[str, float]:
         """Return the range, mean, deviation and share of zeros of all values of one channel."""
-        planes = self._planes(key, sample, channel)
+        planes = self._planes(key, sample, channel, which)
         place = planes.channels.index(channel)
         figures = plane_statistics(planes.values[place : place + 1], planes.padding)
         names = ("low", "high", "mean", "std", "zeros")
         return {name: float(getattr(figures, name)[0]) for name in names}
 
-    def encoded_planes(self, key: str, sample: int) -> tuple[PlanesText, bytes]:
-        """Return the text and the file of the planes of a further sample.
+    def encoded_planes(
+        self, key: str, sample: int, which: int | str | None = None
+    ) -> tuple[PlanesText, bytes]:
+        """Return the text and the file of the planes of a further sample or slice.
 
         Raises:
-            FeatmagicError: If the layer or the sample doesn't exist, or has no picture.
+            FeatmagicError: If the layer, sample or slice doesn't exist, or has no picture.
         """
-        planes = sample_planes(self._activation(key), self._view(key), sample)
+        planes = sample_planes(self._activation(key), self._view(key, which), sample)
         return encode_planes(key, sample, planes, self.shown.plan[key])
 
     def _activation(self, key: str) -> Activation:
@@ -131,15 +148,16 @@ class Session:
             raise FeatmagicError(f"There is no picture of {key}: {layer['reason']}.")
         return self.activations[key]
 
-    def _view(self, key: str) -> View:
-        return fitting(self.activations[key], self.view, len(self.activations))
+    def _view(self, key: str, which: int | str | None) -> View:
+        view = fitting(self.activations[key], self.view, len(self.activations))
+        return view if which is None else replace(view, slice=which)
 
-    def _planes(self, key: str, sample: int, channel: int) -> SamplePlanes:
+    def _planes(self, key: str, sample: int, channel: int, which: int | str | None) -> SamplePlanes:
         """Return the planes of the sample: of that channel alone, if each is a plane."""
         activation, count = self._activation(key), self.layers[key]["of"]
         if not 0 <= channel < count:
             raise FeatmagicError(printable(f"No channel {channel} in {key}: it has {count}."))
-        view = self._view(key)
+        view = self._view(key, which)
         if count > 1:
             view = replace(view, channels=str(channel))
         return sample_planes(activation, view, sample)
@@ -178,4 +196,5 @@ def changes(old: Document, new: Document) -> tuple[dict[str, Any], dict[str, byt
         if layer != before.get(layer["key"])
         or any(planes["id"] in files for planes in layer["plates"].values())
     ]
-    return {"changed": layers, "images": new.text["images"]}, files
+    text = {"changed": layers, "images": new.text["images"], "input": new.text["input"]}
+    return text, files

@@ -168,9 +168,8 @@ class KernelWidget(anywidget.AnyWidget):
 def _seen_first(session: Session) -> set[str]:
     """Return the ids of the files that are seen first: the start layer's, and its input's."""
     text = session.shown.text
-    sample = str(text["start"]["sample"])
-    planes = session.layers[text["start"]["layer"]]["plates"].get(sample)
-    image = text["images"].get(sample)
+    plates = session.layers[text["start"]["layer"]]["plates"].values()
+    planes, image = next(iter(plates), None), text["images"].get(str(text["start"]["sample"]))
     return {each["id"] for each in (planes, image) if each is not None}
 
 
@@ -204,6 +203,8 @@ class Explorer(KernelWidget):
         layer: The key of the chosen layer.
         channel: The number of the chosen channel.
         sample: The number of the chosen item of the batch.
+        slice: The slice of volumes that is shown: its number, or `mid` for the middle one, `mip`
+            for the largest values along the depth, `mean` for their mean.
         position: The chosen position `(y, x)` in the channel, in pixels of the tensor, or None.
         input: The number of the input that was picked, or None for what was captured. Setting it
             runs the model, as a look does; if the model fails, its error is raised and nothing
@@ -220,6 +221,7 @@ class Explorer(KernelWidget):
     layer = _choice("layer")
     channel = _choice("channel")
     sample = _choice("sample")
+    slice = _choice("slice")
     position = _choice("position")
     input = _choice("input")
     settings = _choice("settings")
@@ -266,8 +268,11 @@ class Explorer(KernelWidget):
             FeatmagicError: If the layer has no picture, or the explorer is closed.
         """
         session = self._open_session()
-        sample = min(self.sample, session.layer(self.layer)["samples"] - 1)
-        return session.plane(self.layer, sample, self.channel)
+        layer = session.layer(self.layer)
+        sample, which = min(self.sample, layer["samples"] - 1), self.slice
+        if isinstance(which, int):  # of the deepest volume
+            which = min(which, layer["slices"] - 1) if layer["slices"] else None
+        return session.plane(self.layer, sample, self.channel, which)
 
     def _release(self) -> None:
         super()._release()
@@ -331,7 +336,8 @@ class Explorer(KernelWidget):
         """Choose anew where the layer or input doesn't have what was chosen before."""
         place = self._place()
         channels = channels_of(place.session.layer(self.layer))
-        for name, other in (("channel", channels[0]), ("sample", 0), ("position", None)):
+        others = {"channel": channels[0], "sample": 0, "slice": "mid", "position": None}
+        for name, other in others.items():
             try:
                 check_choice(place, name, getattr(self, name))
             except FeatmagicError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil, sqrt
 
 import torch
@@ -9,6 +10,21 @@ from torch import Tensor
 from torch.nn import functional
 
 _MOST_APART = 64  # single values that are tiles, each with its index
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What runs down and across an assembled picture, in the singular; "" where nothing does.
+
+    Attributes:
+        down: what another row is.
+        across: what another column is.
+        fold: what follows row by row, in a picture of single values.
+    """
+
+    down: str = ""
+    across: str = ""
+    fold: str = ""
 
 
 def form_of(form: str, count: int) -> str:
@@ -35,6 +51,27 @@ def assemble(planes: Tensor, form: str, tiles: int = 1) -> tuple[Tensor, int]:
     width = folded_width(len(row))
     padding = -len(row) % width
     return functional.pad(row, (0, padding)).reshape(1, -1, width), padding
+
+
+def assembled_axes(form: str, item: str, axes: tuple[str, str]) -> Axes:
+    """Return the axes of the picture that `assemble` makes.
+
+    Args:
+        form: how the planes are put together.
+        item: what each plane is.
+        axes: what runs down and what runs across a plane.
+
+    Example:
+        >>> assembled_axes("columns", "unit", ("token", ""))
+        Axes(down='token', across='unit', fold='')
+    """
+    down, across = axes
+    return {
+        "tiles": Axes(down, across),
+        "rows": Axes(item, across),
+        "columns": Axes(down, item),
+        "fold": Axes(fold=item),
+    }[form]
 
 
 def folded_width(count: int) -> int:

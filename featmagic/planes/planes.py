@@ -13,6 +13,29 @@ from featmagic.planes.dtypes import real_rows, sliceable, to_real
 from featmagic.planes.layout import Layout
 from featmagic.support.errors import FeatmagicError
 
+# What runs down and what runs across a plane, by its dimensions.
+_PLANE_AXES = {
+    "HW": ("row", "column"),
+    "QK": ("query", "key"),
+    "H": ("row", ""),
+    "W": ("", "column"),
+}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What planes show of a volume.
+
+    Attributes:
+        which: the number of the slice; or `mip` or `mean`, made of all of them.
+        of: how many slices there are.
+        words: the same for the caption.
+    """
+
+    which: int | str
+    of: int
+    words: str
+
 
 @dataclass(frozen=True, eq=False)
 class Planes:
@@ -38,6 +61,9 @@ class Planes:
         signed: whether 0 is the middle of the range, whatever the values.
         used: the groups of options that made a difference.
         labels: what stands above each plane; its index, if None.
+        item: what one of the planes is.
+        axes: what runs down and what runs across a plane; "" where nothing does.
+        slice: what the planes show of a volume; None if there is none, or a montage of it.
     """
 
     values: Tensor
@@ -57,6 +83,9 @@ class Planes:
     signed: bool = False
     used: frozenset[str] = frozenset()
     labels: tuple[str, ...] | None = None
+    item: str = ""
+    axes: tuple[str, str] = ("", "")
+    slice: Slice | None = None
 
 
 def planes_of(tensor: Tensor, layout: Layout, view: View, key: str = "the activation") -> Planes:
@@ -161,29 +190,31 @@ def _sample_planes(part: Tensor, dims: str, layout: Layout, view: View) -> Plane
     """Return the planes of one sample."""
     used = frozenset[str]()
     words: tuple[str, ...] = layout.words
+    shown: Slice | None = None
     if "D" in dims:
-        part, dims, more = _slice_depth(part, dims, view)
-        words, used = words + more, used | {"volume"}
+        part, dims, shown = _slice_depth(part, dims, view)
+        words, used = words + ((shown.words,) if shown else ()), used | {"volume"}
     if "K" in dims and view.attn is not None:
         part, dims, more = _select_query(part, dims, layout, view)
         words, used = words + more, used | {"attention"}
     planes = _planes_by_dims(part, dims, layout, view)
-    return replace(planes, words=words + planes.words, used=used | planes.used)
+    return replace(planes, words=words + planes.words, used=used | planes.used, slice=shown)
 
 
-def _slice_depth(part: Tensor, dims: str, view: View) -> tuple[Tensor, str, tuple[str, ...]]:
+def _slice_depth(part: Tensor, dims: str, view: View) -> tuple[Tensor, str, Slice | None]:
     """Reduce a volume to a slice; a montage keeps its depth."""
     place, how = dims.index("D"), view.slice
     depth, left = part.shape[place], dims.replace("D", "")
     along = "time" if view.layout and "T" in view.layout else "depth"
     if how == "montage":
-        return part, dims, ()
+        return part, dims, None
     if how == "mip":
-        return to_real(part)[0].amax(place), left, (f"largest of {depth} slices",)
+        return to_real(part)[0].amax(place), left, Slice(how, depth, f"largest of {depth} slices")
     if how == "mean":
-        return to_real(part)[0].mean(place), left, (f"mean of {depth} slices",)
+        return to_real(part)[0].mean(place), left, Slice(how, depth, f"mean of {depth} slices")
     index = depth // 2 if isinstance(how, str) else picked(str(how), depth, "slice")[0]
-    return part.select(place, index), left, (f"slice {index} of {depth} along {along}",)
+    words = f"slice {index} of {depth} along {along}"
+    return part.select(place, index), left, Slice(index, depth, words)
 
 
 def _select_query(
@@ -214,17 +245,20 @@ def _planes_by_dims(part: Tensor, dims: str, layout: Layout, view: View) -> Plan
     noun = {"A": "heads", "": "planes"}.get(channel, "channels")
     if view.attn is not None and "K" in layout.dims:
         noun = "heads"
+    item = noun.removesuffix("s")
     if inner == "":
-        return _pick(part.reshape(len(part), 1, 1), view, "values", "fold", layout)
+        single = item if item == "head" or "H" in layout.dims else "unit"
+        values = part.reshape(len(part), 1, 1)
+        return replace(_pick(values, view, "values", "fold", layout), item=single)
     if len(inner) == 3:  # a volume's slices, side by side: its channels are the rows
         return _montage(part, view, noun)
-    if inner in ("HW", "QK"):
-        return replace(_pick(part, view, noun, "tiles", layout), spatial=inner == "HW")
-    if inner in ("H", "W"):
-        line = part[:, None] if inner == "W" else part[..., None]
-        return _pick(line, view, noun, "tiles", layout)
+    if inner in ("HW", "QK", "H", "W"):
+        axes = _PLANE_AXES[inner]
+        part = {"W": part[:, None], "H": part[..., None]}.get(inner, part)
+        planes = _pick(part, view, noun, "tiles", layout)
+        return replace(planes, item=item, axes=axes, spatial=inner == "HW")
     if inner == "L" and layout.grid:
-        return _patches(part, view, noun, layout)
+        return replace(_patches(part, view, noun, layout), item=item, axes=_PLANE_AXES["HW"])
     if inner in ("L", "S", "K"):
         return _heat_map(part, dims, noun, view, layout)
     raise FeatmagicError(f"There is no picture for the layout {layout.dims}.")
@@ -236,7 +270,8 @@ def _montage(part: Tensor, view: View, noun: str) -> Planes:
     rows = tuple(map(str, indices))
     slices = tuple(range(values.shape[1]))
     words = (f"{len(indices)} of {len(part)} {noun} down", *words)
-    return Planes(values, slices, len(slices), "slices", "tiles", words, rows=rows, is_montage=True)
+    planes = Planes(values, slices, len(slices), "slices", words=words, rows=rows, is_montage=True)
+    return replace(planes, item="slice", axes=_PLANE_AXES["HW"])
 
 
 def _patches(part: Tensor, view: View, noun: str, layout: Layout) -> Planes:
@@ -267,16 +302,17 @@ def _heat_map(part: Tensor, dims: str, noun: str, view: View, layout: Layout) ->
     The other dimension runs across, or down.
     """
     if "S" in dims and part.shape[1] == 1:
-        return _pick(part[..., None], view, "values", "fold", layout)
+        return replace(_pick(part[..., None], view, "values", "fold", layout), item="unit")
     if layout.signed or dims[0] in "CA":
         what = "key" if "K" in layout.dims else "state" if "S" in dims else "step"
         noun = "units" if layout.signed else noun
         read = f"{noun} down, {_plural(part.shape[1], what)} across"
         planes = _pick(part[:, None], view, noun, "rows", layout)
-    else:
-        read = f"{_plural(part.shape[1], 'token')} down, features across"
-        planes = _pick(part[..., None], view, "features", "columns", layout)
-    return replace(planes, read=read)
+        return replace(planes, read=read, item=noun.removesuffix("s"), axes=("", what))
+    read = f"{_plural(part.shape[1], 'token')} down, features across"
+    planes = _pick(part[..., None], view, "features", "columns", layout)
+    item = "unit" if "C" in dims else ""  # else there is one plane, which is no unit
+    return replace(planes, read=read, item=item, axes=("token", ""))
 
 
 def _pick(part: Tensor, view: View, noun: str, form: str, layout: Layout) -> Planes:

@@ -1,24 +1,27 @@
 // The grid of channels: only the tiles in sight exist, and those that scroll out come in again.
+// A picture of all channels of a layer takes the whole room, with axes.
 
+import { makeAxes } from "./axes.js";
 import { canvasIn, make, makeButton, reveal, style, write } from "./dom.js";
 import { joined, short, within } from "./format.js";
+import { isWhole, placeName } from "./names.js";
 import { paint } from "./paint.js";
-import { describe, isConstant, mostOf } from "./plate.js";
+import { describe, isConstant, isSingle, mostOf } from "./plate.js";
 
-/** @import { Colors, Plate, PlaneBox, Shown, Tiling } from "./types" */
+/** @import { Colors, Layer, Plate, PlaneBox, Shown, Tiling } from "./types" */
 /** @import { State } from "./state.js" */
 
 const GAP = 6; // between tiles, in CSS pixels
-const WIDEST_ZOOM = 64;
+const MARGIN = { left: 44, below: 34 }; // of axes
 
 /**
  * Makes the grid.
  *
  * @param {State} state
- * @param {string} name - Begins the ids, as other explorers are on the page.
- * @param {{placeIn: (box: PlaneBox, event: MouseEvent) => import("./types").Position, redraw: () => void}} how
+ * @param {string} id - Begins the ids, as other explorers are on the page.
+ * @param {{placeIn: (box: PlaneBox, event: MouseEvent) => import("./types").Position, redraw: () => void, toggleFull: () => void}} how
  */
-export function makeChannelGrid(state, name, { placeIn, redraw }) {
+export function makeChannelGrid(state, id, { placeIn, redraw, toggleFull }) {
 	/** @type {HTMLElement[]} */
 	const tiles = [];
 	/** What is drawn on a tile. @type {WeakMap<Element, {colors: Colors, channel: number}>} */
@@ -31,6 +34,9 @@ export function makeChannelGrid(state, name, { placeIn, redraw }) {
 		const best = state.best.peek();
 		if (best) state.choose({ channel: best.channel }, true);
 	});
+	const { tips } = state.store.contents;
+	bestHere.dataset.tip = tips.best;
+	let axes = "";
 	const grid = make(
 		"div.fm-grid",
 		{
@@ -45,30 +51,37 @@ export function makeChannelGrid(state, name, { placeIn, redraw }) {
 				const channel = Number(tile.dataset.channel);
 				state.choose({ channel, position: placeIn(box, event) });
 			},
+			ondblclick: toggleFull,
 		},
-		reason,
 		spacer,
 	);
 
 	function draw() {
-		const { key, kind, shape, dtype, device, words = [] } = state.layer;
 		const [shown, best] = [state.shown.peek(), state.best.peek()];
+		const layer = shown?.layer ?? state.layer;
+		const { key, kind, shape, dtype, device, words = [] } = layer;
 		write(title, joined([key, joined([kind, shape, dtype, device], " "), ...words], " · "));
-		write(bestHere, best ? `strongest: channel ${best.text}` : "");
+		write(bestHere, best ? `strongest: ${layer.item} ${best.text}` : "");
 		write(reason, shown ? "" : state.missing.peek());
+		grid.hidden = !shown;
 		if (state.isNewLayer) grid.scrollTop = 0;
 		state.isNewLayer = false;
 		if (shown) drawTiles(shown);
-		else spacer.replaceChildren();
+		else grid.removeAttribute("aria-activedescendant");
 	}
 
 	/** @param {Shown} shown */
 	function drawTiles({ plate, ...rest }) {
 		const { places } = state.order.peek();
-		const room = { width: Math.max(40, grid.clientWidth - 12), height: grid.clientHeight };
-		const tiling = tilingOf(plate, places.length, room, state.settings.peek().zoom);
+		const { zoom } = state.settings.peek();
+		const hasAxes = isWhole(rest.layer);
+		const room = { width: Math.max(40, grid.clientWidth - 12), height: grid.clientHeight - 12 };
+		const tiling = hasAxes
+			? fillingOf(plate, room, zoom)
+			: tilingOf(plate, places.length, room, zoom);
 		const { columns, down, wide, tall } = tiling;
 		state.tiling = tiling;
+		drawAxes(rest.layer, plate, hasAxes ? [tall, wide] : null);
 		const isSmaller = wide < plate.width || tall < plate.height;
 		spacer.style.height = `${Math.ceil(places.length / columns) * down}px`;
 		style(spacer, {
@@ -92,7 +105,24 @@ export function makeChannelGrid(state, name, { placeIn, redraw }) {
 			else drawTile(tile, { plate, ...rest }, places[place], place);
 		}
 		const active = tiles.find((tile) => tile.ariaSelected === "true" && tile.isConnected);
-		grid.setAttribute("aria-activedescendant", active?.id ?? "");
+		if (active) grid.setAttribute("aria-activedescendant", active.id);
+		else grid.removeAttribute("aria-activedescendant");
+	}
+
+	/**
+	 * @param {Layer} layer
+	 * @param {Plate} plate
+	 * @param {[number, number] | null} sides - Of the picture in pixels; null for none.
+	 */
+	function drawAxes({ axes: { down, across, fold } }, { full }, sides) {
+		const now = sides ? joined([down, across, fold, ...full, ...sides]) : "";
+		grid.classList.toggle("fm-whole", Boolean(sides));
+		if (now === axes) return;
+		axes = now;
+		for (const old of spacer.querySelectorAll(".fm-axis")) old.remove();
+		if (!sides) return;
+		const names = fold ? { down: "", across: fold } : { down, across };
+		spacer.append(...makeAxes(full, sides, names, fold ? full[1] : 1));
 	}
 
 	/**
@@ -113,20 +143,24 @@ export function makeChannelGrid(state, name, { placeIn, redraw }) {
 		const last = drawn.get(tile);
 		if (last?.colors === colors && last.channel === channel) return;
 		drawn.set(tile, { colors, channel });
-		tile.id = `${name}-channel-${channel}`;
+		tile.id = `${id}-channel-${channel}`;
 		tile.dataset.channel = String(channel);
 		tile.ariaPosInSet = String(place + 1);
 		tile.ariaSetSize = String(state.order.peek().places.length);
-		tile.ariaLabel = `${channel}: ${describe(plate, i)}`;
+		const what = describe(plate, i);
+		tile.ariaLabel = `${channel}: ${what}`;
+		const name = placeName(shown.layer, plate, channel);
+		tile.dataset.tip = `${name}: ${what}. ${tips.strength}`;
 		const box = /** @type {PlaneBox} */ (tile.firstElementChild);
 		box.shows = { ...shown, channel, i };
-		write(/** @type {Element} */ (tile.lastElementChild), labelOf(plate, i));
+		write(/** @type {Element} */ (tile.lastElementChild), labelOf(plate, i, wide < 56));
 		style(tile, { strength: mostOf(plate, i) / (state.best.peek()?.most || 1) });
 		paint(canvasIn(box), colors, box.shows, state.store);
 	}
 
 	return {
-		element: make("div.fm-middle", {}, make("div.fm-head", {}, title, bestHere), grid),
+		head: make("div.fm-head", {}, title, bestHere),
+		body: [grid, reason],
 		grid,
 		draw,
 		/** @param {number} by - How many channels further in the order. */
@@ -149,16 +183,19 @@ function makeTile() {
 /**
  * @param {Plate} plate
  * @param {number} i
+ * @param {boolean} isShort - Whether a value has no room.
  */
-function labelOf(plate, i) {
-	const value = isConstant(plate, i) && `= ${short(plate.low[i], 2)}`;
+function labelOf(plate, i, isShort) {
+	const isOne = isConstant(plate, i) || (isSingle(plate) && plate.low[i] !== null);
+	const isKnown = isOne && !isShort;
+	const value = isKnown && `= ${short(plate.low[i], 2)}`;
 	const parts = [String(plate.channels[i]), plate.nan[i] && "×", plate.inf[i] && "↑", value];
 	return joined(parts, " ");
 }
 
 /**
  * Returns tiles as large as leaves all of them in sight; where they never are, large enough to be
- * told apart.
+ * told apart. Single values fill the room.
  *
  * @param {Plate} plate
  * @param {number} count - The number of tiles.
@@ -166,7 +203,8 @@ function labelOf(plate, i) {
  * @param {number} zoom - CSS pixels to a value; 0 for what fits.
  * @returns {Tiling}
  */
-export function tilingOf({ width, height }, count, room, zoom) {
+export function tilingOf(plate, count, room, zoom) {
+	const { width, height } = plate;
 	const long = Math.max(width, height);
 	const least = zoom ? 1 : 24;
 	const at = (/** @type {number} */ by) => {
@@ -174,15 +212,34 @@ export function tilingOf({ width, height }, count, room, zoom) {
 		const [wide, tall] = [width, height].map((side) => Math.max(least, side * scale));
 		const columns = Math.max(1, Math.floor((room.width + GAP) / (wide + GAP)));
 		const down = tall + (wide < 24 ? 10 : 22);
-		const fits = Math.ceil(count / columns) * down < room.height - 12;
+		const fits = Math.ceil(count / columns) * down < room.height;
 		return { zoom: scale, wide, tall, columns, down, fits };
 	};
+	const widest = isSingle(plate) ? 640 : 64;
+	const longest = Math.min(isSingle(plate) ? 640 : 256, room.width);
 	let by = Math.max(1, Math.min(Math.ceil(48 / Math.min(width, height)), Math.floor(320 / long)));
 	let best = at(by);
-	for (by++; by <= WIDEST_ZOOM && by * long <= Math.min(256, room.width); by++) {
+	for (by++; by <= widest && by * long <= longest; by++) {
 		const next = at(by);
 		if (!next.fits) break;
 		best = next;
 	}
 	return best;
+}
+
+/**
+ * Returns one picture that fills the room beside its axes, each side by itself.
+ *
+ * @param {Plate} plate
+ * @param {{width: number, height: number}} room
+ * @param {number} zoom - CSS pixels to a value; 0 for what fits.
+ * @returns {Tiling}
+ */
+export function fillingOf({ width, height }, room, zoom) {
+	const sides = [room.width - MARGIN.left, room.height - MARGIN.below];
+	const [wide, tall] = [width, height].map((side, n) => {
+		const most = sides[n] / side;
+		return Math.max(24, side * (zoom || (most > 1 ? Math.floor(most) : most)));
+	});
+	return { zoom: wide / width, wide, tall, columns: 1, down: tall + MARGIN.below, fits: true };
 }

@@ -15,15 +15,23 @@ import { indexOf } from "./plate.js";
  */
 export function codeOf({ maps }, layer, plate, channel) {
 	const code = `${maps}[${layer.code}]`;
-	if (!plate?.reach) return code;
+	const reach = plate?.reach ?? plate?.made_of?.reach;
+	if (!plate || !reach) return code;
 	/** @type {Position} */
 	const end = [plate.full[0] - 1, plate.full[1] - 1];
-	const first = indexOf(plate.reach, channel, [0, 0]);
-	const last = indexOf(plate.reach, channel, end);
+	const first = indexOf(reach, channel, [0, 0]);
+	const last = indexOf(reach, channel, end);
 	// What all of the plane shares.
 	const steps = first.map((n, axis) => (n === last[axis] ? n : `${n || ""}:`));
+	let made = "";
+	if (plate.made_of) {
+		const { axis } = plate.made_of;
+		const along = steps.slice(0, axis).filter((step) => typeof step === "string").length;
+		steps[axis] = ":";
+		made = `.${plate.slice === "mean" ? "mean" : "amax"}(${along})`;
+	}
 	while (steps.at(-1) === ":") steps.pop();
-	return steps.length ? `${code}[${steps.join(", ")}]` : code;
+	return code + (steps.length ? `[${steps.join(", ")}]` : "") + made;
 }
 
 /**

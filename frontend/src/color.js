@@ -12,14 +12,15 @@ import { countsOf, endsOf, firstOf, innerLevels, isSingle, valueOfLevel } from "
  * @param {Store} store
  * @param {{layer: Layer, plate: Plate, picture: Picture}} one
  * @param {Partial<Settings>} settings
+ * @param {[number, number] | null} [range] - One for all planes, whatever the settings say.
  * @returns {Colors}
  */
-export function colorsOf(store, { layer, plate, picture }, settings) {
+export function colorsOf(store, { layer, plate, picture }, settings, range = null) {
 	const { cmap = "auto", scale = "channel", robust = 0, gamma = 1 } = settings;
 	const { cmaps, diverging } = store.contents;
-	const own = scale === "channel" && !isSingle(plate);
+	const own = scale === "channel" && !isSingle(plate) && !range;
 	let ranges = plate.low.map((_, i) => rangeOf(store, plate, picture, i, robust));
-	if (!own) ranges.fill(sharedRange(store, plate, ranges, scale));
+	if (!own) ranges.fill(range ?? sharedRange(store, plate, ranges, scale));
 	const ends = ranges.flat();
 	const around = layer.signed || [-1, 1].every((way) => ends.some((end) => end * way > 0));
 	const usual = around ? "RdBu_r" : "viridis";

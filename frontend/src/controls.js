@@ -1,18 +1,22 @@
-// The controls above the panels: what is shown, and a control for each setting of the document.
+// Controls: one for each row of the document, of the kind that the row says, where it applies.
 
+import { isMet } from "./conditions.js";
 import { make } from "./dom.js";
+import { sliceOf, slicesOf } from "./slices.js";
 
-/** @import { ControlText, Layer } from "./types" */
+/** @import { ControlText } from "./types" */
 /** @import { State } from "./state.js" */
 
+/** @typedef {HTMLInputElement | HTMLSelectElement} Field */
+
 /**
- * One control, and the value that it should show.
+ * What a selector shows and does, apart from its row.
  *
- * @typedef {object} Control
- * @property {HTMLElement} element - With its label.
- * @property {HTMLInputElement | HTMLSelectElement} field
+ * @typedef {object} Selector
  * @property {() => string | number} value
- * @property {(layer: Layer) => void} [update] - Sets what it offers for a layer.
+ * @property {(value: any) => void} set
+ * @property {() => number} [last] - The highest number that there is.
+ * @property {() => [string, string][]} [options] - Text and value of each choice.
  */
 
 /**
@@ -22,112 +26,26 @@ import { make } from "./dom.js";
  * @param {string} name - Begins the ids, as other explorers are on the page.
  */
 export function makeControls(state, name) {
-	const { contents } = state.store;
-	const choices = [
-		layerControl(state, name),
-		sampleControl(state, name),
-		callControl(state, name),
-		inputControl(state, name),
+	const { selectors, controls } = state.store.contents;
+	const all = [
+		...selectors.map((row) => makeControl(state, name, row, selectorOf(state, row.name))),
+		...controls.map((row) => makeControl(state, name, row, settingOf(state, row))),
 	];
-	/** @type {Map<string, Control>} */
-	const settings = new Map();
-	for (const row of contents.controls) settings.set(row.name, settingControl(state, name, row));
-	const all = [...choices, ...settings.values()];
 	return {
-		/** Those of what is shown, in order. */
-		choices: choices.map(({ element }) => element),
-		/** The control of a setting. */
-		setting: (/** @type {string} */ key) => /** @type {Control} */ (settings.get(key)).element,
-		/** Those of the settings, in order, but for one that stands elsewhere. */
-		settingsBut: (/** @type {string} */ key) =>
-			[...settings].filter(([one]) => one !== key).map(([, { element }]) => element),
-		/** Tells the controls that the layers have changed. */
-		fill() {
-			const options = state.layers.map(({ key }) => new Option(key));
-			choices[0].field.replaceChildren(...options);
-		},
+		/** @param {ControlText["place"]} place */
+		at: (place) => all.filter(({ row }) => row.place === place).map(({ element }) => element),
 		draw() {
-			for (const control of all) {
-				control.update?.(state.layer);
-				const { field } = control;
-				// Not what is being typed.
-				if (field !== field.ownerDocument.activeElement || field.type !== "number") {
-					field.value = String(control.value());
-				}
-			}
+			for (const control of all) control.draw();
 		},
-	};
-}
-
-/**
- * @param {string} id
- * @param {string} label
- * @param {HTMLInputElement | HTMLSelectElement} field
- */
-function labeled(id, label, field) {
-	field.id = id;
-	return make("div.fm-control", {}, make("label", { for: id }, label), field);
-}
-
-/**
- * @param {string[]} offered
- * @param {(value: string) => void} change
- */
-function makeSelect(offered, change) {
-	const onchange = () => change(field.value);
-	const options = offered.map((one) => new Option(one));
-	const field = /** @type {HTMLSelectElement} */ (make("select", { onchange }, ...options));
-	return field;
-}
-
-/**
- * Makes a field for numbers; what is beyond its limits, or isn't finished, changes nothing.
- *
- * @param {[number, number, number]} limits - The lowest, the highest, and the step.
- * @param {(value: number) => void} change
- * @param {{placeholder?: string, type?: string, isEmptyTaken?: boolean}} [how] - Whether no number
- *   counts as 0.
- */
-function makeNumber([low, high, step], change, how = {}) {
-	const { placeholder = "", type = "number", isEmptyTaken = true } = how;
-	const oninput = () => {
-		const number = Number(field.value);
-		if (number < low || (!field.value && !isEmptyTaken)) return;
-		change(Math.min(step === 1 ? Math.round(number) : number, Number(field.max)));
-	};
-	const limits = { min: low, max: high, step };
-	const field = /** @type {HTMLInputElement} */ (
-		make("input", { ...limits, placeholder, type, oninput })
-	);
-	return field;
-}
-
-/**
- * @param {State} state
- * @param {string} name
- * @returns {Control}
- */
-function layerControl(state, name) {
-	const field = makeSelect([], (key) => state.go(key));
-	const element = labeled(`${name}Layer`, "Layer", field);
-	return { element, field, value: () => state.layer.key };
-}
-
-/**
- * @param {State} state
- * @param {string} name
- * @returns {Control}
- */
-function sampleControl(state, name) {
-	const change = (/** @type {number} */ sample) => state.choose({ sample });
-	const field = makeNumber([0, 0, 1], change, { isEmptyTaken: false });
-	return {
-		element: labeled(`${name}Sample`, "Sample", field),
-		field,
-		value: () => state.sampleOf(state.layer),
-		update({ samples }) {
-			field.max = String(Math.max(0, samples - 1));
-			field.disabled = !(samples > 1);
+		/**
+		 * Goes on to the next value of the control that has a key, or to its field.
+		 *
+		 * @param {string} key
+		 */
+		press(key) {
+			const control = all.find(({ row, element }) => row.key === key && !element.hidden);
+			control?.next();
+			return Boolean(control);
 		},
 	};
 }
@@ -135,62 +53,139 @@ function sampleControl(state, name) {
 /**
  * @param {State} state
  * @param {string} name
- * @returns {Control}
+ * @returns {Selector}
  */
-function callControl(state, name) {
-	const field = makeSelect([], (key) => state.go(key));
-	return {
-		element: labeled(`${name}Call`, "Call", field),
-		field,
-		value: () => state.layer.key,
-		update({ path }) {
-			const calls = state.layers.filter((layer) => layer.path === path);
-			const words = calls.map(({ key, call }) => call + key.slice(path.length).replace(/:\d+/, ""));
-			field.replaceChildren(...calls.map(({ key }, n) => new Option(words[n], key)));
-			field.disabled = calls.length < 2;
+function selectorOf(state, name) {
+	const { contents } = state.store;
+	/** @type {Record<string, Selector>} */
+	const selectors = {
+		sample: {
+			value: () => state.sampleOf(state.layer),
+			set: (sample) => state.choose({ sample }),
+			last: () => Math.max(0, state.layer.samples - 1),
+		},
+		slice: {
+			value: () => sliceOf(state.layer, state.choice.peek()) ?? "",
+			set: (slice) => state.choose({ slice: slice in { mean: 1, mip: 1 } ? slice : Number(slice) }),
+			options: () => slicesOf(state.layer),
+		},
+		call: {
+			value: () => state.layer.key,
+			set: (key) => state.go(key),
+			options: () =>
+				state.callsOfLayer.map(({ key, path, call }) => [
+					call + key.slice(path.length).replace(/:\d+/, ""),
+					key,
+				]),
+		},
+		input: {
+			value: () => state.input ?? "",
+			set: (input) => state.pick(input),
+			last: () => contents.inputs - 1,
 		},
 	};
+	return selectors[name];
 }
 
 /**
  * @param {State} state
- * @param {string} name
- * @returns {Control}
- */
-function inputControl(state, name) {
-	const { inputs } = state.store.contents;
-	const field = makeNumber([0, inputs - 1, 1], (n) => state.pick(n), {
-		placeholder: "as it was",
-		isEmptyTaken: false,
-	});
-	const element = labeled(`${name}Input`, "Input", field);
-	element.hidden = !inputs;
-	return { element, field, value: () => state.input ?? "" };
-}
-
-/**
- * @param {State} state
- * @param {string} name
  * @param {ControlText} row
- * @returns {Control}
+ * @returns {Selector}
  */
-function settingControl(state, name, row) {
-	const set = (/** @type {string | number} */ value) => state.set({ [row.name]: value });
-	const { placeholder } = row;
-	const field = row.limits
-		? makeNumber(row.limits, set, { placeholder, type: row.slider ? "range" : "number" })
-		: makeSelect(row.choices, set);
+function settingOf(state, { name, choices, needs }) {
 	return {
-		element: labeled(name + row.label, row.label, field),
-		field,
-		value: () => state.settings.peek()[row.name] || (placeholder ? "" : 0),
-		update() {
-			// An order by likeness isn't known of every layer.
-			if (row.name !== "sort") return;
-			const option = [...field.children].find((one) => one.textContent === "similar");
-			if (option instanceof HTMLOptionElement) {
-				option.disabled = !state.shown.peek()?.plate.order;
-			}
-		},
+		value: () => /** @type {any} */ (state.settings.peek())[name],
+		set: (value) => state.set({ [name]: value }),
+		options: () => choices.filter((one) => isMet(state, needs[one])).map((one) => [one, one]),
 	};
+}
+
+/**
+ * @param {State} state
+ * @param {string} id - Begins the id of the field.
+ * @param {ControlText} row
+ * @param {Selector} how
+ */
+function makeControl(state, id, row, how) {
+	const { name, kind, label, tooltip, limits, placeholder, applies } = row;
+	const isChoice = kind === "choice";
+	const isNumber = kind === "number";
+	const [low, high, step] = limits ?? [0, 0, 1];
+	const last = () => how.last?.() ?? high;
+	const field = /** @type {Field} */ (
+		make(isChoice ? "select" : "input", {
+			id: id + label,
+			tip: tooltip,
+			...(isChoice
+				? {}
+				: { type: { number: "number", slider: "range", toggle: "checkbox" }[kind] }),
+			...(limits && { min: low, max: high, step }),
+			...(placeholder && { placeholder }),
+			[isChoice || kind === "toggle" ? "onchange" : "oninput"]: change,
+			...(isNumber && { onchange: settle, onblur: draw }),
+		})
+	);
+	const element = make(
+		`div.fm-control.fm-${kind}`,
+		{},
+		make("label", { for: field.id }, label),
+		field,
+	);
+	let listed = "";
+
+	function change() {
+		if (isChoice) how.set(field.value);
+		else if (field instanceof HTMLInputElement && kind === "toggle") how.set(field.checked);
+		else takeNumber(false);
+	}
+
+	// What was typed is finished: a number that began as none is refused now.
+	function settle() {
+		takeNumber(true);
+	}
+
+	/** @param {boolean} isDone */
+	function takeNumber(isDone) {
+		const number = Number(field.value);
+		const isTooHigh = number > last();
+		const isRefused = isTooHigh || (number < low && isDone);
+		field.ariaInvalid = String(isRefused);
+		const isEmpty = !field.value;
+		if (isRefused) {
+			state.note.value = `${label} ${number} is out of range: choose ${low} to ${last()}.`;
+		} else if (isEmpty && how.last) {
+			if (isDone && placeholder) how.set(null);
+		} else if (number >= low && (!isEmpty || placeholder)) {
+			how.set(step === 1 ? Math.round(number) : number);
+		}
+	}
+
+	function draw() {
+		element.hidden = !isMet(state, applies);
+		element.ariaBusy = String(state.asking.peek() === name);
+		if (element.hidden) return;
+		const value = how.value();
+		if (isChoice) {
+			const options = /** @type {[string, string][]} */ (how.options?.());
+			const now = options.join();
+			if (now !== listed) field.replaceChildren(...options.map(([a, b]) => new Option(a, b)));
+			listed = now;
+		}
+		if (how.last) /** @type {HTMLInputElement} */ (field).max = String(last());
+		// Not what is being typed.
+		if (isNumber && field === field.ownerDocument.activeElement) return;
+		field.ariaInvalid = "false";
+		if (kind === "toggle") /** @type {HTMLInputElement} */ (field).checked = Boolean(value);
+		else field.value = String(value || (placeholder && !how.last ? "" : value));
+	}
+
+	function next() {
+		if (isChoice) {
+			const values = [...field.children].map((one) => /** @type {HTMLOptionElement} */ (one).value);
+			how.set(values[(values.indexOf(field.value) + 1) % values.length]);
+		} else if (kind === "toggle") how.set(!how.value());
+		else field.focus();
+	}
+
+	return { row, element, draw, next };
 }

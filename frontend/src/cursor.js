@@ -2,6 +2,7 @@
 
 import { style } from "./dom.js";
 import { within } from "./format.js";
+import { whereOf } from "./slices.js";
 
 /** @import { Kernel, PlaneBox, Position, Reading } from "./types" */
 /** @import { State } from "./state.js" */
@@ -41,8 +42,7 @@ export function readingOf(state) {
  *
  * @param {Reading} reading
  */
-export const nameOf = ({ layer, sample, channel, position }) =>
-	`${layer.key}/${sample}/${channel}/${position}`;
+export const nameOf = ({ plate, channel, position }) => `${plate.id}/${channel}/${position}`;
 
 /**
  * Follows the pointer, and asks the kernel for the exact value where it rests.
@@ -62,8 +62,9 @@ export function makeCursor(state) {
 
 	/** @param {Reading} reading */
 	async function ask(reading) {
-		const { layer, channel, sample, position } = reading;
-		const question = { ask: "value", layer: layer.key, channel, sample, position };
+		const { layer, channel, sample, position, plate } = reading;
+		const where = whereOf(layer.key, sample, plate.slice);
+		const question = { ask: "value", ...where, channel, position };
 		const { content } = await /** @type {Kernel} */ (state.kernel).ask(question);
 		if (!("value" in content)) return;
 		const value = Number(String(content.value).replace("inf", "Infinity"));

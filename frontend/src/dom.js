@@ -2,22 +2,26 @@
 
 import { within } from "./format.js";
 
+/** @type {Record<string, string>} */
+const ATTRIBUTES = { label: "aria-label", tip: "data-tip" };
+
 /**
  * Makes an element.
  *
  * @param {string} tag - The name, and after a dot the class: `div.fm-tile`.
- * @param {Record<string, unknown>} [attributes] - Attributes; `on…` are listeners, and `label` is
- *   what assistive technology reads.
+ * @param {Record<string, any>} [attributes] - Attributes; `on…` are listeners, `label` is what
+ *   assistive technology reads, and `tip` what the tooltip says.
  * @param {...(Node | string)} children - Strings become text.
  * @returns {HTMLElement}
  */
 export function make(tag, attributes = {}, ...children) {
-	const [name, kind] = tag.split(".");
+	const [name, ...kinds] = tag.split(".");
+	const kind = kinds.join(" ");
 	const element = document.createElement(name);
 	if (kind) element.className = kind;
 	for (const [key, value] of Object.entries(attributes)) {
 		if (key.startsWith("on")) Object.assign(element, { [key]: value });
-		else element.setAttribute(key === "label" ? "aria-label" : key, String(value));
+		else element.setAttribute(ATTRIBUTES[key] ?? key, String(value));
 	}
 	element.append(...children);
 	return element;
@@ -61,7 +65,7 @@ export function makePictureBox(kind, label, onclick = null) {
  *
  * @param {Element} box
  */
-export const canvasIn = (box) => /** @type {HTMLCanvasElement} */ (box.firstElementChild);
+export const canvasIn = (box) => /** @type {HTMLCanvasElement} */ (box.querySelector("canvas"));
 
 /**
  * Sets custom properties, which the style sheet uses.

@@ -1,20 +1,24 @@
 // One view: the panels put together, drawn when what they show changes.
 
 import { computed, effect } from "@preact/signals-core";
+import { makeAttention } from "./attention.js";
 import { makeChannelGrid } from "./channel_grid.js";
 import { codeOf, copyText } from "./clipboard.js";
 import { makeControls } from "./controls.js";
 import { makeCursor, placeIn } from "./cursor.js";
+import { makeDivider } from "./divider.js";
 import { make, makeButton, pairs } from "./dom.js";
+import { makeFinds } from "./finds.js";
 import { within } from "./format.js";
 import { makeInspector } from "./inspector.js";
-import { actionOf, HELP } from "./keymap.js";
-import { makeLayerList } from "./layer_list.js";
+import { actionOf, keysOf } from "./keymap.js";
+import { makeLayerTree } from "./layer_tree.js";
 import { makePatch } from "./patch.js";
 import { makePins } from "./pins.js";
 import { State } from "./state.js";
 import { makeStatus } from "./status.js";
 import { Store } from "./store.js";
+import { makeTooltip } from "./tooltip.js";
 
 /** @import { Contents, Kernel, Layer } from "./types" */
 /** @import { Action, Pressed } from "./keymap.js" */
@@ -42,30 +46,39 @@ export const mount = (element, contents, bytes, kernel = null) =>
 export function explore(element, store, kernel) {
 	const name = `fm${Math.random()}`; // other explorers are on the page
 	const state = new State(store, kernel);
+	const { tips } = store.contents;
+	const keys = keysOf(store.contents);
 	const controls = makeControls(state, name);
-	const layers = makeLayerList(state, name);
+	const finds = makeFinds(state);
+	const layers = makeLayerTree(state, name);
 	const cursor = makeCursor(state);
-	const pins = makePins(state);
+	const pins = makePins(state, controls.at("pins"));
 	const status = makeStatus(state);
+	const tooltip = makeTooltip(`${name}-tip`);
 	const patch = makePatch(state, name);
 	const frames = framesOf(draw, drawMark);
-	const grid = makeChannelGrid(state, name, { placeIn, redraw: frames.redraw });
+	const divider = makeDivider({ tip: tips.divider, toggleFull, redraw: frames.redraw });
+	const grid = makeChannelGrid(state, name, { placeIn, redraw: frames.redraw, toggleFull });
+	const panels = [makeAttention(state)];
 	const inspector = makeInspector(state, {
 		placeIn,
 		pin: pins.toggle,
 		copy,
 		drawMark: frames.mark,
+		toggleFull,
+		controls: controls.at("input"),
 		patch: patch.button,
-		opacity: controls.setting("alpha"),
+		panels: panels.map(({ element }) => element),
 	});
 	const help = /** @type {HTMLDialogElement} */ (
 		make(
 			"dialog.fm-keys",
 			{ label: "Keys" },
-			make("dl", {}, ...pairs(HELP)),
+			make("dl", {}, ...pairs(keys.help)),
 			makeButton("close", toggleHelp),
 		)
 	);
+	const helper = make("button.fm-help", { onclick: toggleHelp, tip: tips.keys }, "Keys");
 	const root = make(
 		"section.featmagic-explorer",
 		{
@@ -76,58 +89,79 @@ export function explore(element, store, kernel) {
 			onkeyup: (/** @type {Event} */ event) => event.stopPropagation(),
 			onpointermove: cursor.point,
 			onpointerleave: cursor.point,
+			onpointerover: tooltip.point,
+			onpointerout: tooltip.point,
 		},
+		make("div.fm-controls", {}, ...controls.at("bar"), helper),
 		make(
-			"div.fm-controls",
+			"div.fm-main",
 			{},
-			...controls.choices,
-			...controls.settingsBut("alpha"),
-			makeButton("?", toggleHelp, "Keys"),
+			make("div.fm-left", {}, finds.element, layers.element),
+			make(
+				"div.fm-middle",
+				{},
+				grid.head,
+				make("div.fm-stage", {}, ...grid.body, pins.element),
+				patch.element,
+			),
+			divider.element,
+			inspector.element,
 		),
-		make("div.fm-main", {}, layers.element, grid.element, inspector.element),
-		pins.element,
 		status.element,
 		help,
+		tooltip.element,
 	);
-	grid.element.append(patch.element);
 	// JupyterLab looks for the mark from the focused element on, which its selectors may match first.
 	root.addEventListener("focusin", ({ target }) => {
 		/** @type {HTMLElement} */ (target).dataset.lmSuppressShortcuts = "true";
 	});
+	root.addEventListener("focusin", tooltip.focus);
+	root.addEventListener("focusout", tooltip.focus);
 	const resizing = new ResizeObserver(frames.redraw);
 
 	function draw() {
-		if (!grid.grid.clientWidth) {
+		if (!root.clientWidth) {
 			// It is hidden: to be told when it is seen.
 			resizing.disconnect();
-			resizing.observe(grid.grid);
+			resizing.observe(root);
 			return;
 		}
 		controls.draw();
-		grid.draw();
-		inspector.draw();
 		pins.draw();
+		if (!state.isFull) grid.draw();
+		inspector.draw();
+		layers.film.ariaBusy = String(state.asking.peek() === "layer");
 		drawMark();
 	}
 
 	function drawMark() {
 		cursor.draw(root, inspector.drawField);
+		pins.drawValues();
 		status.draw();
+		for (const panel of panels) panel.draw();
 	}
 
 	/** @param {Layer[] | undefined} changed - As a `Listener` of the store is told. */
 	function refresh(changed) {
+		if (!store.isBusy) state.endInput();
 		if (!changed) {
 			state.others.value++;
 			return;
 		}
 		state.exact.value = { name: "", value: 0 };
 		if (changed.length) {
-			controls.fill();
+			finds.fill();
 			layers.fill();
 		}
 		layers.redrawThumbs();
 		state.load();
+	}
+
+	function toggleFull() {
+		state.isFull = !state.isFull;
+		state.reveals ||= !state.isFull;
+		root.classList.toggle("fm-full", state.isFull);
+		frames.redraw();
 	}
 
 	/** @param {string} trait */
@@ -146,8 +180,10 @@ export function explore(element, store, kernel) {
 		event.stopPropagation(); // a notebook has keys too
 		if (event.ctrlKey || event.metaKey || event.altKey) return;
 		const { key, shiftKey: shift, target } = event;
-		const action = actionOf({ key, shift, on: kindOf(/** @type {Element} */ (target)) });
+		const on = kindOf(/** @type {Element} */ (target));
+		const action = actionOf({ key, shift, on }, keys.actions);
 		if (action && act(action)) event.preventDefault();
+		requestAnimationFrame(() => tooltip.focus({ type: "focusin", target }));
 	}
 
 	/**
@@ -157,6 +193,7 @@ export function explore(element, store, kernel) {
 	function kindOf(target) {
 		if (target === layers.finder) return "finder";
 		if (target === layers.film) return "layers";
+		if (target === divider.element) return "divider";
 		if (/INPUT|SELECT/.test(target.tagName)) return "field";
 		return target.tagName === "BUTTON" ? "button" : "";
 	}
@@ -166,23 +203,36 @@ export function explore(element, store, kernel) {
 	 *
 	 * @param {Action} action
 	 */
-	function act({ action, by = 0, step = [0, 0] }) {
+	function act({ action, by = 0, step = [0, 0], key = "" }) {
 		const { tiling } = state;
 		if (action === "layer") layers.step(by);
 		else if (action === "zoom") {
 			if (tiling) state.set({ zoom: within(Math.round(tiling.zoom) + by, 1, 64) });
-		} else if (action === "find") layers.finder.select();
+		} else if (action === "seek") layers.finder.select();
 		else if (action === "pin") pins.toggle();
 		else if (action === "copy") copy();
 		else if (action === "patch") patch.toggle();
 		else if (action === "help") toggleHelp();
+		else if (action === "full") toggleFull();
 		else if (action === "escape") letGo();
 		else if (action === "found") {
 			layers.goToFirst();
 			layers.film.focus();
-		} else if (action === "place") movePlace(step);
+		} else if (action === "tree") layers.move(step);
+		else if (action === "fold") layers.press();
+		else if (action === "divide") divider.step(by);
+		else if (action === "row") return controls.press(key) || finds.press(key);
+		else if (action === "sample") stepSample(by);
+		else if (action === "place") movePlace(step);
 		else grid.move(step[1] + step[0] * (tiling?.columns ?? 1));
 		return true;
+	}
+
+	/** @param {number} by */
+	function stepSample(by) {
+		const { samples } = state.layer;
+		if (samples > 1)
+			state.choose({ sample: (state.sampleOf(state.layer) + by + samples) % samples });
 	}
 
 	/** @param {[number, number]} step */
@@ -202,7 +252,9 @@ export function explore(element, store, kernel) {
 	}
 
 	function letGo() {
+		if (tooltip.hide()) return;
 		if (help.open) toggleHelp();
+		else if (state.isFull) toggleFull();
 		else if (layers.finder.value) layers.film.focus();
 		else state.choose({ position: null });
 		layers.reset();
@@ -210,7 +262,7 @@ export function explore(element, store, kernel) {
 
 	async function copy() {
 		const { layer } = state;
-		const plate = layer.plates[state.sampleOf(layer)];
+		const plate = layer.plates[state.keyOf(layer)];
 		const code = codeOf(store.contents, layer, plate, state.choice.peek().channel);
 		await copyText(code, root);
 		state.note.value = `copied ${code}`;
@@ -219,8 +271,9 @@ export function explore(element, store, kernel) {
 	element.append(root);
 	store.listeners.add(refresh);
 	const unfollow = kernel?.on?.(follow);
+	resizing.observe(root);
 	resizing.observe(grid.grid);
-	controls.fill();
+	finds.fill();
 	layers.fill();
 	refresh([]);
 	const layer = computed(() => state.choice.value.layer);
@@ -237,6 +290,7 @@ export function explore(element, store, kernel) {
 			state.pins.value;
 			state.note.value;
 			state.others.value;
+			state.asking.value;
 			frames.redraw();
 		}),
 		effect(() => {
@@ -256,6 +310,7 @@ export function explore(element, store, kernel) {
 		layers.stop();
 		cursor.stop();
 		inspector.stop();
+		tooltip.hide();
 		patch.stop();
 		root.remove();
 	};

@@ -12,10 +12,11 @@ import {
 	write,
 } from "./dom.js";
 import { percent, short, within } from "./format.js";
+import { isWhole, placeName } from "./names.js";
 import { contextOf, paint, put } from "./paint.js";
-import { countsOf, describe, valueOfLevel } from "./plate.js";
+import { countsOf, describe, isSingle, valueOfLevel } from "./plate.js";
 
-/** @import { Colors, PlaneBox, Position, ShownChannel } from "./types" */
+/** @import { Colors, PlaneBox, Position, ShownChannel, Slice } from "./types" */
 /** @import { State } from "./state.js" */
 
 const HISTOGRAM = { height: 56, bars: 50, scale: 52 }; // pixels: where bars end and colors begin
@@ -30,48 +31,79 @@ const LEVELS_OF_BAR = 4;
  * @param {() => void} how.pin
  * @param {() => void} how.copy
  * @param {() => void} how.drawMark - Called when the input was drawn.
+ * @param {() => void} how.toggleFull
+ * @param {HTMLElement[]} how.controls - Those that stand under the input.
  * @param {HTMLElement} how.patch - The button that stands under the channel.
- * @param {HTMLElement} how.opacity - The control that stands under the input.
+ * @param {HTMLElement[]} how.panels - What stands under the large picture.
  */
-export function makeInspector(state, { placeIn, pin, copy, drawMark, patch, opacity }) {
-	/** What is drawn. @type {{colors: Colors, channel: number, room: number} | null} */
+export function makeInspector(
+	state,
+	{ placeIn, pin, copy, drawMark, toggleFull, controls, patch, panels },
+) {
+	/** What is drawn. @type {{colors: Colors, channel: number, room: string} | null} */
 	let drawn = null;
 
+	const { tips } = state.store.contents;
 	const large = makePictureBox("featmagic-large", "", (event) =>
 		state.choose({ position: placeIn(large, event) }),
 	);
+	large.ondblclick = toggleFull;
 	const heading = make("strong");
-	const pinner = makeButton("pin", pin);
+	const pinner = tipped("pin", pin, tips.pin);
+	const widener = tipped("widen", toggleFull, tips.full);
+	const copier = tipped("copy code", copy, tips.copy);
 	const histogram = makeCanvas("featmagic-histogram", { role: "img" });
 	const ends = make("div.fm-ends");
 	const figures = make("dl");
 	const input = makePictureBox("featmagic-input", "input with the channel on it");
 	const field = make("div.featmagic-field");
 	const words = make("div.fm-words");
-	const inputBox = make("div.fm-input", {}, input, words, opacity);
+	const inputBox = make("div.fm-input", {}, input, words, ...controls);
+	histogram.dataset.tip = tips.histogram;
 	input.append(field);
+	const element = make(
+		"div.fm-side",
+		{},
+		make(
+			"div.fm-chosen",
+			{},
+			make("div.fm-head", {}, heading, pinner, copier, widener),
+			large,
+			patch,
+		),
+		...panels,
+		make("div.fm-measured", {}, histogram, ends, figures),
+		inputBox,
+	);
 
 	function draw() {
 		const { channel } = state.choice.peek();
 		const chosen = state.chosen.peek();
-		const room = /** @type {HTMLElement} */ (large.parentNode).clientWidth;
+		const width = /** @type {HTMLElement} */ (large.parentNode).clientWidth;
+		const main = large.closest(".fm-main")?.clientHeight ?? 0;
+		const height = Math.min(main, innerHeight) * (state.isFull ? 0.94 : 0.55);
+		const room = `${width} ${height}`;
 		const colors = state.colors.peek();
 		const isPinned = state.pins.peek().some((one) => isChosen(state, one));
-		write(heading, `channel ${channel}`);
+		write(heading, chosen ? placeName(chosen.layer, chosen.plate, channel) : "");
 		write(pinner, isPinned ? "unpin" : "pin");
+		write(widener, state.isFull ? "narrow" : "widen");
 		large.shows = chosen;
+		element.classList.toggle("fm-none", !chosen);
 		const isSame = drawn?.colors === colors && drawn?.channel === channel && drawn?.room === room;
 		if (!chosen || !colors || isSame) return;
 		drawn = { colors, channel, room };
-		const { width, height } = chosen.plate;
-		const most = room / Math.max(width, height);
-		const zoom = Math.min(24, Math.floor(most) || most);
-		const [wide, tall] = [width, height].map((side) => Math.max(40, zoom * side));
+		const { plate } = chosen;
+		// A single value has no picture, and one of all channels is in the middle.
+		large.hidden = isSingle(plate) || (isWhole(chosen.layer) && !state.isFull);
+		const most = Math.min(width / plate.width, height / plate.height);
+		const zoom = Math.floor(2 * most) / 2 || most;
+		const [wide, tall] = [plate.width, plate.height].map((side) => Math.max(40, zoom * side));
 		style(large, { ratio: wide / tall, wide: `${wide}px` });
 		paint(canvasIn(large), colors, chosen, state.store);
 		const rows = figuresOf(chosen);
 		figures.replaceChildren(...pairs(rows));
-		canvasIn(large).ariaLabel = `${chosen.layer.key}, channel ${channel}: ${rows.range}`;
+		canvasIn(large).ariaLabel = `${chosen.layer.key}, ${heading.textContent}: ${rows.range}`;
 		drawHistogram(chosen, colors);
 		drawInput(chosen, colors, drawn);
 	}
@@ -155,19 +187,7 @@ export function makeInspector(state, { placeIn, pin, copy, drawMark, patch, opac
 	}
 
 	return {
-		element: make(
-			"div.fm-right",
-			{},
-			make(
-				"div.fm-chosen",
-				{},
-				make("div.fm-head", {}, heading, pinner, makeButton("copy code", copy)),
-				large,
-				patch,
-			),
-			make("div.fm-measured", {}, histogram, ends, figures),
-			inputBox,
-		),
+		element,
 		draw,
 		drawField,
 		stop() {
@@ -177,15 +197,27 @@ export function makeInspector(state, { placeIn, pin, copy, drawMark, patch, opac
 }
 
 /**
+ * @param {string} text
+ * @param {() => void} onclick
+ * @param {string} tip
+ */
+function tipped(text, onclick, tip) {
+	const button = makeButton(text, onclick);
+	button.dataset.tip = tip;
+	return button;
+}
+
+/**
  * Whether a pin is of the chosen channel.
  *
  * @param {State} state
- * @param {{layer: string, channel: number, sample: number}} one
+ * @param {{layer: string, channel: number, sample: number, slice: Slice}} one
  */
-export function isChosen(state, { layer, channel, sample }) {
+export function isChosen(state, { layer, channel, sample, slice }) {
 	const choice = state.choice.peek();
-	const here = state.shown.peek()?.sample;
-	return layer === choice.layer && channel === choice.channel && sample === here;
+	const shown = state.shown.peek();
+	const isHere = sample === shown?.sample && slice === shown.plate.slice;
+	return layer === choice.layer && channel === choice.channel && isHere;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 /** @import { Answer, Kernel } from "./types" */
 
-const TRAITS = ["layer", "channel", "sample", "position", "input", "settings"];
+const TRAITS = ["layer", "channel", "sample", "slice", "position", "input", "settings"];
 const DOCUMENT = ["_contents", "_bytes", "_alive"];
 
 // Questions of several views reach the same kernel, so their numbers begin at random.

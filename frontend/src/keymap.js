@@ -1,4 +1,6 @@
-// The keys, once: what each does, and what the help says of it.
+// The keys: what each does, by the rows of the document and what has the focus.
+
+/** @import { Contents } from "./types" */
 
 /**
  * What a key is pressed on.
@@ -6,10 +8,10 @@
  * @typedef {object} Pressed
  * @property {string} key
  * @property {boolean} shift
- * @property {"finder" | "layers" | "field" | "button" | ""} on - What has the focus.
+ * @property {"finder" | "layers" | "divider" | "field" | "button" | ""} on - What has the focus.
  */
 
-/** @typedef {{action: string, by?: number, step?: [number, number]}} Action */
+/** @typedef {{action: string, by?: number, step?: [number, number], key?: string}} Action */
 
 /** @type {Record<string, [number, number]>} */
 export const STEPS = {
@@ -19,48 +21,45 @@ export const STEPS = {
 	ArrowDown: [1, 0],
 };
 
-/** @type {Record<string, Action>} */
-const ACTIONS = {
-	"[": { action: "layer", by: -1 },
-	"]": { action: "layer", by: 1 },
-	"+": { action: "zoom", by: 1 },
-	"=": { action: "zoom", by: 1 }, // + without Shift
-	"-": { action: "zoom", by: -1 },
-	"/": { action: "find" },
-	Enter: { action: "pin" },
-	c: { action: "copy" },
-	k: { action: "patch" },
-	"?": { action: "help" },
-};
-
-/** What the help says, in order. */
-export const HELP = {
-	"[ ]": "layer before, after",
-	arrows: "channel beside, above, below",
-	"Shift arrows": "move the place",
-	"+ -": "zoom",
-	"/": "find a layer by name",
-	Enter: "pin or unpin the channel",
-	c: "copy the code that reaches it",
-	k: "kernel × patch: the sum that gives the value",
-	"?": "these keys",
-	Escape: "close, let go of the place",
-};
+/**
+ * The keys of a document.
+ *
+ * @param {Pick<Contents, "keys" | "controls" | "finds">} contents
+ */
+export function keysOf({ keys, controls, finds }) {
+	/** @type {Map<string, Action>} */
+	const actions = new Map();
+	/** @type {Record<string, string>} */
+	const help = {};
+	for (const row of keys) {
+		help[row.shown] = row.help;
+		for (const [key, [action, by]] of Object.entries(row.keys)) actions.set(key, { action, by });
+	}
+	for (const row of [...controls, ...finds]) {
+		if (!row.key) continue;
+		help[row.key] = row.help;
+		actions.set(row.key, { action: "row", key: row.key });
+	}
+	return { actions, help };
+}
 
 /**
  * Returns what a key does; null if it is left to the browser.
  *
  * @param {Pressed} pressed
+ * @param {Map<string, Action>} actions - Of keys but arrows and Escape.
  * @returns {Action | null}
  */
-export function actionOf({ key, shift, on }) {
+export function actionOf({ key, shift, on }, actions) {
 	if (key === "Escape") return { action: "escape" };
 	if (on === "finder" && key === "Enter") return { action: "found" };
 	if (on === "finder" || on === "field") return null;
 	if (on === "button" && (key === "Enter" || key === " ")) return null;
+	if (on === "layers" && (key === "Enter" || key === " ")) return { action: "fold" };
 	const step = STEPS[key];
-	if (!step) return ACTIONS[key] ?? null;
+	if (on === "divider" && key === "Enter") return { action: "full" };
+	if (on === "divider" && step?.[1]) return { action: "divide", by: step[1] };
+	if (!step) return actions.get(key) ?? null;
 	if (shift) return { action: "place", step };
-	if (on === "layers") return { action: "layer", by: step[0] + step[1] };
-	return { action: "channel", step };
+	return { action: on === "layers" ? "tree" : "channel", step };
 }

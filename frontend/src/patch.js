@@ -4,6 +4,7 @@ import { effect, signal } from "@preact/signals-core";
 import { make, makeButton, write } from "./dom.js";
 import { readPatch } from "./kernel_patch.js";
 import { makePatchPictures } from "./patch_pictures.js";
+import { whereOf } from "./slices.js";
 
 /** @import { Kernel } from "./types" */
 /** @import { KernelPatch } from "./kernel_patch.js" */
@@ -11,9 +12,6 @@ import { makePatchPictures } from "./patch_pictures.js";
 
 const REST = 100; // milliseconds after which a choice that stays is asked about
 
-const PAGE = "A saved page has no kernel to ask: open the explorer in a notebook to see this sum.";
-const GONE = "The kernel is gone, or has released the tensors: run the cell again.";
-const PLACE = "Choose a place: click on a map, or press Shift and an arrow.";
 const ASKING = "asking the kernel …";
 
 /**
@@ -24,6 +22,7 @@ const ASKING = "asking the kernel …";
  */
 export function makePatch(state, name) {
 	const id = `${name}Patch`;
+	const { tips } = state.store.contents;
 	const isOpen = signal(false);
 	/** The channel of the input that was chosen; null for the one that contributes most. */
 	let source = /** @type {number | null} */ (null);
@@ -39,6 +38,7 @@ export function makePatch(state, name) {
 		make("input", {
 			id: `${id}Source`,
 			type: "number",
+			tip: tips.source,
 			oninput: () => field.value && field.validity.valid && choose(Number(field.value)),
 		})
 	);
@@ -60,6 +60,8 @@ export function makePatch(state, name) {
 		...pictures.elements,
 	);
 	button.setAttribute("aria-controls", id);
+	button.dataset.tip = tips.patch;
+	strongest.dataset.tip = tips.largest;
 
 	function toggle() {
 		const { layer } = state;
@@ -102,11 +104,11 @@ export function makePatch(state, name) {
 	function questionNow() {
 		const { layer, channel, position } = state.choice.peek();
 		const chosen = state.chosen.peek();
-		if (!state.kernel) return PAGE;
-		if (!state.isAlive) return GONE;
+		if (!state.kernel) return tips["on page"];
+		if (!state.isAlive) return tips.gone;
 		if (!chosen || chosen.layer.key !== layer) return ASKING; // it is being unpacked
-		const { sample } = chosen;
-		return position ? { ask: "patch", layer, sample, channel, position, source } : PLACE;
+		const where = whereOf(layer, chosen.sample, chosen.plate.slice);
+		return position ? { ask: "patch", ...where, channel, position, source } : tips.place;
 	}
 
 	/**

@@ -1,54 +1,80 @@
-// Pins: channels that stay in sight, with exact figures where a kernel tells them.
+// Pins: up to four channels that stay beside the grid, with the value at the cursor's place in each,
+// and exact figures where a kernel tells them.
 
 import { colorsOf } from "./color.js";
-import { canvasIn, make, makeButton, makePictureBox, style, write } from "./dom.js";
-import { short, within } from "./format.js";
+import { readingOf } from "./cursor.js";
+import { canvasIn, make, makePictureBox, style, write } from "./dom.js";
+import { joined, short, within } from "./format.js";
 import { isChosen } from "./inspector.js";
+import { placeName } from "./names.js";
 import { paint } from "./paint.js";
-import { describe } from "./plate.js";
+import { describe, endsOf } from "./plate.js";
+import { plateKey, sliceName, whereOf } from "./slices.js";
+import { valueIn } from "./status.js";
 
-/** @import { Colors, Pin, PlaneBox, Plate } from "./types" */
+/** @import { Pin, PlaneBox, Plate, Position, Shown } from "./types" */
 /** @import { State } from "./state.js" */
 
+const MOST = 4;
+
 /**
- * Makes the row of pins.
+ * Makes the pins.
  *
  * @param {State} state
+ * @param {HTMLElement[]} controls - Those that stand above the pins.
  */
-export function makePins(state) {
-	/** @type {Map<Pin, {element: HTMLElement, box: PlaneBox, words: HTMLElement}>} */
+export function makePins(state, controls) {
+	/** @type {Map<Pin, {element: HTMLElement, box: PlaneBox, words: HTMLElement, value: HTMLElement}>} */
 	const made = new Map();
-	/** What each was drawn with. @type {WeakMap<PlaneBox, Colors | null>} */
+	/** What each was drawn with. @type {WeakMap<PlaneBox, string>} */
 	const drawn = new WeakMap();
-	const element = make("div.fm-pins");
+	const list = make("div.fm-pinned", { role: "list", label: "Pins" });
+	const element = make("div.fm-pins", {}, ...controls, list);
 
 	/** Pins the chosen channel, or lets it go. */
 	function toggle() {
 		const before = state.pins.peek().find((one) => isChosen(state, one));
 		if (before) unpin(before);
-		else if (state.chosen.peek()) add();
+		else if (!state.chosen.peek()) return;
+		else if (made.size < MOST) add();
+		else state.note.value = `There are ${MOST} pins: unpin one first.`;
 	}
 
 	function add() {
 		const { layer, channel } = state.choice.peek();
-		const { sample } = /** @type {{sample: number}} */ (state.shown.peek());
+		const { sample, plate, layer: shown } = /** @type {Shown} */ (state.shown.peek());
+		const { slice } = plate;
 		/** @type {Pin} */
-		const pin = { layer, channel, sample, exact: null };
-		const what = `${layer}, channel ${channel}`;
+		const pin = { layer, channel, sample, slice, exact: null };
+		const what = joined([layer, placeName(shown, plate, channel), sliceName(slice)]);
 		const box = makePictureBox("", what, () => state.go(layer, channel));
-		const words = make("span");
-		const close = makeButton("×", () => unpin(pin), `unpin ${what}`);
-		const head = make("div", {}, make("b", {}, `${layer} · ${channel}`), close);
+		const [words, value] = [
+			make("span"),
+			make("span.fm-value", { tip: state.store.contents.tips.cursor }),
+		];
+		const close = make("button", { onclick: () => unpin(pin), label: `unpin ${what}` });
+		close.append(make("span", { "aria-hidden": true }, "×"));
+		const title = joined([layer, String(channel), sliceName(slice)], " · ");
+		const head = make("div", {}, make("b", { tip: what }, title), close);
 		const parts = {
-			element: make("div.featmagic-pin", { "data-channel": channel }, head, box, words),
+			element: make(
+				"div.featmagic-pin",
+				{ role: "listitem", "data-channel": channel },
+				head,
+				box,
+				value,
+				words,
+			),
 			box,
 			words,
+			value,
 		};
 		made.set(pin, parts);
-		element.append(parts.element);
+		list.append(parts.element);
 		state.pins.value = [...state.pins.peek(), pin];
 		if (state.kernel && state.isAlive) {
-			state.kernel.ask({ ask: "channel", layer, channel, sample }).then(({ content }) => {
+			const where = whereOf(layer, sample, slice);
+			state.kernel.ask({ ask: "channel", ...where, channel }).then(({ content }) => {
 				pin.exact = content.error ? null : content;
 				state.pins.value = [...state.pins.peek()];
 			});
@@ -62,29 +88,60 @@ export function makePins(state) {
 		state.pins.value = state.pins.peek().filter((one) => one !== pin);
 	}
 
+	/** What a pin shows, if it is here. @param {Pin} pin */
+	function platesOf({ layer: key, channel, sample, slice }) {
+		const layer = state.layerOf(key);
+		const plate = layer?.plates[plateKey(sample, slice)];
+		const i = plate ? plate.channels.indexOf(channel) : -1;
+		return layer && plate && i >= 0 ? { layer, plate, sample, channel, i } : null;
+	}
+
 	async function draw() {
-		for (const pin of state.pins.peek()) {
-			const layer = state.layerOf(pin.layer);
-			const plate = layer?.plates[pin.sample];
-			const i = plate ? plate.channels.indexOf(pin.channel) : -1;
+		const pins = state.pins.peek();
+		const settings = state.settings.peek();
+		const ends = pins.flatMap((pin) => {
+			const one = platesOf(pin);
+			return one ? endsOf(one.plate, one.i) : [];
+		});
+		/** @type {[number, number] | null} */
+		const range = settings.shared ? [Math.min(...ends), Math.max(...ends)] : null;
+		element.hidden = !pins.length;
+		for (const pin of pins) {
+			const one = platesOf(pin);
 			const parts = made.get(pin);
-			if (!layer || !plate || !parts || i < 0) continue;
+			if (!one || !parts) continue;
+			const { plate, i } = one;
 			const { box, words } = parts;
 			write(words, wordsOf(pin, plate, i));
-			const colors = state.colors.peek();
-			if (drawn.get(box) === colors) continue;
-			drawn.set(box, colors);
+			const how = JSON.stringify([settings, range, plate.id]);
+			if (drawn.get(box) === how && box.shows?.plate === plate) continue;
+			drawn.set(box, how);
 			const picture = await state.store.picture(plate.id);
 			if (!picture) return;
-			const { channel, sample } = pin;
-			box.shows = { layer, plate, picture, sample, channel, i };
+			box.shows = { ...one, picture };
 			style(box, { ratio: within(plate.width / plate.height, 0.4, 5) });
-			const own = colorsOf(state.store, box.shows, state.settings.peek());
-			paint(canvasIn(box), own, box.shows, state.store);
+			const colors = colorsOf(state.store, box.shows, settings, range);
+			paint(canvasIn(box), colors, box.shows, state.store);
+		}
+		drawValues();
+	}
+
+	/** Writes the value at the cursor's place into each. */
+	function drawValues() {
+		const reading = readingOf(state);
+		const at = reading?.position;
+		for (const { box, value } of made.values()) {
+			const here = box.shows;
+			value.hidden = !at || !here;
+			if (!reading || !at || !here) continue;
+			const position = /** @type {Position} */ (
+				at.map((n, axis) => Math.floor((n / reading.plate.full[axis]) * here.plate.full[axis]))
+			);
+			write(value, valueIn({ ...here, position }, state.store.coding));
 		}
 	}
 
-	return { element, toggle, draw };
+	return { element, toggle, draw, drawValues };
 }
 
 /**

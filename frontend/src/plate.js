@@ -77,6 +77,14 @@ export function countsOf(picture, plate, i) {
 }
 
 /**
+ * Rounds as Python does: halves to the even neighbor.
+ *
+ * @param {number} number
+ */
+const roundedToEven = (number) =>
+	number % 1 === 0.5 ? 2 * Math.round(number / 2) : Math.round(number);
+
+/**
  * The levels that are left when a percentage of the values is left out at each end.
  *
  * @param {Uint32Array} counts
@@ -85,7 +93,8 @@ export function countsOf(picture, plate, i) {
  */
 export function innerLevels(counts, robust, { levels }) {
 	const values = counts.subarray(0, levels);
-	const outside = ((values.reduce((a, b) => a + b, 0) - 1) * robust) / 100;
+	const last = values.reduce((a, b) => a + b, 0) - 1;
+	const outside = roundedToEven((last * robust) / 100);
 	const first = (/** @type {number} */ found, /** @type {number} */ step) => {
 		let level = found;
 		for (let seen = values[level]; seen <= outside && seen; seen += values[level]) level += step;

@@ -4,9 +4,10 @@ import { batch, computed, signal } from "@preact/signals-core";
 import { colorsOf } from "./color.js";
 import { same, within } from "./format.js";
 import { firstOf, strongestOf } from "./plate.js";
+import { plateKey, sliceName, sliceOf, whereOf } from "./slices.js";
 
 /** @import { Signal } from "@preact/signals-core" */
-/** @import { Choice, Kernel, Layer, Pin, Plate, Reading, Settings, Shown, ShownChannel, Tiling } from "./types" */
+/** @import { Choice, Kernel, Layer, Pin, Plate, Reading, Settings, Shown, ShownChannel, Slice, Tiling } from "./types" */
 /** @import { Store } from "./store.js" */
 
 export class State {
@@ -22,6 +23,9 @@ export class State {
 	/** A word on what was done last. */
 	note = signal("");
 
+	/** The control whose choice isn't shown yet: what it asked for is loaded, or computed. */
+	asking = signal("");
+
 	/** An exact value that the kernel told. @type {Signal<{name: string, value: number}>} */
 	exact = signal({ name: "", value: 0 });
 
@@ -36,6 +40,9 @@ export class State {
 
 	/** Of the grid, once it is drawn. @type {Tiling | null} */
 	tiling = null;
+
+	/** Whether the chosen channel takes the room of the grid, too. */
+	isFull = false;
 
 	/** Whether the view was taken down. */
 	isStopped = false;
@@ -53,7 +60,7 @@ export class State {
 		this.store = store;
 		this.kernel = kernel;
 		/** @type {Choice} */
-		const start = { position: null, ...store.contents.start };
+		const start = { position: null, slice: "mid", ...store.contents.start };
 		const given = Object.keys(start).map((name) => [name, kernel?.get(name)]);
 		const known = given.filter(([, value]) => value !== undefined && value !== null);
 		this.choice = signal({ ...start, ...Object.fromEntries(known) });
@@ -108,6 +115,12 @@ export class State {
 		return this.kernel?.get("input") ?? null;
 	}
 
+	/** The chosen layer's outputs, a row for each call and part of it. */
+	get callsOfLayer() {
+		const { path } = this.layer;
+		return this.layers.filter((layer) => layer.path === path);
+	}
+
 	/** @param {string | undefined} key */
 	layerOf(key) {
 		return this.layers.find((layer) => layer.key === key);
@@ -118,9 +131,14 @@ export class State {
 		return within(this.choice.peek().sample, 0, Math.max(0, layer.samples - 1));
 	}
 
+	/** The key of a layer's plate of the chosen sample and slice. @param {Layer} layer */
+	keyOf(layer) {
+		return plateKey(this.sampleOf(layer), sliceOf(layer, this.choice.peek()));
+	}
+
 	/** @param {Layer} layer */
 	plateOf(layer) {
-		return layer.plates[this.sampleOf(layer)] ?? firstOf(layer);
+		return layer.plates[this.keyOf(layer)] ?? firstOf(layer);
 	}
 
 	/**
@@ -168,7 +186,7 @@ export class State {
 	 * @param {boolean} [shows] - Whether to scroll the chosen channel into sight.
 	 */
 	choose(some, shows = false) {
-		const { layer, sample } = this.choice.peek();
+		const { layer, sample, slice } = this.choice.peek();
 		batch(() => {
 			const choice = { ...this.choice.peek(), ...some };
 			this.choice.value = choice;
@@ -176,13 +194,23 @@ export class State {
 			this.note.value = "";
 			this.reveals ||= shows;
 			if (shows) this.hover.value = null;
-			if (choice.layer !== layer || choice.sample !== sample) this.load();
+			const isSame = choice.layer === layer;
+			if (isSame && choice.sample === sample && choice.slice === slice) return;
+			this.asking.value = "layer";
+			if (isSame) this.asking.value = choice.sample === sample ? "slice" : "sample";
+			this.load();
 		});
 	}
 
-	/** @param {number} input */
+	/** @param {number | null} input - None for the one that was captured. */
 	pick(input) {
+		if (input !== this.input) this.asking.value = "input";
 		this.#tell("input", input);
+	}
+
+	/** The kernel has shown the input that was picked, or said why it can't. */
+	endInput() {
+		if (this.asking.peek() === "input") this.asking.value = "";
 	}
 
 	/**
@@ -211,13 +239,15 @@ export class State {
 		} else {
 			this.others.value++;
 		}
+		if (name === "input" && !this.store.isBusy) this.endInput();
 	}
 
 	/** Shows the chosen layer and sample, once they are unpacked; asks for them if they aren't here. */
 	async load() {
 		const { store, layer } = this;
 		const sample = this.sampleOf(layer);
-		const plate = layer.plates[sample];
+		const slice = sliceOf(layer, this.choice.peek());
+		const plate = layer.plates[plateKey(sample, slice)];
 		const mine = {};
 		this.#turn = mine;
 		if (this.choice.peek().layer !== layer.key) {
@@ -229,36 +259,53 @@ export class State {
 		this.isNewLayer ||= isNew;
 		this.reveals ||= isNew;
 		const kernel = this.isAlive ? " yet" : ", nor a kernel to ask";
+		const asks = !plate && !layer.reason && this.isAlive;
 		batch(() => {
 			this.shown.value = picture ? { layer, plate, picture, sample } : null;
 			this.hover.value = null;
+			if (!asks && this.asking.peek() !== "input") this.asking.value = "";
 			this.#notHere.value = layer.reason
 				? `No picture: ${layer.reason}`
-				: `Sample ${sample} is not here${kernel}.`;
+				: `${missingName(sample, slice)} is not here${kernel}.`;
 		});
-		if (!plate && !layer.reason && this.isAlive) await this.#ask(layer, sample, mine);
+		if (asks) await this.#ask(layer, sample, slice, mine);
 	}
 
 	/**
 	 * @param {Layer} layer
 	 * @param {number} sample
+	 * @param {Slice} slice
 	 * @param {object} mine
 	 */
-	async #ask(layer, sample, mine) {
-		const question = { ask: "plate", layer: layer.key, sample };
+	async #ask(layer, sample, slice, mine) {
+		const question = { ask: "plate", ...whereOf(layer.key, sample, slice) };
 		const { content, buffers } = await /** @type {Kernel} */ (this.kernel).ask(question);
-		if (content.plate) layer.plates[sample] = content.plate;
+		if (content.plate) layer.plates[plateKey(sample, slice)] = content.plate;
 		if (content.image) this.store.contents.images[sample] = content.image;
 		this.store.take(content.ids, buffers);
 		if (this.#turn !== mine || this.isStopped) return;
-		if (content.plate) this.load();
-		else this.#notHere.value = content.error;
+		if (content.plate) {
+			this.load();
+		} else {
+			this.#notHere.value = content.error;
+			this.asking.value = "";
+		}
 	}
 
 	stop() {
 		this.isStopped = true;
 		this.#turn = {};
 	}
+}
+
+/**
+ * @param {number} sample
+ * @param {Slice} slice
+ */
+function missingName(sample, slice) {
+	if (slice === null) return `Sample ${sample}`;
+	const name = sliceName(slice);
+	return `${name[0].toUpperCase()}${name.slice(1)} of sample ${sample}`;
 }
 
 /**

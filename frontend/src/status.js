@@ -3,6 +3,7 @@
 import { nameOf, readingOf } from "./cursor.js";
 import { make, write } from "./dom.js";
 import { joined, short } from "./format.js";
+import { isWhole, placeName } from "./names.js";
 import { describe, indexOf, valueOfLevel } from "./plate.js";
 
 /** @import { Coding, Reading } from "./types" */
@@ -27,7 +28,7 @@ export function makeStatus(state) {
 			if (reading?.position) read = valueAt(reading, state);
 			else if (reading) {
 				const { layer, channel, plate, i } = reading;
-				read = `${layer.key}, channel ${channel}: ${describe(plate, i)}`;
+				read = `${layer.key}, ${placeName(layer, plate, channel)}: ${describe(plate, i)}`;
 			}
 			write(value, read);
 			write(says, drawnAs(state, reading !== null));
@@ -52,21 +53,22 @@ function howShown(state) {
 	if (!shown || !colors) return [];
 	const { robust, gamma, zoom, alpha } = state.settings.peek();
 	const { by, places } = state.order.peek();
-	const { samples, call, calls, of, noun, spatial } = state.layer;
+	const { samples, call, calls, of, noun, spatial } = shown.layer;
 	const all = shown.plate.channels.length;
 	const here = all < of ? `${all} of ${of}` : `all ${all}`;
 	const count = places.length < all ? `first ${places.length} of ${of}` : here;
-	const { inputs } = state.store.contents;
+	const { inputs, input } = state.store.contents;
 	const range = colors.ranges[0].map((end) => short(end, 3)).join(" to ");
 	return [
 		`sample ${shown.sample} of ${samples}`,
+		shown.plate.slice_words,
 		calls > 1 && `call ${call} of ${calls}`,
-		inputs > 0 && `input ${state.input ?? "as it was"}`,
+		inputs > 0 && `input ${input ?? "as captured"}`,
 		colors.name + (colors.centered ? " around 0" : ""),
 		colors.own ? "each channel its own range" : `one range: ${range}`,
 		robust ? `${robust} % left out at each end` : "no value left out",
 		`gamma ${gamma}`,
-		`by ${by}, ${count} ${noun}`,
+		!isWhole(shown.layer) && `by ${by}, ${count} ${noun}`,
 		`zoom × ${short(state.tiling?.zoom, 2)}${zoom ? "" : " (auto)"}`,
 		spatial && `opacity ${alpha}`,
 	];
@@ -86,28 +88,33 @@ function valueAt(reading, state) {
 	const where =
 		plate.reach && (isKnown || plate.shrink === 1)
 			? `${layer.key}[${indexOf(plate.reach, channel, [row, column]).join(", ")}]`
-			: `${layer.key}, channel ${channel}, row ${row}, column ${column}`;
-	return where + (isKnown ? ` = ${short(value, 7)}` : aboutAt(reading, state.store.coding));
+			: `${layer.key}, ${placeName(layer, plate, channel, [row, column])}`;
+	if (isKnown) return `${where} = ${short(value, 7)}`;
+	const about = valueIn(reading, state.store.coding, true);
+	return where + (about ? ` = ${about}` : ": nothing is there");
 }
 
 /**
+ * The value at a place as near as its level is; "" where there is none.
+ *
  * @param {Reading} reading
  * @param {Coding} coding
+ * @param {boolean} [says] - Whether to say what the error is.
  */
-function aboutAt({ plate, picture, i, position }, coding) {
+export function valueIn({ plate, picture, i, position }, coding, says = false) {
 	const { levels, last, codes } = coding;
 	const { shrink, width, height } = plate;
 	const [y, x] = /** @type {[number, number]} */ (position).map((n) => Math.floor(n / shrink));
 	const code = picture.pixels[(i * height + y) * width + x];
 	if (code >= levels) {
-		const named = { [codes.nan]: " = NaN", [codes["+inf"]]: " = inf", [codes["-inf"]]: " = -inf" };
-		return named[code] ?? ": nothing is there";
+		const named = { [codes.nan]: "NaN", [codes["+inf"]]: "inf", [codes["-inf"]]: "-inf" };
+		return named[code] ?? "";
 	}
 	const half = ((plate.high[i] ?? 0) - (plate.low[i] ?? 0)) / (2 * last);
 	const about = valueOfLevel(plate, i, code, coding);
 	const scale = Math.floor(Math.log10(Math.abs(about) || half));
 	const digits = 2 + scale - Math.floor(Math.log10(half));
 	const mean = shrink > 1 ? `, a mean of ${shrink} × ${shrink}` : "";
-	const value = half ? `${short(about, digits)} ± ${short(half, 2)} (half a step)` : short(about);
-	return ` = ${value}${mean}`;
+	const value = half ? `${short(about, digits)} ± ${short(half, 2)}` : short(about);
+	return value + (half && says ? " (half a step)" : "") + mean;
 }

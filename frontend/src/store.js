@@ -21,6 +21,9 @@ export class Store {
 	/** What the kernel is doing, or what went wrong. */
 	news = "";
 
+	/** Whether the model runs. */
+	isBusy = false;
+
 	/** @type {Contents} */
 	contents;
 
@@ -132,14 +135,16 @@ export class Store {
 	 * @param {DataView[]} buffers
 	 */
 	hear(content, buffers) {
-		const { busy, changed, images, ids, error } = content;
-		if (busy !== undefined) this.news = busy ? "the model runs …" : error;
+		const { busy, changed, images, input, ids, error } = content;
+		if (busy !== undefined) this.isBusy = busy;
+		if (busy !== undefined) this.news = busy ? "running the model …" : error;
 		if (changed) {
 			const news = Object.fromEntries(
 				changed.map((/** @type {Layer} */ layer) => [layer.key, layer]),
 			);
 			const layers = this.contents.layers.map((layer) => ({ ...layer, ...news[layer.key] }));
 			this.contents = { ...this.contents, layers, images: images ?? this.contents.images };
+			if (input !== undefined) this.contents.input = input;
 			this.take(ids, buffers);
 		}
 		if (changed || busy !== undefined) this.tell(changed);

@@ -1,4 +1,12 @@
-// What the modules hand to each other. The document is described in featmagic/explorer/document.py.
+// What the modules hand to each other. The document is described in featmagic/explorer/schema.py.
+
+export interface Reach {
+	shape: number[];
+	steps: number[];
+}
+
+/** A slice of a volume, or what is made of all of them; null where there is no volume. */
+export type Slice = number | "mean" | "mip" | null;
 
 /** The planes of one layer and sample: text beside a gray PNG of all planes under each other. */
 export interface Plate {
@@ -17,8 +25,30 @@ export interface Plate {
 	nan: number[];
 	inf: number[];
 	order: number[] | null;
-	reach: { shape: number[]; steps: number[] } | null;
+	reach: Reach | null;
 	prefix: { names: string[]; values: (number | null)[][] } | null;
+	slice: Slice;
+	slice_words: string;
+	made_of: { reach: Reach; axis: number } | null;
+}
+
+/** What runs down and across the pictures of a layer: `AxesText` in the document. */
+export interface Axes {
+	down: string;
+	across: string;
+	fold: string;
+	row: number;
+	count: number;
+	numbers: number[] | null;
+}
+
+/** What queries and keys stand for: `AttentionText` in the document. */
+export interface Attention {
+	grid: [number, number] | null;
+	prefix: string[];
+	on_input: boolean;
+	queries: number;
+	keys: number;
 }
 
 export interface Layer {
@@ -36,8 +66,12 @@ export interface Layer {
 	plates: Record<string, Plate>;
 	words: string[];
 	noun: string;
+	item: string;
+	axes: Axes;
 	of: number;
 	samples: number;
+	slices: number;
+	attention: Attention | null;
 	dead: number;
 	dead_of: number;
 	nan: number;
@@ -64,16 +98,39 @@ export interface Settings {
 	topk: number;
 	zoom: number;
 	alpha: number;
+	shared: boolean;
 }
 
-/** A row of `SETTINGS` in featmagic/explorer/settings.py. */
+/** A `Control` of featmagic/explorer/settings.py. */
 export interface ControlText {
-	name: keyof Settings;
+	name: string;
+	kind: "choice" | "number" | "slider" | "toggle";
 	label: string;
+	tooltip: string;
 	choices: string[];
 	limits: [number, number, number] | null;
 	placeholder: string;
-	slider: boolean;
+	key: string;
+	help: string;
+	applies: string;
+	needs: Record<string, string>;
+	place: "bar" | "input" | "pins";
+}
+
+/** A row of `FINDS` in featmagic/explorer/finds.py. */
+export interface FindText {
+	name: string;
+	label: string;
+	tooltip: string;
+	key: string;
+	help: string;
+}
+
+/** Keys that belong together, of featmagic/explorer/words.py. */
+export interface KeysText {
+	shown: string;
+	help: string;
+	keys: Record<string, [string, number]>;
 }
 
 export interface Contents {
@@ -83,10 +140,15 @@ export interface Contents {
 	special: Record<string, [number, number, number]>;
 	levels: number;
 	codes: Record<string, number>;
+	selectors: ControlText[];
 	controls: ControlText[];
+	finds: FindText[];
+	keys: KeysText[];
+	tips: Record<string, string>;
 	settings: Settings;
-	start: { layer: string; channel: number; sample: number };
+	start: { layer: string; channel: number; sample: number; slice?: Choice["slice"] };
 	inputs: number;
+	input: number | null;
 	maps: string;
 	images: Record<string, InputImage>;
 	words: string[];
@@ -112,6 +174,7 @@ export interface Choice {
 	layer: string;
 	channel: number;
 	sample: number;
+	slice: number | "mid" | "mean" | "mip";
 	position: Position | null;
 }
 
@@ -156,6 +219,7 @@ export interface Pin {
 	layer: string;
 	channel: number;
 	sample: number;
+	slice: Slice;
 	exact: { low: number; high: number; mean: number; std: number } | null;
 }
 

@@ -83,7 +83,7 @@ test("the range of all layers holds those of the others too", () => {
 	expect(colors.centered).toBe(true);
 });
 
-test("a percentage is left out at each end", () => {
+test("a percentage is left out at each end, by the ranks that Python takes", () => {
 	const own = plate([[0, 246]], { height: 10, width: 10, full: [10, 10] });
 	const one = layer("a", { 0: own });
 	const pixels = Uint8Array.from({ length: 100 }, (_, n) =>
@@ -94,5 +94,5 @@ test("a percentage is left out at each end", () => {
 		{ layer: one, plate: own, picture: { pixels, counts: [] } },
 		{ robust: 2 },
 	);
-	expect(colors.ranges).toEqual([[51, 148]]);
+	expect(colors.ranges).toEqual([[52, 147]]); // ranks round(0.02 * 99) and round(0.98 * 99)
 });

@@ -1,4 +1,4 @@
-"""Write what the tests compare with: colors of matplotlib's, PNG files of Pillow's.
+"""Write what the tests compare with: colors of matplotlib's, PNG files of Pillow's, our keys.
 
 python tests/fixtures.py
 """
@@ -15,6 +15,8 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import CenteredNorm, Normalize, PowerNorm
 from PIL import Image
+
+from featmagic.explorer.words import KEYS
 
 LEVELS = 247
 
@@ -69,5 +71,5 @@ def pictures() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    found = {"colors": colors(), "pictures": pictures()}
+    found = {"colors": colors(), "pictures": pictures(), "keys": KEYS}
     Path(__file__).with_suffix(".json").write_text(json.dumps(found, indent="\t") + "\n", "utf-8")

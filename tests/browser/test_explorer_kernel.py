@@ -8,36 +8,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from helpers.explored import Explored, held_by, layers, written
+from helpers.explored import WIDGET, Explored, held_by, layers, written
 from playwright.sync_api import expect
-
-# A model as anywidget hands it over: another object for each view, the same state behind.
-WIDGET = """
-window.open_it = element => {
-    const { start, settings } = contents, told = window.told = [], asked = window.asked = [];
-    const state = { ...start, position: null, input: null, settings, _alive: true,
-        _contents: contents, _bytes: Object.fromEntries(bytes) };
-    const listeners = window.listeners = new Map();
-    const hearing = name => [...(listeners.get(name) ?? [])];
-    const fire = (name, ...inputs) => hearing(name).forEach(hear => hear(...inputs));
-    window.model = () => ({
-        get: name => state[name],
-        set(name, value) {
-            told.push([name, value]);
-            state[name] = value;
-            fire(`change:${name}`);
-        },
-        save_changes() {},
-        send: message => asked.push(message),
-        on: (name, hear) => listeners.set(name, [...hearing(name), hear]),
-        off: (name, hear) => listeners.set(name, hearing(name).filter(one => one !== hear)),
-    });
-    window.from_python = (name, value) => { state[name] = value; fire(`change:${name}`); };
-    window.message = (content, buffers = []) => fire("msg:custom", content, buffers);
-    script.default.initialize({ model: model() });
-    return script.default.render({ model: model(), el: element });
-};
-"""
 
 # What was asked, when a pointer that rests has had the time to ask.
 LATER = "() => new Promise(done => setTimeout(() => done(asked), 200))"
@@ -132,7 +104,7 @@ def test_a_kernel_that_never_answers_or_refuses_leaves_what_there_is(it):
     it.page.evaluate("from_python('_alive', false)")
     it.page.evaluate("asked.splice(0)")
     it.control("Sample").fill("1")
-    expect(it.grid).to_contain_text("Sample 1 is not here, nor a kernel to ask.")
+    expect(it.reason).to_contain_text("Sample 1 is not here, nor a kernel to ask.")
     assert it.page.evaluate("asked") == []
 
 
@@ -148,7 +120,7 @@ def test_a_pinned_channels_figures_are_the_kernels(it):
 def test_a_sample_that_is_not_here_is_asked_for(it):
     it.control("Sample").fill("1")
     question = asked(it, "plate")
-    expect(it.grid).to_contain_text("Sample 1 is not here yet.")
+    expect(it.reason).to_contain_text("Sample 1 is not here yet.")
     it.page.evaluate(
         """id => { const plate = { ...contents.layers[0].plates[0], id: "conv1/1" };
             const image = { ...contents.images[0], id: "image/1" };
@@ -165,7 +137,7 @@ def test_another_input_brings_only_what_changed(it):
     it.control("Input").fill("2")
     assert told(it) == [["input", 2]]
     it.page.evaluate("message({ busy: true })")
-    expect(it.status).to_contain_text("the model runs")
+    expect(it.status).to_contain_text("running the model")
     before = it.tile_drawn(0)
     it.page.evaluate(
         """() => { const { plates, ...one } = contents.layers[1];
@@ -176,7 +148,7 @@ def test_another_input_brings_only_what_changed(it):
     )
     expect(it.tile(19)).to_be_attached()
     assert it.tile_drawn(0).shape != before.shape
-    expect(it.status).not_to_contain_text("the model runs")
+    expect(it.status).not_to_contain_text("running the model")
 
 
 def test_an_input_that_failed_is_said(it):
@@ -197,7 +169,7 @@ def test_pictures_that_come_later_are_drawn_when_they_come(browser, path):
     it = Explored(page)
     expect(it.tile(5)).to_be_visible()
     it.layer("relu").click()
-    expect(it.grid).to_contain_text("Sample 0 is not here yet.")
+    expect(it.reason).to_contain_text("Sample 0 is not here yet.")
     page.evaluate("message({ changed: [], ids: ['relu/0'] }, [bytes.get('relu/0')])")
     expect(it.tile(19)).to_be_attached()
     thumb = it.layer("relu").locator("canvas")
@@ -234,6 +206,6 @@ def test_other_contents_are_shown_in_place_of_those_before(it):
         """() => { const { layers } = contents;
             from_python("_contents", { ...contents, layers: layers.slice(1, 3) }); }"""
     )
-    expect(it.film.get_by_role("option")).to_have_count(2)
+    expect(it.film.get_by_role("treeitem")).to_have_count(2)
     expect(it.layer("relu")).to_have_attribute("aria-selected", "true")
     expect(it.tile(19)).to_be_attached()

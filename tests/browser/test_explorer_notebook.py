@@ -88,7 +88,7 @@ def tile(notebook, channel, cell=SHOWN):
 
 
 def layer(notebook, key, cell=SHOWN):
-    films = explorer(notebook, cell).get_by_role("listbox", name="Layers")
+    films = explorer(notebook, cell).get_by_role("tree", name="Layers")
     return films.locator(f'[role=option][data-layer="{key}"]')
 
 

@@ -59,9 +59,11 @@ def test_planes_that_are_long_and_thin_can_be_seen_and_pointed_at(browser, tmp_p
         pin = box_of(it, it.page.locator(".featmagic-pin canvas"))
         assert 24 <= pin["height"] <= 700
         box = box_of(it, it.chosen)
-        it.chosen.hover(position={"x": box["width"] * 0.9, "y": box["height"] * 0.9})
+        y, x = (int(side * 0.9) for side in shape)
+        middle = [(place + 0.5) / side for place, side in zip((x, y), reversed(shape), strict=True)]
+        it.chosen.hover(position={"x": box["width"] * middle[0], "y": box["height"] * middle[1]})
         it.settle()
-        at = ", ".join(str(int(side * 0.9)) for side in shape)
+        at = f"{y}, {x}"
         expect(it.status).to_contain_text(f"layer0[0, 0, {at}] = ")
 
 
@@ -87,7 +89,7 @@ def test_what_was_asked_for_out_of_sight_is_drawn_when_it_is_seen(browser, tmp_p
                     done();
                 });
                 here.hidden = true;
-                [...document.querySelectorAll("label")].find(one => one.textContent === "Colours")
+                [...document.querySelectorAll("label")].find(one => one.textContent === "Colors")
                     .control.dispatchEvent(new Event("change"));
             })"""
         )
@@ -101,9 +103,9 @@ def test_escape_leads_from_the_finder_to_the_layers(browser, tmp_path):
     with shown(browser, tmp_path, torch.rand(1, 2, 8, 8), torch.rand(1, 2, 8, 8)) as it:
         it.grid.press("/")
         it.page.keyboard.type("er1")
-        expect(it.film.get_by_role("option")).to_have_count(1)
+        expect(it.film.get_by_role("treeitem")).to_have_count(1)
         it.page.keyboard.press("Escape")
-        expect(it.film.get_by_role("option")).to_have_count(2)
+        expect(it.film.get_by_role("treeitem")).to_have_count(2)
         expect(it.film).to_be_focused()
 
 

@@ -74,7 +74,7 @@ def still(page):
 
 
 def layers(page):
-    return page.get_by_role("listbox", name="Layers").get_by_role("option")
+    return page.get_by_role("tree", name="Layers").get_by_role("treeitem")
 
 
 def assert_explores(page, maps):

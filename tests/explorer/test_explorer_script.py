@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import pytest
 
+from featmagic.explorer.finds import FINDS
 from featmagic.explorer.settings import SETTINGS, controls
 from featmagic.support.errors import FeatmagicError
 
@@ -42,8 +43,11 @@ def test_the_script_has_no_codes_of_its_own(number):
 def test_a_control_offers_what_its_setting_takes(name):
     setting = SETTINGS[name]
     (control,) = [each for each in controls(["gray"]) if each["name"] == name]
-    assert (control["label"], control["placeholder"]) == (setting.label, setting.placeholder)
-    if control["limits"] is None:
+    for part in ("kind", "label", "tooltip", "placeholder", "key", "applies", "place"):
+        assert control[part] == getattr(setting, part)
+    if control["kind"] == "toggle":
+        offered, refused = [True, False], "on"
+    elif control["limits"] is None:
         offered = [choice for choice in control["choices"] if name != "cmap"]
         refused = "nothing"
     else:
@@ -62,7 +66,7 @@ def test_the_colormaps_on_offer_are_those_of_the_document():
 
 
 def test_the_script_has_no_control_of_a_setting_of_its_own():
-    labels = [setting.label for setting in SETTINGS.values()]
+    labels = [row.label for row in (*SETTINGS.values(), *FINDS)]
     assert [label for label in labels if f'"{label}"' in SCRIPT.decode()] == []
 
 

@@ -20,7 +20,7 @@ from featmagic.explorer.settings import SETTINGS
 from featmagic.options.view import View
 from featmagic.support.errors import FeatmagicError
 
-CHOSEN = ["layer", "channel", "sample", "position", "input", "settings"]
+CHOSEN = ["layer", "channel", "sample", "slice", "position", "input", "settings"]
 
 
 class Counting(nn.Module):
@@ -109,6 +109,7 @@ LIMITS = {
 VALID = {
     "channel": [0, 1],
     "sample": [0, 1],
+    "slice": ["mid", "mip", "mean"],
     "position": [None, [0, 0], [5, 5]],
     "input": [None, 0, 3],
     "settings": [{}, {"gamma": 2}, {"cmap": "gray", "scale": "all", "robust": 0.5, "zoom": 64}],
@@ -157,6 +158,8 @@ def is_choice(name, value):
             return isinstance(value, str) and value in LAYERS
         case "channel" | "sample":
             return is_whole(value) and value in (0, 1)
+        case "slice":  # no layer is a volume
+            return isinstance(value, str) and value in ("mid", "mip", "mean")
         case "input":
             return value is None or (is_whole(value) and 0 <= value < 4)
         case "position":

@@ -62,7 +62,7 @@ def test_layers_and_options_are_those_that_were_asked_for(maps, save):
     assert [layer["key"] for layer in page.contents["layers"]] == ["act1", "cnn1"]
     settings = page.contents["settings"]
     assert (settings["cmap"], settings["sort"], settings["robust"]) == ("magma", "std", 2)
-    assert page.contents["start"] == {"layer": "act1", "channel": 1, "sample": 2}
+    assert page.contents["start"] == {"layer": "act1", "channel": 1, "sample": 2, "slice": "mid"}
     assert page.layer("act1")["plates"]["2"]["channels"] == [1, 2]
     assert "sample 2" in page.one("img")[0]["alt"]
 

@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 import featmagic
+from featmagic.explorer.finds import FINDS
 from featmagic.explorer.protocol import change_settings
 from featmagic.explorer.session import open_session
-from featmagic.explorer.settings import CYCLES, SETTINGS, settings_of
+from featmagic.explorer.settings import SETTINGS, settings_of
 from featmagic.explorer.terminal.keymap import KEYS
 from featmagic.explorer.terminal.layer_table import layer_entries
 from featmagic.explorer.terminal.state import ExplorerState
@@ -24,7 +25,9 @@ WRONG = {
     "topk": -1,
     "alpha": 1.5,
     "zoom": 0.5,
+    "shared": 1,
 }
+CYCLED = [name for name, setting in SETTINGS.items() if setting.cycle]
 
 
 def activations():
@@ -41,6 +44,7 @@ def test_a_document_holds_every_setting_as_the_view_asks_for_it():
     assert settings == {
         **{"cmap": "gray", "scale": "channel", "robust": 2, "gamma": 1},
         **{"sort": "absmean", "topk": 3, "alpha": 0.5, "zoom": 4},
+        "shared": False,
     }
     assert list(settings) == list(SETTINGS)
 
@@ -53,16 +57,26 @@ def test_each_setting_takes_what_a_view_starts_with_and_refuses_what_cannot_be(n
         change_settings({name: WRONG[name]}, now, now, CMAPS)
 
 
-@pytest.mark.parametrize("name", CYCLES)
+@pytest.mark.parametrize("name", CYCLED)
 def test_a_settings_key_goes_through_its_values_in_a_terminal(name):
-    cycle = CYCLES[name]
-    (key,) = [key for key in KEYS if key.name == cycle.key]
-    assert (key.shown, key.words) == (cycle.key, cycle.help)
-    view = View(**{name: cycle.values[0]})
+    setting = SETTINGS[name]
+    (key,) = [key for key in KEYS if key.name == setting.key]
+    assert (key.shown, key.words) == (setting.key, setting.help)
+    view = View(**{name: setting.cycle[0]})
     state = ExplorerState(layer_entries(activations(), view), view, 256)
     seen = []
-    for _ in cycle.values:
+    for _ in setting.cycle:
         key.does(state)
         seen.append(getattr(state.view, name))
-    assert seen == [*cycle.values[1:], cycle.values[0]]
+    assert seen == [*setting.cycle[1:], setting.cycle[0]]
     assert not state.message
+
+
+def test_every_setting_and_find_has_words_and_no_key_is_for_two_things():
+    for row in (*SETTINGS.values(), *FINDS):
+        assert row.label
+        assert row.tooltip.endswith(".")
+    keys = [row.key for row in (*SETTINGS.values(), *FINDS) if row.key]
+    assert len(keys) == len(set(keys))
+    in_terminal = [key.name for key in KEYS]
+    assert len(in_terminal) == len(set(in_terminal))

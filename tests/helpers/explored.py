@@ -39,6 +39,34 @@ DRAWN = """canvas => {
 }"""
 SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
+# A model as anywidget hands it over: another object for each view, the same state behind.
+WIDGET = """
+window.open_it = element => {
+    const { start, settings } = contents, told = window.told = [], asked = window.asked = [];
+    const state = { ...start, position: null, input: null, settings, _alive: true,
+        _contents: contents, _bytes: Object.fromEntries(bytes) };
+    const listeners = window.listeners = new Map();
+    const hearing = name => [...(listeners.get(name) ?? [])];
+    const fire = (name, ...inputs) => hearing(name).forEach(hear => hear(...inputs));
+    window.model = () => ({
+        get: name => state[name],
+        set(name, value) {
+            told.push([name, value]);
+            state[name] = value;
+            fire(`change:${name}`);
+        },
+        save_changes() {},
+        send: message => asked.push(message),
+        on: (name, hear) => listeners.set(name, [...hearing(name), hear]),
+        off: (name, hear) => listeners.set(name, hearing(name).filter(one => one !== hear)),
+    });
+    window.from_python = (name, value) => { state[name] = value; fire(`change:${name}`); };
+    window.message = (content, buffers = []) => fire("msg:custom", content, buffers);
+    script.default.initialize({ model: model() });
+    return script.default.render({ model: model(), el: element });
+};
+"""
+
 
 def activation(key, tensor, kind="Conv2d", *, image=None, path=None, call=1):
     return Activation(key, path or key, kind, call, tensor, inputs=PassInputs(image))
@@ -114,8 +142,9 @@ class Explored:
         self.page = page
         self.root = page.locator("section.featmagic-explorer")
         self.status = page.get_by_role("status")
-        self.film = page.get_by_role("listbox", name="Layers")
+        self.film = page.get_by_role("tree", name="Layers")
         self.grid = page.get_by_role("listbox", name="Channels")
+        self.reason = page.locator(".fm-reason")  # why no channels are here
         self.tiles = self.grid.get_by_role("option")
         self.chosen = page.locator("canvas.featmagic-large")
 

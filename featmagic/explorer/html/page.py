@@ -78,6 +78,7 @@ _BEFORE = """\
 </head>
 <body>
 <main>
+<h1 id="featmagic-title">{title}</h1>
 <div id="featmagic-here"></div>
 <div id="featmagic-still">
 <noscript><p>{words}</p></noscript>

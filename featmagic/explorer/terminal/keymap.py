@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from featmagic.explorer.settings import CYCLES
+from featmagic.explorer.settings import SETTINGS
 from featmagic.explorer.terminal import actions
 from featmagic.explorer.terminal.state import ExplorerState
 
@@ -29,11 +29,11 @@ class Key:
     words: str = ""
 
 
-def _cycle_key(name: str) -> Key:
+def _setting_key(name: str) -> Key:
     """Return the key that changes a setting to its next value."""
-    cycle = CYCLES[name]
-    does = partial(actions.cycle, name=name, values=cycle.values)
-    return Key(cycle.key, does, cycle.key, cycle.help)
+    setting = SETTINGS[name]
+    does = partial(actions.cycle, name=name, values=setting.cycle)
+    return Key(setting.key, does, setting.key, setting.help)
 
 
 KEYS = (
@@ -52,7 +52,8 @@ KEYS = (
     Key("]", partial(actions.change_layer, step=1)),
     Key("/", actions.find, "/", "find a layer by its name"),
     Key("enter", actions.enter, "Enter", "the chosen channel large, and back"),
-    *map(_cycle_key, ("sort", "cmap", "scale")),
+    *(_setting_key(name) for name, setting in SETTINGS.items() if setting.cycle),
+    replace(_setting_key("cmap"), name="c", shown=""),  # the key that it had at first
     Key("+", partial(actions.zoom, step=1), "+ - 0", "larger, smaller, as large as there is room"),
     Key("=", partial(actions.zoom, step=1)),
     Key("-", partial(actions.zoom, step=-1)),
