@@ -615,15 +615,15 @@ def test_a_place_of_a_signal_and_of_a_slice_is_found_in_its_tensor():
     assert f"{activations['0'].tensor[1, 2, 0].item():.4g}" in text["words"]
     assert (text["rows"], text["columns"]) == ([""], [-2, -1, 0, 1, 2])
     assert text["padding"] == [1, 1, 0, 0, 0]
-    text, _, pictures, _ = asked(session, layer="1", channel=2, position=[4, 6])
-    middle = activations["1"].tensor[1, 2, 2, 4, 6].item()  # of the middle slice
-    assert f"{middle:.4g}" in text["words"]
-    assert text["rows"][:4] == ["1, 3, ", "1, 4, ", "1, 5, ", "2, 3, "]
+    place = {"layer": "1", "channel": 2, "position": [4, 6]}
+    text, _, pictures, _ = asked(session, **place, slice=3)
+    value = activations["1"].tensor[1, 2, 3, 4, 6].item()
+    assert f"{value:.4g}" in text["words"]
+    assert text["rows"][:4] == ["2, 3, ", "2, 4, ", "2, 5, ", "3, 3, "]
     assert (text["columns"], len(text["rows"])) == ([5, 6, 7], 9)
     assert pictures.shape == (3, 9, 3)
-    session = open_session([activations["1"]], View(explore=True, slice="mean"))
     with pytest.raises(FeatmagicError, match="made of several"):
-        asked(session, layer="1", channel=2, position=[4, 6])
+        asked(session, **place, slice="mean")
 
 
 @pytest.mark.parametrize(
