@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers.pages import Saved
 from torch import nn
 from torchvision.models import VisionTransformer
 
@@ -100,3 +101,14 @@ def test_a_grid_that_is_asked_for_without_an_image_is_a_grid_alone():
     held = Activation("attn", "attn", "Attention", 1, torch.rand(1, 2, 12, 12))
     said = layer_of([held], layout="NAQK", grid=(3, 4))["attention"]
     assert (said["grid"], said["on_input"]) == ([3, 4], False)
+
+
+def test_the_grid_that_is_asked_for_is_no_hindrance_to_the_picture_of_a_page(tmp_path):
+    attention = nn.MultiheadAttention(8, 2, batch_first=True)
+    with featmagic.capture(attention, "") as maps:
+        tokens = torch.rand(1, 13, 8)
+        attention(tokens, tokens, tokens)
+    (path,) = maps.save(tmp_path / "look.html", ".[1]", grid="3x4", prefix_tokens=1)
+    (layer,) = Saved(path.read_bytes()).contents["layers"]
+    assert layer["attention"]["grid"] == [3, 4]
+    assert layer["attention"]["prefix"] == ["CLS"]

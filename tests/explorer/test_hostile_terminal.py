@@ -52,7 +52,7 @@ for texts in (["plain"], list(TEXTS.values())):
     print("Done.")
 """
 ABOVE, BELOW = slice(0, 1), slice(-2, None)
-DOWN = "\x1b[B"
+NEXT = "]"  # through all layers, whatever is folded
 FULL_SCREEN = re.compile(r"\x1b\[\?1049h(.*?)\x1b\[\?1049l", re.DOTALL)
 CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\r\n\b]")
 
@@ -111,10 +111,12 @@ class Terminal:
     def shows_chosen(self, text, shape):
         """Wait until a layer with that name is chosen, and every line is as it has to be."""
         start = start_of(text)
+        # In the tree, a name lacks what the header above it says: all up to its last dot.
+        in_tree = start_of(text.rpartition(".")[2])
 
         def is_there():
             head, *lines = self.table() or [""]
-            chosen = [line for line in lines if line.startswith(f"> {start}")]
+            chosen = [line for line in lines if line[0] == ">" and named(line).startswith(in_tree)]
             return (
                 [shape in line.split() for line in chosen] == [True]
                 and start in self.screen.display[0][len(head) :]
@@ -122,7 +124,12 @@ class Terminal:
             )
 
         self.until(is_there, (start, shape))
-        assert not [line for line in self.table() if line[2:].startswith(FORGED)]
+        assert not [line for line in self.table() if named(line).startswith(FORGED)]
+
+
+def named(line):
+    """Return a line of the layers from its name on."""
+    return line[1:].lstrip(" ▸▾")
 
 
 def start_of(text):
@@ -142,11 +149,11 @@ def explore(terminal, texts):
         terminal.shows_chosen(text, "1×1×6×6")
         terminal.press("n")
         terminal.says(text, BELOW)  # that it has one sample
-        terminal.press(DOWN)
+        terminal.press(NEXT)
         terminal.shows_chosen(text, "1×1×6×6×1×1")
         terminal.press("\r")
         terminal.says(text, BELOW)  # that it has no picture
-        terminal.press(DOWN)
+        terminal.press(NEXT)
     terminal.press("[\r")  # its only channel, large
     terminal.says(text, ABOVE)
     terminal.press("\r")
@@ -154,7 +161,7 @@ def explore(terminal, texts):
         terminal.press(f"/\x1b[200~{pasted}\x1b[201~")
         terminal.shows(f"of {2 * len(texts)} layers")
         terminal.press("\r?")
-        terminal.shows("find a layer by its name")
+        terminal.shows("find layers by name")
         terminal.press("\x1b")
         terminal.until(terminal.table, "the layers")
     terminal.press("q")

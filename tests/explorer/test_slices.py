@@ -231,3 +231,23 @@ def test_what_is_made_of_all_slices_says_of_which(layout, axis):
     first = tensor.flatten()[start + 2 * channel + 1 * down + 2 * across]
     own = tensor.movedim(layout.index("C"), 1).movedim(layout.replace("C", "").index("D") + 1, 2)
     assert first == own[1, 2, 0, 1, 2]
+
+
+def test_an_input_of_fewer_slices_begins_at_its_middle(monkeypatch):
+    keep_messages(monkeypatch)
+    net = nn.Conv3d(1, 2, 1)
+    deep, shallow = torch.randn(1, 1, 6, 4, 4), torch.randn(1, 1, 2, 4, 4)
+    with featmagic.capture(net, "") as maps:
+        net(deep)
+    activations = [*maps.kept.activations.values()]
+    explorer = open_explorer(activations, View(explore=True), "maps", net, [deep[0], shallow[0]])
+    explorer.slice = 5
+    explorer.input = 1
+    assert explorer.slice == "mid"
+    expected = net(shallow)[0, 0, 1]
+    assert torch.allclose(explorer.selection, expected, atol=1e-6)
+    explorer.input = 0
+    explorer.slice = 5
+    explorer.input = None
+    assert explorer.slice == 5
+    explorer.close()

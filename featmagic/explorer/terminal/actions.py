@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from featmagic.explorer.finding import finds_layer
 from featmagic.explorer.terminal.state import ExplorerState
 from featmagic.support.text import readable
 
@@ -11,29 +12,50 @@ from featmagic.support.text import readable
 
 
 def move_down(state: ExplorerState, step: int) -> None:
-    """Go so many layers down, or rows of channels."""
+    """Go so many rows of layers down, or rows of channels."""
     grid = state.preview.grid
-    if not state.moves_in_grid or grid is None:
-        state.choose_layer(state.chosen + step)
-        return
-    row, column = divmod(state.tile, grid.ncols)
-    if 0 <= row + step <= (state.preview.tiles - 1) // grid.ncols:
-        state.choose_tile((row + step) * grid.ncols + column)
+    if state.mode == "large" and not state.moves_in_grid:
+        change_layer(state, step)
+    elif not state.moves_in_grid or grid is None:
+        rows = state.visible_rows
+        state.choose_row(rows[min(max(0, rows.index(state.row) + step), len(rows) - 1)])
+    else:
+        row, column = divmod(state.tile, grid.ncols)
+        if 0 <= row + step <= (state.preview.tiles - 1) // grid.ncols:
+            state.choose_tile((row + step) * grid.ncols + column)
 
 
 def move_left(state: ExplorerState) -> None:
-    """Go to the previous channel; from the first one of a row to the layers."""
+    """Go to the previous channel; from the first one of a row to the layers, and there fold.
+
+    Where there is nothing to fold, go to the row that folds the present one.
+    """
     grid = state.preview.grid
-    if state.moves_in_grid and grid and (state.mode == "large" or state.tile % grid.ncols):
-        state.choose_tile(state.tile - 1)
-    else:
-        state.in_grid = False
+    if state.moves_in_grid:
+        if grid and (state.mode == "large" or state.tile % grid.ncols):
+            state.choose_tile(state.tile - 1)
+        else:
+            state.in_grid = False
+    elif state.mode == "grid":
+        if state.is_unfolded(state.row):
+            state.fold(state.row, folds=True)
+        elif state.tree_row.parent is not None:
+            state.choose_row(state.tree_row.parent)
 
 
 def move_right(state: ExplorerState) -> None:
-    """Go to the next channel; from the layers into the grid."""
+    """Go to the next channel; among the layers unfold, or go into the grid.
+
+    From a header that is unfolded, go to the first row inside.
+    """
     if state.moves_in_grid:
         state.choose_tile(state.tile + 1)
+    elif state.mode == "large":
+        return
+    elif state.row in state.folded:
+        state.fold(state.row, folds=False)
+    elif state.tree_row.layer is None:
+        state.choose_row(state.row + 1)
     else:
         state.in_grid = state.preview.tiles > 0
 
@@ -41,27 +63,34 @@ def move_right(state: ExplorerState) -> None:
 def switch(state: ExplorerState) -> None:
     """Go from the layers to the grid, or back."""
     state.in_grid = not state.in_grid and state.preview.tiles > 0
+    if state.in_grid:
+        state.choose_layer(state.chosen)  # from a header
 
 
 def change_layer(state: ExplorerState, step: int) -> None:
-    """Go so many layers down, wherever the arrows move."""
-    state.choose_layer(state.chosen + step)
+    """Go so many layers down, wherever the arrows move and whatever is folded."""
+    order = state.table.order
+    place = order.index(state.chosen) + step
+    state.choose_layer(order[min(max(0, place), len(order) - 1)])
 
 
 def go_to_first(state: ExplorerState) -> None:
-    """Go to the first layer or channel."""
-    if state.moves_in_grid:
-        state.choose_tile(0)
-    else:
-        state.choose_layer(0)
+    """Go to the first row of layers, or to the first channel."""
+    _go_to_end(state, 0)
 
 
 def go_to_last(state: ExplorerState) -> None:
-    """Go to the last layer or channel."""
+    """Go to the last row of layers, or to the last channel."""
+    _go_to_end(state, -1)
+
+
+def _go_to_end(state: ExplorerState, end: int) -> None:
     if state.moves_in_grid:
-        state.choose_tile(state.preview.tiles)
+        state.choose_tile(end % state.preview.tiles)
+    elif state.mode == "large":
+        state.choose_layer(state.table.order[end])
     else:
-        state.choose_layer(len(state.layers))
+        state.choose_row(state.visible_rows[end])
 
 
 def scroll(state: ExplorerState, pages: int) -> None:
@@ -83,8 +112,10 @@ def scroll(state: ExplorerState, pages: int) -> None:
 
 
 def enter(state: ExplorerState) -> None:
-    """Show the chosen channel large, or the grid again."""
-    if state.mode == "grid" and state.preview.ready is None:
+    """Show the chosen channel large, or the grid again; unfold a header, or fold it."""
+    if state.tree_row.layer is None and state.mode == "grid":
+        state.fold(state.row, folds=state.is_unfolded(state.row))
+    elif state.mode == "grid" and state.preview.ready is None:
         state.message = f"{state.entry.cells[0]} has no picture."
     else:
         state.mode = "large" if state.mode == "grid" else "grid"
@@ -137,7 +168,7 @@ def zoom(state: ExplorerState, step: int) -> None:
     after = state.preview.grid
     if after and after.zoom == grid.zoom and step > 0:
         state.change(zoom=grid.zoom)
-        state.message = "No room for more: Enter shows a channel large."
+        state.message = "There is no room for larger tiles: Enter shows the chosen channel large."
 
 
 def zoom_to_fit(state: ExplorerState) -> None:
@@ -154,57 +185,70 @@ def change_sample(state: ExplorerState, step: int) -> None:
         state.change(sample=str((int(state.view.sample) + step) % count))
 
 
-# Finding a layer by name
+# Finding layers by name
 
 
 def find(state: ExplorerState) -> None:
-    """Begin to look for a layer by its name."""
-    state.mode, state.query, state.chosen_before_search = "find", "", state.chosen
+    """Begin to look for layers by their names."""
+    state.mode, state.query = "find", ""
+    state.before_search = state.chosen, state.row, state.folded
 
 
 def type_in(state: ExplorerState, characters: str) -> None:
-    """Add to the name that is looked for, and choose the first layer that has it."""
+    """Add to what is looked for, and choose the first layer that matches."""
     _look_for(state, state.query + "".join(filter(str.isprintable, characters)))
 
 
 def delete_last(state: ExplorerState) -> None:
-    """Delete the last character of the name that is looked for."""
+    """Delete the last character of what is looked for."""
     _look_for(state, state.query[:-1])
 
 
 def _look_for(state: ExplorerState, query: str) -> None:
     state.query = query
     layers = matches(state) if query else []
-    state.choose_layer(layers[0] if layers else state.chosen_before_search)
+    _go_back(state)
+    if layers:
+        state.choose_layer(layers[0])
+
+
+def _go_back(state: ExplorerState) -> None:
+    """Show the layers as they were before the search."""
+    state.chosen, state.row, state.folded = state.before_search
+    state.top, state.follows = 0, True
 
 
 def matches(state: ExplorerState) -> list[int]:
-    """Return the layers whose names have the query in them, whatever its case."""
-    query = state.query.casefold()
-    return [n for n, layer in enumerate(state.layers) if query in layer.cells[0].casefold()]
+    """Return the layers that match the query, in the order of the tree."""
+    finds = finds_layer(state.query)
+    return [layer for layer in state.table.order if finds(*state.layers[layer].names)]
 
 
 def next_match(state: ExplorerState) -> None:
     """Go to the next match; from the last to the first."""
     if layers := matches(state):
-        state.choose_layer(next((n for n in layers if n > state.chosen), layers[0]))
+        row_of = state.table.row_of
+        later = (n for n in layers if row_of[n] > row_of[state.chosen])
+        state.choose_layer(next(later, layers[0]))
 
 
 def previous_match(state: ExplorerState) -> None:
     """Go to the previous match; from the first to the last."""
     if layers := matches(state):
-        state.choose_layer(next((n for n in reversed(layers) if n < state.chosen), layers[-1]))
+        row_of = state.table.row_of
+        earlier = (n for n in reversed(layers) if row_of[n] < row_of[state.chosen])
+        state.choose_layer(next(earlier, layers[-1]))
 
 
 def cancel_search(state: ExplorerState) -> None:
     """Go back to the layer that was chosen before the search."""
     state.mode = "grid"
-    state.choose_layer(state.chosen_before_search)
+    _go_back(state)
 
 
 def accept_match(state: ExplorerState) -> None:
     """Stay at the layer that was found."""
     state.mode = "grid"
     if not matches(state):
-        state.choose_layer(state.chosen_before_search)
-        state.message = f"No layer has '{readable(state.query)}' in its name."
+        _go_back(state)
+        state.message = f"No layer matches '{readable(state.query)}'."

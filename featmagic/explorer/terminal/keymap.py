@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from featmagic.explorer.finds import FINDS
 from featmagic.explorer.settings import SETTINGS
 from featmagic.explorer.terminal import actions
+from featmagic.explorer.terminal.finds import FINDERS
 from featmagic.explorer.terminal.state import ExplorerState
 
 
@@ -41,16 +43,25 @@ KEYS = (
         "up",
         partial(actions.move_down, step=-1),
         "arrows",
-        "between layers; in the grid between channels",
+        "move between layers; in the grid between channels",
     ),
     Key("down", partial(actions.move_down, step=1)),
-    Key("left", actions.move_left),
-    Key("right", actions.move_right),
     Key("tab", actions.switch, "Tab", "from the layers to the grid, and back"),
     Key("s-tab", actions.switch),
-    Key("[", partial(actions.change_layer, step=-1), "[ ]", "the layer before, the next layer"),
+    Key("right", actions.move_right, "Right Left", "unfold, fold; into the grid, out of it"),
+    Key("left", actions.move_left),
+    Key(
+        "[",
+        partial(actions.change_layer, step=-1),
+        "[ ]",
+        "previous layer, next layer, even if it is folded",
+    ),
     Key("]", partial(actions.change_layer, step=1)),
-    Key("/", actions.find, "/", "find a layer by its name"),
+    Key("/", actions.find, "/", "find layers by name, class or glob, such as layer1.*"),
+    *(
+        Key(find.key, FINDERS[find.name], find.key, find.label[:1].lower() + find.label[1:])
+        for find in FINDS
+    ),
     Key("enter", actions.enter, "Enter", "the chosen channel large, and back"),
     *(_setting_key(name) for name, setting in SETTINGS.items() if setting.cycle),
     replace(_setting_key("cmap"), name="c", shown=""),  # the key that it had at first
@@ -60,9 +71,9 @@ KEYS = (
     Key("0", actions.zoom_to_fit),
     Key("pagedown", partial(actions.scroll, pages=1), "Page Up/Down", "scroll the grid"),
     Key("pageup", partial(actions.scroll, pages=-1)),
-    Key("home", actions.go_to_first, "Home End", "the first, the last"),
+    Key("home", actions.go_to_first, "Home End", "first, last"),
     Key("end", actions.go_to_last),
-    Key("n", partial(actions.change_sample, step=1), "n p", "the next sample, the one before"),
+    Key("n", partial(actions.change_sample, step=1), "n p", "next sample, previous sample"),
     Key("p", partial(actions.change_sample, step=-1)),
     Key("?", actions.show_help, "?", "these keys"),
     Key("escape", actions.back, "Escape", "back"),

@@ -164,13 +164,15 @@ def channel_statistics(whole: Preview, tile: int) -> str:
     if ready is None:
         return ""
     planes = ready.planes
+    item = planes.item or planes.noun.removesuffix("s")
     if not whole.tiles:
-        return f"{planes.total} {planes.noun}: {describe_values(ready.measured, planes)}"
+        s = "s" * (planes.total != 1)
+        return f"{planes.total} {item}{s}: {describe_values(ready.measured, planes)}"
     plane = _plane(planes, tile)
     words = describe_values(measure(plane.values[0]), plane)
     words = words.replace(f", 1 dead: {plane.indices[0]}", ", dead")
     name = plane.labels[0] if plane.labels else str(plane.indices[0])
-    return f"{planes.noun.removesuffix('s')} {name} of {planes.total}: {words}"
+    return f"{item} {name} of {planes.total}: {words}"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from prompt_toolkit.utils import get_cwidth
 
 from featmagic.explorer.terminal.actions import matches
 from featmagic.explorer.terminal.keymap import help_lines
-from featmagic.explorer.terminal.layer_table import layer_table
 from featmagic.explorer.terminal.preview import Canvas, Place, channel_statistics
 from featmagic.explorer.terminal.state import ExplorerState
 from featmagic.support.text import readable, wrap
@@ -42,8 +41,8 @@ class _Layout:
 
 def compose_screen(state: ExplorerState, columns: int, rows: int) -> list[StyleAndTextTuples]:
     """Return every line of a screen of that size."""
-    table = layer_table(state.layers, max(_LEFT, columns * 2 // 5) - len(_MARKER))
-    layout = _layout(columns, rows, len(table[0]) + len(_MARKER))
+    most = max(_LEFT, columns * 2 // 5) - len(_MARKER)
+    layout = _layout(columns, rows, len(state.table.lines(most, [])[0]) + len(_MARKER))
     colors = state.canvas.colors
     state.resize(
         Canvas(max(8, layout.right - 2), layout.body, colors),
@@ -56,7 +55,7 @@ def compose_screen(state: ExplorerState, columns: int, rows: int) -> list[StyleA
     elif state.mode == "large":
         lines = list(_grid_lines(state, layout, columns))
     else:
-        lines = list(_layers_and_grid(state, table, layout))
+        lines = list(_layers_and_grid(state, most, layout))
     lines = lines[:above]
     lines += [[] for _ in range(rows - len(lines) - len(status))]
     return lines + [_status(text, columns) for text in status]
@@ -72,27 +71,32 @@ def _layout(columns: int, rows: int, left: int) -> _Layout:
 
 
 def _layers_and_grid(
-    state: ExplorerState, table: Sequence[str], layout: _Layout
+    state: ExplorerState, most: int, layout: _Layout
 ) -> Iterator[StyleAndTextTuples]:
     """Yield the lines of the layers, each with a line of the grid beside it."""
     border = "│" if state.canvas.colors else "|"
-    head, *layers = table
     height = layout.above + layout.body
-    last = max(0, len(layers) - (height - 1))
-    first = min(max(0, state.chosen - (height - 1) // 2), last)
+    visible = state.visible_rows
+    last = max(0, len(visible) - (height - 1))
+    first = min(max(0, visible.index(state.row) - (height - 1) // 2), last)
+    rows = visible[first : first + height - 1]
+    head, *texts = state.table.lines(most, rows, state.folded, plain=not state.canvas.colors)
     lines: list[StyleAndTextTuples] = [[("", _NO_MARKER), ("underline", head)]]
-    lines += [_layer(state, layers[number], number) for number in range(first, len(layers))]
+    lines += [_row(state, text, row) for text, row in zip(texts, rows, strict=True)]
     lines += [[("", " " * layout.left)]] * (height - len(lines))
     grid = _grid_lines(state, layout, layout.right)
     for line, beside in zip(lines[:height], grid, strict=True):
         yield [*line, ("", f" {border}"), *beside]
 
 
-def _layer(state: ExplorerState, text: str, number: int) -> StyleAndTextTuples:
-    chosen = number == state.chosen
-    style = "" if not chosen else "bold" if state.in_grid else "reverse"
-    alert = state.layers[number].alert
-    marker: OneStyleAndTextTuple = (style, _MARKER if chosen else _NO_MARKER)
+def _row(state: ExplorerState, text: str, row: int) -> StyleAndTextTuples:
+    """Return the line of a row: the one that the arrows have come to is marked."""
+    is_here = row == state.row
+    style = "bold" if row == state.table.row_of[state.chosen] else ""
+    if is_here and not state.in_grid:
+        style = "reverse"
+    alert = state.table.alerts[row]
+    marker: OneStyleAndTextTuple = (style, _MARKER if is_here else _NO_MARKER)
     if alert and text.endswith(alert):
         return [marker, (style, text[: -len(alert)]), (f"{style} {_ALERT}", alert)]
     return [marker, (style, text)]
@@ -183,12 +187,12 @@ def _status_groups(state: ExplorerState) -> list[list[str]]:
     """Return the parts of the status; each group begins a line unless one line holds them all."""
     if state.mode == "find":
         typed = f"/{readable(state.query)}_"
-        count = f"{len(matches(state))} of {len(state.layers)} layers"
-        return [[typed, count, "down the next", "Enter takes it", "Escape back"]]
+        count = f"{len(matches(state))} of {len(state.layers)} layers match"
+        return [[typed, count, "Down next match", "Enter accept", "Escape cancel"]]
     if state.message:
         return [[state.message, "? keys"]]
     if state.mode == "help":
-        return [["any key: back", "q quit"]]
+        return [["Up Down scroll", "any other key back", "q quit"]]
     statistics = channel_statistics(state.preview, state.tile)
     settings = [*_settings(state), "? keys", "q quit"]
     return [[statistics], settings] if statistics else [settings]

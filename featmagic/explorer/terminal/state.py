@@ -8,7 +8,13 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from featmagic.explorer.terminal.layer_table import LayerEntry
+from featmagic.explorer.layer_tree import (
+    TreeRow,
+    folded_at_first,
+    folders_of,
+    visible_rows,
+)
+from featmagic.explorer.terminal.layer_table import LayerEntry, LayerTable
 from featmagic.explorer.terminal.preview import Canvas, Preview, enlarged_preview, preview
 from featmagic.options.view import View
 from featmagic.support.errors import FeatmagicError
@@ -22,13 +28,16 @@ class ExplorerState:
     Attributes:
         layers: The layers to choose from.
         view: How they are drawn.
+        table: The layers as a tree.
+        folded: The rows of the tree that are folded.
         chosen: The index of the chosen layer.
+        row: The row that the arrows have come to: that of the chosen layer, or a header.
         mode: `grid`, `large` for one channel, `help`, or `find` while a name is typed.
         in_grid: Whether arrows move between channels, or else between layers.
         top: The first line of the grid, or of the help, that is on the screen.
         follows: Whether the chosen channel has to be on the screen.
-        query: The part of a name that is looked for.
-        chosen_before_search: The layer that was chosen when the search began.
+        query: What is typed to find layers.
+        before_search: The chosen layer, its row and the folded rows when the search began.
         message: What the status line says until the next key.
         done: Whether the user has left.
         canvas: The room for a grid beside the layers.
@@ -39,8 +48,12 @@ class ExplorerState:
         self.layers = layers
         sample = re.match(r"-?\d+", view.sample)  # the first of those asked for
         self.view = replace(view, sample=sample[0] if sample else "0")
-        self.chosen, self.top, self.follows = 0, 0, True
-        self.mode, self.query, self.chosen_before_search, self.message = "grid", "", 0, ""
+        self.table = LayerTable(layers)
+        self.chosen, self.row = 0, self.table.row_of[0]
+        self.folded = folded_at_first(self.table.rows, self.row)
+        self.before_search = self.chosen, self.row, self.folded
+        self.top, self.follows = 0, True
+        self.mode, self.query, self.message = "grid", "", ""
         self.in_grid, self.done = False, False
         self.canvas = self.large_canvas = Canvas(80, 24, colors)
         self._tiles: dict[int, int] = {}
@@ -91,9 +104,35 @@ class ExplorerState:
         self.follows = True
 
     def choose_layer(self, layer: int) -> None:
-        """Choose a layer by its index, or the nearest one."""
-        self.chosen = min(max(0, layer), len(self.layers) - 1)
-        self.top, self.follows = 0, True
+        """Choose a layer by its index, or the nearest one, and unfold what hides it."""
+        layer = min(max(0, layer), len(self.layers) - 1)
+        self.folded = self.folded.difference(folders_of(self.table.rows, self.table.row_of[layer]))
+        self.choose_row(self.table.row_of[layer])
+
+    def choose_row(self, row: int) -> None:
+        """Go to a row of the tree, and choose its layer if it has one."""
+        self.row, layer = row, self.table.rows[row].layer
+        if layer is not None:
+            self.chosen = layer
+            self.top, self.follows = 0, True
+
+    def fold(self, row: int, *, folds: bool) -> None:
+        """Fold or unfold a row."""
+        self.folded = self.folded | {row} if folds else self.folded - {row}
+
+    def is_unfolded(self, row: int) -> bool:
+        """Return True if the row folds others, which are visible."""
+        return self.table.rows[row].end > row + 1 and row not in self.folded
+
+    @property
+    def tree_row(self) -> TreeRow:
+        """The row that the arrows have come to."""
+        return self.table.rows[self.row]
+
+    @property
+    def visible_rows(self) -> list[int]:
+        """The rows of the tree that nothing hides."""
+        return visible_rows(self.table.rows, self.folded)
 
     def change(self, **options: Any) -> bool:
         """Draw with other options; return False if they aren't valid: the message says why."""

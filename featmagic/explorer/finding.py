@@ -1,0 +1,39 @@
+"""Which layers a query means: text in a name or a class, or a glob."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fnmatch import translate
+
+_LONGEST_GLOB = 1000  # letters; names are shorter, and to read a pattern of brackets takes long
+
+
+def finds_layer(query: str) -> Callable[[str, str, str], bool]:
+    """Return what tells by key, path and class name whether a query means a layer.
+
+    A word is text that stands somewhere in the key, the path or the class name. A word with `*`,
+    `?` or `[` is also a glob of the whole of one of them, in which `*` matches any characters, dots
+    among them. Words are separated by blanks and must all match; case doesn't count. A query
+    without words means every layer. The front end has the same rules in frontend/src/matching.js.
+
+    Example:
+        >>> finds = finds_layer("layer1.*.conv? Conv2d")
+        >>> finds("layer1.0.conv1", "layer1.0.conv1", "Conv2d"), finds("fc", "fc", "Linear")
+        (True, False)
+    """
+    tests = [_test(word) for word in dict.fromkeys(query.lower().split())]
+
+    def finds(key: str, path: str, kind: str) -> bool:
+        texts = [text.lower() for text in (key, path, kind)]
+        return all(any(map(test, texts)) for test in tests)
+
+    return finds
+
+
+def _test(word: str) -> Callable[[str], bool]:
+    """Return what tells whether a word means a text; both are in lower case."""
+    if not re.search(r"[*?[]", word) or len(word) > _LONGEST_GLOB:
+        return lambda text: word in text
+    glob = re.compile(translate(word))
+    return lambda text: word in text or glob.match(text) is not None
