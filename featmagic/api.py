@@ -35,8 +35,8 @@ def capture(
             (`*.conv1`), class names (`Conv2d`), `.` or `""` for the model itself, `relu:2` for a
             second call. The model's direct children if none is given.
         as_is: Leave the mode, gradients and inputs as they are.
-        fields: Compute the receptive fields of the layers, for an explorer to show. A pass takes a
-            little longer. Has no effect with `as_is`.
+        fields: Compute the receptive fields of the layers, for an explorer to show, and keep the
+            inputs of convolutions. A pass takes a little longer. Has no effect with `as_is`.
         passes: What to keep if the model runs several times. "last" keeps each layer's output in
             the latest pass that ran it. A number keeps only that pass, counted from 1, or from the
             end as -1. "all" keeps every pass (`FeatureMaps.passes`).

@@ -111,6 +111,10 @@ export function explore(element, store, kernel) {
 		help,
 		tooltip.element,
 	);
+	// JupyterLab looks for the mark from the focused element on, which its selectors may match first.
+	root.addEventListener("focusin", ({ target }) => {
+		/** @type {HTMLElement} */ (target).dataset.lmSuppressShortcuts = "true";
+	});
 	root.addEventListener("focusin", tooltip.focus);
 	root.addEventListener("focusout", tooltip.focus);
 	const resizing = new ResizeObserver(frames.redraw);

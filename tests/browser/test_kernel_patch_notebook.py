@@ -19,6 +19,8 @@ PLAIN = "%featuremaps model --renderer none -- model(x)"
 AGAIN = "feature_maps.explore()"
 TRAIN = "with torch.no_grad(): _ = model[0].weight.mul_(2)"
 
+ACTIVE = "jupyterapp.shell.currentWidget.content.activeCellIndex"
+
 
 @pytest.fixture(scope="module")
 def expected():
@@ -51,6 +53,8 @@ def test_the_kernel_tells_the_sum_of_a_place_and_why_there_is_none(notebooks, ex
         for _ in range(2):
             notebook.command("notebook:run-cell-and-select-next")
         panel = opened(notebook, 1)
+        # The key is the explorer's alone: in the notebook, it would go to the cell above.
+        assert notebook.page.evaluate(ACTIVE) == 1
         most = sums.abs().argmax().item()
         total = f"total with bias {bias:.4g}: {sums.sum().item() + bias:.4g}"
         expect(panel).to_contain_text(f"sum over channel {most} of 2: {sums[most]:.4g} · {total}")

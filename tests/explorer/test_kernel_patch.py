@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import pickle
 import weakref
 from dataclasses import replace
 
@@ -371,6 +372,17 @@ def test_a_model_that_is_gone_is_not_kept_for_it():
     assert refusal(activation) == "The model that first is a layer of is no longer there."
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_of_feature_maps_holds_neither_model_nor_inputs(copied):
+    model = Net()
+    with featmagic.capture(model, "first", fields=True) as maps, torch.no_grad():
+        model(torch.randn(1, 2, 6, 6))
+    twin = copied(maps).kept.activations["first"]
+    assert refusal(twin) == "The model that first is a layer of is no longer there."
+    assert not twin.keeps_input
+    assert kernel_patch(maps.kept.activations["first"], (0, 1, 2, 3)).total
+
+
 def test_a_channel_of_another_group_is_refused():
     layer = nn.Conv2d(4, 4, 3, groups=2)
     activation = captured(nn.Sequential(layer), torch.randn(1, 4, 6, 6))["0"]
@@ -603,15 +615,15 @@ def test_a_place_of_a_signal_and_of_a_slice_is_found_in_its_tensor():
     assert f"{activations['0'].tensor[1, 2, 0].item():.4g}" in text["words"]
     assert (text["rows"], text["columns"]) == ([""], [-2, -1, 0, 1, 2])
     assert text["padding"] == [1, 1, 0, 0, 0]
-    text, _, pictures, _ = asked(session, layer="1", channel=2, position=[4, 6])
-    middle = activations["1"].tensor[1, 2, 2, 4, 6].item()  # of the middle slice
-    assert f"{middle:.4g}" in text["words"]
-    assert text["rows"][:4] == ["1, 3, ", "1, 4, ", "1, 5, ", "2, 3, "]
+    place = {"layer": "1", "channel": 2, "position": [4, 6]}
+    text, _, pictures, _ = asked(session, **place, slice=3)
+    value = activations["1"].tensor[1, 2, 3, 4, 6].item()
+    assert f"{value:.4g}" in text["words"]
+    assert text["rows"][:4] == ["2, 3, ", "2, 4, ", "2, 5, ", "3, 3, "]
     assert (text["columns"], len(text["rows"])) == ([5, 6, 7], 9)
     assert pictures.shape == (3, 9, 3)
-    session = open_session([activations["1"]], View(explore=True, slice="mean"))
     with pytest.raises(FeatmagicError, match="made of several"):
-        asked(session, layer="1", channel=2, position=[4, 6])
+        asked(session, **place, slice="mean")
 
 
 @pytest.mark.parametrize(
