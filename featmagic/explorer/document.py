@@ -13,6 +13,7 @@ import numpy as np
 from featmagic.explorer.budget import Share, limits, shares
 from featmagic.explorer.encoding import PlanesText, encode_planes, plate_key, sample_in
 from featmagic.explorer.finds import finds
+from featmagic.explorer.layer_tree import layer_tree
 from featmagic.explorer.places import NO_AXES, attention_text, axes_text
 from featmagic.explorer.planes import SamplePlanes, sample_planes, samples_in
 from featmagic.explorer.schema import (
@@ -21,6 +22,7 @@ from featmagic.explorer.schema import (
     LayerFiguresText,
     LayerText,
     StartText,
+    TreeRowText,
 )
 from featmagic.explorer.settings import COLORMAPS, controls, selectors, settings_of
 from featmagic.explorer.words import KEYS, TIPS
@@ -113,6 +115,7 @@ def document(
     colors = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
     text: DocumentText = {
         "layers": layers,
+        "tree": _tree(layers),
         "cmaps": {name: b64encode(palette(name)[: 3 * LEVELS]).decode() for name in cmaps},
         "diverging": [name for name in cmaps if is_diverging(name)],
         # The bytes that are no levels have the same colors in all colormaps.
@@ -144,6 +147,21 @@ def _harmless(keys: Sequence[str]) -> list[str]:
             name += "_"
         names[name] = None
     return list(names)
+
+
+def _tree(layers: Sequence[LayerText]) -> list[TreeRowText]:
+    """Return the rows of the tree of layers."""
+    keys = [layer["key"] for layer in layers]
+    return [
+        {
+            "name": row.name,
+            "level": row.level,
+            "layer": None if row.layer is None else keys[row.layer],
+            "parent": row.parent,
+            "end": row.end,
+        }
+        for row in layer_tree(keys, [layer["path"] for layer in layers])
+    ]
 
 
 def _quoted(key: str) -> str:

@@ -41,8 +41,7 @@ def layer_tree(keys: Sequence[str], paths: Sequence[str]) -> tuple[TreeRow, ...]
 
     Rows nest by the dots in the paths, modules in the order in which they first returned. Calls and
     parts of an output are rows of their module, side by side; the first one folds the modules
-    inside. A module without an output that holds a single other one is a part of its name. The
-    front end has the same rules in frontend/src/tree.js.
+    inside. A module without an output that holds a single other one is a part of its name.
 
     Args:
         keys: The layers' keys, in the order in which they ran, such as `block.relu:2`.

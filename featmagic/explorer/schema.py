@@ -64,6 +64,16 @@ class ImageText(TypedDict):
     words: str
 
 
+class TreeRowText(TypedDict):
+    """A `TreeRow` of the tree of layers; `layer` is a key, None for a header."""
+
+    name: str
+    level: int
+    layer: str | None
+    parent: int | None
+    end: int
+
+
 class StartText(TypedDict):
     """The selection at the start."""
 
@@ -83,6 +93,7 @@ class DocumentText(TypedDict):
     """
 
     layers: list[LayerText]
+    tree: list[TreeRowText]
     cmaps: dict[str, str]
     diverging: list[str]
     special: dict[str, list[int]]

@@ -81,7 +81,7 @@ export function makeLayerTree(state, name) {
 	/** Makes the rows anew. */
 	function fill() {
 		const isFirst = !tree.length;
-		tree = rowsOf(state.layers);
+		tree = rowsOf(state.store.contents);
 		const byKey = new Map(tree.map((row) => [row.id, row]));
 		flat = state.layers.map(({ key }) => /** @type {Row} */ (byKey.get(key)));
 		if (isFirst && tree.length > MOST_OPEN) {
@@ -106,11 +106,11 @@ export function makeLayerTree(state, name) {
 		}
 		const found = listed.map((row, n) => {
 			const element = /** @type {HTMLElement} */ (elements.get(row.id));
-			const level = isTree ? row.level : 1;
+			const level = isTree ? row.level : 0;
 			element.dataset.row = String(n);
-			element.ariaLevel = String(level);
+			element.ariaLevel = String(level + 1);
 			element.ariaExpanded = isTree && row.below.length ? String(!folded.has(row.id)) : null;
-			style(element, { level: level - 1 });
+			style(element, { level });
 			const [label] = element.getElementsByTagName("b");
 			write(label, isTree || !row.layer ? row.name : row.layer.key);
 			return element;
@@ -178,7 +178,7 @@ export function makeLayerTree(state, name) {
 		const row = listed[at];
 		const isOpen = row?.below.length && !folded.has(row.id) && !finder.value;
 		if (right && row?.below.length && right > 0 !== Boolean(isOpen)) toggle(row);
-		else if (right < 0) choose(tree.find(({ id }) => id === row?.folders.at(-1)));
+		else if (right < 0) choose(tree.find(({ id }) => id === row?.folders[0]));
 		else choose(listed[within(at + (down || right), 0, listed.length - 1)]);
 	}
 

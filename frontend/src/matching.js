@@ -1,5 +1,8 @@
 // Which layers a query means: text in a name or a class, or a glob.
 
+const STAR = "\n"; // no word has one
+const LONGEST_GLOB = 1000; // letters
+
 /** @import { Layer } from "./types" */
 
 /**
@@ -20,21 +23,26 @@ export function matcherOf(query) {
  * @returns {(text: string) => boolean}
  */
 function testOf(word) {
-	if (!/[*?[]/.test(word)) return (text) => text.includes(word);
+	const isText = (/** @type {string} */ text) => text.includes(word);
+	if (!/[*?[]/.test(word) || word.length > LONGEST_GLOB) return isText;
 	const parts = word.match(/\[!?[^\]]+\]|./gsu) ?? [];
-	const pattern = parts.map((part) => {
-		if (part === "*") return ".*";
-		if (part === "?") return ".";
-		if (part.length > 2 && part[0] === "[") {
-			const set = part.slice(1, -1).replace(/[\\^[]/g, "\\$&");
-			return `[${set.replace(/^!/, "^")}]`;
-		}
-		return part.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-	});
+	const [first, ...others] = parts.map(patternOf).join("").split(STAR);
+	const last = others.pop();
+	// What stands between two stars is taken where it comes first, for good: no search goes back.
+	const between = others.map((part, n) => `(?=(?<s${n}>.*?${part}))\\k<s${n}>`).join("");
 	try {
-		const regex = new RegExp(`^${pattern.join("")}$`, "s");
-		return (text) => regex.test(text) || text.includes(word);
+		const glob = new RegExp(`^${first}${between}${last === undefined ? "" : `.*${last}`}$`, "su");
+		return (text) => isText(text) || glob.test(text);
 	} catch {
-		return (text) => text.includes(word); // such as [z-a]
+		return isText; // such as [z-a]
 	}
+}
+
+/** @param {string} part - A set, or one letter. */
+function patternOf(part) {
+	if (part === "*") return STAR;
+	if (part === "?") return ".";
+	if (part.length < 3) return part.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+	const set = part.slice(1, -1).replace(/[\\^[]/g, "\\$&");
+	return `[${set.replace(/^!/, "^")}]`;
 }

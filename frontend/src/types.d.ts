@@ -133,8 +133,18 @@ export interface KeysText {
 	keys: Record<string, [string, number]>;
 }
 
+/** A row of the tree of layers: a layer, or the header of a module without an output. */
+export interface TreeRow {
+	name: string;
+	level: number;
+	layer: string | null;
+	parent: number | null;
+	end: number;
+}
+
 export interface Contents {
 	layers: Layer[];
+	tree: TreeRow[];
 	cmaps: Record<string, string>;
 	diverging: string[];
 	special: Record<string, [number, number, number]>;

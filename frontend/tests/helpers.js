@@ -91,6 +91,13 @@ export function storeOf(layers, bytes = new Map()) {
 	/** @type {any} */
 	const contents = {
 		layers,
+		tree: layers.map(({ key }, n) => ({
+			name: key,
+			level: 0,
+			layer: key,
+			parent: null,
+			end: n + 1,
+		})),
 		cmaps: fixtures.colors.cmaps,
 		diverging: ["RdBu_r"],
 		special: {
