@@ -434,7 +434,7 @@ def test_the_copied_code_reaches_the_channel_wherever_its_axis_is(browser, tmp_p
 def test_the_keys_are_shown_and_put_away(it):
     it.grid.press("?")
     dialog = it.page.get_by_role("dialog", name="Keys")
-    expect(dialog).to_contain_text("find a layer by path")
+    expect(dialog).to_contain_text("find layers by path")
     it.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(it.grid).to_be_focused()
