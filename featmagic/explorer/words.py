@@ -52,6 +52,7 @@ KEYS: tuple[KeysText, ...] = (
         "help": "kernel × patch: the sum that gives the value of a convolution",
         "keys": {"k": ("patch", 0)},
     },
+    {"shown": "i", "help": "explain the layer, channel or control", "keys": {"i": ("explain", 0)}},
     {"shown": "?", "help": "these keys", "keys": {"?": ("help", 0)}},
     {"shown": "Escape", "help": "close, or let go of the place", "keys": {}},
 )

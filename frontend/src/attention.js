@@ -71,11 +71,7 @@ export function makeAttention(state) {
 	let isAll = false;
 
 	const title = make("strong");
-	const toggle = makeButton("all heads", () => {
-		isAll = !isAll;
-		draw();
-	});
-	toggle.dataset.tip = state.store.contents.tips.heads;
+	const toggle = makeButton("all heads", toggleAll, state.store.contents.tips.heads);
 	const maps = make("div.fm-heads");
 	const scale = makeCanvas("fm-scale", { "aria-hidden": true });
 	const ends = make("div.fm-words");
@@ -83,11 +79,16 @@ export function makeAttention(state) {
 	const element = make(
 		"div.fm-attention",
 		{ role: "group", label: "Attention of one query" },
-		make("div.fm-head", {}, title, toggle),
+		make("div.fm-head", title, toggle),
 		maps,
-		make("div", {}, scale, ends),
+		make("div", scale, ends),
 		words,
 	);
+
+	function toggleAll() {
+		isAll = !isAll;
+		draw();
+	}
 
 	function draw() {
 		const shown = state.shown.peek();

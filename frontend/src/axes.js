@@ -34,7 +34,7 @@ export function makeAxes(counts, sides, names, row = 1) {
 	const axisOf = (axis, n) => {
 		const side = axis === "down" ? "top" : "left";
 		const ticks = ticksOf(counts[n], sides[n], APART[axis]).map((at) => {
-			const tick = make("span", {}, String(axis === "down" ? at * row : at));
+			const tick = make("span", String(axis === "down" ? at * row : at));
 			tick.style[side] = `${((at + 0.5) / counts[n]) * sides[n]}px`;
 			return tick;
 		});
@@ -42,7 +42,7 @@ export function makeAxes(counts, sides, names, row = 1) {
 			`div.fm-axis.fm-${axis}`,
 			{ "aria-hidden": true },
 			...ticks,
-			make("em", {}, names[axis]),
+			make("em", names[axis]),
 		);
 	};
 	return [axisOf("down", 0), axisOf("across", 1)];

@@ -30,12 +30,8 @@ export function makeChannelGrid(state, id, { placeIn, redraw, toggleFull }) {
 	const title = make("div.fm-title");
 	const reason = make("p.fm-reason");
 	const spacer = make("div.fm-spacer");
-	const bestHere = makeButton("", () => {
-		const best = state.best.peek();
-		if (best) state.choose({ channel: best.channel }, true);
-	});
 	const { tips } = state.store.contents;
-	bestHere.dataset.tip = tips.best;
+	const bestHere = makeButton("", goToBest, tips.best);
 	let axes = "";
 	const grid = make(
 		"div.fm-grid",
@@ -55,6 +51,11 @@ export function makeChannelGrid(state, id, { placeIn, redraw, toggleFull }) {
 		},
 		spacer,
 	);
+
+	function goToBest() {
+		const best = state.best.peek();
+		if (best) state.choose({ channel: best.channel }, true);
+	}
 
 	function draw() {
 		const [shown, best] = [state.shown.peek(), state.best.peek()];
@@ -159,7 +160,7 @@ export function makeChannelGrid(state, id, { placeIn, redraw, toggleFull }) {
 	}
 
 	return {
-		head: make("div.fm-head", {}, title, bestHere),
+		head: make("div.fm-head", title, bestHere),
 		body: [grid, reason],
 		grid,
 		draw,
@@ -176,7 +177,7 @@ export function makeChannelGrid(state, id, { placeIn, redraw, toggleFull }) {
 
 function makeTile() {
 	const hidden = { "aria-hidden": true };
-	const box = make("div.fm-pic", {}, make("canvas", hidden));
+	const box = make("div.fm-pic", make("canvas", hidden));
 	return make("div.fm-tile", { role: "option" }, box, make("span", hidden));
 }
 

@@ -45,7 +45,7 @@ export async function copyText(text, root) {
 	try {
 		await navigator.clipboard.writeText(text);
 	} catch {
-		const area = /** @type {HTMLTextAreaElement} */ (make("textarea", {}, text));
+		const area = /** @type {HTMLTextAreaElement} */ (make("textarea", text));
 		root.append(area);
 		area.select();
 		document.execCommand("copy");

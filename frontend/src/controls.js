@@ -125,12 +125,7 @@ function makeControl(state, id, row, how) {
 			...(isNumber && { onchange: settle, onblur: draw }),
 		})
 	);
-	const element = make(
-		`div.fm-control.fm-${kind}`,
-		{},
-		make("label", { for: field.id }, label),
-		field,
-	);
+	const element = make(`div.fm-control.fm-${kind}`, make("label", { for: field.id }, label), field);
 	let listed = "";
 
 	function change() {

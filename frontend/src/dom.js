@@ -8,20 +8,22 @@ const ATTRIBUTES = { label: "aria-label", tip: "data-tip" };
 /**
  * Makes an element.
  *
- * @param {string} tag - The name, and after a dot the class: `div.fm-tile`.
- * @param {Record<string, any>} [attributes] - Attributes; `on…` are listeners, `label` is what
- *   assistive technology reads, and `tip` what the tooltip says.
+ * @param {string} tag - The name, and after dots the classes: `div.fm-tile`.
+ * @param {Record<string, any> | Node | string} [attributes] - Attributes, if any; `on…` are
+ *   listeners, `label` is what assistive technology reads, and `tip` what the tooltip says.
  * @param {...(Node | string)} children - Strings become text.
  * @returns {HTMLElement}
  */
 export function make(tag, attributes = {}, ...children) {
 	const [name, ...kinds] = tag.split(".");
-	const kind = kinds.join(" ");
 	const element = document.createElement(name);
-	if (kind) element.className = kind;
-	for (const [key, value] of Object.entries(attributes)) {
-		if (key.startsWith("on")) Object.assign(element, { [key]: value });
-		else element.setAttribute(ATTRIBUTES[key] ?? key, String(value));
+	if (kinds.length) element.className = kinds.join(" ");
+	if (typeof attributes === "string" || attributes instanceof Node) element.append(attributes);
+	else {
+		for (const [key, value] of Object.entries(attributes)) {
+			if (key.startsWith("on")) Object.assign(element, { [key]: value });
+			else element.setAttribute(ATTRIBUTES[key] ?? key, String(value));
+		}
 	}
 	element.append(...children);
 	return element;
@@ -42,10 +44,10 @@ export function makeCanvas(kind, attributes) {
  *
  * @param {string} text
  * @param {() => void} onclick
- * @param {string} [label] - What assistive technology reads instead of the text.
+ * @param {string} [tip] - What its tooltip says, if it has one.
  */
-export function makeButton(text, onclick, label = "") {
-	return /** @type {HTMLButtonElement} */ (make("button", { onclick, label }, text));
+export function makeButton(text, onclick, tip) {
+	return /** @type {HTMLButtonElement} */ (make("button", { onclick, ...(tip && { tip }) }, text));
 }
 
 /**
@@ -95,7 +97,7 @@ export function write(element, text) {
  * @param {Record<string, string>} rows
  */
 export const pairs = (rows) =>
-	Object.entries(rows).flatMap(([what, text]) => [make("dt", {}, what), make("dd", {}, text)]);
+	Object.entries(rows).flatMap(([what, text]) => [make("dt", what), make("dd", text)]);
 
 /**
  * Scrolls a box so far that a part of it is in sight; `scrollIntoView` would move the notebook too.

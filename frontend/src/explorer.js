@@ -74,7 +74,7 @@ export function explore(element, store, kernel) {
 		make(
 			"dialog.fm-keys",
 			{ label: "Keys" },
-			make("dl", {}, ...pairs(keys.help)),
+			make("dl", ...pairs(keys.help)),
 			makeButton("close", toggleHelp),
 		)
 	);
@@ -92,16 +92,14 @@ export function explore(element, store, kernel) {
 			onpointerover: tooltip.point,
 			onpointerout: tooltip.point,
 		},
-		make("div.fm-controls", {}, ...controls.at("bar"), helper),
+		make("div.fm-controls", ...controls.at("bar"), helper),
 		make(
 			"div.fm-main",
-			{},
-			make("div.fm-left", {}, finds.element, layers.element),
+			make("div.fm-left", finds.element, layers.element),
 			make(
 				"div.fm-middle",
-				{},
 				grid.head,
-				make("div.fm-stage", {}, ...grid.body, pins.element),
+				make("div.fm-stage", ...grid.body, pins.element),
 				patch.element,
 			),
 			divider.element,
@@ -182,8 +180,9 @@ export function explore(element, store, kernel) {
 		const { key, shiftKey: shift, target } = event;
 		const on = kindOf(/** @type {Element} */ (target));
 		const action = actionOf({ key, shift, on }, keys.actions);
+		if (action?.action === "explain") tooltip.explain(/** @type {Element} */ (target));
+		else if (key !== "Escape") tooltip.hide();
 		if (action && act(action)) event.preventDefault();
-		requestAnimationFrame(() => tooltip.focus({ type: "focusin", target }));
 	}
 
 	/**
@@ -213,6 +212,7 @@ export function explore(element, store, kernel) {
 		else if (action === "copy") copy();
 		else if (action === "patch") patch.toggle();
 		else if (action === "help") toggleHelp();
+		else if (action === "explain") return true;
 		else if (action === "full") toggleFull();
 		else if (action === "escape") letGo();
 		else if (action === "found") {

@@ -1,6 +1,6 @@
 // What the explorer finds by itself: a button for each row of the document, where there is one.
 
-import { make, write } from "./dom.js";
+import { make, makeButton, write } from "./dom.js";
 import { percent } from "./format.js";
 import { shareOf, strongestOf } from "./plate.js";
 
@@ -52,12 +52,8 @@ export function makeFinds(state) {
 	const { finds } = state.store.contents;
 	const buttons = finds.map(({ name, label, tooltip, key }) => {
 		const detail = make("span");
-		const button = make(
-			"button",
-			{ onclick: () => go(name), tip: `${tooltip} (${key})` },
-			label,
-			detail,
-		);
+		const button = makeButton(label, () => go(name), `${tooltip} (${key})`);
+		button.append(detail);
 		return { name, button, detail };
 	});
 	const none = make("p.fm-quiet");
@@ -70,7 +66,7 @@ export function makeFinds(state) {
 	}
 
 	return {
-		element: make("div.fm-finds", {}, ...buttons.map(({ button }) => button), none),
+		element: make("div.fm-finds", ...buttons.map(({ button }) => button), none),
 		/** Looks anew, since the layers have changed. */
 		fill() {
 			for (const { name, button, detail } of buttons) {

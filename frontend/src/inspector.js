@@ -49,30 +49,23 @@ export function makeInspector(
 	);
 	large.ondblclick = toggleFull;
 	const heading = make("strong");
-	const pinner = tipped("pin", pin, tips.pin);
-	const widener = tipped("widen", toggleFull, tips.full);
-	const copier = tipped("copy code", copy, tips.copy);
+	const pinner = makeButton("pin", pin, tips.pin);
+	const widener = makeButton("widen", toggleFull, tips.full);
+	const copier = makeButton("copy code", copy, tips.copy);
 	const histogram = makeCanvas("featmagic-histogram", { role: "img" });
 	const ends = make("div.fm-ends");
 	const figures = make("dl");
 	const input = makePictureBox("featmagic-input", "input with the channel on it");
 	const field = make("div.featmagic-field");
 	const words = make("div.fm-words");
-	const inputBox = make("div.fm-input", {}, input, words, ...controls);
+	const inputBox = make("div.fm-input", input, words, ...controls);
 	histogram.dataset.tip = tips.histogram;
 	input.append(field);
 	const element = make(
 		"div.fm-side",
-		{},
-		make(
-			"div.fm-chosen",
-			{},
-			make("div.fm-head", {}, heading, pinner, copier, widener),
-			large,
-			patch,
-		),
+		make("div.fm-chosen", make("div.fm-head", heading, pinner, copier, widener), large, patch),
 		...panels,
-		make("div.fm-measured", {}, histogram, ends, figures),
+		make("div.fm-measured", histogram, ends, figures),
 		inputBox,
 	);
 
@@ -133,7 +126,7 @@ export function makeInspector(
 		put(histogram, image);
 		histogram.ariaLabel = `histogram of ${describe(plate, i)}`;
 		const range = [plate.low[i], plate.high[i]];
-		ends.replaceChildren(...range.map((end) => make("span", {}, short(end, 3))));
+		ends.replaceChildren(...range.map((end) => make("span", short(end, 3))));
 	}
 
 	/**
@@ -194,17 +187,6 @@ export function makeInspector(
 			drawn = null;
 		},
 	};
-}
-
-/**
- * @param {string} text
- * @param {() => void} onclick
- * @param {string} tip
- */
-function tipped(text, onclick, tip) {
-	const button = makeButton(text, onclick);
-	button.dataset.tip = tip;
-	return button;
 }
 
 /**

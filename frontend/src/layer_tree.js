@@ -204,7 +204,7 @@ export function makeLayerTree(state, name) {
 	}
 
 	return {
-		element: make("div.fm-layers", {}, make("div.fm-finding", {}, finder, order, count), film),
+		element: make("div.fm-layers", make("div.fm-finding", finder, order, count), film),
 		film,
 		finder,
 		fill,
@@ -257,7 +257,7 @@ function makeRow({ layer, below }, id, tips) {
 			"div.fm-module",
 			{ role: "treeitem", id, tip: `${tips.module}: ${words}.` },
 			fold,
-			make("div", {}, make("b"), make("span", {}, found[0]), make("em", {}, found[1])),
+			make("div", make("b"), make("span", found[0]), make("em", found[1])),
 		);
 	}
 	const { key, kind, shape } = layer;
@@ -274,12 +274,11 @@ function makeRow({ layer, below }, id, tips) {
 		make("canvas", { width: THUMB, height: THUMB, "aria-hidden": true }),
 		make(
 			"div",
-			{},
 			make("b"),
-			make("span", {}, `${kind} ${shape}`),
-			make("span", {}, found),
+			make("span", `${kind} ${shape}`),
+			make("span", found),
 			make("i.fm-dead"),
-			make("em", {}, alarmOf([layer])),
+			make("em", alarmOf([layer])),
 		),
 	);
 	style(row, { dead: shareOf(layer) });

@@ -33,7 +33,7 @@ export function makePatch(state, name) {
 	/** @type {ReturnType<typeof setTimeout> | undefined} */
 	let waiting;
 
-	const button = makeButton("kernel × patch", toggle);
+	const button = makeButton("kernel × patch", toggle, tips.patch);
 	const field = /** @type {HTMLInputElement} */ (
 		make("input", {
 			id: `${id}Source`,
@@ -42,7 +42,7 @@ export function makePatch(state, name) {
 			oninput: () => field.value && field.validity.valid && choose(Number(field.value)),
 		})
 	);
-	const strongest = makeButton("largest", () => choose(null), "Channel contributing most");
+	const strongest = makeButton("largest", () => choose(null), tips.largest);
 	const pictures = makePatchPictures(state, choose);
 	const words = make("p", { "aria-live": "polite" });
 	const element = make(
@@ -50,8 +50,7 @@ export function makePatch(state, name) {
 		{ id, label: "Kernel × patch" },
 		make(
 			"div.fm-head",
-			{},
-			make("strong", {}, "kernel × patch"),
+			make("strong", "kernel × patch"),
 			make("label", { for: field.id }, "Input channel"),
 			field,
 			strongest,
@@ -60,8 +59,6 @@ export function makePatch(state, name) {
 		...pictures.elements,
 	);
 	button.setAttribute("aria-controls", id);
-	button.dataset.tip = tips.patch;
-	strongest.dataset.tip = tips.largest;
 
 	function toggle() {
 		const { layer } = state;

@@ -32,8 +32,8 @@ export function makePatchPictures(state, choose) {
 	const boxes = ["patch", "kernel", "product"].map((name) => makePictureBox("", name));
 	const parts = boxes.flatMap((box, n) => {
 		box.append(make("div.fm-cells", { "aria-hidden": true }));
-		const figure = make("figure", {}, box, make("figcaption", {}, captions[n]));
-		return [make("span", {}, "=×="[n]), figure];
+		const figure = make("figure", box, make("figcaption", captions[n]));
+		return [make("span", "=×="[n]), figure];
 	});
 	const row = make(
 		"div.fm-factors",
@@ -55,7 +55,7 @@ export function makePatchPictures(state, choose) {
 			choose(within(shown.first + n, shown.first, shown.last));
 		},
 	});
-	const sums = make("div.fm-sums", {}, make("span", {}, "sums by channel"), chart);
+	const sums = make("div.fm-sums", make("span", "sums by channel"), chart);
 	const reading = make("p.fm-words", { "aria-live": "polite" });
 
 	/** @param {PointerEvent} event */

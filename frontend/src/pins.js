@@ -29,7 +29,7 @@ export function makePins(state, controls) {
 	/** What each was drawn with. @type {WeakMap<PlaneBox, string>} */
 	const drawn = new WeakMap();
 	const list = make("div.fm-pinned", { role: "list", label: "Pins" });
-	const element = make("div.fm-pins", {}, ...controls, list);
+	const element = make("div.fm-pins", ...controls, list);
 
 	/** Pins the chosen channel, or lets it go. */
 	function toggle() {
@@ -55,7 +55,7 @@ export function makePins(state, controls) {
 		const close = make("button", { onclick: () => unpin(pin), label: `unpin ${what}` });
 		close.append(make("span", { "aria-hidden": true }, "×"));
 		const title = joined([layer, String(channel), sliceName(slice)], " · ");
-		const head = make("div", {}, make("b", { tip: what }, title), close);
+		const head = make("div", make("b", { tip: what }, title), close);
 		const parts = {
 			element: make(
 				"div.featmagic-pin",

@@ -32,10 +32,10 @@ export function makeTooltip(id) {
 		if (next && anchor !== next) waiting = setTimeout(show, REST, next);
 	}
 
-	/** @param {HTMLElement} next */
+	/** @param {HTMLElement | null} next */
 	function show(next) {
 		const root = element.parentElement;
-		if (!root || !next.isConnected || !next.dataset.tip) return;
+		if (!root || !next?.isConnected || !next.dataset.tip) return;
 		anchor = next;
 		write(element, next.dataset.tip);
 		element.hidden = false;
@@ -58,6 +58,17 @@ export function makeTooltip(id) {
 		return wasShown;
 	}
 
+	/**
+	 * What is active in a list that has the focus, or else what has it.
+	 *
+	 * @param {Element} at
+	 */
+	const explained = (at) =>
+		/** @type {HTMLElement | null} */ (
+			at.ownerDocument.getElementById(at.getAttribute("aria-activedescendant") ?? "") ??
+				at.closest("[data-tip]")
+		);
+
 	return {
 		element,
 		hide,
@@ -69,16 +80,15 @@ export function makeTooltip(id) {
 			const isShown = type === "pointerover" && !at.closest(".fm-pic");
 			wait(isShown ? at.closest("[data-tip]") : null, false);
 		},
-		/**
-		 * Follows the focus, or what is active in a list that has it.
-		 *
-		 * @param {Pick<Event, "type" | "target">} event
-		 */
+		/** Follows the focus. @param {Event} event */
 		focus({ type, target }) {
 			const at = /** @type {Element} */ (target);
-			const active = at.getAttribute("aria-activedescendant");
-			const next = active ? at.ownerDocument.getElementById(active) : at.closest("[data-tip]");
-			wait(type === "focusout" || at.matches(":not(:focus-visible)") ? null : next, true);
+			wait(type === "focusin" && at.matches(":focus-visible") ? explained(at) : null, true);
+		},
+		/** Shows that of what has the focus, at once. @param {Element} at */
+		explain(at) {
+			wait(explained(at), true);
+			show(explained(at));
 		},
 	};
 }

@@ -191,9 +191,13 @@ def test_every_control_and_bar_has_a_tooltip_for_pointer_and_keyboard(it):
     expect(tip).to_be_hidden()
     it.film.focus()
     it.page.keyboard.press("ArrowDown")
+    it.page.keyboard.press("i")
     expect(tip).to_contain_text("relu: ReLU (2, 20, 7, 7), 2 of 20 dead, 10 %. The bar is")
     it.grid.focus()
+    expect(tip).to_contain_text("channel 0: ")
     it.page.keyboard.press("ArrowRight")
+    expect(tip).to_be_hidden()  # it would cover the neighbors
+    it.page.keyboard.press("i")
     expect(tip).to_contain_text("channel 1: ")
     expect(tip).to_contain_text("as a share of that of the strongest channel")
 

@@ -227,7 +227,7 @@ def test_another_channel_of_the_input_is_asked_for(one):
     expect(one.panel).to_contain_text("sum over channel 5 of 16")
     field.fill("16")  # there is none
     assert not any(each["ask"] == "patch" for each in one.page.evaluate(LATER))
-    one.panel.get_by_role("button", name="Channel contributing most").click()
+    one.panel.get_by_role("button", name="largest").click()
     assert one.answer()[0]["source"] is None
     chart = one.panel.get_by_role("img", name="sums of 16 channels")
     box = chart.bounding_box()
