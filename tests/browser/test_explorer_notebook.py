@@ -89,7 +89,7 @@ def tile(notebook, channel, cell=SHOWN):
 
 def layer(notebook, key, cell=SHOWN):
     films = explorer(notebook, cell).get_by_role("tree", name="Layers")
-    return films.locator(f'[role=option][data-layer="{key}"]')
+    return films.locator(f'[role=treeitem][data-layer="{key}"]')
 
 
 def status(notebook, cell=SHOWN):

@@ -337,6 +337,7 @@ def test_what_python_chooses_the_browser_sees(front):
     assert state["settings"] == {
         **{"cmap": "gray", "scale": "channel", "robust": 0, "gamma": 1},
         **{"sort": "index", "topk": 0, "alpha": 0.7, "zoom": 3},
+        "shared": False,
     }
 
 

@@ -112,7 +112,7 @@ class Terminal:
         """Wait until a layer with that name is chosen, and every line is as it has to be."""
         start = start_of(text)
         # In the tree, a name lacks what the header above it says: all up to its last dot.
-        in_tree = start_of(text.rpartition(".")[2])
+        in_tree = start_of(text.rpartition(".")[2]).lstrip()  # as `named` leaves it
 
         def is_there():
             head, *lines = self.table() or [""]

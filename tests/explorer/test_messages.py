@@ -98,6 +98,7 @@ OFFERED = {
     "cmap": ["auto", "viridis", "magma", "cividis", "gray", "RdBu_r", "coolwarm", "PuOr_r"],
     "scale": ["channel", "layer", "all"],
     "sort": ORDERS,
+    "shared": [True, False],
 }
 LIMITS = {
     "robust": (0, 49),
