@@ -30,10 +30,11 @@ const { outputFiles } = await build({
 const { code } = await minify(outputFiles[0].text, {
 	module: true,
 	ecma: 2020,
-	compress: { passes: 3, unsafe_arrows: true },
-	format: { comments: false, preamble: `/*! With @preact/signals-core:\n${LICENSE.trim()}\n*/` },
+	compress: { passes: 3, unsafe: true, unsafe_arrows: true },
+	format: { comments: false, preamble: "/*! With @preact/signals-core: see LICENSES.txt. */" },
 });
 await writeFile(`${STATIC}explorer.js`, `${code}\n`);
+await writeFile(`${STATIC}LICENSES.txt`, `@preact/signals-core\n\n${LICENSE.trim()}\n`);
 await build({
 	...shared,
 	minify: true,

@@ -269,6 +269,7 @@ def _layer_text(
         "device": str(tensor.device),
         "reason": planes if isinstance(planes, str) else None,
         "plates": {},
+        "first": "",
         "words": [],
         "noun": "",
         "item": "",
@@ -285,6 +286,7 @@ def _layer_text(
     text = {
         **text,
         "plates": {plate_key(sample, encoded["slice"]): encoded},
+        "first": plate_key(sample, encoded["slice"]),
         "words": [*planes.words],
         "noun": planes.noun,
         "item": planes.item,

@@ -40,14 +40,14 @@ FINDS = (
     Find(
         "dead",
         "Layer with most dead channels",
-        "A channel is dead if it has one value throughout. This is the layer with the largest "
-        "share of them.",
+        "A channel is dead if all its values are equal. This is the layer with the largest share "
+        "of dead channels.",
         "d",
     ),
     Find(
         "strongest",
         "Strongest channel",
-        "The channel with the largest absolute value of all layers.",
+        "The channel with the largest absolute value across all layers.",
         "x",
     ),
     Find(

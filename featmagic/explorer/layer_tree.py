@@ -73,7 +73,10 @@ def layer_tree(keys: Sequence[str], paths: Sequence[str]) -> tuple[TreeRow, ...]
             add(*item, parent)
             continue
         name, module = _merged(item)
-        own = [(name + keys[layer].removeprefix(paths[layer]), layer) for layer in module.layers]
+        own = [
+            (name.strip(".") + keys[layer].removeprefix(paths[layer]) or keys[layer], layer)
+            for layer in module.layers
+        ]
         head = add(*own[0], parent) if own else add(name, None, parent)
         waiting += [(row, parent) for row in reversed(own[1:])]
         waiting += [(child, head) for child in reversed(module.children.values())]

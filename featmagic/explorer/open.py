@@ -77,7 +77,13 @@ def _sessions_of(inputs: Rerun, first: Session, maps: str) -> Callable[[int], Se
             session.layers.get(key) or {**layer, **NO_FIGURES, "reason": reason, "plates": {}}
             for key, layer in first.layers.items()
         ]
-        text: DocumentText = {**session.shown.text, "layers": layers, "input": number}
+        tree = first.shown.text["tree"]
+        text: DocumentText = {
+            **session.shown.text,
+            "layers": layers,
+            "tree": tree,
+            "input": number,
+        }
         return replace(session, shown=replace(session.shown, text=text))
 
     return rerun

@@ -26,6 +26,8 @@ class LayerFiguresText(TypedDict):
 class LayerText(LayerFiguresText):
     """A layer; `plates` holds its planes by `plate_key`, none where `reason` says why.
 
+    `first` is the key of those that the figures are of.
+
     The `key` is safe to show in any front end; `code` is the real key as a Python literal. `noun`
     is what the planes are, in the plural, and `item` what one channel is, whether it has a plane of
     its own or not. `slices` is 0 for what is no volume. Of a convolution, the front end may ask for
@@ -44,6 +46,7 @@ class LayerText(LayerFiguresText):
     device: str
     reason: str | None
     plates: dict[str, PlanesText]
+    first: str
     words: list[str]
     noun: str
     item: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import nan
 from typing import Any
 
 import torch
@@ -124,12 +125,18 @@ class Session:
     def figures(
         self, key: str, sample: int, channel: int, which: int | str | None = None
     ) -> dict[str, float]:
-        """Return the range, mean, deviation and share of zeros of all values of one channel."""
+        """Return the range, mean, deviation and share of zeros of the finite values of a channel.
+
+        The mean and the deviation are NaN if no value is finite.
+        """
         planes = self._planes(key, sample, channel, which)
         place = planes.channels.index(channel)
         figures = plane_statistics(planes.values[place : place + 1], planes.padding)
         names = ("low", "high", "mean", "std", "zeros")
-        return {name: float(getattr(figures, name)[0]) for name in names}
+        found = {name: float(getattr(figures, name)[0]) for name in names}
+        if not found["low"] <= found["high"]:  # no value is finite
+            found |= {"mean": nan, "std": nan}
+        return found
 
     def encoded_planes(
         self, key: str, sample: int, which: int | str | None = None

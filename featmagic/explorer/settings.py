@@ -200,7 +200,7 @@ _ROWS = (
         "gamma",
         "number",
         "Gamma",
-        "Bends the colors: below 1, small values stand out; above 1, large ones.",
+        "Nonlinear color scale: below 1, small values stand out; above 1, large ones.",
         start=lambda _: 1,
         limits=(0.1, 5, 0.1),
     ),
@@ -240,7 +240,8 @@ _ROWS = (
         "zoom",
         "number",
         "Zoom",
-        "Screen pixels per value. auto: as large as leaves all channels in sight.",
+        "Screen pixels per value. auto: as large as possible while all channels fit, but never too "
+        "small to tell apart.",
         start=lambda view: view.zoom or 0,
         limits=(0, 64, 1),
         placeholder="auto",

@@ -23,8 +23,12 @@ KEYS: tuple[KeysText, ...] = (
         "help": "previous, next layer",
         "keys": {"[": ("layer", -1), "]": ("layer", 1)},
     },
-    {"shown": "arrows", "help": "between channels; in the tree, between layers", "keys": {}},
-    {"shown": "Shift arrows", "help": "move the place in the channel", "keys": {}},
+    {
+        "shown": "arrows",
+        "help": "go from channel to channel; in the tree, from layer to layer",
+        "keys": {},
+    },
+    {"shown": "Shift arrows", "help": "move the position in the channel", "keys": {}},
     {
         "shown": "/",
         "help": "find layers by path, class or glob",
@@ -41,10 +45,14 @@ KEYS: tuple[KeysText, ...] = (
         "keys": {"n": ("sample", 1), "p": ("sample", -1)},
     },
     {"shown": "Enter", "help": "pin or unpin the channel", "keys": {"Enter": ("pin", 0)}},
-    {"shown": "f", "help": "the channel in full width, and back", "keys": {"f": ("full", 0)}},
+    {
+        "shown": "f",
+        "help": "enlarge the channel to the full width; again: restore it",
+        "keys": {"f": ("full", 0)},
+    },
     {
         "shown": "c",
-        "help": "copy the code that reaches the channel",
+        "help": "copy Python code for this channel",
         "keys": {"c": ("copy", 0)},
     },
     {
@@ -52,15 +60,15 @@ KEYS: tuple[KeysText, ...] = (
         "help": "kernel × patch: the sum that gives the value of a convolution",
         "keys": {"k": ("patch", 0)},
     },
-    {"shown": "i", "help": "explain the layer, channel or control", "keys": {"i": ("explain", 0)}},
-    {"shown": "?", "help": "these keys", "keys": {"?": ("help", 0)}},
-    {"shown": "Escape", "help": "close, or let go of the place", "keys": {}},
+    {"shown": "i", "help": "explain what has the focus", "keys": {"i": ("explain", 0)}},
+    {"shown": "?", "help": "show this help", "keys": {"?": ("help", 0)}},
+    {"shown": "Escape", "help": "close, or clear the position", "keys": {}},
 )
 
 TIPS = {
-    "find": "Part of a path or class, or a glob such as layer1.*.conv? Several words must all fit.",
-    "order": "The order of the layers.",
-    "dead": "The bar is the share of dead channels: those of one value throughout.",
+    "find": "Part of a path or class, or a glob such as layer1.*.conv? All words must match.",
+    "order": "The order of the layers: a tree of modules, in execution order, or by dead channels.",
+    "dead": "The bar is the share of dead channels: those whose values are all equal.",
     "module": "A module without an output of its own",
     "strength": (
         "The bar is the largest absolute value, as a share of that of the strongest channel."
@@ -70,17 +78,17 @@ TIPS = {
         "Drag, or use the arrow keys, to give the channel more room; double-click or Enter: full "
         "width."
     ),
-    "pin": "Keep the channel in sight beside the grid. (Enter)",
-    "copy": "Copy the Python code that reaches the channel. (c)",
-    "full": "The channel in full width, and back. (f)",
-    "histogram": "How many values are where in the range, as square roots; below, their colors.",
+    "pin": "Pin this channel beside the grid; again: unpin it. (Enter)",
+    "copy": "Copy Python code for this channel. (c)",
+    "full": "Enlarge the channel to the full width; again: restore it. (f)",
+    "histogram": "Histogram of the values (square-root scale), with the color bar below.",
     "heads": "What the query attends to in every head, side by side.",
-    "cursor": "The value at the place of the cursor.",
+    "cursor": "The value at the position of the cursor.",
     "patch": "The sum that gives the value at the chosen place: input times kernel. (k)",
     "source": "The channel of the layer's input of which the part of the sum is shown.",
     "largest": "The channel of the input that contributes most to the value.",
-    "on page": "A saved page has no kernel to ask: open the explorer in a notebook.",
+    "on page": "This page doesn't contain the weights: kernel × patch needs a notebook.",
     "gone": "The kernel is gone, or has released the tensors: run the cell again.",
-    "place": "Choose a place: click on a map, or press Shift and an arrow.",
-    "keys": "What the keys do. (?)",
+    "place": "Choose a position: click on a map, or press Shift and an arrow key.",
+    "keys": "Show the keyboard shortcuts. (?)",
 }

@@ -1,8 +1,9 @@
 // Attention: what one query attends to, on the patches of the input or on a strip of tokens.
 
+import { colormapOf } from "./color.js";
 import { readingOf } from "./cursor.js";
 import { make, makeButton, makeCanvas, style, write } from "./dom.js";
-import { joined, short, within } from "./format.js";
+import { joined, rangeOf, short, within } from "./format.js";
 import { placeName } from "./names.js";
 import { contextOf, put } from "./paint.js";
 import { valueOfLevel } from "./plate.js";
@@ -124,11 +125,11 @@ export function makeAttention(state) {
 		const drawn = places.map((i) => {
 			const codes = rowOf(plate, picture, i, query).subarray(before, before + rows * columns);
 			const values = valuesOf(plate, i, codes, coding);
-			return { i, codes, values, range: rangeOf(values) };
+			return { i, codes, values, range: rangeOf(values.filter(Number.isFinite)) };
 		});
 		const isOne = state.settings.peek().scale !== "channel" || drawn.length < 2;
 		const shared = rangeOf(drawn.flatMap(({ range }) => range));
-		const table = state.store.table(sequential());
+		const table = sequential();
 		while (boxes.length > drawn.length) boxes.pop()?.element.remove();
 		drawn.forEach(({ i, codes, values, range }, n) => {
 			boxes[n] ??= addBox();
@@ -159,11 +160,12 @@ export function makeAttention(state) {
 		write(ends, isOne ? toldRange(shared) : "each head its own range");
 	}
 
-	/** The colormap: one that has no middle. */
+	/** The colors of a colormap that has no middle. */
 	function sequential() {
-		const { cmap } = state.settings.peek();
-		const { cmaps, diverging } = state.store.contents;
-		return cmaps[cmap] && !diverging.includes(cmap) ? cmap : "viridis";
+		const settings = state.settings.peek();
+		const isFit = !state.store.contents.diverging.includes(settings.cmap);
+		return colormapOf(state.store, isFit ? settings : { ...settings, cmap: "auto" }, "viridis")
+			.table;
 	}
 
 	/**
@@ -268,17 +270,6 @@ const valuesOf = (plate, i, codes, coding) =>
 	Array.from(codes, (code) =>
 		code < coding.levels ? valueOfLevel(plate, i, code, coding) : Number.NaN,
 	);
-
-/**
- * The range of the finite values.
- *
- * @param {number[]} values
- * @returns {[number, number]}
- */
-function rangeOf(values) {
-	const finite = values.filter(Number.isFinite);
-	return [Math.min(...finite), Math.max(...finite)];
-}
 
 /** @param {[number, number]} range */
 const toldRange = ([low, high]) =>

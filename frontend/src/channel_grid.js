@@ -2,7 +2,7 @@
 // A picture of all channels of a layer takes the whole room, with axes.
 
 import { makeAxes } from "./axes.js";
-import { canvasIn, make, makeButton, reveal, style, write } from "./dom.js";
+import { canvasIn, keepFocus, make, makeButton, reveal, style, write } from "./dom.js";
 import { joined, short, within } from "./format.js";
 import { isWhole, placeName } from "./names.js";
 import { paint } from "./paint.js";
@@ -54,7 +54,7 @@ export function makeChannelGrid(state, id, { placeIn, redraw, toggleFull }) {
 
 	function goToBest() {
 		const best = state.best.peek();
-		if (best) state.choose({ channel: best.channel }, true);
+		if (best) state.choose({ channel: best.channel, position: best.position }, true);
 	}
 
 	function draw() {
@@ -62,8 +62,11 @@ export function makeChannelGrid(state, id, { placeIn, redraw, toggleFull }) {
 		const layer = shown?.layer ?? state.layer;
 		const { key, kind, shape, dtype, device, words = [] } = layer;
 		write(title, joined([key, joined([kind, shape, dtype, device], " "), ...words], " · "));
-		write(bestHere, best ? `strongest: ${layer.item} ${best.text}` : "");
+		const name =
+			best && placeName(layer, best.plate, best.channel, best.isAlone ? best.position : null);
+		write(bestHere, best ? `strongest: ${name} (${best.end})` : "");
 		write(reason, shown ? "" : state.missing.peek());
+		if (!shown) keepFocus(grid);
 		grid.hidden = !shown;
 		if (state.isNewLayer) grid.scrollTop = 0;
 		state.isNewLayer = false;

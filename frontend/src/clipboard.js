@@ -3,13 +3,13 @@
 import { make } from "./dom.js";
 import { indexOf } from "./plate.js";
 
-/** @import { Plate, Position } from "./types" */
+/** @import { Layer, Plate, Position } from "./types" */
 
 /**
  * Returns the code of the chosen channel in the user's variable.
  *
  * @param {{maps: string}} contents
- * @param {{code: string}} layer
+ * @param {Pick<Layer, "code" | "axes">} layer
  * @param {Plate | undefined} plate
  * @param {number} channel
  */
@@ -19,6 +19,8 @@ export function codeOf({ maps }, layer, plate, channel) {
 	if (!plate || !reach) return code;
 	/** @type {Position} */
 	const end = [plate.full[0] - 1, plate.full[1] - 1];
+	// A last row that isn't full ends with its last value.
+	if (layer.axes.fold) end[1] = (layer.axes.count - 1) % plate.full[1];
 	const first = indexOf(reach, channel, [0, 0]);
 	const last = indexOf(reach, channel, end);
 	// What all of the plane shares.
@@ -35,7 +37,7 @@ export function codeOf({ maps }, layer, plate, channel) {
 }
 
 /**
- * Copies a text; the clipboard is closed to some frames, and then a text area does it.
+ * Copies a text, and returns whether that could be done; the clipboard is closed to some frames, and then a text area does it.
  *
  * @param {string} text
  * @param {HTMLElement} root
@@ -44,12 +46,14 @@ export async function copyText(text, root) {
 	const before = document.activeElement;
 	try {
 		await navigator.clipboard.writeText(text);
+		return true;
 	} catch {
 		const area = /** @type {HTMLTextAreaElement} */ (make("textarea", text));
 		root.append(area);
 		area.select();
-		document.execCommand("copy");
+		const isDone = document.execCommand("copy");
 		area.remove();
 		if (before instanceof HTMLElement) before.focus();
+		return isDone;
 	}
 }

@@ -1,10 +1,22 @@
 // Colors: which map and which ranges a layer is drawn in, and the color of each byte.
 
-import { within } from "./format.js";
+import { rangeOf, within } from "./format.js";
 import { countsOf, endsOf, firstOf, innerLevels, isSingle, valueOfLevel } from "./plate.js";
 
 /** @import { Colors, Layer, Picture, Plate, Settings } from "./types" */
 /** @import { Store } from "./store.js" */
+
+/**
+ * Returns the colormap that everything is drawn in, and the color of each byte in it.
+ *
+ * @param {Store} store
+ * @param {Partial<Settings>} settings
+ * @param {string} usual - The one that `auto` stands for.
+ */
+export function colormapOf(store, { cmap = "auto" }, usual) {
+	const name = store.contents.cmaps[cmap] ? cmap : usual;
+	return { name, table: store.table(name) };
+}
 
 /**
  * Returns the colors of a layer: around 0 where there are both signs.
@@ -16,15 +28,14 @@ import { countsOf, endsOf, firstOf, innerLevels, isSingle, valueOfLevel } from "
  * @returns {Colors}
  */
 export function colorsOf(store, { layer, plate, picture }, settings, range = null) {
-	const { cmap = "auto", scale = "channel", robust = 0, gamma = 1 } = settings;
-	const { cmaps, diverging } = store.contents;
+	const { scale = "channel", robust = 0, gamma = 1 } = settings;
+	const { diverging } = store.contents;
 	const own = scale === "channel" && !isSingle(plate) && !range;
-	let ranges = plate.low.map((_, i) => rangeOf(store, plate, picture, i, robust));
+	let ranges = plate.low.map((_, i) => rangeIn(store, plate, picture, i, robust));
 	if (!own) ranges.fill(range ?? sharedRange(store, plate, ranges, scale));
 	const ends = ranges.flat();
 	const around = layer.signed || [-1, 1].every((way) => ends.some((end) => end * way > 0));
-	const usual = around ? "RdBu_r" : "viridis";
-	const name = cmaps[cmap] ? cmap : usual;
+	const { name, table } = colormapOf(store, settings, around ? "RdBu_r" : "viridis");
 	const centered = around && diverging.includes(name);
 	if (centered) ranges = ranges.map(([low, high]) => [-Math.max(-low, high), Math.max(-low, high)]);
 	const place = (/** @type {number} */ i, /** @type {number} */ value) => {
@@ -33,7 +44,7 @@ export function colorsOf(store, { layer, plate, picture }, settings, range = nul
 		if (!centered) return t ** gamma;
 		return (1 + Math.sign(t - 0.5) * Math.abs(2 * t - 1) ** gamma) / 2;
 	};
-	return { name, centered, own, ranges, gamma, place, table: store.table(name) };
+	return { name, centered, own, ranges, gamma, place, table };
 }
 
 /**
@@ -44,7 +55,7 @@ export function colorsOf(store, { layer, plate, picture }, settings, range = nul
  * @param {number} robust
  * @returns {[number, number]}
  */
-function rangeOf({ coding }, plate, picture, i, robust) {
+function rangeIn({ coding }, plate, picture, i, robust) {
 	if (!robust) return endsOf(plate, i);
 	const [low, high] = innerLevels(countsOf(picture, plate, i), robust, coding);
 	return [valueOfLevel(plate, i, low, coding), valueOfLevel(plate, i, high, coding)];
@@ -66,7 +77,7 @@ function sharedRange({ contents }, plate, ranges, scale) {
 			known.push(...[one?.low, one?.high].flat().filter((end) => typeof end === "number"));
 		}
 	}
-	return known.length ? [Math.min(...known), Math.max(...known)] : [0, 0];
+	return known.length ? rangeOf(known) : [0, 0];
 }
 
 /**

@@ -114,7 +114,7 @@ function makeControl(state, id, row, how) {
 	const last = () => how.last?.() ?? high;
 	const field = /** @type {Field} */ (
 		make(isChoice ? "select" : "input", {
-			id: id + label,
+			id: `${id}-${name}`,
 			tip: tooltip,
 			...(isChoice
 				? {}

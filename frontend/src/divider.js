@@ -33,15 +33,21 @@ export function makeDivider({ tip, toggleFull, redraw }) {
 	function move(x) {
 		const { parentElement: main, nextElementSibling: side } = element;
 		if (!main || !side) return;
-		const { left, right, width } = main.getBoundingClientRect();
+		const { left, right } = main.getBoundingClientRect();
 		const wide = within(right - x, NARROWEST, Math.max(NARROWEST, right - left - 2 * NARROWEST));
 		style(main, { side: `${wide}px` });
-		element.ariaValueNow = String(Math.round((100 * wide) / width));
 		redraw();
 	}
 
 	return {
 		element,
+		/** Says where it is. */
+		draw() {
+			const { parentElement: main, nextElementSibling: side } = element;
+			if (main && side) {
+				element.ariaValueNow = String(Math.round((100 * side.clientWidth) / main.clientWidth));
+			}
+		},
 		/** @param {number} by - Steps to the right. */
 		step: (by) => move(element.getBoundingClientRect().left + by * STEP),
 	};

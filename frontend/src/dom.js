@@ -63,6 +63,16 @@ export function makePictureBox(kind, label, onclick = null) {
 }
 
 /**
+ * Keeps the focus in the explorer when an element that has it goes: keys would go to the notebook.
+ *
+ * @param {Element} element
+ */
+export function keepFocus(element) {
+	if (!element.contains(document.activeElement)) return;
+	/** @type {HTMLElement | null} */ (element.closest(".featmagic-explorer"))?.focus();
+}
+
+/**
  * Returns the canvas of a picture box or a layer's option.
  *
  * @param {Element} box

@@ -128,6 +128,7 @@ export function explore(element, store, kernel) {
 		pins.draw();
 		if (!state.isFull) grid.draw();
 		inspector.draw();
+		divider.draw();
 		layers.film.ariaBusy = String(state.asking.peek() === "layer");
 		drawMark();
 	}
@@ -141,7 +142,8 @@ export function explore(element, store, kernel) {
 
 	/** @param {Layer[] | undefined} changed - As a `Listener` of the store is told. */
 	function refresh(changed) {
-		if (!store.isBusy) state.endInput();
+		if (store.isBusy) state.asking.value = "input";
+		else state.endInput();
 		if (!changed) {
 			state.others.value++;
 			return;
@@ -156,7 +158,9 @@ export function explore(element, store, kernel) {
 	}
 
 	function toggleFull() {
+		const isInGrid = grid.grid.contains(document.activeElement);
 		state.isFull = !state.isFull;
+		if (isInGrid) root.focus(); // what is hidden has no keys
 		state.reveals ||= !state.isFull;
 		root.classList.toggle("fm-full", state.isFull);
 		frames.redraw();
@@ -180,6 +184,7 @@ export function explore(element, store, kernel) {
 		const { key, shiftKey: shift, target } = event;
 		const on = kindOf(/** @type {Element} */ (target));
 		const action = actionOf({ key, shift, on }, keys.actions);
+		if (help.open && action?.action !== "escape" && key !== "?") return;
 		if (action?.action === "explain") tooltip.explain(/** @type {Element} */ (target));
 		else if (key !== "Escape") tooltip.hide();
 		if (action && act(action)) event.preventDefault();
@@ -255,17 +260,19 @@ export function explore(element, store, kernel) {
 		if (tooltip.hide()) return;
 		if (help.open) toggleHelp();
 		else if (state.isFull) toggleFull();
-		else if (layers.finder.value) layers.film.focus();
-		else state.choose({ position: null });
+		else if (patch.isOpen()) patch.toggle();
+		else if (!layers.finder.value) state.choose({ position: null });
+		const isFinding = document.activeElement === layers.finder;
 		layers.reset();
+		if (isFinding) layers.film.focus();
 	}
 
 	async function copy() {
 		const { layer } = state;
 		const plate = layer.plates[state.keyOf(layer)];
 		const code = codeOf(store.contents, layer, plate, state.choice.peek().channel);
-		await copyText(code, root);
-		state.note.value = `copied ${code}`;
+		const isDone = await copyText(code, root);
+		state.note.value = `${isDone ? "copied" : "the clipboard is closed here:"} ${code}`;
 	}
 
 	element.append(root);

@@ -2,45 +2,60 @@
 
 import { make, makeButton, write } from "./dom.js";
 import { percent } from "./format.js";
-import { shareOf, strongestOf } from "./plate.js";
+import { placeName } from "./names.js";
+import { firstOf, isConstant, placeOf, shareOf, strongestOf } from "./plate.js";
+import { choiceOf } from "./slices.js";
 
-/** @import { Layer } from "./types" */
+/** @import { Coding, Layer } from "./types" */
 /** @import { State } from "./state.js" */
 
-/** @typedef {{layer: Layer, channel?: number, text: string}} Found */
+/**
+ * What was found in the samples that the figures of layers are of.
+ *
+ * @typedef {object} Found
+ * @property {Layer} layer
+ * @property {number} i - The channel's place among those that are here, or -1.
+ * @property {string} text
+ * @property {number[]} [codes] - The bytes of the place in the channel.
+ */
 
 /**
  * The first layer with such values, and its first channel with one.
  *
  * @param {State} state
  * @param {"nan" | "inf"} what
+ * @param {number[]} codes
  * @returns {Found | undefined}
  */
-function firstWith(state, what) {
-	const layer = state.layers.find((one) => one[what]);
-	const plate = layer && state.plateOf(layer);
-	const i = plate ? plate[what].findIndex(Boolean) : -1;
-	return layer && { layer, channel: plate?.channels[i], text: layer.key };
+function firstWith({ layers }, what, codes) {
+	const layer = layers.find((one) => one[what]);
+	const i = layer ? (firstOf(layer)?.[what].findIndex(Boolean) ?? -1) : -1;
+	return layer && { layer, i, text: layer.key, codes };
 }
 
-/** @type {Record<string, (state: State) => Found | undefined>} */
+/** @type {Record<string, (state: State, coding: Coding) => Found | undefined>} */
 export const FINDERS = {
 	dead({ layers }) {
 		const layer = layers.reduce((a, b) => (shareOf(b) > shareOf(a) ? b : a));
-		const text = `${layer.key}, ${percent(shareOf(layer))} of ${layer.noun}`;
-		const plate = Object.values(layer.plates)[0];
-		const channel = plate?.channels[plate.low.findIndex((low, i) => low === plate.high[i])];
-		return layer.dead ? { layer, channel, text } : undefined;
+		const { key, dead, dead_of: of, noun } = layer;
+		const plate = firstOf(layer);
+		const i = plate ? plate.channels.findIndex((_, n) => isConstant(plate, n)) : -1;
+		const text = `${key}: ${dead} of ${of || layer.of} ${noun}, ${percent(shareOf(layer))}`;
+		return dead ? { layer, i, text } : undefined;
 	},
-	strongest(state) {
-		const [best] = state.layers
-			.map((layer) => strongestOf(layer, state.plateOf(layer)))
+	strongest({ layers }, { last }) {
+		const [best] = layers
+			.map((layer) => strongestOf(layer, firstOf(layer)))
 			.filter((one) => one !== undefined)
 			.sort((a, b) => b.most - a.most);
-		return best && { ...best, text: `${best.layer.key}, ${best.layer.item} ${best.text}` };
+		const plate = best && firstOf(best.layer);
+		if (!plate) return undefined;
+		const { layer, channel, i, isHigh, end } = best;
+		const name = placeName(layer, plate, channel);
+		return { layer, i, text: `${layer.key}, ${name} (${end})`, codes: [isHigh ? last : 0] };
 	},
-	nan: (state) => firstWith(state, "nan"),
-	inf: (state) => firstWith(state, "inf"),
+	nan: (state, { codes }) => firstWith(state, "nan", [codes.nan]),
+	inf: (state, { codes }) => firstWith(state, "inf", [codes["+inf"], codes["-inf"]]),
 };
 
 /**
@@ -60,9 +75,19 @@ export function makeFinds(state) {
 
 	/** @param {string} name */
 	function go(name) {
-		const found = FINDERS[name](state);
-		if (found) state.go(found.layer.key, found.channel);
+		const found = FINDERS[name](state, state.store.coding);
+		if (found) goTo(found);
 		return Boolean(found);
+	}
+
+	/** @param {Found} found */
+	async function goTo({ layer: { key, first }, i, codes }) {
+		const plate = state.layerOf(key)?.plates[first];
+		state.go(key, plate?.channels[i], choiceOf(first));
+		const picture = codes && plate && (await state.store.picture(plate.id));
+		const { layer, channel } = state.choice.peek();
+		if (!picture || layer !== key || channel !== plate.channels[i]) return;
+		state.choose({ position: placeOf(plate, picture, i, codes) }, true);
 	}
 
 	return {
@@ -70,13 +95,14 @@ export function makeFinds(state) {
 		/** Looks anew, since the layers have changed. */
 		fill() {
 			for (const { name, button, detail } of buttons) {
-				const found = FINDERS[name](state);
+				const found = FINDERS[name](state, state.store.coding);
 				button.hidden = !found;
 				write(detail, found?.text ?? "");
 			}
 			const { layers } = state;
 			const isClean = layers.every(({ dead, nan, inf }) => !(dead || nan || inf));
-			write(none, isClean ? "No dead channels, NaN or infinities." : "");
+			const first = layers.some(({ samples }) => samples > 1) && ` in sample ${sampleOf(layers)}`;
+			write(none, isClean ? `No dead channels, NaN or infinities${first || ""}.` : "");
 		},
 		/** @param {string} key */
 		press(key) {
@@ -86,3 +112,6 @@ export function makeFinds(state) {
 		},
 	};
 }
+
+/** The sample that the figures are of. @param {Layer[]} layers */
+const sampleOf = (layers) => choiceOf(layers.find(({ first }) => first)?.first ?? "0").sample;

@@ -24,6 +24,18 @@ export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 export const joined = (parts, by = ", ") => parts.filter(Boolean).join(by);
 
 /**
+ * The lowest and the highest of some numbers, which may be too many for `Math.min(...numbers)`;
+ * `[Infinity, -Infinity]` of none.
+ *
+ * @param {number[]} numbers
+ * @returns {[number, number]}
+ */
+export const rangeOf = (numbers) => [
+	numbers.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
+	numbers.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY),
+];
+
+/**
  * A share from 0 to 1.
  *
  * @param {number} share

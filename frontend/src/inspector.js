@@ -50,7 +50,7 @@ export function makeInspector(
 	large.ondblclick = toggleFull;
 	const heading = make("strong");
 	const pinner = makeButton("pin", pin, tips.pin);
-	const widener = makeButton("widen", toggleFull, tips.full);
+	const widener = makeButton("enlarge", toggleFull, tips.full);
 	const copier = makeButton("copy code", copy, tips.copy);
 	const histogram = makeCanvas("featmagic-histogram", { role: "img" });
 	const ends = make("div.fm-ends");
@@ -74,13 +74,18 @@ export function makeInspector(
 		const chosen = state.chosen.peek();
 		const width = /** @type {HTMLElement} */ (large.parentNode).clientWidth;
 		const main = large.closest(".fm-main")?.clientHeight ?? 0;
-		const height = Math.min(main, innerHeight) * (state.isFull ? 0.94 : 0.55);
+		const tallest = Math.min(main, innerHeight);
+		// As long as there is room beside it, the picture may push what is below it out of sight.
+		const height = state.isFull
+			? 0.94 * tallest
+			: Math.max(0.45 * tallest, Math.min(0.8 * tallest, 0.9 * width));
 		const room = `${width} ${height}`;
 		const colors = state.colors.peek();
 		const isPinned = state.pins.peek().some((one) => isChosen(state, one));
-		write(heading, chosen ? placeName(chosen.layer, chosen.plate, channel) : "");
+		const name = chosen ? placeName(chosen.layer, chosen.plate, channel) : "";
+		write(heading, chosen && state.isFull ? `${chosen.layer.key} · ${name}` : name);
 		write(pinner, isPinned ? "unpin" : "pin");
-		write(widener, state.isFull ? "narrow" : "widen");
+		write(widener, state.isFull ? "restore" : "enlarge");
 		large.shows = chosen;
 		element.classList.toggle("fm-none", !chosen);
 		const isSame = drawn?.colors === colors && drawn?.channel === channel && drawn?.room === room;
@@ -90,13 +95,13 @@ export function makeInspector(
 		// A single value has no picture, and one of all channels is in the middle.
 		large.hidden = isSingle(plate) || (isWhole(chosen.layer) && !state.isFull);
 		const most = Math.min(width / plate.width, height / plate.height);
-		const zoom = Math.floor(2 * most) / 2 || most;
+		const zoom = most < 2 ? most : Math.floor(most);
 		const [wide, tall] = [plate.width, plate.height].map((side) => Math.max(40, zoom * side));
 		style(large, { ratio: wide / tall, wide: `${wide}px` });
 		paint(canvasIn(large), colors, chosen, state.store);
 		const rows = figuresOf(chosen);
 		figures.replaceChildren(...pairs(rows));
-		canvasIn(large).ariaLabel = `${chosen.layer.key}, ${heading.textContent}: ${rows.range}`;
+		canvasIn(large).ariaLabel = `${chosen.layer.key}, ${name}: ${rows.range}`;
 		drawHistogram(chosen, colors);
 		drawInput(chosen, colors, drawn);
 	}

@@ -43,7 +43,7 @@ export function makeLayerTree(state, name) {
 	const finder = /** @type {HTMLInputElement} */ (
 		make("input", {
 			type: "search",
-			placeholder: "Find  /",
+			placeholder: "Find layers  ( / )",
 			label: "Find",
 			tip: tips.find,
 			oninput: list,
@@ -83,7 +83,7 @@ export function makeLayerTree(state, name) {
 		const isFirst = !tree.length;
 		tree = rowsOf(state.store.contents);
 		const byKey = new Map(tree.map((row) => [row.id, row]));
-		flat = state.layers.map(({ key }) => /** @type {Row} */ (byKey.get(key)));
+		flat = state.layers.flatMap(({ key }) => byKey.get(key) ?? []);
 		if (isFirst && tree.length > MOST_OPEN) {
 			folded = new Set(tree.filter(({ below }) => below.length).map(({ id }) => id));
 		}
@@ -117,7 +117,8 @@ export function makeLayerTree(state, name) {
 		});
 		film.replaceChildren(...found);
 		film.hidden = !found.length;
-		write(count, finder.value.trim() ? `${found.length} of ${flat.length} layers` : "");
+		const told = found.length ? `${found.length} of ${flat.length} layers` : "No layer matches.";
+		write(count, finder.value.trim() ? told : "");
 		markRows();
 		activate(listed.some(({ id }) => id === active) ? active : state.choice.peek().layer);
 	}
@@ -145,7 +146,7 @@ export function makeLayerTree(state, name) {
 
 	/** @param {string} id */
 	function activate(id) {
-		elements.get(active)?.classList.remove("fm-active");
+		for (const old of film.querySelectorAll(".fm-active")) old.classList.remove("fm-active");
 		active = id;
 		const element = elements.get(id);
 		element?.classList.add("fm-active");
@@ -187,7 +188,8 @@ export function makeLayerTree(state, name) {
 		const layer = state.layerOf(element.dataset.layer);
 		const plate = layer && firstOf(layer);
 		const picture = plate && (await state.store.picture(plate.id));
-		if (!picture || drawn.get(element) === plate) return;
+		const now = state.layerOf(layer?.key);
+		if (!picture || !now || firstOf(now) !== plate || drawn.get(element) === plate) return;
 		drawn.set(element, plate);
 		const usual = colorsOf(state.store, { layer, plate, picture }, {});
 		const all = plate.channels.length;
@@ -262,13 +264,14 @@ function makeRow({ layer, below }, id, tips) {
 	}
 	const { key, kind, shape } = layer;
 	const found = foundIn(layer);
+	const isKnown = layer.dead_of > 0;
 	const row = make(
 		"div",
 		{
 			role: "treeitem",
 			id,
 			"data-layer": key,
-			tip: `${key}: ${joined([`${kind} ${shape}`, found, alarmOf([layer])])}. ${tips.dead}`,
+			tip: `${key}: ${joined([`${kind} ${shape}`, found, alarmOf([layer])])}. ${isKnown ? tips.dead : ""}`,
 		},
 		fold,
 		make("canvas", { width: THUMB, height: THUMB, "aria-hidden": true }),
@@ -277,7 +280,7 @@ function makeRow({ layer, below }, id, tips) {
 			make("b"),
 			make("span", `${kind} ${shape}`),
 			make("span", found),
-			make("i.fm-dead"),
+			...(isKnown ? [make("i.fm-dead")] : []),
 			make("em", alarmOf([layer])),
 		),
 	);

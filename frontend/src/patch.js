@@ -39,7 +39,7 @@ export function makePatch(state, name) {
 			id: `${id}Source`,
 			type: "number",
 			tip: tips.source,
-			oninput: () => field.value && field.validity.valid && choose(Number(field.value)),
+			oninput: () => field.value && chooseTyped(Number(field.value)),
 		})
 	);
 	const strongest = makeButton("largest", () => choose(null), tips.largest);
@@ -62,12 +62,23 @@ export function makePatch(state, name) {
 
 	function toggle() {
 		const { layer } = state;
+		if (!layer.convolution || !state.kernel) {
+			const none = `${layer.key} isn't a convolution.`;
+			state.note.value = layer.convolution ? tips["on page"] : none;
+			return;
+		}
 		const under = state.hover.peek();
-		if (!layer.convolution) state.note.value = `${layer.key} is no convolution`;
-		else isOpen.value = !isOpen.peek();
+		isOpen.value = !isOpen.peek();
 		if (isOpen.peek() && under && !state.choice.peek().position) {
 			state.choose({ channel: under.channel, position: under.position });
 		}
+	}
+
+	/** @param {number} channel */
+	function chooseTyped(channel) {
+		const { min, max } = field;
+		if (field.validity.valid) choose(channel);
+		else state.note.value = `Input channel ${channel} is out of range: choose ${min} to ${max}.`;
 	}
 
 	/** @param {number | null} channel */
@@ -78,7 +89,7 @@ export function makePatch(state, name) {
 
 	/** Asks for what is chosen, unless it is here or can't be had. */
 	function update() {
-		const can = Boolean(state.layer.convolution);
+		const can = state.kernel !== null && state.layer.convolution;
 		button.hidden = !can;
 		element.hidden = !can || !isOpen.peek();
 		button.ariaExpanded = String(!element.hidden);
@@ -93,7 +104,7 @@ export function makePatch(state, name) {
 			return;
 		}
 		element.ariaBusy = "true";
-		if (!shown) write(words, ASKING);
+		write(words, ASKING);
 		waiting = setTimeout(() => ask(question, mine), REST);
 	}
 
@@ -101,8 +112,8 @@ export function makePatch(state, name) {
 	function questionNow() {
 		const { layer, channel, position } = state.choice.peek();
 		const chosen = state.chosen.peek();
-		if (!state.kernel) return tips["on page"];
 		if (!state.isAlive) return tips.gone;
+		if (state.missing.peek() && !state.asking.peek()) return state.missing.peek();
 		if (!chosen || chosen.layer.key !== layer) return ASKING; // it is being unpacked
 		const where = whereOf(layer, chosen.sample, chosen.plate.slice);
 		return position ? { ask: "patch", ...where, channel, position, source } : tips.place;
@@ -153,15 +164,23 @@ export function makePatch(state, name) {
 		state.choice.value;
 		state.shown.value;
 		state.others.value;
+		state.missing.value;
 		update();
+	});
+
+	const stopColors = effect(() => {
+		state.settings.value;
+		if (shown) pictures.draw(shown);
 	});
 
 	return {
 		element,
 		button,
 		toggle,
+		isOpen: () => !element.hidden,
 		stop() {
 			stop();
+			stopColors();
 			clearTimeout(waiting);
 		},
 	};

@@ -1,5 +1,6 @@
 // The pictures of kernel × patch: patch, kernel and product, and the sums of all channels.
 
+import { colormapOf } from "./color.js";
 import { canvasIn, make, makeButton, makeCanvas, makePictureBox, style, write } from "./dom.js";
 import { within } from "./format.js";
 import { productOf } from "./kernel_patch.js";
@@ -99,12 +100,12 @@ export function makePatchPictures(state, choose) {
 	function draw(one) {
 		shown = one;
 		toInput.disabled = !one.input;
-		const { cmap } = state.settings.peek();
+		const settings = state.settings.peek();
+		const around = { ...settings, cmap: DIVERGING };
 		const usual = one.signed ? DIVERGING : "viridis";
-		const own = state.store.contents.cmaps[cmap] ? cmap : usual;
-		[own, DIVERGING, DIVERGING].forEach((name, n) => {
+		[settings, around, around].forEach((how, n) => {
 			write(captions[n], one.captions[n]);
-			drawFactor(one, n, state.store.table(name));
+			drawFactor(one, n, colormapOf(state.store, how, usual).table);
 		});
 		drawSums(one);
 		read(-1, -1);

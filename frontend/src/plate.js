@@ -50,7 +50,7 @@ export function valueOfLevel(plate, i, level, { last }) {
  * @param {Layer} layer
  * @returns {Plate | undefined}
  */
-export const firstOf = (layer) => Object.values(layer.plates)[0];
+export const firstOf = (layer) => layer.plates[layer.first];
 
 /**
  * The share of a layer's channels that are dead, from 0 to 1.
@@ -108,17 +108,18 @@ export function innerLevels(counts, robust, { levels }) {
  *
  * @param {Plate} plate
  * @param {number} i
+ * @param {string} [exact] - Its range as the kernel tells it.
  */
-export function describe(plate, i) {
+export function describe(plate, i, exact) {
 	const [low, high, nan, inf] = [plate.low[i], plate.high[i], plate.nan[i], plate.inf[i]];
-	let range = `${short(low)} to ${short(high)}`;
+	let range = exact ?? `${short(low)} to ${short(high)}`;
 	if (low === null) range = "no finite value";
-	else if (isConstant(plate, i)) range = `one value: ${short(low)}`;
+	else if (!exact && isConstant(plate, i)) range = `one value: ${short(low)}`;
 	return joined([range, nan && `${nan} NaN`, inf && `${inf} infinite`]);
 }
 
 /**
- * The channel with the largest magnitude; undefined if there is only one, or all are 0.
+ * The channel with the largest magnitude; undefined if there is none, or all are 0.
  *
  * @param {Layer} layer
  * @param {Plate | undefined} plate - Of the sample in question.
@@ -128,11 +129,27 @@ export function strongestOf(layer, plate) {
 	if (!plate) return undefined;
 	const all = plate.channels.map((_, i) => mostOf(plate, i));
 	const most = Math.max(...all);
-	if (all.length < 2 || !most) return undefined;
+	if (!(most > 0)) return undefined;
 	const i = all.indexOf(most);
-	const channel = plate.channels[i];
-	const end = most === plate.high[i] ? `max ${short(most, 3)}` : `min ${short(-most, 3)}`;
-	return { layer, channel, most, text: `${channel} (${end})` };
+	const isHigh = most === plate.high[i];
+	const end = isHigh ? `max ${short(most, 3)}` : `min ${short(-most, 3)}`;
+	return { layer, channel: plate.channels[i], i, most, isHigh, end };
+}
+
+/**
+ * The first place in a plane that has one of some bytes; null if none has.
+ *
+ * @param {Plate} plate
+ * @param {Picture} picture
+ * @param {number} i
+ * @param {number[]} codes
+ * @returns {Position | null}
+ */
+export function placeOf({ width, height, shrink }, { pixels }, i, codes) {
+	const start = i * width * height;
+	const plane = pixels.subarray(start, start + width * height);
+	const at = plane.findIndex((code) => codes.includes(code));
+	return at < 0 ? null : [Math.floor(at / width) * shrink, (at % width) * shrink];
 }
 
 /**

@@ -28,6 +28,19 @@ export function sliceOf({ slices }, { slice }) {
 export const plateKey = (sample, slice) => (slice === null ? `${sample}` : `${sample}/${slice}`);
 
 /**
+ * The sample and the slice that a key stands for.
+ *
+ * @param {string} key
+ * @returns {{sample: number, slice?: Choice["slice"]}}
+ */
+export function choiceOf(key) {
+	const [sample, slice] = key.split("/");
+	if (!slice) return { sample: Number(sample) };
+	const isNumber = !(slice in MADE_OF_ALL);
+	return { sample: Number(sample), slice: /** @type {any} */ (isNumber ? Number(slice) : slice) };
+}
+
+/**
  * What a question for a layer, sample and slice says of them.
  *
  * @param {string} layer

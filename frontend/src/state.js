@@ -3,7 +3,8 @@
 import { batch, computed, signal } from "@preact/signals-core";
 import { colorsOf } from "./color.js";
 import { same, within } from "./format.js";
-import { firstOf, strongestOf } from "./plate.js";
+import { isWhole } from "./names.js";
+import { firstOf, placeOf, strongestOf } from "./plate.js";
 import { plateKey, sliceName, sliceOf, whereOf } from "./slices.js";
 
 /** @import { Signal } from "@preact/signals-core" */
@@ -49,6 +50,9 @@ export class State {
 
 	#notHere = signal("");
 
+	/** @type {number | null} */
+	#picked = null;
+
 	// The load under way; a later one takes its place.
 	#turn = {};
 
@@ -77,7 +81,12 @@ export class State {
 		});
 		this.best = computed(() => {
 			const shown = this.shown.value;
-			return shown ? strongestOf(shown.layer, shown.plate) : undefined;
+			const best = shown && strongestOf(shown.layer, shown.plate);
+			const isAlone = shown?.plate.channels.length === 1;
+			if (!best || (isAlone && !isWhole(shown.layer))) return undefined;
+			const level = best.isHigh ? store.coding.last : 0;
+			const position = placeOf(shown.plate, shown.picture, best.i, [level]);
+			return { ...best, plate: shown.plate, isAlone, position };
 		});
 		/** The chosen channel, if it is here. */
 		this.chosen = computed(() => this.#chosen(this.choice.value.channel));
@@ -155,6 +164,8 @@ export class State {
 
 	/** @param {Partial<Settings>} some */
 	set(some) {
+		this.note.value = "";
+		this.reveals ||= "sort" in some || "topk" in some;
 		this.settings.value = { ...this.settings.peek(), ...some };
 		this.#tell("settings", this.settings.peek());
 	}
@@ -164,8 +175,9 @@ export class State {
 	 *
 	 * @param {string | undefined} key
 	 * @param {number} [channel]
+	 * @param {Partial<Choice>} [more] - What else to choose.
 	 */
-	go(key, channel = this.choice.peek().channel) {
+	go(key, channel = this.choice.peek().channel, more = {}) {
 		const layer = this.layerOf(key);
 		if (!layer) return;
 		const plate = this.plateOf(layer);
@@ -176,6 +188,7 @@ export class State {
 				layer: layer.key,
 				channel: isThere ? channel : /** @type {Plate} */ (plate).channels[0],
 				position: hasPlaces ? this.choice.peek().position : null,
+				...more,
 			},
 			true,
 		);
@@ -204,12 +217,15 @@ export class State {
 
 	/** @param {number | null} input - None for the one that was captured. */
 	pick(input) {
+		this.note.value = "";
 		if (input !== this.input) this.asking.value = "input";
+		this.#picked = input;
 		this.#tell("input", input);
 	}
 
 	/** The kernel has shown the input that was picked, or said why it can't. */
 	endInput() {
+		this.#picked = null;
 		if (this.asking.peek() === "input") this.asking.value = "";
 	}
 
@@ -239,7 +255,8 @@ export class State {
 		} else {
 			this.others.value++;
 		}
-		if (name === "input" && !this.store.isBusy) this.endInput();
+		if (name === "input" && value !== this.#picked) this.endInput();
+		if (name === "_alive") this.load(); // what was asked won't be answered
 	}
 
 	/** Shows the chosen layer and sample, once they are unpacked; asks for them if they aren't here. */

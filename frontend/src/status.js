@@ -89,7 +89,7 @@ function valueAt(reading, state) {
 		plate.reach && (isKnown || plate.shrink === 1)
 			? `${layer.key}[${indexOf(plate.reach, channel, [row, column]).join(", ")}]`
 			: `${layer.key}, ${placeName(layer, plate, channel, [row, column])}`;
-	if (isKnown) return `${where} = ${short(value, 7)}`;
+	if (isKnown) return `${where} = ${Number.isInteger(value) ? value : short(value, 7)}`;
 	const about = valueIn(reading, state.store.coding, true);
 	return where + (about ? ` = ${about}` : ": nothing is there");
 }

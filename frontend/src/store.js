@@ -108,7 +108,7 @@ export class Store {
 		const data = picture ? undefined : this.bytes.get(id);
 		if (data) picture = unpack(data).catch(() => null);
 		this.#pictures.delete(id);
-		this.#pictures.set(id, picture);
+		if (picture) this.#pictures.set(id, picture);
 		if (this.#pictures.size > MOST_PICTURES) {
 			this.#pictures.delete(/** @type {string} */ (this.#pictures.keys().next().value));
 		}
@@ -142,7 +142,13 @@ export class Store {
 			const news = Object.fromEntries(
 				changed.map((/** @type {Layer} */ layer) => [layer.key, layer]),
 			);
-			const layers = this.contents.layers.map((layer) => ({ ...layer, ...news[layer.key] }));
+			const isOther = input !== undefined && input !== this.contents.input;
+			const layers = this.contents.layers.map((layer) => {
+				// Of another input, only the planes that travel are known to be the same.
+				const { [layer.first]: first } = layer.plates;
+				const plates = isOther && first ? { [layer.first]: first } : layer.plates;
+				return { ...layer, plates, ...news[layer.key] };
+			});
 			this.contents = { ...this.contents, layers, images: images ?? this.contents.images };
 			if (input !== undefined) this.contents.input = input;
 			this.take(ids, buffers);

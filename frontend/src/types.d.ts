@@ -64,6 +64,7 @@ export interface Layer {
 	device: string;
 	reason: string | null;
 	plates: Record<string, Plate>;
+	first: string;
 	words: string[];
 	noun: string;
 	item: string;
@@ -99,6 +100,8 @@ export interface Settings {
 	zoom: number;
 	alpha: number;
 	shared: boolean;
+	/** Other rows of `SETTINGS`. */
+	[name: string]: any;
 }
 
 /** A `Control` of featmagic/explorer/settings.py. */
@@ -221,8 +224,11 @@ export interface Colors {
 export interface Strongest {
 	layer: Layer;
 	channel: number;
+	i: number;
 	most: number;
-	text: string;
+	/** Whether it is the highest value, and not the lowest. */
+	isHigh: boolean;
+	end: string;
 }
 
 export interface Pin {
@@ -230,6 +236,8 @@ export interface Pin {
 	channel: number;
 	sample: number;
 	slice: Slice;
+	/** What the figures are of. */
+	plate: Plate | null;
 	exact: { low: number; high: number; mean: number; std: number } | null;
 }
 

@@ -20,3 +20,10 @@ test("where no index reaches it, the code is that of the layer", () => {
 	expect(codeOf(maps, layer("conv1", {}), plate([[0, 1]]), 4)).toBe('feature_maps["conv1"]');
 	expect(codeOf(maps, layer("conv1", {}), undefined, 4)).toBe('feature_maps["conv1"]');
 });
+
+test("the code of single values in rows reaches all of them, though the last row isn't full", () => {
+	const reach = { shape: [4, 300], steps: [300, 0, 18, 1] };
+	const axes = { down: "", across: "", fold: "unit", row: 18, count: 300, numbers: null };
+	const own = plate([[0, 1]], { reach, full: [17, 18] });
+	expect(codeOf(maps, layer("fc", {}, { axes }), own, 0)).toBe('feature_maps["fc"][1]');
+});

@@ -20,8 +20,8 @@ const found = (layers) => {
 	const state = new State(storeOf(layers), null);
 	return Object.fromEntries(
 		Object.entries(FINDERS).map(([name, find]) => {
-			const { layer: of, channel } = find(state) ?? {};
-			return [name, of ? [of.key, channel] : null];
+			const { layer: of, i = -1 } = find(state, state.store.coding) ?? {};
+			return [name, of ? [of.key, of.plates[of.first].channels[i]] : null];
 		}),
 	);
 };
@@ -41,6 +41,14 @@ test("the largest share of dead channels counts, not their number, and the first
 		layer("a", { 0: plain }, { dead: 3, dead_of: 100 }),
 		layer("b", { 0: dead }, { dead: 1, dead_of: 2 }),
 	];
+	const lost = plate(
+		[
+			[null, null],
+			[2, 2],
+		],
+		{ nan: [6, 0] },
+	);
+	expect(found([layer("c", { 0: lost }, { dead: 1 })]).dead).toEqual(["c", 1]);
 	expect(found(layers).dead).toEqual(["b", 9]);
 });
 
@@ -70,4 +78,10 @@ test("NaN and infinities are found where they first are, each for itself", () =>
 		layer("d", { 0: withNaN }, { nan: 5 }),
 	];
 	expect(found(layers)).toMatchObject({ nan: ["c", 1], inf: ["b", 0] });
+});
+
+test("what is found is in the sample that the figures are of, whichever others are here", () => {
+	const other = plate([[0, 900]], { id: "a/0" });
+	const layers = [layer("a", { 0: other, 2: plain }, { samples: 3, first: "2" })];
+	expect(found(layers).strongest).toEqual(["a", 1]);
 });

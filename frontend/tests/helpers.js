@@ -63,6 +63,7 @@ export const layer = (key, plates, more = {}) => ({
 	device: "cpu",
 	reason: null,
 	plates,
+	first: Object.keys(plates)[0] ?? "",
 	words: [],
 	noun: "channels",
 	item: "channel",

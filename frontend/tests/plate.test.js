@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { countsOf, describe, indexOf, isConstant, strongestOf } from "../src/plate.js";
+import { countsOf, describe, indexOf, isConstant, placeOf, strongestOf } from "../src/plate.js";
 import { layer, plate } from "./helpers.js";
 
 test("each plane's bytes are counted apart", () => {
@@ -19,18 +19,32 @@ test("the strongest channel has the largest magnitude of either sign", () => {
 		[-3, 1],
 	]);
 	const strongest = strongestOf(/** @type {any} */ (layer("a", { 0: own })), own);
-	expect(strongest?.text).toBe("1 (min -3)");
+	expect(strongest).toMatchObject({ channel: 1, i: 1, isHigh: false, end: "min -3", most: 3 });
 });
 
-test("where all are 0, or there is one channel, none is the strongest", () => {
+test("where all are 0, or none is finite, no channel is the strongest", () => {
 	const zero = plate([
 		[0, 0],
 		[0, 0],
 	]);
-	const single = plate([[0, 4]]);
+	const lost = plate([[null, null]]);
 	expect(strongestOf(/** @type {any} */ (layer("a", {})), zero)).toBeUndefined();
-	expect(strongestOf(/** @type {any} */ (layer("a", {})), single)).toBeUndefined();
+	expect(strongestOf(/** @type {any} */ (layer("a", {})), lost)).toBeUndefined();
 	expect(strongestOf(/** @type {any} */ (layer("a", {})), undefined)).toBeUndefined();
+});
+
+test("a place is the first with one of the bytes, in values of the plane", () => {
+	const own = plate(
+		[
+			[0, 1],
+			[0, 1],
+		],
+		{ shrink: 3, full: [6, 9] },
+	);
+	const picture = { pixels: Uint8Array.from([9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 9, 7]), counts: [] };
+	expect(placeOf(own, picture, 1, [7])).toEqual([0, 6]);
+	expect(placeOf(own, picture, 1, [9, 8])).toEqual([3, 3]);
+	expect(placeOf(own, picture, 0, [7])).toBeNull();
 });
 
 test("a plane is described by its range and what isn't finite", () => {

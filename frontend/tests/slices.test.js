@@ -90,7 +90,7 @@ test("the code reaches the slice, or makes what is made of all of them", () => {
 	const shape = [2, 4, 6, 2, 3];
 	const reach = (/** @type {number} */ slice) => ({ shape, steps: [144 + 6 * slice, 36, 3, 1] });
 	const code = (/** @type {object} */ more) =>
-		codeOf({ maps: "maps" }, { code: '"a"' }, plate([[0, 1]], more), 2);
+		codeOf({ maps: "maps" }, layer("a", {}), plate([[0, 1]], more), 2);
 	expect(code({ reach: reach(5), slice: 5 })).toBe('maps["a"][1, 2, 5]');
 	const made = { made_of: { reach: reach(0), axis: 2 } };
 	expect(code({ ...made, slice: "mean" })).toBe('maps["a"][1, 2].mean(0)');

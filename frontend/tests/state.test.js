@@ -173,3 +173,46 @@ test("an order by likeness that isn't known is none", () => {
 	);
 	expect(ordered(known, { ...usual, sort: "similar" }).places).toEqual([1, 0]);
 });
+
+test("of another input only planes that the kernel has told of are kept", async () => {
+	const own = plate([[0, 1]]);
+	const other = plate([[0, 5]], { id: "a/1" });
+	const layers = ["a", "b"].map((key) =>
+		layer(key, { 0: own, 1: other }, { samples: 2, first: "0" }),
+	);
+	const store = storeOf(layers);
+	const news = { ...layers[1], plates: { 0: plate([[0, 9]]) } };
+	store.hear({ changed: [news], input: 3, ids: [] }, []);
+	expect(store.contents.layers.map(({ plates }) => Object.keys(plates))).toEqual([["0"], ["0"]]);
+	expect(store.contents.layers[0].plates[0]).toBe(own);
+	expect(store.contents.input).toBe(3);
+	store.contents.layers[0].plates[1] = other;
+	store.hear({ changed: [], ids: [] }, []);
+	expect(store.contents.layers[0].plates[1]).toBe(other);
+});
+
+test("a kernel that dies leaves nothing waiting", async () => {
+	const kernel = new Kernel();
+	kernel.ask = () => new Promise(() => {});
+	const state = new State(storeOf([layer("a", { 0: plate([[0, 1]]) }, { samples: 2 })]), kernel);
+	state.choose({ sample: 1 });
+	await eventually(() => expect(state.missing.value).toBe("Sample 1 is not here yet."));
+	expect(state.asking.value).toBe("sample");
+	kernel.traits._alive = false;
+	state.follow("_alive");
+	await eventually(() => expect(state.asking.value).toBe(""));
+	expect(state.missing.value).toBe("Sample 1 is not here, nor a kernel to ask.");
+});
+
+test("the control that asked waits until the kernel has shown the input", () => {
+	const kernel = new Kernel();
+	const state = new State(twoLayers(), kernel);
+	kernel.set = (name, value) => {
+		kernel.traits[name] = value;
+		state.follow(name); // as a widget's model tells its listeners at once
+	};
+	state.pick(2);
+	expect(state.asking.value).toBe("input");
+	state.endInput();
+	expect(state.asking.value).toBe("");
+});

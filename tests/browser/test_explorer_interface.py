@@ -141,7 +141,8 @@ def test_find_takes_paths_classes_and_globs_and_counts_what_matches(browser, tmp
             ("zz", 0),
         ):
             find.fill(query)
-            expect(it.root).to_contain_text(f"{count} of 15 layers")
+            told = f"{count} of 15 layers" if count else "No layer matches."
+            expect(it.root).to_contain_text(told)
             expect(it.film.get_by_role("treeitem")).to_have_count(count)
         find.fill("stage2.block1.conv")
         expect(it.layer("stage2.block1.conv").locator("b")).to_have_text("stage2.block1.conv")
@@ -298,8 +299,8 @@ def test_the_large_view_takes_the_full_width_and_gives_it_back(it, way):
         elif way == "double-click":
             it.chosen.dblclick()
         else:
-            it.root.get_by_role("button", name="widen").or_(
-                it.root.get_by_role("button", name="narrow")
+            it.root.get_by_role("button", name="enlarge").or_(
+                it.root.get_by_role("button", name="restore")
             ).click()
 
     turn()
@@ -314,7 +315,7 @@ def test_in_full_width_keys_still_go_from_channel_to_channel(it):
     it.grid.press("f")
     it.root.focus()
     it.page.keyboard.press("ArrowRight")
-    expect(it.root.locator(".fm-chosen strong")).to_have_text("channel 1")
+    expect(it.root.locator(".fm-chosen strong")).to_have_text("conv1 · channel 1")
     it.page.keyboard.press("Escape")
     expect(it.tile(1)).to_have_attribute("aria-selected", "true")
     expect(it.tile(1)).to_be_visible()
@@ -407,3 +408,62 @@ def test_all_pins_tell_the_value_at_the_cursor(it):
         assert abs(told - tensors["conv1"][n, 5, 2]) <= 1.1 * half
     it.page.mouse.move(0, 0)
     expect(values.first).to_be_hidden()
+
+
+# The focus
+
+
+def focused(it):
+    it.settle()
+    return it.page.evaluate("document.activeElement.closest('section.featmagic-explorer') !== null")
+
+
+def test_keys_stay_in_the_explorer_when_what_had_the_focus_goes(it):
+    keyboard = it.page.keyboard
+    it.grid.focus()
+    keyboard.press("f")
+    assert focused(it)
+    keyboard.press("f")
+    expect(it.grid).to_be_visible()
+    it.grid.focus()
+    keyboard.press("n")
+    expect(it.reason).to_contain_text("Sample 1 is not here")
+    assert focused(it)
+    keyboard.press("p")
+    expect(it.tile(0)).to_be_visible()
+    it.grid.press("Enter")
+    it.root.get_by_role("button", name="unpin").last.focus()
+    keyboard.press("Enter")
+    expect(it.root.locator(".featmagic-pin")).to_have_count(0)
+    assert focused(it)
+
+
+def test_the_strongest_unit_of_a_vector_is_named_and_a_click_away(browser, tmp_path):
+    values = torch.zeros(1, 300)
+    values[0, 138] = -7
+    with shown(browser, tmp_path, [activation("fc", values, "Linear")], layout=None) as it:
+        button = it.page.get_by_role("button", name="strongest: unit 138 (min -7)")
+        button.click()
+        expect(it.status).to_contain_text("fc[0, 138] = -7")
+
+
+def test_what_it_finds_is_in_the_sample_that_its_figures_are_of(browser, tmp_path):
+    values = torch.rand(2, 3, 5, 5)
+    values[0, 2, 1, 4] = torch.nan
+    held = [activation("a", values)]
+    with shown(browser, tmp_path, held) as it:
+        it.control("Sample").fill("1")
+        expect(it.reason).to_contain_text("Sample 1 is not here")
+        it.page.get_by_role("button", name="First NaN").click()
+        expect(it.status).to_contain_text("a[0, 2, 1, 4] = NaN")
+        expect(it.control("Sample")).to_have_value("0")
+
+
+def test_a_right_to_left_page_changes_nothing_inside(it):
+    divider = it.page.get_by_role("separator")
+    before = divider.bounding_box()["x"]
+    it.page.evaluate("document.documentElement.dir = 'rtl'")
+    it.settle()
+    assert divider.bounding_box()["x"] == pytest.approx(before, abs=2)
+    divider.press("ArrowLeft")
+    assert before - 50 < divider.bounding_box()["x"] < before

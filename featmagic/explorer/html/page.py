@@ -46,6 +46,7 @@ def page(text: Mapping[str, Any], images: Mapping[str, bytes], still: Still) -> 
     policy = _POLICY.format(script=_hash(script), style=_hash(style))
     parts = {
         "policy": policy,
+        "licenses": _own("LICENSES.txt"),
         "title": _words(_title(text)),
         "style": style,
         "words": _words(_without_scripts(text)),
@@ -65,6 +66,10 @@ _POLICY = (
 
 _BEFORE = """\
 <!DOCTYPE html>
+<!--
+LICENSES.txt of the script below:
+
+{licenses}-->
 <html lang="en">
 <head>
 <meta charset="utf-8">
