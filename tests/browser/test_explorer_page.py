@@ -203,7 +203,7 @@ def test_a_channel_of_one_value_is_hatched_and_named(it):
 
 def test_the_layer_with_most_dead_channels_and_the_strongest_channel_are_a_click_away(it, tensors):
     deadest = it.page.get_by_role("button", name="Layer with most dead channels")
-    expect(deadest).to_have_text("Layer with most dead channelsrelu, 10 % of channels")
+    expect(deadest).to_have_text("Layer with most dead channelsrelu: 2 of 20 channels, 10 %")
     deadest.click()
     expect(it.layer("relu")).to_have_attribute("aria-selected", "true")
     most = {
