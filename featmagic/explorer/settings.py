@@ -38,7 +38,7 @@ Kind = Literal["choice", "number", "slider", "toggle"]
 #   slices    a volume, of which one slice is shown
 #   calls     more than one call of the layer
 #   inputs    a choice of inputs, on which the model can run
-#   image     an input image, with the chosen layer over it
+#   image     an input image, with the chosen layer or its attention over it
 #   channels  more than one channel to sort or to leave out
 #   order     an order by similarity of the layer's channels
 #   pins      a pinned channel

@@ -10,7 +10,8 @@ const CONDITIONS = {
 	inputs: ({ store }) => store.contents.inputs,
 	image: ({ store, shown }) => {
 		const one = shown.peek();
-		return one?.layer.spatial && store.contents.images[one.sample];
+		const isOver = one?.layer.spatial || one?.layer.attention?.on_input;
+		return isOver && store.contents.images[one.sample];
 	},
 	channels: ({ shown }) => (shown.peek()?.plate.channels.length ?? 0) > 1,
 	order: ({ shown }) => shown.peek()?.plate.order,
