@@ -235,9 +235,9 @@ def test_the_patches_lie_over_the_input(it):
 
 def test_colors_are_a_sequential_map_whatever_was_chosen(it, tensors):
     patches = as_sent(tensors["own"][0, 0])[0, 1:].reshape(4, 4)
-    it.control("Colours").select_option("RdBu_r")
+    it.control("Colors").select_option("RdBu_r")
     assert_drawn(it, 0, patches, patches.min(), patches.max())
-    it.control("Colours").select_option("gray")
+    it.control("Colors").select_option("gray")
     assert_drawn(it, 0, patches, patches.min(), patches.max(), "gray")
 
 

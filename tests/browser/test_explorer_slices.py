@@ -137,7 +137,7 @@ def test_a_slice_that_is_not_on_the_page_is_said(browser, tmp_path):
     path = written(tmp_path / "page.html", *held_by(volumes(), layout="NCDHW"))
     with shown(browser, path) as it:
         it.control("Slice").select_option("4")
-        expect(it.grid).to_contain_text("Slice 4 of sample 0 is not here, nor a kernel to ask.")
+        expect(it.reason).to_contain_text("Slice 4 of sample 0 is not here, nor a kernel to ask.")
         it.control("Slice").select_option("2")
         expect(it.tile(0)).to_be_visible()
 
@@ -185,7 +185,7 @@ def test_a_slice_is_asked_of_the_kernel_once_and_remembered(kernel):
     tensor = volumes()[0].tensor
     kernel.page.evaluate("told.splice(0)")
     kernel.control("Slice").select_option("0")
-    expect(kernel.grid).to_contain_text("Slice 0 of sample 0 is not here yet.")
+    expect(kernel.reason).to_contain_text("Slice 0 of sample 0 is not here yet.")
     question = answered(kernel, "plate")
     assert question == {"ask": "plate", "layer": "deep", "sample": 0, "slice": 0}
     expect(kernel.status).to_contain_text("slice 0 of 5")
@@ -221,7 +221,7 @@ def test_the_exact_value_and_the_pinned_figures_are_those_of_the_slice(kernel):
     pin = kernel.page.locator(".featmagic-pin")
     low, high = (float(f"{end.item():.7g}") for end in (own.min(), own.max()))
     expect(pin).to_contain_text(f"{low} to {high}")
-    expect(pin).to_contain_text("deep · 1 · slice 4")
+    expect(pin).to_contain_text("deep · 1 · sample 1 · slice 4")
     kernel.control("Slice").select_option("2")
     answered(kernel, "plate")
     expect(kernel.root.get_by_role("button", name="pin", exact=True)).to_be_visible()
