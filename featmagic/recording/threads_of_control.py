@@ -46,13 +46,34 @@ def _still_entered() -> frozenset[Member]:
     return frozenset(member for member in _members.get() if member._is_entered)
 
 
+_BOTTOM = threading.Thread._bootstrap.__code__  # type: ignore[attr-defined]
+_LOOKS = 20
+
+
 def busy_threads() -> frozenset[int]:
     """Return the other threads that are at work, without idle workers of a thread pool.
 
     An idle worker has only frames of the standard library on its stack.
     """
-    frames = frames_of_others()
-    return frozenset(thread for thread, frame in frames.items() if not _waits(frame))
+    return frozenset(
+        thread for thread, frame in frames_of_others().items() if not _idles(thread, frame)
+    )
+
+
+def _idles(thread: int, frame: FrameType | None) -> bool:
+    """Return True if a thread waits for work, or has ended.
+
+    The thread may run meanwhile: the stack of a frame that has returned ends at that frame, so that
+    another look has to be taken. A thread that is never seen to wait is at work.
+    """
+    for _ in range(_LOOKS):
+        if frame is None:
+            return True
+        waits = _waits(frame)
+        if waits is not None:
+            return waits
+        frame = frames_of_others().get(thread)
+    return False
 
 
 def frames_of_others() -> dict[int, FrameType]:
@@ -66,10 +87,13 @@ def frames_of_others() -> dict[int, FrameType]:
     return frames
 
 
-def _waits(frame: FrameType | None) -> bool:
-    while frame is not None and _is_standard(frame.f_code.co_filename):
+def _waits(frame: FrameType) -> bool | None:
+    """Return True if a stack has only frames of the standard library, or None if it was left."""
+    while _is_standard(frame.f_code.co_filename):
+        if frame.f_back is None:
+            return True if frame.f_code is _BOTTOM else None
         frame = frame.f_back
-    return frame is None
+    return False
 
 
 @lru_cache(maxsize=1024)
