@@ -260,8 +260,9 @@ export function explore(element, store, kernel) {
 		if (tooltip.hide()) return;
 		if (help.open) toggleHelp();
 		else if (state.isFull) toggleFull();
-		else if (patch.isOpen()) patch.toggle();
-		else if (!layers.finder.value) state.choose({ position: null });
+		else if (layers.finder.value) layers.film.focus();
+		else if (patch.isOpen() && !state.choice.peek().position) patch.toggle();
+		else state.choose({ position: null });
 		const isFinding = document.activeElement === layers.finder;
 		layers.reset();
 		if (isFinding) layers.film.focus();

@@ -72,6 +72,7 @@ export function makeInspector(
 	function draw() {
 		const { channel } = state.choice.peek();
 		const chosen = state.chosen.peek();
+		element.classList.toggle("fm-none", !chosen); // what isn't there has no room to measure
 		const width = /** @type {HTMLElement} */ (large.parentNode).clientWidth;
 		const main = large.closest(".fm-main")?.clientHeight ?? 0;
 		const tallest = Math.min(main, innerHeight);
@@ -87,7 +88,6 @@ export function makeInspector(
 		write(pinner, isPinned ? "unpin" : "pin");
 		write(widener, state.isFull ? "restore" : "enlarge");
 		large.shows = chosen;
-		element.classList.toggle("fm-none", !chosen);
 		const isSame = drawn?.colors === colors && drawn?.channel === channel && drawn?.room === room;
 		if (!chosen || !colors || isSame) return;
 		drawn = { colors, channel, room };

@@ -337,11 +337,11 @@ def test_k_opens_and_closes_it_and_takes_the_place_under_the_pointer(one):
 def test_without_a_place_it_says_how_to_choose_one(one):
     one.page.mouse.move(0, 0)
     one.it.grid.press("k")
-    expect(one.panel).to_contain_text("Choose a place")
+    expect(one.panel).to_contain_text("Choose a position")
     one.it.grid.press("Shift+ArrowRight")
     one.answer()
     one.it.grid.press("Escape")
-    expect(one.panel).to_contain_text("Choose a place")
+    expect(one.panel).to_contain_text("Choose a position")
 
 
 def test_a_layer_that_is_no_convolution_has_none(one):
@@ -350,14 +350,15 @@ def test_a_layer_that_is_no_convolution_has_none(one):
     expect(one.button).to_be_hidden()
     one.it.grid.press("k")
     expect(one.panel).to_be_hidden()
-    expect(one.it.status).to_contain_text("relu is no convolution")
+    expect(one.it.status).to_contain_text("relu isn't a convolution.")
 
 
-def test_a_saved_page_says_that_it_has_no_kernel(opened):
+def test_a_page_without_a_kernel_has_no_button_and_the_key_says_why(opened):
     one = opened(widget=False)
-    one.button.click()
-    expect(one.panel).to_contain_text("A saved page has no kernel to ask")
-    expect(one.panel.locator("canvas").first).to_be_hidden()
+    expect(one.button).to_be_hidden()
+    one.it.grid.press("k")
+    expect(one.it.status).to_contain_text("This page doesn't contain the weights")
+    expect(one.panel).to_be_hidden()
 
 
 def test_a_kernel_that_is_gone_is_not_asked(one):
