@@ -85,7 +85,7 @@ class Control:
     @property
     def help(self) -> str:
         """What the help says about its key."""
-        return f"next value of {self.label}"
+        return f"{self.label} on or off" if self.kind == "toggle" else f"next value of {self.label}"
 
 
 # What is shown: the front end knows what it may be, and the protocol checks it.
