@@ -146,7 +146,7 @@ def is_whole(value):
 def is_offered(name, value):
     """Whether the control of a setting offers this value, as JSON has it."""
     if name in OFFERED:
-        return isinstance(value, str) and value in OFFERED[name]
+        return any(type(value) is type(each) and value == each for each in OFFERED[name])
     low, high = LIMITS.get(name, (1, 0))
     is_number = is_whole(value) or (type(value) is float and name not in ("topk", "zoom"))
     return is_number and low <= value <= high
