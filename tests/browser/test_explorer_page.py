@@ -581,8 +581,8 @@ def test_taken_down_it_leaves_nothing_behind(browser, path):
         """for (const target of [window, document]) {
             const { addEventListener } = target;
             target.addEventListener = (...inputs) => {
-                (window.listening ??= []).push(given[0]);
-                addEventListener.apply(target, given);
+                (window.listening ??= []).push(inputs[0]);
+                addEventListener.apply(target, inputs);
             };
         }"""
     )
