@@ -6,13 +6,14 @@ import os
 import platform
 import re
 import shutil
-import sys
 import threading
 from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from uuid import uuid4
+
+from featmagic.support.thread_frames import current_frames
 
 _NAME = re.compile(r"\.featmagic-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{32}")
 
@@ -55,7 +56,7 @@ def remove_leftovers(folder: Path) -> None:
 
 def _is_used(process: int, thread: int) -> bool:
     if process == os.getpid():
-        return thread != threading.get_ident() and thread in sys._current_frames()
+        return thread != threading.get_ident() and thread in current_frames()
     return _runs(process)
 
 

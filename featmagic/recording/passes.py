@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from functools import cached_property
 
@@ -16,6 +15,7 @@ from featmagic.recording.records import Pass
 from featmagic.recording.selectors import Selection
 from featmagic.recording.sinks import Sink
 from featmagic.recording.threads_of_control import busy_threads
+from featmagic.support.thread_frames import current_frames
 
 
 class Passes:
@@ -112,7 +112,7 @@ class Passes:
         """End passes that nothing else ends: those of parts, and those of ended threads."""
         for forward_pass in list(self._under_way):
             thread = forward_pass.thread
-            if thread == threading.get_ident() or thread not in sys._current_frames():
+            if thread == threading.get_ident() or thread not in current_frames():
                 self._end(forward_pass)
 
     def _end_here(self) -> None:

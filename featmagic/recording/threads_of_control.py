@@ -8,12 +8,13 @@ A recorder enters the context of the thread or task that attaches it. An asyncio
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
+
+from featmagic.support.thread_frames import current_frames
 
 _members: ContextVar[frozenset[Member]] = ContextVar("featmagic", default=frozenset())
 _STANDARD_LIBRARY = str(Path(threading.__file__).parent)
@@ -82,7 +83,7 @@ def frames_of_others() -> dict[int, FrameType]:
     This thread's own is left out: a variable that refers to the frame it is in makes a cycle, which
     keeps all variables of that frame alive until the garbage collector runs.
     """
-    frames = sys._current_frames()
+    frames = current_frames()
     del frames[threading.get_ident()]
     return frames
 

@@ -12,6 +12,8 @@ from functools import partial
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
+from featmagic.support.thread_frames import current_frames
+
 T = TypeVar("T")
 Handler = Callable[[int, "FrameType | None"], Any]
 
@@ -113,7 +115,7 @@ class Lock:
         idle_checks = 0
         while not self._lock.acquire(timeout=_CHECK_INTERVAL):
             # One check isn't enough: a thread that has just taken the lock isn't at work yet.
-            is_used = any(map(self._is_at_work, sys._current_frames().values()))
+            is_used = any(map(self._is_at_work, current_frames().values()))
             idle_checks = 0 if is_used else idle_checks + 1
             if idle_checks == _IDLE_CHECKS:
                 idle_checks = 0
