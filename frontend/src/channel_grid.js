@@ -239,7 +239,7 @@ export function tilingOf(plate, count, room, zoom) {
  * @param {number} zoom - CSS pixels to a value; 0 for what fits.
  * @returns {Tiling}
  */
-export function fillingOf({ width, height }, room, zoom) {
+function fillingOf({ width, height }, room, zoom) {
 	const sides = [room.width - MARGIN.left, room.height - MARGIN.below];
 	const [wide, tall] = [width, height].map((side, n) => {
 		const most = sides[n] / side;

@@ -7,7 +7,7 @@ import { codeOf, copyText } from "./clipboard.js";
 import { makeControls } from "./controls.js";
 import { makeCursor, placeIn } from "./cursor.js";
 import { makeDivider } from "./divider.js";
-import { make, makeButton, pairs } from "./dom.js";
+import { keepFocus, make, makeButton, pairs } from "./dom.js";
 import { makeFinds } from "./finds.js";
 import { within } from "./format.js";
 import { makeInspector } from "./inspector.js";
@@ -109,11 +109,11 @@ export function explore(element, store, kernel) {
 		help,
 		tooltip.element,
 	);
-	// JupyterLab looks for the mark from the focused element on, which its selectors may match first.
-	root.addEventListener("focusin", ({ target }) => {
-		/** @type {HTMLElement} */ (target).dataset.lmSuppressShortcuts = "true";
+	root.addEventListener("focusin", (event) => {
+		// JupyterLab looks for the mark from the focused element on, which its selectors may match first.
+		/** @type {HTMLElement} */ (event.target).dataset.lmSuppressShortcuts = "true";
+		tooltip.focus(event);
 	});
-	root.addEventListener("focusin", tooltip.focus);
 	root.addEventListener("focusout", tooltip.focus);
 	const resizing = new ResizeObserver(frames.redraw);
 
@@ -158,9 +158,8 @@ export function explore(element, store, kernel) {
 	}
 
 	function toggleFull() {
-		const isInGrid = grid.grid.contains(document.activeElement);
+		keepFocus(grid.grid); // which is hidden then
 		state.isFull = !state.isFull;
-		if (isInGrid) root.focus(); // what is hidden has no keys
 		state.reveals ||= !state.isFull;
 		root.classList.toggle("fm-full", state.isFull);
 		frames.redraw();
@@ -181,13 +180,12 @@ export function explore(element, store, kernel) {
 	function press(event) {
 		event.stopPropagation(); // a notebook has keys too
 		if (event.ctrlKey || event.metaKey || event.altKey) return;
-		const { key, shiftKey: shift, target } = event;
-		const on = kindOf(/** @type {Element} */ (target));
-		const action = actionOf({ key, shift, on }, keys.actions);
+		const { key, shiftKey: shift } = event;
+		const target = /** @type {Element} */ (event.target);
+		const action = actionOf({ key, shift, on: kindOf(target) }, keys.actions);
 		if (help.open && action?.action !== "escape" && key !== "?") return;
-		if (action?.action === "explain") tooltip.explain(/** @type {Element} */ (target));
-		else if (key !== "Escape") tooltip.hide();
-		if (action && act(action)) event.preventDefault();
+		if (key !== "Escape") tooltip.hide(); // Escape does that, and nothing else then
+		if (action && act(action, target)) event.preventDefault();
 	}
 
 	/**
@@ -206,8 +204,9 @@ export function explore(element, store, kernel) {
 	 * Does what a key is for; returns false if there is nothing to do it with.
 	 *
 	 * @param {Action} action
+	 * @param {Element} target - What has the focus.
 	 */
-	function act({ action, by = 0, step = [0, 0], key = "" }) {
+	function act({ action, by = 0, step = [0, 0], key = "" }, target) {
 		const { tiling } = state;
 		if (action === "layer") layers.step(by);
 		else if (action === "zoom") {
@@ -217,7 +216,7 @@ export function explore(element, store, kernel) {
 		else if (action === "copy") copy();
 		else if (action === "patch") patch.toggle();
 		else if (action === "help") toggleHelp();
-		else if (action === "explain") return true;
+		else if (action === "explain") tooltip.explain(target);
 		else if (action === "full") toggleFull();
 		else if (action === "escape") letGo();
 		else if (action === "found") {
@@ -236,8 +235,8 @@ export function explore(element, store, kernel) {
 	/** @param {number} by */
 	function stepSample(by) {
 		const { samples } = state.layer;
-		if (samples > 1)
-			state.choose({ sample: (state.sampleOf(state.layer) + by + samples) % samples });
+		const sample = (state.sampleOf(state.layer) + by + samples) % samples;
+		if (samples > 1) state.choose({ sample });
 	}
 
 	/** @param {[number, number]} step */
@@ -257,15 +256,15 @@ export function explore(element, store, kernel) {
 	}
 
 	function letGo() {
+		const { finder, film } = layers;
 		if (tooltip.hide()) return;
 		if (help.open) toggleHelp();
 		else if (state.isFull) toggleFull();
-		else if (layers.finder.value) layers.film.focus();
-		else if (patch.isOpen() && !state.choice.peek().position) patch.toggle();
+		else if (finder.value || document.activeElement === finder) {
+			layers.reset();
+			film.focus();
+		} else if (patch.isOpen() && !state.choice.peek().position) patch.toggle();
 		else state.choose({ position: null });
-		const isFinding = document.activeElement === layers.finder;
-		layers.reset();
-		if (isFinding) layers.film.focus();
 	}
 
 	async function copy() {

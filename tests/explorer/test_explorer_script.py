@@ -1,14 +1,17 @@
 """What the explorer's script promises of itself, whatever runs it."""
 
 import gzip
+import json
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from featmagic.explorer.finds import FINDS
 from featmagic.explorer.html.page import Still, page
 from featmagic.explorer.settings import SETTINGS, controls
+from featmagic.explorer.words import KEYS
 from featmagic.support.errors import FeatmagicError
 
 SCRIPT, STYLES, LICENSES = (
@@ -61,6 +64,11 @@ def test_a_control_offers_what_its_setting_takes(name):
         assert setting.travels_as(value)
     with pytest.raises(FeatmagicError):
         setting.check(refused)
+
+
+def test_the_front_ends_keys_are_tested_with_those_of_the_document():
+    path = Path(__file__).parents[2] / "frontend" / "tests" / "fixtures.json"
+    assert json.loads(path.read_text("utf-8"))["keys"] == json.loads(json.dumps(KEYS))
 
 
 def test_the_colormaps_on_offer_are_those_of_the_document():

@@ -1,6 +1,8 @@
 """Which layers a query means. The front end has the same rules, and a test with the same rows."""
 
+import json
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -71,6 +73,16 @@ TABLE = [
 @pytest.mark.parametrize(("query", "layer", "means"), TABLE)
 def test_a_query_means_layers_by_name_class_or_glob(query, layer, means):
     assert finds_layer(query)(*layer) is means
+
+
+def test_the_front_ends_rules_are_tested_with_the_same_rows():
+    path = Path(__file__).parents[2] / "frontend" / "tests" / "queries.json"
+    names = ("key", "path", "kind")
+    rows = [
+        {"query": query, **dict(zip(names, layer, strict=True)), "matches": means}
+        for query, layer, means in TABLE
+    ]
+    assert json.loads(path.read_text("utf-8")) == rows
 
 
 names = st.text("abAB.0[]*?!-: ", max_size=12)
