@@ -17,6 +17,7 @@ from featmagic.grid import show as grid
 from featmagic.grid.draw import draw_all
 from featmagic.grid.outline import check_sizes
 from featmagic.grid.pass_rows import drawn_names
+from featmagic.grid.show import titled, warn_of_missing
 from featmagic.options.defaults import page_view, picture_view, session_defaults
 from featmagic.options.view import View, view_of, view_with_defaults
 from featmagic.overview import show as overview
@@ -225,7 +226,10 @@ class FeatureMaps(Mapping[str, Tensor]):
             )
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
-        return _in_memory("draw", partial(mosaic_figure, drawing.mosaic, drawing.caption))
+        title = drawn_view.title or ""
+        warn_of_missing(title)
+        make = partial(mosaic_figure, drawing.mosaic, titled(drawing.caption, title), title)
+        return _in_memory("draw", make)
 
     def save(
         self, path: str | os.PathLike[str], *layers: str, overwrite: bool = False, **view: Any
