@@ -24,6 +24,7 @@ from featmagic.recording.kept_passes import KeptPasses, PassChoice
 from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.records import Activation, Request, shape_of
 from featmagic.recording.selectors import matching_keys
+from featmagic.recording.variables import kept_variables
 from featmagic.render.figure import mosaic_figure
 from featmagic.render.target import current_target
 from featmagic.render.viewport import PAGE
@@ -283,6 +284,15 @@ def _maps_of(kept: KeptPasses) -> FeatureMaps:
     maps._hold(kept)
     maps.missing = kept.empty
     return maps
+
+
+def maps_of_variables(values: Mapping[str, object]) -> FeatureMaps:
+    """Return tensors and arrays of the user's as feature maps, by the expressions that reach them.
+
+    Raises:
+        FeatmagicError: A value can't be read or copied, or holds no tensor or too many.
+    """
+    return _maps_of(in_memory("show", partial(kept_variables, values)))
 
 
 def show_view(
