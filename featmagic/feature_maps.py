@@ -28,8 +28,10 @@ from featmagic.recording.variables import kept_variables
 from featmagic.render.figure import mosaic_figure
 from featmagic.render.target import current_target
 from featmagic.render.viewport import PAGE
+from featmagic.support.environment import name_of
 from featmagic.support.errors import FeatmagicError, MissingMap
 from featmagic.support.text import readable, say
+from featmagic.views.glance import EMPTY, Glance
 from featmagic.views.kinds import STILLS, VIEWS, in_memory
 
 if TYPE_CHECKING:
@@ -103,7 +105,18 @@ class FeatureMaps(Mapping[str, Tensor]):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return f"<FeatureMaps: {self.shapes()}>"
+        return self._glance().text
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        return self._glance().bundle()
+
+    def _mime_(self) -> tuple[str, str]:
+        """Return what marimo shows."""
+        return self._glance().html()
+
+    def _glance(self) -> Glance:
+        shown = tuple(self.kept.activations.values())
+        return Glance(shown, name_of(self, "feature_maps"), tuple(self.missing))
 
     def shapes(self) -> str:
         """Return every key with its shape, in one line."""
@@ -316,7 +329,7 @@ def show_view(
     for line in missing_lines({**maps.missing, **dict.fromkeys(elsewhere, _NOT_THEN)}):
         say(line)
     if not maps and not maps.missing:
-        say("Nothing to show: no pass of the model has run yet.")
+        say(EMPTY)
 
 
 def save_view(
@@ -350,8 +363,8 @@ def files_of(
     """Return the files that `save_view` would write, if it may."""
     activations = maps._request(layers, view).activations
     if not activations:
-        why = next(iter(missing_lines(maps.missing)), "no pass of the model has run yet.")
-        raise FeatmagicError(f"Nothing to save: {why}")
+        why = next(iter(missing_lines(maps.missing)), "")
+        raise FeatmagicError(f"Nothing to save: {why}" if why else EMPTY)
     return files_for(path, drawn_names(activations, view), view, overwrite=overwrite)
 
 

@@ -71,11 +71,16 @@ def test_a_layer_that_gave_nothing_says_why(x):
 def test_before_any_pass_it_says_so(model):
     with featmagic.capture(model, "cnn1") as maps, pytest.raises(KeyError, match="no pass"):
         maps["cnn1"]
-    assert "nothing captured" in repr(maps)
+    assert "Nothing has been captured yet. Run %featuremaps" in repr(maps)
 
 
-def test_its_repr_names_keys_and_shapes(maps):
-    assert repr(maps) == ("<FeatureMaps: cnn1 (1, 5, 24, 24), act1 (1, 5, 24, 24), fc2 (1, 5)>")
+def test_its_repr_is_a_table_of_keys_classes_and_shapes(maps):
+    assert repr(maps).splitlines() == [
+        "FeatureMaps: 3 layers · 23.1 kB · float32 · cpu",
+        "  cnn1  Conv2d     (1, 5, 24, 24)",
+        "  act1  LeakyReLU  (1, 5, 24, 24)",
+        "  fc2   Linear     (1, 5)",
+    ]
 
 
 def test_it_can_be_copied_and_pickled(maps):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
-from featmagic.ipython.value_types import class_of, is_maps, is_module, is_tensor
+from featmagic.ipython.value_types import class_of, is_maps, is_module, is_shown
 from featmagic.support.errors import FeatmagicError, did_you_mean, text_of
 from featmagic.support.text import with_article
 
@@ -40,18 +40,19 @@ def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
             f"{expression} is {with_article(class_of(value))} that was never initialized: "
             "its __init__ has to call super().__init__() first."
         )
-    if is_maps(value) or is_tensor(value):
-        raise FeatmagicError(
-            f"{expression} is {with_article(class_of(value))}, not a torch.nn.Module: "
-            f"%featuremaps {expression}, with one % and no statement, shows it."
-        )
     hint = ""
     if type(value) is str and value in modules_in(namespace):
         hint = f" Write {value} without the variable that holds its name."
     raise FeatmagicError(
         f"{expression} is {with_article(class_of(value))}, not a torch.nn.Module."
-        f"{hint} {_list_of_models(namespace)}"
+        f"{hint} {_list_of_models(namespace)}{_how_to_show(expression, value)}"
     )
+
+
+def _how_to_show(expression: str, value: object) -> str:
+    if not is_shown(value):
+        return ""
+    return f" To show {expression} itself: %featuremaps {expression}, with one % and no statement."
 
 
 def find_inputs(expression: str, namespace: Mapping[str, Any]) -> Any:

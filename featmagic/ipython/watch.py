@@ -167,7 +167,7 @@ class Watches:
         maps = self._last()
         if maps is None:
             raise FeatmagicError(
-                "There is nothing captured to show. Run %featuremaps MODEL ... -- model(x)."
+                "Nothing has been captured yet. Run %featuremaps MODEL ... -- model(x)."
             )
         return maps
 

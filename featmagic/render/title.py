@@ -81,6 +81,23 @@ def heading_alpha(heading: Heading, width: int) -> Pixels:
     return np.pad(pixels, ((0, below), (0, 0)))
 
 
+def line_alpha(text: str, size: int, width: int, *, bold: bool = False) -> Pixels:
+    """Draw one line of at most `width` CSS pixels as the opacity of its ink; "…" ends a longer one.
+
+    Args:
+        text: with nothing in it that can't be printed.
+        size: of the letters, in CSS pixels.
+        width: of the result.
+        bold: whether the letters are bold.
+    """
+    typeface, room = typeface_of(text, bold=bold), width * DENSITY
+    if _width(text, typeface, size) > room:
+        while text and _width(f"{text}…", typeface, size) > room:
+            text = text[:-1]
+        text = f"{text}…"
+    return _draw([text], typeface, size, room)
+
+
 def break_lines(text: str, most: float, width: Callable[[str], float]) -> list[str]:
     """Break a text into lines no wider than `most`, at spaces or inside a word that is too long.
 

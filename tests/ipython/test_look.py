@@ -77,13 +77,13 @@ def test_showing_again_what_the_watch_captured(shell):
 
 
 def test_showing_again_before_anything_was_captured_says_how_to_look(shell):
-    assert "There is nothing captured to show" in str(shell.error("%featuremaps cnn1"))
+    assert "Nothing has been captured yet" in str(shell.error("%featuremaps cnn1"))
 
 
 def test_showing_again_holds_no_maps_that_the_user_let_go(shell):
     shell.run("%%featuremaps model cnn1\nmodel(x);")
     shell.run("del feature_maps")
-    assert "There is nothing captured to show" in str(shell.error("%featuremaps cnn1"))
+    assert "Nothing has been captured yet" in str(shell.error("%featuremaps cnn1"))
 
 
 def test_an_output_that_knows_no_isatty_will_do(shell, monkeypatch):
@@ -282,7 +282,11 @@ def test_an_error_of_the_cells_own_gets_no_hint(shell):
             "There is no variable modle. Did you mean model? Modules here: model (DNN).",
         ),
         ("things cnn1", "things is a list, not a torch.nn.Module. Modules here: model (DNN)."),
-        ("x cnn1", "x is a Tensor, not a torch.nn.Module. Modules here: model (DNN)."),
+        (
+            "x cnn1",
+            "x is a Tensor, not a torch.nn.Module. Modules here: model (DNN). To show x itself: "
+            "%featuremaps x, with one % and no statement.",
+        ),
         ("model con1", "DNN has no layer 'con1'. Did you mean cnn1? %hook model lists all 7."),
         ("'model' con1", "DNN has no layer 'con1'. Did you mean cnn1? %hook model lists all 7."),
     ],
@@ -419,7 +423,7 @@ def test_a_semicolon_behind_the_statement_keeps_its_value_back(shell, statement,
 
 def test_showing_where_nothing_ran_says_so(shell):
     shell.run("%hook model cnn1")
-    assert "Nothing to show: no pass" in shell.run("feature_maps.show()")
+    assert "Nothing has been captured yet" in shell.run("feature_maps.show()")
 
 
 def test_a_picture_too_large_is_refused_in_one_line(shell):
