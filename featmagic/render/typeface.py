@@ -132,7 +132,8 @@ def typeface_of(text: str, *, bold: bool = False) -> Typeface:
         left = [c for c in lacking if not any(has(font, c) for font in chosen)]
         if not left:
             break
-    return Typeface((*(_with_weight(font, letters, bold) for font in chosen), usual), "".join(left))
+    weighted = [_with_weight(font, fonts, letters, bold) for font in chosen]
+    return Typeface((*weighted, usual), "".join(left))
 
 
 def known_to_matplotlib(typeface: Typeface) -> list[str]:
@@ -246,13 +247,12 @@ def _covering(letters: str, fonts: tuple[FontFile, ...]) -> tuple[FontFile, ...]
     return tuple(chosen)
 
 
-def _with_weight(font: FontFile, letters: Iterable[str], bold: bool) -> FontFile:
+def _with_weight(font: FontFile, fonts: Iterable[FontFile], letters: str, bold: bool) -> FontFile:
     """Return the font of the same family whose weight comes closest to bold, or to regular."""
     wanted = _BOLD if bold else 400
     needed = [letter for letter in letters if has(font, letter)]
     siblings = [
         other
-        for fonts in _lists_of_fonts()
         for other in fonts
         if (other.family, other.index, other.plain) == (font.family, font.index, font.plain)
     ]
