@@ -310,6 +310,6 @@ def gradient_hint(error: BaseException) -> str | None:
     if not isinstance(error, RuntimeError) or "does not require grad" not in str(error):
         return None
     return (
-        "Gradients are off while feature maps are captured; --as-is (in Python, as_is=True) leaves "
-        "gradients and the model's mode as they are."
+        "Gradients are off while feature maps are captured. --as-is leaves gradients and the "
+        "model's mode as they are (in Python, as_is=True)."
     )

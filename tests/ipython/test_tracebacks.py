@@ -59,7 +59,7 @@ def assert_none_of_ours(shown):
 
 def shown_by(shell, cell, mode="Context"):
     shell.ip.run_line_magic("xmode", mode)
-    result, _ = shell.attempt(cell)
+    result, printed = shell.attempt(cell)
     shell.run("%unhook")
     assert not result.success
     return ESCAPES.sub("", printed)
@@ -105,8 +105,9 @@ def test_the_traceback_that_debug_walks_has_every_frame_but_ours(shell):
     assert "run" in [frame.name for frame in frames]
     assert not [frame for frame in frames if "featmagic/" in frame.filename]
     assert [frame.lineno for frame in frames if frame.name == "<module>"] == [2]
-    _, again = shell.attempt("%tb")
-    assert "RuntimeError: mat1 and mat2" in (again := ESCAPES.sub("", again))
+    _, printed = shell.attempt("%tb")
+    again = ESCAPES.sub("", printed)
+    assert "RuntimeError: mat1 and mat2" in again
     assert_none_of_ours(again)
 
 
