@@ -11,6 +11,7 @@ from featmagic.recording.failure import failure_line
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
 from featmagic.recording.sinks import KeepPasses
+from featmagic.support.environment import shows_notes
 from featmagic.support.errors import add_note
 from featmagic.support.interrupts import Block
 from featmagic.support.own_frames import without_own_frames
@@ -95,5 +96,5 @@ class Capture(Block[FeatureMaps]):
             ),
         ]
         for hint in filter(None, hints):
-            if not add_note(error, hint):
+            if not (add_note(error, hint) and shows_notes()):
                 say(f"featmagic: {hint}")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import traceback
 
+import IPython
 import pytest
 import torch
 from helpers.kernels import executed
@@ -69,7 +70,9 @@ def shown_by(shell, cell, mode="Context"):
 def test_no_frame_of_ours_is_shown(shell, name, mode):
     shown = shown_by(shell, CELLS[name], mode)
     assert "RuntimeError: mat1 and mat2 shapes cannot be multiplied" in shown
-    assert len(re.findall(r"fc1 \(Linear\) failed: it was given \(1, 480\)", shown)) == 1
+    # Here `capture` finds no IPython that is running, and adds a note; a kernel is tried below.
+    if name != "a block" or IPython.version_info >= (8, 14):
+        assert len(re.findall(r"fc1 \(Linear\) failed: it was given \(1, 480\)", shown)) == 1
     if HAS_NOTES or name not in THROUGH_A_MAGIC:
         assert_none_of_ours(shown)
     elif mode == "Context":  # Python 3.10 keeps the frames of a magic, and IPython hides them
@@ -94,7 +97,7 @@ def test_a_string_that_reads_like_the_magic_is_the_users(shell):
 
 def test_a_syntax_error_is_shown_at_its_line(shell):
     shown = shown_by(shell, f"{LINE}\ny = 1\nfor")
-    assert re.search(r"File <ipython-input-\S+(:|, line )3\b", shown)
+    assert re.search(r'File "?<ipython-input-\S+(:|, line )3\b', shown)
     assert_none_of_ours(shown)
 
 
@@ -104,7 +107,7 @@ def test_the_traceback_that_debug_walks_has_every_frame_but_ours(shell):
     frames = traceback.extract_tb(sys.last_traceback)
     assert "run" in [frame.name for frame in frames]
     assert not [frame for frame in frames if "featmagic/" in frame.filename]
-    assert [frame.lineno for frame in frames if frame.name == "<module>"] == [2]
+    assert [frame.lineno for frame in frames if "ipython-input" in frame.filename] == [2, 2]
     _, printed = shell.attempt("%tb")
     again = ESCAPES.sub("", printed)
     assert "RuntimeError: mat1 and mat2" in again
