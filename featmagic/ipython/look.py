@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import IPython
+
 from featmagic.ipython.cell import VALUE
 from featmagic.ipython.namespace import Binding, Namespace, find_inputs, find_model
 from featmagic.ipython.parser import LookLine, Saving
 from featmagic.ipython.watch import Watches, kept_in
-from featmagic.support.environment import shows_notes
 from featmagic.support.errors import FeatmagicError, add_note
 from featmagic.support.interrupts import Block
 from featmagic.support.text import say
@@ -164,5 +165,6 @@ def save(maps: FeatureMaps, layers: tuple[str, ...], saving: Saving) -> None:
 
 def _hint(error: BaseException, text: str) -> None:
     """Add a note to the user's error, or print it where notes don't exist or aren't shown."""
-    if not (add_note(error, text) and shows_notes()):
+    is_shown = add_note(error, text) and IPython.version_info >= (8, 14)
+    if not is_shown:
         say(f"featmagic: {text}")

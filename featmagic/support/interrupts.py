@@ -213,8 +213,8 @@ def _leave(
     block: Block[Any], kind: object = None, error: BaseException | None = None, trace: object = None
 ) -> None:
     block._is_entered = False
-    if error is not None:
-        hide_own_frames(error)  # a hook may have been interrupted, or out of memory
     uninterrupted(block.close)
     block.end = Block.end  # nothing is left to close
+    if error is not None:
+        hide_own_frames(error)  # a hook may have been interrupted, or out of memory
     block.report(error)
