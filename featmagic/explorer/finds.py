@@ -53,7 +53,7 @@ FINDS = (
     Find(
         "nan",
         "First NaN",
-        "The first layer, in the order in which they ran, that has a NaN in it: there it began.",
+        "The first layer, in the order in which they ran, that has a NaN in it: the NaN first appears there.",
         "N",
     ),
     Find(
