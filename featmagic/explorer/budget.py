@@ -30,8 +30,8 @@ class Share:
 def shares(sizes: Sequence[Size], budget: int) -> list[Share]:
     """Divide the budget among the layers: small ones travel whole, large ones get the same.
 
-    A value counts as a byte, since noise can't be compressed. Planes are reduced in size first, then
-    the last ones are left out. A layer without a picture has the size (0, 0, 0).
+    A value counts as a byte, since noise can't be compressed. Planes are reduced in size first,
+    then the last ones are left out. A layer without a picture has the size (0, 0, 0).
 
     Example:
         >>> shares([(64, 112, 112), (10, 1, 1)], 2 * 10**5)

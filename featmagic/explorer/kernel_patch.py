@@ -153,8 +153,8 @@ def kernel_patch(
 
 def _computes_else(name: str) -> str:
     return (
-        f"The kernel of {name} doesn't reproduce the captured value here: its weights or input have "
-        "changed since the pass, or the layer computes something else."
+        f"The kernel of {name} doesn't reproduce the captured value here: its weights or input "
+        "have changed since the pass, or the layer computes something else."
     )
 
 
