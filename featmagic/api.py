@@ -7,14 +7,18 @@ from torch import nn
 from featmagic.feature_maps import FeatureMaps
 from featmagic.options.validators import pass_choice
 from featmagic.recording.diagnostics import gradient_hint, missing_from, remarks
+from featmagic.recording.failure import failure_line
 from featmagic.recording.recorder import Recorder
 from featmagic.recording.selectors import select
 from featmagic.recording.sinks import KeepPasses
+from featmagic.support.environment import shows_notes
 from featmagic.support.errors import add_note
 from featmagic.support.interrupts import Block
+from featmagic.support.own_frames import without_own_frames
 from featmagic.support.text import say
 
 
+@without_own_frames
 def capture(
     model: nn.Module,
     *layers: str,
@@ -80,11 +84,17 @@ class Capture(Block[FeatureMaps]):
         self._maps.missing = missing_from(self._recorder, self._maps.kept)
 
     def report(self, error: BaseException | None) -> None:
-        """Print how the passes ran differently because of the block; explain missing gradients."""
+        """Print how the passes ran differently because of the block, or explain its error."""
         if error is None:
             for line in remarks(self._recorder):
                 say(line)
             return
-        hint = None if self._recorder.as_is else gradient_hint(error)
-        if hint and not add_note(error, hint):
-            say(f"featmagic: {hint}")
+        hints = [
+            None if self._recorder.as_is else gradient_hint(error),
+            failure_line(
+                self._recorder, error, "The layers captured before it are kept; .show() shows them."
+            ),
+        ]
+        for hint in filter(None, hints):
+            if not (add_note(error, hint) and shows_notes()):
+                say(f"featmagic: {hint}")

@@ -41,9 +41,13 @@ from featmagic.feature_maps import VIEWS
 from featmagic.files.paths import SUFFIXES, saved_line
 from featmagic.ipython.look import _hint
 from featmagic.ipython.magics import FeatMagics
+from featmagic.ipython.watch import kept_in
 from featmagic.options.view import View
-from featmagic.recording.diagnostics import failing_layer, missing_lines
+from featmagic.recording.diagnostics import missing_lines
+from featmagic.recording.failure import failure_line
+from featmagic.recording.recorder import Recorder
 from featmagic.recording.records import Request
+from featmagic.recording.selectors import select
 from featmagic.render.target import RENDERERS, Target
 from featmagic.support.errors import FeatmagicError, one_line
 
@@ -331,11 +335,11 @@ def _(text, place):
 
     model = torch.nn.Sequential(class_named(text, forward=fails)())
     model._modules[text] = model._modules.pop("0")
-    with pytest.raises(ValueError, match="own") as raised:
+    recorder = Recorder(select(model, ()))
+    with pytest.raises(ValueError, match="own") as raised, recorder:
         model(torch.ones(1))
-    layer = failing_layer(model, raised.value.__traceback__)
     with capture_output() as captured:
-        _hint(raised.value, f"{layer} failed. {maps_of(text).shapes()}.")
+        _hint(raised.value, failure_line(recorder, raised.value, kept_in("feature_maps")))
     yield from getattr(raised.value, "__notes__", [])
     yield captured.stdout
 

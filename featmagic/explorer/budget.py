@@ -30,8 +30,8 @@ class Share:
 def shares(sizes: Sequence[Size], budget: int) -> list[Share]:
     """Divide the budget among the layers: small ones travel whole, large ones get the same.
 
-    A value counts as a byte, since noise can't be compressed. Planes are made smaller first, then
-    the last ones are left out. A layer without a picture has the size (0, 0, 0).
+    A value counts as a byte, since noise can't be compressed. Planes are reduced in size first,
+    then the last ones are left out. A layer without a picture has the size (0, 0, 0).
 
     Example:
         >>> shares([(64, 112, 112), (10, 1, 1)], 2 * 10**5)
@@ -62,9 +62,9 @@ def limits(sizes: Sequence[Size], plan: Sequence[Share], budget: int, most: int)
         for size, share in zip(sizes, plan, strict=True)
     )
     own = "their" if cut > 1 else "its"
-    counts = [(smaller, "made smaller"), (cut, f"without {own} last channels")]
+    counts = [(smaller, "reduced in size"), (cut, f"without {own} last channels")]
     fits = sum(map(_cost, sizes, plan)) <= budget
-    why = within(most) if fits else f"and more than {format_bytes(most)} all the same"
+    why = within(most) if fits else f"but still above {format_bytes(most)}"
     return [f"{count} layer{'s' * (count > 1)} {how} {why}" for count, how in counts if count]
 
 

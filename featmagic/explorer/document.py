@@ -93,7 +93,7 @@ def document(
         (3, ['act/0'])
     """
     if not activations:
-        raise FeatmagicError("Nothing to explore: no pass of the model has run yet.")
+        raise FeatmagicError("Nothing to explore: the model has not run yet.")
     views = [fitting(each, view, len(activations)) for each in activations]
     samples = [first_sample(each, own) for each, own in zip(activations, views, strict=True)]
     planes = list(map(_planes_or_reason, activations, views, samples))

@@ -53,13 +53,13 @@ FINDS = (
     Find(
         "nan",
         "First NaN",
-        "The first layer, in the order in which they ran, that has a NaN in it: there it began.",
+        "The first layer, in execution order, that has a NaN in its output.",
         "N",
     ),
     Find(
         "inf",
         "First infinity",
-        "The first layer, in the order in which they ran, that has an infinite value in it.",
+        "The first layer, in execution order, that has an infinite value in its output.",
         "I",
     ),
 )

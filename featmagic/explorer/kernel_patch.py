@@ -153,8 +153,8 @@ def kernel_patch(
 
 def _computes_else(name: str) -> str:
     return (
-        f"The kernel of {name} doesn't give the captured value here: its weights or its input have "
-        "changed since the pass, or the layer computes something else."
+        f"The kernel of {name} doesn't reproduce the captured value here: its weights or input "
+        "have changed since the pass, or the layer computes something else."
     )
 
 
@@ -164,11 +164,11 @@ def _layer_and_input(convolution: Convolution | None, name: str) -> tuple[Any, G
         raise FeatmagicError(f"{name} is not a convolution.")
     module, given = convolution.module(), convolution.given
     if module is None:
-        raise FeatmagicError(f"The model that {name} is a layer of is no longer there.")
+        raise FeatmagicError(f"The model of {name} no longer exists.")
     if getattr(module, "transposed", False):
         raise FeatmagicError(
             f"{name} is a transposed convolution: it spreads each value of its input over several "
-            "values, so that none of them is the sum over one patch."
+            "values, so that no output value is a sum over one patch."
         )
     if module.padding_mode not in _PADDINGS:
         raise FeatmagicError(_computes_else(name))

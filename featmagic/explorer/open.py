@@ -70,9 +70,9 @@ def _sessions_of(inputs: Rerun, first: Session, maps: str) -> Callable[[int], Se
         keys = [each.key for each in first.activations.values()]
         activations = [run.activations[key] for key in keys if key in run.activations]
         if not activations:
-            raise FeatmagicError(f"No layer gave anything for input {number}.")
+            raise FeatmagicError(f"No layer returned anything for input {number}.")
         session = open_session(activations, first.view, maps, len(inputs))
-        reason = "it gave nothing for this input"
+        reason = "it returned nothing for this input"
         layers: list[LayerText] = [
             session.layers.get(key) or {**layer, **NO_FIGURES, "reason": reason, "plates": {}}
             for key, layer in first.layers.items()

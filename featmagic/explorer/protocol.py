@@ -118,7 +118,9 @@ def _check_slice(place: Place, value: Any) -> int | str:
     if not count:
         raise FeatmagicError("There are no slices to choose from: no layer shown is a volume.")
     if isinstance(value, str):
-        raise FeatmagicError(f"slice is a number or one of {', '.join(_SLICES)}, not {value!r}.")
+        raise FeatmagicError(
+            f"slice must be a number or one of {', '.join(_SLICES)}, not {value!r}."
+        )
     return _check_number("slice", value, range(count))
 
 
@@ -127,7 +129,7 @@ def _check_position(place: Place, value: Any) -> tuple[int, int] | None:
     if value is None:
         return None
     if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != 2:
-        raise FeatmagicError(f"position is None or (y, x), not {value!r}.")
+        raise FeatmagicError(f"position must be None or (y, x), not {value!r}.")
     y, x = (whole()("position", part) for part in value)
     planes = next(iter(place.session.layer(place.layer)["plates"].values()), None)
     check_inside(y, x, *(planes["full"] if planes else (0, 0)))
@@ -177,7 +179,7 @@ def change_settings(
         FeatmagicError: If a name or a value isn't valid.
     """
     if not isinstance(changes, Mapping):
-        raise FeatmagicError(f"settings is a mapping, not {changes!r}.")
+        raise FeatmagicError(f"settings must be a mapping, not {changes!r}.")
     new = dict(now)
     for name, value in changes.items():
         if name not in SETTINGS:

@@ -58,7 +58,7 @@ class Session:
         near = did_you_mean(key, self.layers) if isinstance(key, str) else ""
         listed = ", ".join([*self.layers][:20]) + ", ..." * (len(self.layers) > 20)
         named = truncate(repr(key), _LONGEST_NAME)
-        message = f"The explorer has no layer {named}.{near} There are: {listed}."
+        message = f"The explorer has no layer {named}.{near} It has: {listed}."
         raise FeatmagicError(printable(message))
 
     def plane(self, key: str, sample: int, channel: int, which: int | str | None = None) -> Tensor:
@@ -117,7 +117,9 @@ class Session:
         activation, planes = self._activation(key), self._planes(key, sample, channel, which)
         _check_value(planes, y, x)
         if planes.place_index is None:
-            raise FeatmagicError("Each value shown is made of several: no sum gives it.")
+            raise FeatmagicError(
+                "Each value shown combines several values, so no single sum gives it."
+            )
         patch = kernel_patch(activation, planes.place_index.index(channel, y, x), source)
         names = (name for name, each in self.activations.items() if each.key == patch.key)
         return text_of_patch(patch, next(names, None)), bytes_of_patch(patch)
@@ -175,13 +177,13 @@ def _check_value(planes: SamplePlanes, y: int, x: int) -> None:
     height, width = planes.values.shape[1:]
     check_inside(y, x, height, width)
     if y * width + x >= height * width - planes.padding:
-        raise FeatmagicError(f"There is no value at ({y}, {x}): the values end before it.")
+        raise FeatmagicError(f"There is no value at ({y}, {x}): it is beyond the last value.")
 
 
 def check_inside(y: int, x: int, height: int, width: int) -> None:
     """Raise an error if a position is outside of a plane of that size."""
     if not (0 <= y < height and 0 <= x < width):
-        raise FeatmagicError(f"There is no place ({y}, {x}) in a plane of {height} × {width}.")
+        raise FeatmagicError(f"Position ({y}, {x}) is outside a plane of {height} × {width}.")
 
 
 def open_session(

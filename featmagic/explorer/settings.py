@@ -94,7 +94,7 @@ SELECTORS = (
         "sample",
         "number",
         "Sample",
-        "The item of the batch that is shown.",
+        "The sample of the batch that is shown.",
         limits=(0, 0, 1),
         applies="samples",
     ),
@@ -154,7 +154,7 @@ class Setting(Control):
             return number(low, high)(self.name, value)
         count: int = whole()(self.name, value)
         if not low <= count <= high:
-            raise FeatmagicError(f"{self.name} is from {low:g} to {high:g}, not {count}.")
+            raise FeatmagicError(f"{self.name} must be from {low:g} to {high:g}, not {count}.")
         return count
 
     def travels_as(self, value: object) -> bool:
@@ -171,7 +171,7 @@ _ROWS = (
         "cmap",
         "choice",
         "Colors",
-        "The colormap. auto: viridis, or RdBu_r around 0 where values have both signs.",
+        "The colormap. auto: viridis, or RdBu_r centered on 0 where values have both signs.",
         start=lambda view: view.cmap or "auto",
         key="m",
         cycle=(None, *COLORMAPS[:-1]),
@@ -180,8 +180,7 @@ _ROWS = (
         "scale",
         "choice",
         "Scale",
-        "What shares a color range: nothing (each channel has its own), the channels of the "
-        "layer, or all layers.",
+        "Share the color range per channel, per layer (all its channels), or across all layers.",
         start=lambda view: view.scale or "channel",
         choices=("channel", "layer", "all"),
         key="l",

@@ -40,11 +40,11 @@ def explore(request: Request, view: View) -> Explorer | None:
             raise
     if running_shell() is None:
         raise FeatmagicError(
-            "An explorer needs a notebook or IPython; feature_maps.save('look.html') writes "
-            "the same as a page."
+            "An explorer needs a notebook or IPython; feature_maps.save('look.html') saves "
+            "it as an HTML page."
         )
     if request.model is not None or request.inputs is not None:
-        raise FeatmagicError("Inputs are for an explorer in a notebook, not in a terminal.")
+        raise FeatmagicError("inputs works only with an explorer in a notebook.")
     browse(request.activations, view, current_target(view.renderer))
     return None
 
@@ -63,7 +63,7 @@ def show(request: Request, view: View, target: Target) -> None:
         browse(request.activations, view, target)
     elif reason := why_no_widget(target):
         grid.show(request, view.only(*TAKEN["grid"] - {"title"}), target)
-        say(f"Shown without an explorer: {reason}.")
+        say(f"Showing still pictures instead of an explorer: {reason}.")
     else:
         from featmagic.explorer.open import show_explorer  # anywidget takes its time
 

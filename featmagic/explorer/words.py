@@ -69,13 +69,13 @@ TIPS = {
     "find": "Part of a path or class, or a glob such as layer1.*.conv? All words must match.",
     "order": "The order of the layers: a tree of modules, in execution order, or by dead channels.",
     "dead": "The bar is the share of dead channels: those whose values are all equal.",
-    "module": "A module without an output of its own",
+    "module": "A module whose output a layer inside it returned",
     "strength": (
         "The bar is the largest absolute value, as a share of that of the strongest channel."
     ),
     "best": "The channel of this layer with the largest absolute value.",
     "divider": (
-        "Drag, or use the arrow keys, to give the channel more room; double-click or Enter: full "
+        "Drag, or use the arrow keys, to give the channel more space; double-click or Enter: full "
         "width."
     ),
     "pin": "Pin this channel beside the grid; again: unpin it. (Enter)",

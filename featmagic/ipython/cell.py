@@ -1,9 +1,9 @@
 """Cell magics whose body runs as the user's own cell, and magics in the wrong place.
 
 IPython passes a cell magic its body as text. Run from there, the body would lose its line numbers,
-`await`, its value or its errors. So the magic's first line is rewritten into a call that marks the
-cell and takes up the same number of lines; once the cell is parsed, its body is put into a `with`
-block. Apart from that block, what runs is the user's own cell.
+`await`, its value or its errors. So the magic's first line is put in quotes: it marks the cell,
+takes up the same number of lines, and is what a traceback shows of it. Once the cell is parsed, its
+body is put into a `with` block. Apart from that block, what runs is the user's own cell.
 
 A cell magic that IPython would take for something else is rewritten into a call that explains the
 mistake.
@@ -25,11 +25,13 @@ from IPython.core.inputtransformer2 import TokenTransformBase, cell_magic
 
 from featmagic.support.environment import EXTENSION
 from featmagic.support.errors import FeatmagicError, one_line
+from featmagic.support.own_frames import hide_own_frames
 from featmagic.support.text import readable
 
 VALUE = "featmagic value"  # holds the cell's value; the space keeps it out of the user's names
 
-_MARK = "_featuremaps_cell_"
+_MAGIC = "%%featuremaps"
+_END_OF_MARK = " "  # tells a marked line from a string of the user's, and is hardly seen
 _FIRST_LINE = re.compile(r"%%featuremaps(?![\w?!])(.*)", re.DOTALL)
 _LINE_MAGIC_AS_CELL = re.compile(r"%%(hook|unhook)(?![\w?!])")
 _HELP = {
@@ -38,24 +40,25 @@ _HELP = {
         "For one statement, use %featuremaps MODEL LAYER ... -- STATEMENT."
     ),
     "hook": (
-        "%hook has one % and its own line. To run a cell and show the grids, put %%featuremaps on "
-        "its first line."
+        "%hook is written with one %, on its own line. To run a cell and show feature maps, put "
+        "%%featuremaps on its first line."
     ),
-    "unhook": "%unhook has one % and its own line.",
+    "unhook": "%unhook is written with one %, on its own line.",
 }
 
 
 def mark_cell(lines: list[str]) -> list[str]:
-    r"""Input transformer: turn `%%featuremaps LINE` into a call that has the line as its argument.
+    r"""Input transformer: put the line `%%featuremaps LINE` in quotes.
 
     Example:
         >>> mark_cell(["%%featuremaps model\n", "model(x)\n"])
-        ["_featuremaps_cell_(' model')\n", 'model(x)\n']
+        ["'%%featuremaps model '\n", 'model(x)\n']
     """
     match = _FIRST_LINE.match(lines[0]) if lines else None
     if match is None or not any(line.strip() for line in lines[1:]):
         return lines
-    return [f"{_MARK}({match[1].rstrip()!r})\n", *cell_magic(lines[1:])]
+    marked = f"{_MAGIC}{match[1].rstrip()}{_END_OF_MARK}"
+    return [f"{marked!r}\n", *cell_magic(lines[1:])]
 
 
 # IPython's check for a complete input must still see a cell magic.
@@ -90,7 +93,7 @@ def run_body(shell: Any, source: str, look: Callable[[], AbstractContextManager[
     This is the case in `run_cell_magic(...)`, in a function, and for the statement of a line magic.
     The value of the last expression is returned, unless a semicolon ends it.
     """
-    __tracebackhide__ = True
+    __tracebackhide__ = True  # for Python 3.10
     try:
         codes, shows = _compiled(shell, source)
     except SyntaxError as error:  # IPython would show the frames of the magics above it
@@ -104,7 +107,11 @@ def run_body(shell: Any, source: str, look: Callable[[], AbstractContextManager[
     with look():
         value = None
         for code in codes:
-            value = _awaited(shell, eval(code, shell.user_global_ns, shell.user_ns))
+            try:
+                value = _awaited(shell, eval(code, shell.user_global_ns, shell.user_ns))
+            except BaseException as error:  # the user's own
+                hide_own_frames(error)
+                raise
     return value if shows else None
 
 
@@ -149,8 +156,10 @@ def _explaining_call(name: str) -> str:
 def _marked_line(node: ast.Module) -> str | None:
     """Return the magic's line if this is a marked cell."""
     match node.body[:1]:
-        case [ast.Expr(ast.Call(ast.Name(name), [ast.Constant(str(line))]))] if name == _MARK:
-            return line
+        case [ast.Expr(ast.Constant(str(line)))] if line.startswith(_MAGIC) and line.endswith(
+            _END_OF_MARK
+        ):
+            return line[len(_MAGIC) : -len(_END_OF_MARK)]
     return None
 
 
@@ -229,5 +238,5 @@ def _awaited(shell: Any, value: Any) -> Any:
         return shell.loop_runner(value)
     value.close()
     raise FeatmagicError(
-        "await works in a cell that begins with %%featuremaps, and not inside another magic."
+        "await works only in a cell that begins with %%featuremaps, not inside another magic."
     )

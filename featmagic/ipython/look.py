@@ -11,7 +11,7 @@ import IPython
 from featmagic.ipython.cell import VALUE
 from featmagic.ipython.namespace import Binding, Namespace, find_inputs, find_model
 from featmagic.ipython.parser import LookLine, Saving
-from featmagic.ipython.watch import Watches
+from featmagic.ipython.watch import Watches, kept_in
 from featmagic.support.errors import FeatmagicError, add_note
 from featmagic.support.interrupts import Block
 from featmagic.support.text import say
@@ -105,12 +105,8 @@ class Look(Block["FeatureMaps"]):
 
     def _finish(self, error: BaseException | None) -> None:
         """Show and save what the pass gave, or say why there is nothing or not all of it."""
-        from featmagic.recording.diagnostics import (
-            failing_layer,
-            gradient_hint,
-            missing_from,
-            remarks,
-        )
+        from featmagic.recording.diagnostics import gradient_hint, missing_from, remarks
+        from featmagic.recording.failure import failure_line
 
         recorder, maps = self._recorder, self._maps
         if recorder.last is None:
@@ -126,9 +122,8 @@ class Look(Block["FeatureMaps"]):
             return
         if not self._line.as_is and (hint := gradient_hint(error)):
             _hint(error, hint)
-        if layer := failing_layer(recorder.selection.model, error.__traceback__):
-            name = self._binding.name
-            _hint(error, f"{layer} failed. {name} holds what ran before: {maps.shapes()}.")
+        if line := failure_line(recorder, error, kept_in(self._binding.name)):
+            _hint(error, line)
 
     def _no_pass(self) -> str:
         """Say that no forward pass ran, and why that may be."""

@@ -20,6 +20,7 @@ from featmagic.ipython.tokenizer import split_statement
 from featmagic.ipython.value_types import class_of
 from featmagic.ipython.watch import Watch, Watches
 from featmagic.support.errors import FeatmagicError, one_line
+from featmagic.support.own_frames import hide_caller, hide_own_frames
 from featmagic.support.text import readable, say
 
 
@@ -61,24 +62,32 @@ class FeatMagics(Magics):  # type: ignore[misc]
     @line_cell_magic  # type: ignore[untyped-decorator]
     def featuremaps(self, line: str, cell: str | None = None) -> Any:
         """Run a cell or a statement and show the feature maps of a model."""
-        __tracebackhide__ = True
-        if cell is not None:
-            return run_body(self.shell, cell, lambda: self.look(line))
-        head, statement = split_statement(line)
-        if statement is None:
-            with _in_one_line("%featuremaps"):
-                return self._show_again(head)
-        if not statement:
-            raise FeatmagicError(
-                "There is no statement after --: %featuremaps MODEL ... -- model(x)."
-            )
-        return run_body(self.shell, statement, lambda: self.look(head, "%featuremaps"))
+        __tracebackhide__ = True  # for Python 3.10
+        try:
+            if cell is not None:
+                return run_body(self.shell, cell, lambda: self.look(line))
+            head, statement = split_statement(line)
+            if statement is None:
+                with _in_one_line("%featuremaps"):
+                    return self._show_again(head)
+            if not statement:
+                raise FeatmagicError(
+                    "There is no statement after --: %featuremaps MODEL ... -- model(x)."
+                )
+            return run_body(self.shell, statement, lambda: self.look(head, "%featuremaps"))
+        except BaseException as error:
+            hide_caller(error)
+            raise
 
     def look(self, line: str, magic: str = "%%featuremaps") -> Look:
         """Return the look that the magic's line describes."""
-        with _in_one_line(magic):
-            asked = parse_look(self._expanded(line), magic, self._settings.view())
-            return Look(asked, self._settings.into, self.watches, self.shell.user_ns)
+        try:
+            with _in_one_line(magic):
+                asked = parse_look(self._expanded(line), magic, self._settings.view())
+                return Look(asked, self._settings.into, self.watches, self.shell.user_ns)
+        except BaseException as error:
+            hide_own_frames(error)
+            raise
 
     def _show_again(self, line: str) -> None:
         """Show what was captured last, or what variables hold, drawn another way."""

@@ -277,7 +277,7 @@ class Watch:
         if recorder.last.thread != threading.get_ident():
             return  # it may still be under way
         if recorder.last.failed:
-            say(f"{running.failure()}. {self.name} holds what ran before: {running.maps.shapes()}.")
+            say(running.failure(kept_in(self.name)) or self._unfinished(running))
         else:
             self.say_missing(running.maps.missing)
         if not may_bind(self.name, self.namespace):
@@ -285,6 +285,10 @@ class Watch:
                 f"{self.name} is a variable of yours now and isn't refreshed: use %hook ... --into "
                 "NAME."
             )
+
+    def _unfinished(self, running: Running) -> str:
+        kept = f" {kept_in(self.name)}" if running.maps else ""
+        return f"The last pass of {self.expression} didn't finish.{kept}"
 
     def _is_bound_anew(self, before: nn.Module) -> bool:
         """Return True if the expression refers to another model than before."""
@@ -316,15 +320,19 @@ class Running:
     maps: FeatureMaps
     error_before: object = field(default_factory=lambda: getattr(sys, "last_value", None))
 
-    def failure(self) -> str:
-        """Say which layer failed, by the traceback that IPython has just shown."""
-        from featmagic.recording.diagnostics import failing_layer
+    def failure(self, kept: str) -> str | None:
+        """Say which layer failed, by the traceback that IPython has just shown, if it has."""
+        from featmagic.recording.failure import failure_line
 
         error = getattr(sys, "last_value", None)
         if error is None or error is self.error_before:
-            return "The last pass was cut short"
-        layer = failing_layer(self.recorder.selection.model, error.__traceback__)
-        return f"{layer or 'The last pass'} failed"
+            return None
+        return failure_line(self.recorder, error, kept)
+
+
+def kept_in(name: str) -> str:
+    """Say where the layers are that ran before a failure."""
+    return f"The layers captured before it are in {name}; %featuremaps shows them."
 
 
 def is_cell_running() -> bool:

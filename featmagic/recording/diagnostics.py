@@ -1,16 +1,15 @@
-"""Diagnostics: messages on layers without output, layers that failed and inputs that moved."""
+"""Diagnostics: messages on layers without output, inputs that moved and missing gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 
 import torch
 from torch import fx, nn
 
 from featmagic.recording.hooks import Hook
 from featmagic.recording.kept_passes import KeptPasses
-from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.model_tree import (
     CAN_RUN_EAGER,
     ancestors,
@@ -233,22 +232,6 @@ def why_missing(
     return f"No '{key}' was captured.{did_you_mean(key, keys)} There are: {listed}."
 
 
-def failing_layer(model: nn.Module, traceback: TracebackType | None) -> str | None:
-    """Return the innermost layer of the model that was running when an error was raised.
-
-    It is the innermost frame of the traceback whose `self` is a module of the model.
-    """
-    paths = {id(unwrap(module)[-1]): path for path, module in walk(model)}
-    layer = None
-    while traceback is not None:
-        owner = traceback.tb_frame.f_locals.get("self")
-        if path := paths.get(id(owner)):
-            kind = type(owner).__name__
-            layer = readable(kind if path == ROOT else f"{path} ({kind})")
-        traceback = traceback.tb_next
-    return layer
-
-
 def remarks(recorder: Recorder) -> list[str]:
     """Return lines that say how the passes ran differently because of the look."""
     if recorder.as_is:
@@ -327,6 +310,6 @@ def gradient_hint(error: BaseException) -> str | None:
     if not isinstance(error, RuntimeError) or "does not require grad" not in str(error):
         return None
     return (
-        "A look runs without gradients; --as-is leaves gradients and the model's mode as they are "
-        "(in Python, as_is=True)."
+        "Gradients are off while feature maps are captured. --as-is leaves gradients and the "
+        "model's mode as they are (in Python, as_is=True)."
     )

@@ -15,6 +15,7 @@ from torch.fx import Proxy
 from featmagic.recording import torch_private
 from featmagic.recording.threads_of_control import frames_of_others
 from featmagic.recording.torch_private import CALL, forward_hooks, hook_tables
+from featmagic.support.own_frames import hide_own_frames
 
 
 class Owner(Protocol):
@@ -40,11 +41,17 @@ class Hook:
 
     def __call__(self, *args: Any) -> Any:
         """Run the hook, except while torch compiles or traces, which would record it."""
-        # A `Proxy` is of symbolic_trace; `isinstance` would ask the user's output for its class.
-        if torch_private.is_written_down() or issubclass(type(args[-1]), Proxy):
-            return None
-        # Another thread may still call it after it was removed.
-        return self._call(*args) if self.owner.is_attached else None
+        try:
+            # A `Proxy` is of symbolic_trace; `isinstance` would ask the user's output for its
+            # class.
+            if torch_private.is_written_down() or issubclass(type(args[-1]), Proxy):
+                return None
+            # Another thread may still call it after it was removed.
+            return self._call(*args) if self.owner.is_attached else None
+        except BaseException as error:  # an interrupt, say
+            __tracebackhide__ = True  # for Python 3.10
+            hide_own_frames(error)
+            raise
 
     def __reduce__(self) -> tuple[Any, ...]:
         self.owner.was_copied = True
@@ -65,8 +72,13 @@ class KeepsLast(Hook):
 
     def __call__(self, module: nn.Module, args: object) -> None:
         """Check the order of the hooks of a module that is about to run."""
-        if not torch.compiler.is_compiling() and len(forward_hooks(module)) > 1:
-            self._call(module)
+        try:
+            if not torch.compiler.is_compiling() and len(forward_hooks(module)) > 1:
+                self._call(module)
+        except BaseException as error:
+            __tracebackhide__ = True
+            hide_own_frames(error)
+            raise
 
 
 def keep_last(module: nn.Module) -> None:

@@ -60,6 +60,12 @@ def run_in_main_thread(run: Callable[[], None]) -> None:
         loop.add_callback(run)
 
 
+def shows_notes() -> bool:
+    """Return True if the notes on an error are shown with it; IPython does so from 8.14 on."""
+    version: tuple[int, ...] = getattr(sys.modules.get("IPython"), "version_info", (8, 14))
+    return running_shell() is None or version[:2] >= (8, 14)
+
+
 def runs_widgets() -> bool:
     """Return True if widgets can be displayed: in a kernel, or in a notebook of marimo."""
     marimo = sys.modules.get("marimo")

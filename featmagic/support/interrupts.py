@@ -12,6 +12,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
+from featmagic.support.own_frames import hide_own_frames
 from featmagic.support.thread_frames import current_frames
 
 T = TypeVar("T")
@@ -186,7 +187,11 @@ class Block(Generic[T]):
         if self.end() is None:  # entered by an ExitStack or by hand, without `with`
             self.end = weakref.ref(self)
         self._is_entered = True
-        return self.open()
+        try:
+            return self.open()
+        except BaseException as error:
+            hide_own_frames(error)
+            raise
 
     class _Exit:
         def __get__(self, block: Block[Any] | None, owner: object = None) -> Callable[..., None]:
@@ -210,4 +215,6 @@ def _leave(
     block._is_entered = False
     uninterrupted(block.close)
     block.end = Block.end  # nothing is left to close
+    if error is not None:
+        hide_own_frames(error)  # a hook may have been interrupted, or out of memory
     block.report(error)

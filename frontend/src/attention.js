@@ -152,12 +152,13 @@ export function makeAttention(state) {
 			box.element.ariaLabel = joined([
 				`${name}: what ${tokenName(attention, query, "query")} attends to`,
 				attention.grid ? `${rows} × ${columns} patches` : `${columns} keys`,
-				most >= 0 && `most ${short(range[1], 3)} to ${tokenName(attention, most + before, "key")}`,
+				most >= 0 &&
+					`largest weight ${short(range[1], 3)} at ${tokenName(attention, most + before, "key")}`,
 			]);
 			drawPhoto(box, attention, sample);
 		});
 		paintColors(scale, table.subarray(0, coding.levels), coding.levels);
-		write(ends, isOne ? toldRange(shared) : "each head its own range");
+		write(ends, isOne ? toldRange(shared) : "color range per head");
 	}
 
 	/** The colors of a colormap that has no middle. */

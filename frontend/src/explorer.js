@@ -272,7 +272,7 @@ export function explore(element, store, kernel) {
 		const plate = layer.plates[state.keyOf(layer)];
 		const code = codeOf(store.contents, layer, plate, state.choice.peek().channel);
 		const isDone = await copyText(code, root);
-		state.note.value = `${isDone ? "copied" : "the clipboard is closed here:"} ${code}`;
+		state.note.value = `${isDone ? "copied" : "couldn't copy to the clipboard:"} ${code}`;
 	}
 
 	element.append(root);

@@ -173,8 +173,8 @@ export function makeInspector(
 		field.hidden = !at || !spatial;
 		let told = known
 			? `receptive field ${known[0]} × ${known[1]}`
-			: "by proportion: no field known";
-		if (!spatial) told = "not over the input";
+			: "approximate location (receptive field unknown)";
+		if (!spatial) told = "no location in the input";
 		write(words, [told, image.words].filter(Boolean).join(" · "));
 		at?.forEach((n, axis) => {
 			const [from, long, whole] = known

@@ -53,7 +53,7 @@ export function makeLayerTree(state, name) {
 		make(
 			"select",
 			{ label: "Layer order", tip: tips.order, onchange: list },
-			...["by module", "as run", "most dead first"].map((text) => new Option(text)),
+			...["module tree", "execution order", "most dead first"].map((text) => new Option(text)),
 		)
 	);
 	const film = make("div.fm-tree", {

@@ -134,7 +134,7 @@ export function makePins(state, controls) {
 		box.hidden = !one;
 		if (!one) {
 			box.shows = null;
-			write(words, "not here");
+			write(words, "not available");
 			return;
 		}
 		const { plate, i } = one;

@@ -114,7 +114,7 @@ export function describe(plate, i, exact) {
 	const [low, high, nan, inf] = [plate.low[i], plate.high[i], plate.nan[i], plate.inf[i]];
 	let range = exact ?? `${short(low)} to ${short(high)}`;
 	if (low === null) range = "no finite value";
-	else if (!exact && isConstant(plate, i)) range = `one value: ${short(low)}`;
+	else if (!exact && isConstant(plate, i)) range = `constant: ${short(low)}`;
 	return joined([range, nan && `${nan} NaN`, inf && `${inf} infinite`]);
 }
 

@@ -275,7 +275,7 @@ export class State {
 		const isNew = this.shown.peek()?.layer.key !== layer.key;
 		this.isNewLayer ||= isNew;
 		this.reveals ||= isNew;
-		const kernel = this.isAlive ? " yet" : ", nor a kernel to ask";
+		const why = this.isAlive ? "loaded yet" : "available: no kernel is running to load it";
 		const asks = !plate && !layer.reason && this.isAlive;
 		batch(() => {
 			this.shown.value = picture ? { layer, plate, picture, sample } : null;
@@ -283,7 +283,7 @@ export class State {
 			if (!asks && this.asking.peek() !== "input") this.asking.value = "";
 			this.#notHere.value = layer.reason
 				? `No picture: ${layer.reason}`
-				: `${missingName(sample, slice)} is not here${kernel}.`;
+				: `${missingName(sample, slice)} isn't ${why}.`;
 		});
 		if (asks) await this.#ask(layer, sample, slice, mine);
 	}

@@ -64,9 +64,9 @@ function howShown(state) {
 		shown.plate.slice_words,
 		calls > 1 && `call ${call} of ${calls}`,
 		inputs > 0 && `input ${input ?? "as captured"}`,
-		colors.name + (colors.centered ? " around 0" : ""),
-		colors.own ? "each channel its own range" : `one range: ${range}`,
-		robust ? `${robust} % left out at each end` : "no value left out",
+		colors.name + (colors.centered ? " centered on 0" : ""),
+		colors.own ? "color range per channel" : `shared color range: ${range}`,
+		robust ? `${robust} % clipped at each end` : "no clipping",
 		`gamma ${gamma}`,
 		!isWhole(shown.layer) && `by ${by}, ${count} ${noun}`,
 		`zoom × ${short(state.tiling?.zoom, 2)}${zoom ? "" : " (auto)"}`,
@@ -91,7 +91,7 @@ function valueAt(reading, state) {
 			: `${layer.key}, ${placeName(layer, plate, channel, [row, column])}`;
 	if (isKnown) return `${where} = ${Number.isInteger(value) ? value : short(value, 7)}`;
 	const about = valueIn(reading, state.store.coding, true);
-	return where + (about ? ` = ${about}` : ": nothing is there");
+	return where + (about ? ` = ${about}` : ": no value there");
 }
 
 /**
@@ -114,7 +114,7 @@ export function valueIn({ plate, picture, i, position }, coding, says = false) {
 	const about = valueOfLevel(plate, i, code, coding);
 	const scale = Math.floor(Math.log10(Math.abs(about) || half));
 	const digits = 2 + scale - Math.floor(Math.log10(half));
-	const mean = shrink > 1 ? `, a mean of ${shrink} × ${shrink}` : "";
+	const mean = shrink > 1 ? `, mean of ${shrink} × ${shrink} values` : "";
 	const value = half ? `${short(about, digits)} ± ${short(half, 2)}` : short(about);
-	return value + (half && says ? " (half a step)" : "") + mean;
+	return value + (half && says ? " (quantized)" : "") + mean;
 }

@@ -27,7 +27,7 @@ test("a query's row is that of its head, a byte for each key", () => {
 	expect(row(1, 0)).toEqual([12, 13, 14, 15]);
 });
 
-test("of a plane that was made smaller, each key has the mean that it is in", () => {
+test("of a plane that was reduced in size, each key has the mean that it is in", () => {
 	const own = plate([[0, 1]], { full: [5, 5], height: 3, width: 3, shrink: 2 });
 	const pixels = Uint8Array.from({ length: 9 }, (_, n) => n);
 	expect([...rowOf(own, { pixels, counts: [] }, 0, 3)]).toEqual([3, 3, 4, 4, 5]);

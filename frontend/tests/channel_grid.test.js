@@ -29,7 +29,7 @@ test("a zoom that is asked for is taken", () => {
 	expect(tiling(10, 4, 3)).toMatchObject({ zoom: 3, wide: 30, tall: 30 });
 });
 
-test("planes larger than the room are made smaller", () => {
+test("planes larger than the room are reduced in size", () => {
 	expect(tiling(2000, 1).wide).toBeLessThanOrEqual(700);
 	expect(tiling(2000, 1).columns).toBe(1);
 });

@@ -58,7 +58,7 @@ test("a plane is described by its range and what isn't finite", () => {
 	);
 	expect([0, 1, 2].map((i) => describe(own, i))).toEqual([
 		"0.5 to 2, 2 infinite",
-		"one value: 1",
+		"constant: 1",
 		"no finite value, 6 NaN",
 	]);
 	expect(isConstant(own, 2)).toBe(false);

@@ -68,7 +68,9 @@ test("a slice that isn't here is said", async () => {
 	const state = new State(volumes(), null);
 	state.choose({ slice: 0 });
 	await vi.waitFor(() =>
-		expect(state.missing.value).toBe("Slice 0 of sample 0 is not here, nor a kernel to ask."),
+		expect(state.missing.value).toBe(
+			"Slice 0 of sample 0 isn't available: no kernel is running to load it.",
+		),
 	);
 	state.choose({ slice: "mip" });
 	await vi.waitFor(() => expect(state.missing.value).toMatch(/^Maximum projection of sample 0 is/));

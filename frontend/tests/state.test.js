@@ -101,7 +101,7 @@ test("what can't be had is said, with the reason", async () => {
 	kernel.traits._alive = false;
 	state.choose({ sample: 2 });
 	await eventually(() =>
-		expect(state.missing.value).toBe("Sample 2 is not here, nor a kernel to ask."),
+		expect(state.missing.value).toBe("Sample 2 isn't available: no kernel is running to load it."),
 	);
 	store.contents.layers[1].reason = "it is empty";
 	store.contents.layers[1].plates = {};
@@ -196,12 +196,12 @@ test("a kernel that dies leaves nothing waiting", async () => {
 	kernel.ask = () => new Promise(() => {});
 	const state = new State(storeOf([layer("a", { 0: plate([[0, 1]]) }, { samples: 2 })]), kernel);
 	state.choose({ sample: 1 });
-	await eventually(() => expect(state.missing.value).toBe("Sample 1 is not here yet."));
+	await eventually(() => expect(state.missing.value).toBe("Sample 1 isn't loaded yet."));
 	expect(state.asking.value).toBe("sample");
 	kernel.traits._alive = false;
 	state.follow("_alive");
 	await eventually(() => expect(state.asking.value).toBe(""));
-	expect(state.missing.value).toBe("Sample 1 is not here, nor a kernel to ask.");
+	expect(state.missing.value).toBe("Sample 1 isn't available: no kernel is running to load it.");
 });
 
 test("the control that asked waits until the kernel has shown the input", () => {

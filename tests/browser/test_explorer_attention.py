@@ -167,7 +167,7 @@ def test_the_heads_stand_side_by_side_in_their_own_ranges_or_in_one(it, tensors)
         assert name == f"head {head}"
         told = [float(end) for end in ends.split(" to ")]
         assert told == pytest.approx([row.min(), row.max()], rel=0.01)
-    expect(it.range).to_have_text("each head its own range")
+    expect(it.range).to_have_text("color range per head")
     it.control("Scale").select_option("layer")
     expect(labels).to_have_text(["head 0", "head 1", "head 2"])
     low, high = np.min(rows), np.max(rows)

@@ -427,7 +427,7 @@ def test_keys_stay_in_the_explorer_when_what_had_the_focus_goes(it):
     expect(it.grid).to_be_visible()
     it.grid.focus()
     keyboard.press("n")
-    expect(it.reason).to_contain_text("Sample 1 is not here")
+    expect(it.reason).to_contain_text("Sample 1 isn't available")
     assert focused(it)
     keyboard.press("p")
     expect(it.tile(0)).to_be_visible()
@@ -453,7 +453,7 @@ def test_what_it_finds_is_in_the_sample_that_its_figures_are_of(browser, tmp_pat
     held = [activation("a", values)]
     with shown(browser, tmp_path, held) as it:
         it.control("Sample").fill("1")
-        expect(it.reason).to_contain_text("Sample 1 is not here")
+        expect(it.reason).to_contain_text("Sample 1 isn't available")
         it.page.get_by_role("button", name="First NaN").click()
         expect(it.status).to_contain_text("a[0, 2, 1, 4] = NaN")
         expect(it.control("Sample")).to_have_value("0")

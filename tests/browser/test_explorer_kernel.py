@@ -75,7 +75,7 @@ def test_what_python_chooses_is_shown_and_not_told_back(it):
     it.page.evaluate("from_python('position', [6, 5])")
     expect(it.status).to_contain_text("relu[0, 17, 6, 5] =")
     it.page.evaluate("from_python('settings', { ...contents.settings, cmap: 'gray', topk: 3 })")
-    expect(it.status).to_contain_text("gray · each channel its own range")
+    expect(it.status).to_contain_text("gray · color range per channel")
     expect(it.tiles).to_have_count(3)
     assert told(it) == []
 
@@ -104,7 +104,7 @@ def test_a_kernel_that_never_answers_or_refuses_leaves_what_there_is(it):
     it.page.evaluate("from_python('_alive', false)")
     it.page.evaluate("asked.splice(0)")
     it.control("Sample").fill("1")
-    expect(it.reason).to_contain_text("Sample 1 is not here, nor a kernel to ask.")
+    expect(it.reason).to_contain_text("Sample 1 isn't available: no kernel is running to load it.")
     assert it.page.evaluate("asked") == []
 
 
@@ -120,7 +120,7 @@ def test_a_pinned_channels_figures_are_the_kernels(it):
 def test_a_sample_that_is_not_here_is_asked_for(it):
     it.control("Sample").fill("1")
     question = asked(it, "plate")
-    expect(it.reason).to_contain_text("Sample 1 is not here yet.")
+    expect(it.reason).to_contain_text("Sample 1 isn't loaded yet.")
     it.page.evaluate(
         """id => { const plate = { ...contents.layers[0].plates[0], id: "conv1/1" };
             const image = { ...contents.images[0], id: "image/1" };
@@ -169,7 +169,7 @@ def test_pictures_that_come_later_are_drawn_when_they_come(browser, path):
     it = Explored(page)
     expect(it.tile(5)).to_be_visible()
     it.layer("relu").click()
-    expect(it.reason).to_contain_text("Sample 0 is not here yet.")
+    expect(it.reason).to_contain_text("Sample 0 isn't loaded yet.")
     page.evaluate("message({ changed: [], ids: ['relu/0'] }, [bytes.get('relu/0')])")
     expect(it.tile(19)).to_be_attached()
     thumb = it.layer("relu").locator("canvas")

@@ -112,7 +112,7 @@ def test_one_range_for_the_layer_and_another_colormap(it, tensors):
     values = tensors["relu"][0]
     expected = expected_levels(values[7], values.min(), values.max())
     assert np.abs(levels_of(it.tile_drawn(7), "magma") - expected).max() <= 1.001
-    expect(it.status).to_contain_text("magma · one range: 0 to 0.99")
+    expect(it.status).to_contain_text("magma · shared color range: 0 to 0.99")
 
 
 def test_robust_leaves_the_outermost_values_outside(it, tensors):
@@ -124,7 +124,7 @@ def test_robust_leaves_the_outermost_values_outside(it, tensors):
     assert set(np.unique(levels[clipped])) <= {0, 247}
     inside = np.abs(values) < inner * 0.95
     assert np.abs(levels - expected_levels(values, -inner, inner))[inside].max() <= 6
-    expect(it.status).to_contain_text("10 % left out at each end")
+    expect(it.status).to_contain_text("10 % clipped at each end")
 
 
 def test_gamma_bends_the_colors(it, tensors):
@@ -195,8 +195,8 @@ def test_bytes_mean_what_the_document_says(browser, tmp_path, tensors):
 
 def test_a_channel_of_one_value_is_hatched_and_named(it):
     it.layer("relu").click()
-    expect(it.tile(3)).to_have_attribute("aria-label", "3: one value: 0")
-    expect(it.tile(5)).to_have_attribute("aria-label", "5: one value: 0.25")
+    expect(it.tile(3)).to_have_attribute("aria-label", "3: constant: 0")
+    expect(it.tile(5)).to_have_attribute("aria-label", "5: constant: 0.25")
     found = {tuple(pixel) for pixel in it.tile_drawn(3).reshape(-1, 3).tolist()}
     assert found == {tuple(OTHERS[CONSTANT].tolist()), tuple(OTHERS[GAP].tolist())}
 
@@ -253,7 +253,7 @@ def test_the_status_line_has_the_value_under_the_cursor_and_how_exact_it_is(it, 
 def test_the_status_line_names_every_display_setting(it):
     auto = round(it.tile(0).locator("canvas").bounding_box()["width"] / 8)
     expect(it.status).to_contain_text(
-        "sample 0 of 2 · RdBu_r around 0 · each channel its own range · no value left out · gamma 1"
+        "sample 0 of 2 · RdBu_r centered on 0 · color range per channel · no clipping · gamma 1"
         f" · by index, all 6 channels · zoom × {auto} (auto) · opacity 0.7"
     )
 
@@ -598,7 +598,7 @@ def test_taken_down_it_leaves_nothing_behind(browser, path):
 
 def test_a_sample_that_is_not_here_is_said_and_not_drawn(it):
     it.control("Sample").fill("1")
-    expect(it.reason).to_contain_text("Sample 1 is not here, nor a kernel to ask.")
+    expect(it.reason).to_contain_text("Sample 1 isn't available: no kernel is running to load it.")
     expect(it.tiles).to_have_count(0)
     it.control("Sample").fill("0")
     expect(it.tile(5)).to_be_visible()

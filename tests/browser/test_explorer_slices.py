@@ -137,7 +137,9 @@ def test_a_slice_that_is_not_on_the_page_is_said(browser, tmp_path):
     path = written(tmp_path / "page.html", *held_by(volumes(), layout="NCDHW"))
     with shown(browser, path) as it:
         it.control("Slice").select_option("4")
-        expect(it.reason).to_contain_text("Slice 4 of sample 0 is not here, nor a kernel to ask.")
+        expect(it.reason).to_contain_text(
+            "Slice 4 of sample 0 isn't available: no kernel is running to load it."
+        )
         it.control("Slice").select_option("2")
         expect(it.tile(0)).to_be_visible()
 
@@ -185,7 +187,7 @@ def test_a_slice_is_asked_of_the_kernel_once_and_remembered(kernel):
     tensor = volumes()[0].tensor
     kernel.page.evaluate("told.splice(0)")
     kernel.control("Slice").select_option("0")
-    expect(kernel.reason).to_contain_text("Slice 0 of sample 0 is not here yet.")
+    expect(kernel.reason).to_contain_text("Slice 0 of sample 0 isn't loaded yet.")
     question = answered(kernel, "plate")
     assert question == {"ask": "plate", "layer": "deep", "sample": 0, "slice": 0}
     expect(kernel.status).to_contain_text("slice 0 of 5")

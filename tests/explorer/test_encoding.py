@@ -243,7 +243,7 @@ def test_what_is_too_much_is_made_smaller_and_told():
     maps = looked_at(nn.Sequential(nn.Conv2d(3, 64, 1), nn.ReLU()), torch.randn(1, 3, 64, 64))
     found = explored(maps, max_bytes=200_000)
     assert sum(map(len, found.files.values())) + len(json.dumps(found.text)) <= 200_000
-    assert found.text["words"] == ["2 layers made smaller to stay within 200 kB"]
+    assert found.text["words"] == ["2 layers reduced in size to stay within 200 kB"]
     for layer in found.text["layers"]:
         (plate,) = layer["plates"].values()
         k = plate["shrink"]

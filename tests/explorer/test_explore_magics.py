@@ -15,7 +15,7 @@ from featmagic.ipython.completion.suggest import Known, suggest
 from featmagic.ipython.parser import parse_again, parse_look
 from featmagic.options.view import View
 
-WHY = "Shown without an explorer: "
+WHY = "Showing still pictures instead of an explorer: "
 
 
 # The line

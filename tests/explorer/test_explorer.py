@@ -393,25 +393,25 @@ def test_the_selection_of_single_values_holds_them_all(front, name):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("ex.layer = 'cnn2'", "The explorer has no layer 'cnn2'. Did you mean cnn1? There are: "),
-        ("ex.layer = 3", "The explorer has no layer 3. There are: cnn1, act1"),
+        ("ex.layer = 'cnn2'", "The explorer has no layer 'cnn2'. Did you mean cnn1? It has: "),
+        ("ex.layer = 3", "The explorer has no layer 3. It has: cnn1, act1"),
         ("ex.layer = None", "The explorer has no layer None."),
         ("ex.channel = None", "channel is a whole number, not None."),
-        ("ex.settings = None", "settings is a mapping, not None."),
+        ("ex.settings = None", "settings must be a mapping, not None."),
         ("ex.channel = 5", "No channel 5 in cnn1: choose 0 to 4."),
         ("ex.channel = torch.tensor(2.7)", "channel is a whole number, not tensor(2.7000)."),
         ("ex.channel = images[:2]", "channel is a whole number, not tensor("),
         ("ex.channel = 'red'", "channel is a whole number, not 'red'."),
         ("ex.sample = 2", "No sample 2: choose 0 to 1."),
         ("ex.position = (24, 0)", "There is no place (24, 0) in a plane of 24 × 24."),
-        ("ex.position = 3", "position is None or (y, x), not 3."),
+        ("ex.position = 3", "position must be None or (y, x), not 3."),
         ("ex.settings = {'cmapp': 'gray'}", "No setting 'cmapp'. Did you mean cmap? There are: "),
         ("ex.settings = {'gamma': -1}", "gamma is from 0.1 to 5, not -1."),
         ("ex.settings = {'cmap': 'jet'}", "The explorer has no colormap 'jet', only viridis, "),
         ("ex.input = 1", "There are no inputs to pick: explore(model=model, inputs=xs) adds them."),
         ("feature_maps.explore('cnn9')", "No 'cnn9' was captured. Did you mean cnn1? "),
         ("feature_maps.explore(cmapp='gray')", "No view option 'cmapp'. Did you mean cmap?"),
-        ("featmagic.FeatureMaps().explore()", "Nothing to explore: no pass of the model has run"),
+        ("featmagic.FeatureMaps().explore()", "Nothing to explore: the model has not run"),
         (
             "feature_maps.explore(inputs=images)",
             "inputs need a model to run: explore(model=model, ",
@@ -1000,7 +1000,7 @@ def test_plain_python_is_told_of_the_page():
         "print('anywidget' in sys.modules, 'ipywidgets' in sys.modules)"
     )
     assert plain(code).splitlines() == [
-        "An explorer needs a notebook or IPython; feature_maps.save('look.html') writes the same "
+        "An explorer needs a notebook or IPython; feature_maps.save('look.html') saves the same "
         "as a page.",
         "False False",
     ]

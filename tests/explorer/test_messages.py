@@ -378,5 +378,5 @@ def test_an_input_that_is_picked_again_and_again_is_run_once(opened):
 def test_an_error_quotes_at_most_the_beginning_and_the_end_of_a_name(opened, size):
     with pytest.raises(FeatmagicError) as caught:
         opened.explorer.layer = "x" * size
-    assert "There are: first, second." in str(caught.value)
+    assert "It has: first, second." in str(caught.value)
     assert len(str(caught.value)) < 300

@@ -276,7 +276,7 @@ def test_the_keys_are_said(sessions):
     session.explore(LOOK)
 
     session.press("?")
-    session.shows("find layers by name", "back to the prompt")
+    session.shows("find layers by name", "quit to the prompt")
     session.press("x")
     session.until(lambda: session.chosen()[0] == "cnn1" if "│" in session.lines()[0] else False)
     session.leave()
@@ -403,7 +403,7 @@ def test_a_small_screen_has_room_for_both(sessions):
     session.press("?")
     session.shows("arrows")
     session.press(*["down"] * 12)
-    session.shows("back to the prompt")
+    session.shows("quit to the prompt")
     session.leave()
 
 
@@ -573,7 +573,8 @@ def test_without_a_terminal_the_grids_are_shown_and_a_line_says_why(tmp_path):
     *captions, last = done.stdout.splitlines()
     assert [line.split()[0] for line in captions] == ["cnn1", "act1", "pool1", "fc1"]
     assert last == (
-        "Shown without an explorer: it needs a terminal, and the standard input isn't one."
+        "Showing still pictures instead of an explorer: "
+        "it needs a terminal, and the standard input isn't one."
     )
 
 
@@ -582,5 +583,5 @@ def test_in_a_dumb_terminal_the_captions_are_shown_and_a_line_says_why(sessions)
 
     told = session.run(LOOK)
 
-    assert "Shown without an explorer: this terminal (TERM=dumb) has no full screen." in told
+    assert "instead of an explorer: this terminal (TERM=dumb) has no full screen." in told
     assert "\x1b[?1049h" not in session.received

@@ -96,7 +96,7 @@ def test_the_strongest_channel_has_the_largest_finite_magnitude(layers):
             if magnitude > best:
                 best, expected = magnitude, (name, channel)
     if expected is None:
-        assert state.message == "No layer has a strongest channel."
+        assert state.message == "No layer has finite values."
         assert chosen(state) == ("a", 0)
     else:
         assert (chosen(state), state.message) == (expected, "")
@@ -150,7 +150,7 @@ def test_a_nan_in_a_prefix_token_is_found_in_its_channel():
     ("key", "says"),
     [
         ("d", "No layer has dead channels."),
-        ("x", "No layer has a strongest channel."),
+        ("x", "No layer has finite values."),
         ("N", "No layer has a NaN."),
         ("I", "No layer has an infinite value."),
     ],
@@ -182,7 +182,7 @@ def test_what_is_found_in_a_channel_that_is_not_shown_is_said():
     state = state_of(tensor, sort="max", topk=2)
     for key in "dx":
         press(state, key)
-        assert state.message == "What was found isn't in the part of this layer that is shown."
+        assert state.message == "The result isn't in the part of this layer that is shown."
         state.message = ""
 
 

@@ -69,7 +69,7 @@ def test_a_search_that_is_given_up_leads_back(state):
 
 
 def test_the_help_has_a_line_for_all_keys_that_belong_together():
-    assert help_lines()[1] == "Tab           from the layers to the grid, and back"
+    assert help_lines()[1] == "Tab           switch between layers and grid"
     assert len(help_lines()) == sum(bool(key.shown) for key in KEYS)
 
 

@@ -233,5 +233,5 @@ def test_the_help_has_the_finds_and_settings_and_scrolls_to_its_end(sessions):
     session.press(*["down"] * 5)
     session.shows("layer with most dead channels", "strongest channel", "first infinity")
     session.press(*["down"] * 20)
-    session.shows("back to the prompt")
+    session.shows("quit to the prompt")
     session.leave()

@@ -189,7 +189,7 @@ def halved():
 
 def looked_at(keys, said, **others):
     """Attention `(heads, keys)` on the patches, and what goes to the class token."""
-    facts = f"NAQK: 4 of 4 heads, sample 0, {said}", "each head its own range"
+    facts = f"NAQK: 4 of 4 heads, sample 0, {said}", "color range per head"
     return on_patches(keys.T, (14, 14), 1, *facts, **others)
 
 
@@ -294,7 +294,7 @@ TRUTHS = {
     "what all tokens look at": lambda: looked_at(heads().mean(1), "mean over the queries"),
     "what one token looks at": lambda: looked_at(heads()[:, 9], "query 9"),
     "attention between words": lambda: grid(
-        gave("words", "attention[1]")[0], "NAQK: 4 of 4 heads", "each head its own range"
+        gave("words", "attention[1]")[0], "NAQK: 4 of 4 heads", "color range per head"
     ),
     "features of words": lambda: single(
         *(gave("words", "embedding")[0], gave("words", "embedding")[0].T),

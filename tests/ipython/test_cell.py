@@ -149,7 +149,7 @@ def test_awaiting_inside_another_magic_says_where_it_works(shell):
         "get_ipython().run_line_magic('featuremaps', 'model cnn1 -- await asyncio.sleep(0)')"
     )
     error = shell.error(cell)
-    assert "await works in a cell that begins with %%featuremaps" in str(error)
+    assert "await works only in a cell that begins with %%featuremaps" in str(error)
 
 
 @pytest.mark.parametrize("magic", ["%%featuremaps", "%featuremaps", "%hook", "%unhook"])

@@ -77,13 +77,17 @@ def test_showing_again_what_the_watch_captured(shell):
 
 
 def test_showing_again_before_anything_was_captured_says_how_to_look(shell):
-    assert "Nothing has been captured yet" in str(shell.error("%featuremaps cnn1"))
+    assert "Nothing has been captured yet. Run %featuremaps MODEL ... -- model(x)." in str(
+        shell.error("%featuremaps cnn1")
+    )
 
 
 def test_showing_again_holds_no_maps_that_the_user_let_go(shell):
     shell.run("%%featuremaps model cnn1\nmodel(x);")
     shell.run("del feature_maps")
-    assert "Nothing has been captured yet" in str(shell.error("%featuremaps cnn1"))
+    assert "Nothing has been captured yet. Run %featuremaps MODEL ... -- model(x)." in str(
+        shell.error("%featuremaps cnn1")
+    )
 
 
 def test_an_output_that_knows_no_isatty_will_do(shell, monkeypatch):
@@ -254,7 +258,12 @@ def test_when_the_forward_fails_what_ran_before_is_kept_and_the_layer_is_named(s
     assert error.args == ("mine",)
     assert list(shell.names["feature_maps"]) == ["0"]
     notes = error.__notes__ if sys.version_info >= (3, 11) else [printed]
-    assert any("1.0 (Failing) failed" in note and "0 (1, 1, 28, 28)" in note for note in notes)
+    (note,) = notes
+    assert (
+        "featmagic: 1.0 (Failing) failed in its own code: it was given (1, 1, 28, 28) float32 cpu. "
+        "The last layer captured before it, 0, returned (1, 1, 28, 28). "
+        "The layers captured before it are in feature_maps; %featuremaps shows them."
+    ) in note
     assert hooks_on(failing) == []
 
 

@@ -123,7 +123,7 @@ def test_a_model_in_quotes_is_the_model(shell):
 @pytest.mark.parametrize("magic", ["hook", "unhook"])
 def test_a_percent_too_many_is_said(shell, model, magic):
     message = helped(shell, f"%%{magic} model cnn1\ny = model(x)")
-    assert message.startswith(f"%{magic} has one %")
+    assert message.startswith(f"%{magic} is written with one %")
     assert "y" not in shell.names
     assert hooks_on(model) == []
 
@@ -195,4 +195,6 @@ def test_a_layer_as_module_in_plain_python_is_said():
 
 @pytest.mark.parametrize("magic", ["hook", "unhook"])
 def test_a_space_between_two_percents_changes_nothing_about_the_mistake(shell, magic):
-    assert helped(shell, f"y = 1\n% %{magic} model cnn1").startswith(f"%{magic} has one %")
+    assert helped(shell, f"y = 1\n% %{magic} model cnn1").startswith(
+        f"%{magic} is written with one %"
+    )

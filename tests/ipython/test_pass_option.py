@@ -145,7 +145,8 @@ def test_a_pass_that_fails_leaves_the_earlier_one_where_it_did_not_get(shell):
     shell.names["z"] = torch.ones(1, 4)
     result, printed = shell.attempt("%%featuremaps net 0 2\nnet(z)\nnet(-z)")
     said = printed + "".join(getattr(result.error_in_exec, "__notes__", ()))
-    assert "1 (Fails) failed. feature_maps holds what ran before: 0 (1, 4), 2 (1, 4)." in said
+    assert "1 (Fails) failed in its own code: it was given (1, 4) float32 cpu. " in said
+    assert "The layers captured before it are in feature_maps; %featuremaps shows them." in said
     shown = captions(shell.run("%featuremaps"))
     assert shown == [("0", ["pass 2 of 2"]), ("2", ["pass 1 of 2"])]
     assert torch.equal(shell.names["feature_maps"]["0"], -torch.ones(1, 4))

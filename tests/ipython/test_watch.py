@@ -298,11 +298,16 @@ def test_a_failing_layer_is_named_and_what_ran_before_is_kept(shell):
     shell.run("%hook bad 0 1")
     result, printed = shell.attempt("bad(x)")
     assert type(result.error_in_exec) is RuntimeError
-    assert "1 (Conv2d) failed. feature_maps holds what ran before: 0 (1, 2, 28, 28)." in printed
+    kept = "The layers captured before it are in feature_maps; %featuremaps shows them.\n"
+    assert printed.endswith(
+        "1 (Conv2d) failed: it was given (1, 2, 28, 28) float32 cpu, and takes (N, 3, H, W) "
+        f"float32 cpu. {kept}"
+    )
     assert "gave nothing" not in printed
     assert list(shell.names["feature_maps"]) == ["0"]
     printed = shell.run("try:\n    bad(x)\nexcept RuntimeError:\n    pass")
-    assert "The last pass was cut short. feature_maps holds" in printed
+    assert printed == f"The last pass of bad didn't finish. {kept}"
+    assert [caption.split()[0] for caption in shell.run("%featuremaps").splitlines()[:1]] == ["0"]
 
 
 def test_a_lazy_model_can_be_listed(shell):
@@ -353,7 +358,7 @@ def test_a_pass_still_under_way_in_a_thread_is_not_said_to_have_failed(shell):
     go_on.set()
     shell.names["thread"].join()
     assert "failed" not in printed
-    assert "cut short" not in printed
+    assert "finish" not in printed
 
 
 def test_the_end_of_a_cell_leaves_the_look_of_another_thread_open(shell, model, x):

@@ -66,7 +66,7 @@ def test_a_look_that_lacks_gradients_names_the_option_that_leaves_them(shell, bo
 )
 def test_other_errors_have_no_such_hint(shell, cell):
     result, printed = shell.attempt(cell)
-    assert "without gradients" not in notes_of(result.error_in_exec) + printed
+    assert "Gradients are off" not in notes_of(result.error_in_exec) + printed
 
 
 def encoder(**more):

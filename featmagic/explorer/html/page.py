@@ -147,8 +147,8 @@ def _without_scripts(text: Mapping[str, Any]) -> str:
     """Return what the page says where no script runs."""
     count = len(text["layers"])
     return (
-        f"No script runs here: this is one layer of {count}, as a picture. "
-        "In a browser that runs scripts this page is an explorer of them all; it needs no network."
+        f"Scripts are disabled, so this page shows a picture of one layer of {count}. "
+        "With scripts, it is an interactive explorer of all layers; it needs no network."
     )
 
 

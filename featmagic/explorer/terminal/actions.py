@@ -168,7 +168,7 @@ def zoom(state: ExplorerState, step: int) -> None:
     after = state.preview.grid
     if after and after.zoom == grid.zoom and step > 0:
         state.change(zoom=grid.zoom)
-        state.message = "There is no room for larger tiles: Enter shows the chosen channel large."
+        state.message = "No room for larger tiles: press Enter to enlarge the selected channel."
 
 
 def zoom_to_fit(state: ExplorerState) -> None:

@@ -28,7 +28,7 @@ from featmagic.recording.records import Activation
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.memory import unless_out_of_memory
 
-_NOT_SHOWN = "What was found isn't in the part of this layer that is shown."
+_NOT_SHOWN = "The result isn't in the part of this layer that is shown."
 
 # Dead channels
 
@@ -87,7 +87,7 @@ def _go_to_strongest(state: ExplorerState) -> None:
             if (magnitude, -n) > (best, -layer):
                 best, layer, channel = magnitude, n, index
     if not best:
-        state.message = "No layer has a strongest channel."
+        state.message = "No layer has finite values."
         return
     state.choose_layer(layer)
     ready = state.preview.ready

@@ -32,7 +32,7 @@ def browse(activations: Sequence[Activation], view: View, where: Target) -> None
         return
     if reason := _why_not():
         show(Request(activations), view.only(*TAKEN["grid"]), where)
-        say(f"Shown without an explorer: {reason}.")
+        say(f"Showing still pictures instead of an explorer: {reason}.")
         return
     # prompt_toolkit takes a while to import.
     from featmagic.explorer.terminal.app import explore

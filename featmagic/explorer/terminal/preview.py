@@ -25,8 +25,8 @@ from featmagic.render.viewport import Viewport, terminal_viewport
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import readable
 
-# If the tiles don't all fit the screen, large planes are made smaller: up to four in a row, as long
-# as each has at least 16 columns. A channel can be shown large.
+# If the tiles don't all fit the screen, large planes are reduced in size: up to four in a row, as
+# long as each has at least 16 columns. A channel can be shown large.
 _IN_A_ROW, _NARROWEST = (1, 2, 3, 4), 16
 
 
