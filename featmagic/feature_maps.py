@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from featmagic.explorer import show as explorer
 from featmagic.files.arrays import check_whole, save_arrays
 from featmagic.files.paths import holds_arrays, holds_page, target_files
-from featmagic.grid import show as grid
 from featmagic.grid.draw import draw_all
 from featmagic.grid.outline import check_sizes
 from featmagic.grid.pass_rows import drawn_names
+from featmagic.grid.show import titled, warn_of_missing
 from featmagic.options.defaults import page_view, picture_view, session_defaults
 from featmagic.options.view import View, view_of, view_with_defaults
-from featmagic.overview import show as overview
 from featmagic.recording.diagnostics import missing_lines, why_missing
 from featmagic.recording.kept_passes import KeptPasses, PassChoice
 from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.records import Activation, Request, shape_of
 from featmagic.recording.selectors import matching_keys
+from featmagic.recording.variables import kept_variables
 from featmagic.render.figure import mosaic_figure
-from featmagic.render.target import Target, current_target
+from featmagic.render.target import current_target
 from featmagic.render.viewport import PAGE
+from featmagic.support.environment import name_of
 from featmagic.support.errors import FeatmagicError, MissingMap
-from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.text import readable, say
+from featmagic.views.glance import EMPTY, Glance
+from featmagic.views.kinds import STILLS, VIEWS, in_memory
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,37 +40,7 @@ if TYPE_CHECKING:
     from featmagic.explorer.widget import Explorer
 
 
-T = TypeVar("T")
-
-
-class Shows(Protocol):
-    """What every view can do; `View.kind` names the view that is asked for."""
-
-    def show(self, request: Request, view: View, target: Target, /) -> None:
-        """Show the activations."""
-
-    def targets(
-        self, path: str | os.PathLike[str], keys: Sequence[str], /, *, overwrite: bool
-    ) -> list[Path]:
-        """Return the files that `save` would write."""
-
-    def save(
-        self, request: Request, view: View, files: Sequence[Path], /, *, overwrite: bool
-    ) -> list[Path]:
-        """Write these files, and return those that were written."""
-
-
-class Still(Shows, Protocol):
-    """A view that consists of pictures."""
-
-    def pictures(self, request: Request, view: View, /) -> list[tuple[str, bytes]]:
-        """Return captions and PNGs."""
-
-
 _NOT_THEN = "it has no output in that pass"
-
-STILLS: Mapping[str, Still] = {"grid": grid, "overview": overview}
-VIEWS: Mapping[str, Shows] = {**STILLS, "explorer": explorer}
 
 
 class FeatureMaps(Mapping[str, Tensor]):
@@ -133,7 +105,18 @@ class FeatureMaps(Mapping[str, Tensor]):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return f"<FeatureMaps: {self.shapes()}>"
+        return self._glance().text
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        return self._glance().bundle()
+
+    def _mime_(self) -> tuple[str, str]:
+        """Return what marimo shows."""
+        return self._glance().html()
+
+    def _glance(self) -> Glance:
+        shown = tuple(self.kept.activations.values())
+        return Glance(shown, name_of(self, "feature_maps"), tuple(self.missing))
 
     def shapes(self) -> str:
         """Return every key with its shape, in one line."""
@@ -180,7 +163,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         """
         explorer_view = view_with_defaults({**view, "explore": True}, session_defaults())
         request = self._request(layers, explorer_view, model, inputs)
-        return _in_memory("show", partial(explorer.explore, request, explorer_view))
+        return in_memory("show", partial(explorer.explore, request, explorer_view))
 
     def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
         """Return what `show` shows as captions and PNGs, for a page of your own.
@@ -199,7 +182,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         drawn_view = picture_view(view)
         request = self._request(layers, drawn_view)
         make = partial(STILLS[drawn_view.kind].pictures, request, drawn_view)
-        return _in_memory("draw", make)
+        return in_memory("draw", make)
 
     def figure(self, layer: str, **view: Any) -> Figure:
         """Return the grid of one layer as a matplotlib `Figure`.
@@ -225,7 +208,10 @@ class FeatureMaps(Mapping[str, Tensor]):
             )
         if drawing.mosaic is None:
             raise FeatmagicError(f"Nothing to draw: {drawing.caption}")
-        return _in_memory("draw", partial(mosaic_figure, drawing.mosaic, drawing.caption))
+        title = drawn_view.title or ""
+        warn_of_missing(title)
+        make = partial(mosaic_figure, drawing.mosaic, titled(drawing.caption, title), title)
+        return in_memory("draw", make)
 
     def save(
         self, path: str | os.PathLike[str], *layers: str, overwrite: bool = False, **view: Any
@@ -313,6 +299,15 @@ def _maps_of(kept: KeptPasses) -> FeatureMaps:
     return maps
 
 
+def maps_of_variables(values: Mapping[str, object]) -> FeatureMaps:
+    """Return tensors and arrays of the user's as feature maps, by the expressions that reach them.
+
+    Raises:
+        FeatmagicError: A value can't be read or copied, or holds no tensor or too many.
+    """
+    return _maps_of(in_memory("show", partial(kept_variables, values)))
+
+
 def show_view(
     maps: FeatureMaps,
     layers: tuple[str, ...],
@@ -326,7 +321,7 @@ def show_view(
     In an explorer, `inputs` can be picked, on which `model` runs again.
     """
     target, request = current_target(view.renderer), maps._request(layers, view, model, inputs)
-    _in_memory("show", partial(VIEWS[view.kind].show, request, view, target))
+    in_memory("show", partial(VIEWS[view.kind].show, request, view, target))
     if layers:
         return
     shown = {activation.key for activation in request.activations}
@@ -334,7 +329,7 @@ def show_view(
     for line in missing_lines({**maps.missing, **dict.fromkeys(elsewhere, _NOT_THEN)}):
         say(line)
     if not maps and not maps.missing:
-        say("Nothing to show: no pass of the model has run yet.")
+        say(EMPTY)
 
 
 def save_view(
@@ -354,19 +349,7 @@ def save_view(
         )
     else:
         save = partial(VIEWS[view.kind].save, request, view, files, overwrite=overwrite)
-    return _in_memory("save", save)
-
-
-def _in_memory(what: str, action: Callable[[], T]) -> T:
-    """Run an action; raise a FeatmagicError that says what to do if memory runs out."""
-
-    def refuse(reason: str) -> NoReturn:
-        raise FeatmagicError(
-            f"Can't {what} this: {reason}. The feature maps are kept: choose fewer layers or "
-            "channels."
-        )
-
-    return unless_out_of_memory(action, refuse)
+    return in_memory("save", save)
 
 
 def files_of(
@@ -380,8 +363,8 @@ def files_of(
     """Return the files that `save_view` would write, if it may."""
     activations = maps._request(layers, view).activations
     if not activations:
-        why = next(iter(missing_lines(maps.missing)), "no pass of the model has run yet.")
-        raise FeatmagicError(f"Nothing to save: {why}")
+        why = next(iter(missing_lines(maps.missing)), "")
+        raise FeatmagicError(f"Nothing to save: {why}" if why else EMPTY)
     return files_for(path, drawn_names(activations, view), view, overwrite=overwrite)
 
 

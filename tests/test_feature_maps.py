@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.networks import Block, images
+from helpers.tiles import below_heading
 from PIL import Image
 from torch import nn
 
@@ -70,11 +71,16 @@ def test_a_layer_that_gave_nothing_says_why(x):
 def test_before_any_pass_it_says_so(model):
     with featmagic.capture(model, "cnn1") as maps, pytest.raises(KeyError, match="no pass"):
         maps["cnn1"]
-    assert "nothing captured" in repr(maps)
+    assert "Nothing has been captured yet. Run %featuremaps" in repr(maps)
 
 
-def test_its_repr_names_keys_and_shapes(maps):
-    assert repr(maps) == ("<FeatureMaps: cnn1 (1, 5, 24, 24), act1 (1, 5, 24, 24), fc2 (1, 5)>")
+def test_its_repr_is_a_table_of_keys_classes_and_shapes(maps):
+    assert repr(maps).splitlines() == [
+        "FeatureMaps: 3 layers · 23.1 kB · float32 · cpu",
+        "  cnn1  Conv2d     (1, 5, 24, 24)",
+        "  act1  LeakyReLU  (1, 5, 24, 24)",
+        "  fc2   Linear     (1, 5)",
+    ]
 
 
 def test_it_can_be_copied_and_pickled(maps):
@@ -108,7 +114,7 @@ def test_save_writes_the_picture_that_is_shown(maps, tmp_path):
     assert maps.save(file, "cnn1", cmap="magma") == [file]
     truth = draw(Activation("cnn1", "cnn1", "Conv2d", 1, maps["cnn1"]), View(cmap="magma")).mosaic
     with Image.open(file) as picture:
-        assert (np.asarray(picture) == page_image(truth)).all()
+        assert (below_heading(picture, truth) == page_image(truth)).all()
         assert picture.getpalette() == list(truth.palette)
 
 

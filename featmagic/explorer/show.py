@@ -15,6 +15,7 @@ from featmagic.grid import show as grid
 from featmagic.options.view import TAKEN, View
 from featmagic.recording.records import Request
 from featmagic.render.target import Target, current_target, why_no_widget
+from featmagic.render.title import title_lines
 from featmagic.support.environment import name_of, running_shell, runs_widgets
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import say
@@ -56,10 +57,12 @@ def show(request: Request, view: View, target: Target) -> None:
     """
     if not request.activations:
         return
+    if view.title:
+        target.tell("\n".join(title_lines(view.title)))
     if not runs_widgets():
         browse(request.activations, view, target)
     elif reason := why_no_widget(target):
-        grid.show(request, view.only(*TAKEN["grid"]), target)
+        grid.show(request, view.only(*TAKEN["grid"] - {"title"}), target)
         say(f"Showing still pictures instead of an explorer: {reason}.")
     else:
         from featmagic.explorer.open import show_explorer  # anywidget takes its time

@@ -17,14 +17,16 @@ from featmagic.options.view import View
 from featmagic.planes.dtypes import Pixels
 from featmagic.recording.records import Request
 from featmagic.render.figure import figure_bytes
-from featmagic.render.image import mosaic_png, page_image, rows_within
+from featmagic.render.image import mosaic_png, page_image, rows_within, with_heading
 from featmagic.render.mime_bundle import Bundle, publish
 from featmagic.render.mosaic import Mosaic, first_rows
 from featmagic.render.target import Target
 from featmagic.render.text import MosaicLines, mosaic_lines
+from featmagic.render.title import Heading, title_lines
+from featmagic.render.typeface import typeface_of
 from featmagic.render.viewport import PAGE
 from featmagic.support.memory import unless_out_of_memory
-from featmagic.support.text import wrap
+from featmagic.support.text import say, wrap
 
 # Lines of a terminal's screen for what comes below a grid: an empty line, and the next prompt.
 _BELOW = 3
@@ -36,11 +38,14 @@ def show(request: Request, view: View, target: Target) -> None:
     Raises:
         FeatmagicError: A layer can't be drawn as the view says.
     """
+    title = view.title or ""
     with closing(draw_all(request.activations, view, target.viewport)) as drawings:
         for drawing in drawings:
             unless_out_of_memory(
-                partial(show_drawing, drawing, target, view.rows), partial(_tell_unshown, target)
+                partial(show_drawing, drawing, target, view.rows, title),
+                partial(_tell_unshown, target),
             )
+            title = ""  # it stands once, above the first layer
 
 
 def _tell_unshown(target: Target, reason: str) -> None:
@@ -50,13 +55,20 @@ def _tell_unshown(target: Target, reason: str) -> None:
 def pictures(request: Request, view: View) -> list[tuple[str, bytes]]:
     """Return a caption and a PNG for each layer; no bytes where there is no picture.
 
+    As on a page, a title stands above the first.
+
     Raises:
         FeatmagicError: A layer can't be drawn as the view says.
     """
-    return [
-        (drawing.caption, mosaic_png(drawing.mosaic) if drawing.mosaic else b"")
-        for drawing in _drawings(request, view)
-    ]
+    made, title = [], view.title or ""
+    for drawing in _drawings(request, view):
+        caption = titled(drawing.caption, title) if drawing.mosaic else drawing.caption
+        png = mosaic_png(drawing.mosaic, Heading(title)) if drawing.mosaic else b""
+        made.append((caption, png))
+        title = ""
+    if view.title:
+        warn_of_missing(view.title)
+    return made
 
 
 def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: bool) -> list[Path]:
@@ -70,6 +82,8 @@ def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: boo
 
 def save(request: Request, view: View, files: Sequence[Path], *, overwrite: bool) -> list[Path]:
     """Write a picture for each layer that can be drawn, and return the files that were written.
+
+    Each has the title, if there is one, and says which layer it shows.
 
     Args:
         request: What to draw.
@@ -89,7 +103,9 @@ def save(request: Request, view: View, files: Sequence[Path], *, overwrite: bool
         if drawing.mosaic is None:
             without.append(drawing.caption)
         else:
-            writers[file] = partial(_write, drawing.mosaic, drawing.caption, file.suffix)
+            writers[file] = partial(_write, drawing, view.title or "", file.suffix)
+    if view.title and writers:
+        warn_of_missing(view.title)
     report_unsaved("Nothing to draw", without, refuse=request.named or not writers)
     return write_whole(writers, overwrite=overwrite)
 
@@ -99,23 +115,42 @@ def _drawings(request: Request, view: View) -> list[Drawing]:
     return list(draw_all(request.activations, view))
 
 
-def show_drawing(drawing: Drawing, target: Target, rows: int | None = None) -> None:
+def titled(caption: str, title: str) -> str:
+    """Return a caption that says in which font the title is set, unless it is the usual one."""
+    note = typeface_of(title, bold=True).note if title else ""
+    return f"{caption} · {note}" if note else caption
+
+
+def warn_of_missing(title: str, tell: Callable[[str], None] = say) -> None:
+    """Say which letters of the title no font has, and what to install, if there are any."""
+    if warning := typeface_of(title, bold=True).warning:
+        tell(warning)
+
+
+def show_drawing(
+    drawing: Drawing, target: Target, rows: int | None = None, title: str = ""
+) -> None:
     """Show the caption, then the mosaic as the target's renderer draws it.
 
     At most `rows` rows of tiles are shown, or all for 0; as many as fit a terminal's screen for
-    None.
+    None. The title heads a picture; where there is none, it is a line above the caption.
     """
-    caption = wrap(drawing.caption, target.columns)
+    mosaic, renderer, words = drawing.mosaic, target.renderer, drawing.caption
+    if title and mosaic is not None and renderer.bundle is not None:
+        words = titled(words, title)
+        warn_of_missing(title, target.tell)
+    elif title:
+        target.tell("\n".join(title_lines(title)))
+    caption = wrap(words, target.columns)
     target.tell(caption)
-    mosaic, renderer = drawing.mosaic, target.renderer
     if mosaic is None or target.viewport is None:
         return
     total = len(mosaic.indices)
     shown, lines = min(rows or total, total), None
     if rows is None and target.lines is not None:
-        lines = target.lines - len(caption.splitlines()) - _BELOW
+        lines = target.lines - len(caption.splitlines()) - _BELOW - (2 if title else 0)
     if renderer.bundle is not None:
-        shown = _show_image(mosaic, drawing.caption, target, renderer.bundle, shown, lines)
+        shown = _show_image(mosaic, (words, title), target, renderer.bundle, shown, lines)
     elif renderer.cells is not None:
         cells = renderer.cells(mosaic, target.colors)
         text = mosaic_lines(mosaic, cells, target.viewport.width)
@@ -128,19 +163,25 @@ def show_drawing(drawing: Drawing, target: Target, rows: int | None = None) -> N
 
 def _show_image(
     mosaic: Mosaic,
-    caption: str,
+    words: tuple[str, str],
     target: Target,
     bundle: Callable[[Pixels, bytes, str, str], Bundle],
     rows: int,
     lines: int | None,
 ) -> int:
-    """Show so many rows of tiles, or those within the lines of a screen, and return how many."""
+    """Show so many rows of tiles, or those within the lines of a screen, and return how many.
+
+    The words are the caption and the title.
+    """
+    caption, title = words
     if lines is not None and target.line_height is not None:
         rows = rows_within(mosaic, lines * target.line_height)
     mosaic = first_rows(mosaic, rows)
     # A terminal at an engine's client shows the text of an image: the caption is above already.
     text = _short(caption) if target.engine else caption
-    publish(*bundle(page_image(mosaic), mosaic.palette, text, caption))
+    alt = f"{' '.join(title_lines(title))}\n{caption}" if title else caption
+    pixels = with_heading(page_image(mosaic), mosaic.colors, Heading(title))
+    publish(*bundle(pixels, mosaic.palette, text, alt))
     return rows
 
 
@@ -164,7 +205,13 @@ def _hint(rows: int, target: Target) -> str:
     return fill(text, columns, subsequent_indent="  ", break_on_hyphens=False) + "\n"
 
 
-def _write(mosaic: Mosaic, caption: str, suffix: str, path: Path) -> None:
+def _write(drawing: Drawing, title: str, suffix: str, path: Path) -> None:
+    """Write a picture that says what it shows: its first words, or in a figure the caption."""
+    assert drawing.mosaic is not None
     kind = suffix.lower().removeprefix(".")
-    png = kind == "png"
-    path.write_bytes(mosaic_png(mosaic) if png else figure_bytes(mosaic, caption, kind))
+    if kind == "png":
+        heading = Heading(title, drawing.caption.partition(" · ")[0])
+        path.write_bytes(mosaic_png(drawing.mosaic, heading))
+    else:
+        caption = titled(drawing.caption, title)
+        path.write_bytes(figure_bytes(drawing.mosaic, caption, kind, title))

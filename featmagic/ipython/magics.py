@@ -13,8 +13,9 @@ from featmagic.ipython import manual
 from featmagic.ipython.cell import run_body
 from featmagic.ipython.config import FeatMagic
 from featmagic.ipython.look import Look, save
-from featmagic.ipython.namespace import find_model, modules_in
+from featmagic.ipython.namespace import find_model
 from featmagic.ipython.parser import parse_again, parse_hook, parse_look, parse_names
+from featmagic.ipython.subject import subject_of
 from featmagic.ipython.tokenizer import split_statement
 from featmagic.ipython.value_types import class_of
 from featmagic.ipython.watch import Watch, Watches
@@ -89,27 +90,17 @@ class FeatMagics(Magics):  # type: ignore[misc]
             raise
 
     def _show_again(self, line: str) -> None:
-        """Show what was captured last, drawn another way."""
+        """Show what was captured last, or what variables hold, drawn another way."""
         asked = parse_again(self._expanded(line), self._settings.view())
-        for name in asked.layers[:1]:
-            self._check_not_a_model(name)
-        maps = self.watches.last()
+        maps, layers = subject_of(asked.layers, self.shell.user_ns, self.watches)
         from featmagic.feature_maps import files_of, show_view
 
         if asked.saving:
             overwrite, view = asked.saving.overwrite, asked.saving.view
-            files_of(maps, asked.saving.path, asked.layers, view, overwrite=overwrite)
-        show_view(maps, asked.layers, asked.view)
+            files_of(maps, asked.saving.path, layers, view, overwrite=overwrite)
+        show_view(maps, layers, asked.view)
         if asked.saving:
-            save(maps, asked.layers, asked.saving)
-
-    def _check_not_a_model(self, name: str) -> None:
-        """Make sure that a model isn't taken for a layer of what was captured last."""
-        if name in modules_in(self.shell.user_ns) and name not in self.watches.captured():
-            raise FeatmagicError(
-                f"%featuremaps {name} needs code to run: add -- {name}(x), or use %%featuremaps, "
-                "with two %, on the first line of a cell."
-            )
+            save(maps, layers, asked.saving)
 
     def _expanded(self, line: str) -> str:
         """Fill in `{name}` and `$name`, as IPython does in the line of any other magic."""

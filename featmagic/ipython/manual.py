@@ -109,11 +109,18 @@ Synopsis
     %%featuremaps [MODEL [LAYER ...]] [options]            run the cell, show the grids
     %featuremaps MODEL [LAYER ...] [options] -- STATEMENT  the same in one line
     %featuremaps [LAYER ...] [options]                     show again, drawn another way
+    %featuremaps NAME [LAYER ...] [options]                show what a variable holds
 
 {_MODEL_AND_LAYER}
 With a model alone: its own children, or for --overview and --explore all layers, and of
 the blocks around them those that return what no layer in them did.
 With neither: what %hook watches.
+
+NAME  a variable, an attribute or an item: feature maps (--into NAME, capture), a tensor or a
+      NumPy array (batch[0], model.conv1.weight), or a list or dict of tensors. A matrix is
+      one picture, (C, H, W) and (N, C, H, W) are channels, (H, W, 3) and (N, H, W, 3) images.
+      Weights of a convolution have a filter in each tile, and --sample is the input channel.
+      If a layer that was captured last has that name, it is shown; (NAME) is the variable.
 
 Options, with their defaults
 {options_of_view()}
@@ -136,6 +143,10 @@ Examples
     %featuremaps model layer1.*.conv1 --channels 0:16,40 -- model(x)
 
     %featuremaps cnn1 --scale layer --save "figures/cnn 1.pdf"
+
+    %featuremaps cnn1 --cmap gray --title "CNN出力 (特徴マップ)"
+
+    %featuremaps model.cnn1.weight
 
     %featuremaps model lm_head --pass all -- model.generate(ids)
 

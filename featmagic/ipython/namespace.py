@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
-from featmagic.ipython.value_types import class_of, is_maps, is_module
+from featmagic.ipython.value_types import class_of, is_maps, is_module, is_shown
 from featmagic.support.errors import FeatmagicError, did_you_mean, text_of
 from featmagic.support.text import with_article
 
@@ -45,13 +45,29 @@ def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
         hint = f" Write {value} without the variable that holds its name."
     raise FeatmagicError(
         f"{expression} is {with_article(class_of(value))}, not a torch.nn.Module."
-        f"{hint} {_list_of_models(namespace)}"
+        f"{hint} {_list_of_models(namespace)}{_how_to_show(expression, value)}"
     )
+
+
+def _how_to_show(expression: str, value: object) -> str:
+    if not is_shown(value):
+        return ""
+    return f" To show {expression} itself: %featuremaps {expression}, with one % and no statement."
 
 
 def find_inputs(expression: str, namespace: Mapping[str, Any]) -> Any:
     """Return the inputs that an expression such as `x` or `batch["images"]` refers to now."""
     return _InputsExpression(expression, namespace).value()
+
+
+def find_value(expression: str, namespace: Mapping[str, Any]) -> Any:
+    """Return what an expression such as `x`, `batch[0]` or `model.conv1.weight` refers to now.
+
+    Raises:
+        NoVariable: it doesn't begin with the name of a variable.
+        FeatmagicError: it can't be read.
+    """
+    return _ValueExpression(expression, namespace).value()
 
 
 def modules_in(namespace: Mapping[str, Any]) -> dict[str, nn.Module]:
@@ -80,6 +96,10 @@ def _has_children(value: Any) -> TypeGuard[nn.Module]:
 
         return isinstance(children_of(value), Mapping) or is_module(value)
     return False
+
+
+class NoVariable(FeatmagicError):
+    """An expression that doesn't begin with the name of a variable, or isn't one."""
 
 
 class Binding:
@@ -182,6 +202,30 @@ class _InputsExpression(_ModelExpression):
     def _alternatives(self, name: str) -> str:
         words = [word for word in self.namespace if type(word) is str and word[:1] != "_"]
         return did_you_mean(name, words)
+
+
+class _ValueExpression(_InputsExpression):
+    """The same for what is shown; an item may be a slice."""
+
+    how_written = 'a variable is written x, batch[0] or runs["a"]'
+
+    def _value(self, node: ast.expr) -> Any:
+        root: ast.AST = node
+        while isinstance(root, (ast.Attribute, ast.Subscript)):
+            root = root.value
+        if not isinstance(root, ast.Name) or root.id not in self.namespace:
+            raise self._not_allowed()
+        return super()._value(node)
+
+    def _key(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Tuple):
+            return tuple(map(self._key, node.elts))
+        if isinstance(node, ast.Slice):
+            return slice(*(end and self._key(end) for end in (node.lower, node.upper, node.step)))
+        return super()._key(node)
+
+    def _not_allowed(self) -> FeatmagicError:
+        return NoVariable(str(super()._not_allowed()))
 
 
 def _read(node: ast.Attribute | ast.Subscript, owner: object, get: Callable[[], Any]) -> Any:

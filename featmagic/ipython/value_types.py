@@ -44,3 +44,10 @@ def is_maps(value: object) -> TypeGuard[FeatureMaps]:
     maps = sys.modules.get("featmagic.feature_maps")
     # `issubclass` would run code of the other class, because `FeatureMaps` is an abstract class.
     return maps is not None and type.__subclasscheck__(maps.FeatureMaps, type(value))
+
+
+def is_shown(value: object) -> bool:
+    """Return True for what `%featuremaps` shows by itself: feature maps, a tensor, an array."""
+    numpy = sys.modules.get("numpy")
+    is_array = numpy is not None and issubclass(type(value), numpy.ndarray)
+    return is_maps(value) or is_tensor(value) or is_array

@@ -22,6 +22,7 @@ Check = Callable[[str, Any], Any]
 
 COMMON_LAYOUTS = ("NCHW", "NHWC", "NLC", "NCL", "NCW", "NCDHW")  # the common ones, for messages
 
+_LONGEST_TEXT = 2000  # characters
 _AXES = "NCHWDLTAQKS"
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d*)?(?:e\d)?)\s*([kmg]?)b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
@@ -75,6 +76,13 @@ def number(low: float | None = None, high: float | None = None) -> Check:
         return real
 
     return check
+
+
+def text(name: str, value: Any) -> str | None:
+    """Return a text to be shown, without blanks around it; None for an empty one."""
+    if not isinstance(value, str):
+        raise FeatmagicError(f"invalid --{name} {value!r}: it must be a string.")
+    return str(value).strip()[:_LONGEST_TEXT] or None
 
 
 def size_in_bytes(name: str, value: Any) -> int:

@@ -29,25 +29,16 @@ GROUPS = (
     AXES
     | SCREEN
     | {"passes", "selection", "order", "tiles", "zoom", "color", "range", "limits", "reduction"}
-    | {"input", "overlay", "input image", "overview", "explorer"}
+    | {"input", "overlay", "input image", "overview", "explorer", "title"}
 )
 
 # The groups of options that each view takes; all others are refused.
 TAKEN: Mapping[str, frozenset[str]] = {
     "grid": GROUPS - {"overview", "explorer"},
-    "overview": AXES | {"overview", "passes", "selection", "color", "renderer"},
+    "overview": AXES | {"overview", "passes", "selection", "color", "renderer", "title"},
     "explorer": AXES
-    | {
-        "explorer",
-        "passes",
-        "selection",
-        "order",
-        "zoom",
-        "color",
-        "range",
-        "input image",
-        "renderer",
-    },
+    | {"explorer", "passes", "selection", "order", "zoom", "color", "range", "input image"}
+    | {"renderer", "title"},
 }
 
 
@@ -226,6 +217,10 @@ class View:
         choice("auto", "png", "blocks", "ascii", "none"),
         "what draws: png in notebooks and where the terminal shows images, blocks in colour, plain "
         "letters (ascii), or captions alone (none); by default the best that is there",
+    )
+    title: str | None = _option(
+        "title", None, "TEXT", validators.text,
+        "heading of the picture, figure or file, in any script; quote it if it has spaces",
     )
     rows: int | None = _option(
         "rows", None, "N", whole(0),

@@ -12,9 +12,11 @@ from featmagic.overview.table import alarms, dead, head, kind, mean, name, shape
 from featmagic.overview.thumbnails import Band, lay_out_thumbnails
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.font import LETTER, LINE, Text, draw_texts
+from featmagic.render.image import with_heading
 from featmagic.render.non_finite_marks import draw_marks, mark_letters
 from featmagic.render.palette import CONSTANT, GAP, INK, MARK, NAN, POSITIVE_INF, QUIET
 from featmagic.render.png import encode_png
+from featmagic.render.title import Heading
 from featmagic.render.viewport import PAGE
 from featmagic.support.text import format_bytes, truncate
 
@@ -35,7 +37,13 @@ _ALARM_WIDTH = 4  # of the alarm left of a row, in pixels
 
 def filmstrip_png(filmstrip: Filmstrip) -> bytes:
     """Return the film strip as a PNG with an 8-bit palette, one pixel to a CSS pixel."""
-    return encode_png(filmstrip_image(filmstrip), filmstrip.palette)
+    return encode_png(headed_image(filmstrip), filmstrip.palette)
+
+
+def headed_image(filmstrip: Filmstrip) -> Pixels:
+    """Draw the film strip under the title of its view, if there is one."""
+    colors = np.frombuffer(filmstrip.palette, np.uint8).reshape(256, 3)
+    return with_heading(filmstrip_image(filmstrip), colors, Heading(filmstrip.view.title or ""))
 
 
 def filmstrip_image(filmstrip: Filmstrip) -> Pixels:

@@ -10,12 +10,13 @@ from featmagic.files.paths import target_files
 from featmagic.files.transaction import write_whole
 from featmagic.options.view import View
 from featmagic.overview.filmstrip import Filmstrip, filmstrip
-from featmagic.overview.image import filmstrip_image, filmstrip_png
+from featmagic.overview.image import filmstrip_png, headed_image
 from featmagic.overview.table import alarms, filmstrip_text, head
 from featmagic.overview.text import filmstrip_lines
 from featmagic.recording.records import Request
 from featmagic.render.mime_bundle import publish
 from featmagic.render.target import Target
+from featmagic.render.title import title_lines
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import wrap
 
@@ -71,13 +72,15 @@ def save(request: Request, view: View, files: Sequence[Path], *, overwrite: bool
 
 def show_filmstrip(strip: Filmstrip, target: Target) -> None:
     """Show a film strip as the target's renderer draws it: an image, text, or the table alone."""
-    renderer, viewport = target.renderer, target.viewport
+    renderer, viewport, title = target.renderer, target.viewport, strip.view.title
+    if title and renderer.bundle is None:
+        target.tell("\n".join(title_lines(title)))
     if renderer.bundle is not None:
         text, summary = filmstrip_text(strip), "\n".join([*head(strip), *alarms(strip)])
         target.tell("\n".join(wrap(line, target.columns) for line in summary.split("\n")))
         # A terminal at an engine's client shows the text of an image: the summary is above already.
         words = text.removeprefix(f"{summary}\n") if target.engine else text
-        publish(*renderer.bundle(filmstrip_image(strip), strip.palette, words, summary))
+        publish(*renderer.bundle(headed_image(strip), strip.palette, words, summary))
     elif renderer.cells is not None and viewport is not None:
         target.tell_drawn(filmstrip_lines(strip, renderer.cells, target.colors, viewport.width))
     else:

@@ -197,6 +197,8 @@ def _infer_dims(activation: Activation) -> _Dims:
     suffix = _suffix(activation)
     if len(shape) == 1:
         return "C", ()
+    if hint.dims:
+        return hint.dims, hint.words
     if hint.recurrent:
         return _recurrent(hint, suffix, len(shape))
     field = next((dims for name, dims in _FIELDS.items() if name in suffix), None)

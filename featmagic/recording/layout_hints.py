@@ -60,6 +60,8 @@ class LayoutHint(NamedTuple):
         heads: the number of heads of that attention, or None.
         text: whether the module is in a branch of the model that embeds words and sees no image.
         asked: whether a look added the attention weights.
+        dims: what each dimension is, a letter each, if that is known; "" if it isn't.
+        words: what has to be said about that.
     """
 
     says: tuple[FeatureAxis, ...] = ()
@@ -72,6 +74,8 @@ class LayoutHint(NamedTuple):
     heads: int | None = None
     text: bool = False
     asked: bool = False
+    dims: str = ""
+    words: tuple[str, ...] = ()
 
 
 def layout_hints_of(tree: Mapping[str, nn.Module], paths: Iterable[str]) -> dict[str, LayoutHint]:

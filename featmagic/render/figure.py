@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,15 @@ import numpy as np
 
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.color import NORMS
+from featmagic.render.figure_page import (
+    DPI,
+    EDGE,
+    FigureText,
+    add_page_axes,
+    new_page,
+    set_caption,
+    set_title,
+)
 from featmagic.render.image import token_cells
 from featmagic.render.mosaic import Mosaic, SharedRange, with_marks
 from featmagic.render.page_geometry import PageGeometry, PageMetrics, page_geometry
@@ -23,12 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
-    from matplotlib.font_manager import FontProperties
 
-_DPI = 100  # pixels of the mosaic to an inch
-_TITLE, _SMALL = 8, 6  # points
-_TITLE_LINE = 14  # pixels
-_EDGE = 6  # pixels around everything
+_SMALL = 6  # points
 _GAP = 4  # pixels between tiles
 _WIDEST_COLOR_BAR = 200  # pixels
 # A pixel takes four bytes several times over, and every tile has its own text.
@@ -39,7 +43,7 @@ _SETTINGS = {"svg.hashsalt": "featmagic", "svg.fonttype": "none", "pdf.fonttype"
 _NO_DATE: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
-def figure_bytes(mosaic: Mosaic, title: str, format: str) -> bytes:
+def figure_bytes(mosaic: Mosaic, caption: str, format: str, title: str = "") -> bytes:
     """Return the figure of a mosaic as `svg` or `pdf`: the same bytes for the same mosaic.
 
     They aren't written to a file directly: matplotlib raises its own error for a full disk.
@@ -48,21 +52,26 @@ def figure_bytes(mosaic: Mosaic, title: str, format: str) -> bytes:
 
     file = io.BytesIO()
     with matplotlib.rc_context(_SETTINGS):
-        mosaic_figure(mosaic, title).savefig(
+        mosaic_figure(mosaic, caption, title).savefig(
             file, format=format, metadata=_NO_DATE[format], facecolor="white"
         )
     return file.getvalue()
 
 
-def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
+def mosaic_figure(mosaic: Mosaic, caption: str, title: str = "") -> Figure:
     """Make a figure to print: the tiles as one image on white paper, all words as text.
 
-    The title stands above, and a color bar below if all tiles share a range. A notebook displays
-    the figure as it displays any other, even if pyplot was never imported; pyplot doesn't know it.
+    The caption stands above, under the title if there is one, and a color bar below if all tiles
+    share a range. A notebook displays the figure as it displays any other, even if pyplot was never
+    imported; pyplot doesn't know it.
+
+    `suptitle` replaces the title and makes room for its own; `axes[0].set_title` replaces the
+    caption.
 
     Args:
         mosaic: what to draw.
-        title: of the figure, in as many lines as it needs.
+        caption: of the figure, in as many lines as it needs.
+        title: a heading in a larger size; "" for none.
 
     Raises:
         FeatmagicError: there are too many pixels or tiles for a figure.
@@ -75,29 +84,24 @@ def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
         >>> len(mosaic_figure(mosaic, "fc").axes)
         1
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     rows, height, ncols, width = mosaic.indices.shape[:4]
     check_figure_size(rows * height * ncols * width * mosaic.zoom**2, len(mosaic.labels))
-    figure = _blank_figure()
-    text = _FigureText(FigureCanvasAgg(figure).get_renderer())
+    text = FigureText(f"{title} {caption}")
+    figure = new_page()
     geometry = page_geometry(mosaic, _metrics(text))
-    title_width = partial(text.width, size=_TITLE)
-    lines = _break_lines(text.spell_out(title), geometry.width - 2 * _EDGE, title_width)
-    height = geometry.height + _TITLE_LINE * len(lines) + _EDGE
-    figure.set_size_inches(geometry.width / _DPI, height / _DPI)
-    axes = figure.add_axes((0, 0, 1, geometry.height / height))
+    figure.set_size_inches(geometry.width / DPI, geometry.height / DPI)
+    axes = add_page_axes(figure, (0, 0, 1, 1))
     axes.set(xlim=(0, geometry.width), ylim=(geometry.height, 0), autoscale_on=False)
     axes.set_axis_off()
-    # The left title, so that a title of the user's own takes its place.
-    heading = axes.set_title("\n".join(lines), loc="left", y=1, pad=0, **text.style(_TITLE))
-    heading.set_x(_EDGE / geometry.width)
     _draw_images(axes, mosaic, geometry)
     _draw_bars(axes, mosaic, geometry)
     _write_texts(axes, mosaic, geometry, text.style(_SMALL))
     if mosaic.scale:
-        below = figure.add_axes(_color_bar_box(geometry, height))
+        below = figure.add_axes(_color_bar_box(geometry, geometry.height))
         _draw_color_bar(below, mosaic, text.style(_SMALL))
+    set_caption(figure, axes, caption, text)
+    if title:
+        set_title(figure, title)
     return figure
 
 
@@ -115,32 +119,10 @@ def check_figure_size(pixels: int, tiles: int) -> None:
         )
 
 
-def _blank_figure() -> Figure:
-    """Return a figure of white paper, without a layout engine."""
-    from matplotlib.figure import Figure
-
-    class ShownFigure(Figure):
-        """A figure that displays itself in a notebook, if pyplot doesn't."""
-
-        def _repr_png_(self) -> bytes:
-            file = io.BytesIO()
-            self.savefig(file, format="png", bbox_inches="tight")
-            return file.getvalue()
-
-        def __reduce__(self) -> tuple[Any, ...]:
-            """Pickle as matplotlib's own class."""
-            return Figure.__new__, (Figure,), self.__getstate__()  # type: ignore[attr-defined]
-
-    ShownFigure.__name__ = ShownFigure.__qualname__ = Figure.__name__  # as a notebook prints it
-    figure = ShownFigure(dpi=_DPI, facecolor="white")
-    figure.set_layout_engine("none")
-    return figure
-
-
-def _metrics(text: _FigureText) -> PageMetrics[float]:
+def _metrics(text: FigureText) -> PageMetrics[float]:
     width = partial(text.width, size=_SMALL)
     return PageMetrics(
-        edge=_EDGE,
+        edge=EDGE,
         gap=_GAP,
         label=10,
         marks=(9, 9),  # letters
@@ -150,7 +132,7 @@ def _metrics(text: _FigureText) -> PageMetrics[float]:
         input_right=2 * _GAP,
         input_below=0,
         color_bar=24,
-        bottom=_EDGE,
+        bottom=EDGE,
         least_width=360,  # for the title
         least_cells=0,
         even_lines=False,
@@ -164,10 +146,10 @@ def _draw_images(axes: Axes, mosaic: Mosaic, geometry: PageGeometry[float]) -> N
     """Draw all tiles as one image, the input images, and the prefix tokens."""
     _show(axes, _tile_pixels(mosaic, geometry), geometry.left, geometry.top, "tiles")
     for row, image in enumerate(mosaic.inputs):
-        _show(axes, image, _EDGE, geometry.tile_top(row), "input")
+        _show(axes, image, EDGE, geometry.tile_top(row), "input")
     if mosaic.strip:
         cells = token_cells(mosaic.strip, geometry)
-        _show(axes, _rgba_palette(mosaic)[cells], geometry.tokens_left, _EDGE, "tokens")
+        _show(axes, _rgba_palette(mosaic)[cells], geometry.tokens_left, EDGE, "tokens")
 
 
 def _show(axes: Axes, pixels: Pixels, left: float, top: float, name: str) -> None:
@@ -230,7 +212,7 @@ def _write_texts(
         axes.text(geometry.left - 3, y, text, ha="right", va="center_baseline", **style)
     names = mosaic.strip.names if mosaic.strip else ()
     for token, name in enumerate(names):
-        y = _EDGE + token * ((geometry.top - _EDGE) / len(names)) + 7
+        y = EDGE + token * ((geometry.top - EDGE) / len(names)) + 7
         axes.text(geometry.left, y, name, va="baseline", **style)
 
 
@@ -253,7 +235,7 @@ def _color_bar_box(
 ) -> tuple[float, float, float, float]:
     """Return the left, bottom, width and height of the color bar, as fractions of the figure."""
     bar, top = 8, geometry.tiles_bottom + 2
-    width = min(_WIDEST_COLOR_BAR, geometry.width - geometry.left - _EDGE)
+    width = min(_WIDEST_COLOR_BAR, geometry.width - geometry.left - EDGE)
     return (
         geometry.left / geometry.width,
         (geometry.height - top - bar) / height,
@@ -292,72 +274,3 @@ def norm_of(scale: SharedRange) -> tuple[Normalize, list[float]]:
         return Normalize(0, 1), [0.0, 0.5, 1.0]
     norm = NORMS[scale.norm].matplotlib(scale.low, scale.high, scale.center, scale.width)
     return norm, [scale.low, scale.middle, scale.high]
-
-
-class _FigureText:
-    """The style and the width of texts in one figure.
-
-    Texts hold names from a model: no letter of theirs is markup, neither mathtext's nor TeX's.
-    """
-
-    def __init__(self, renderer: Any) -> None:
-        self._renderer = renderer
-
-    def style(self, size: float) -> dict[str, Any]:
-        """Return the keyword arguments of a text of that size, in points."""
-        font = self._font(size)
-        return {"fontproperties": font, "color": "black", "usetex": False, "parse_math": False}
-
-    def width(self, text: str, size: float) -> float:
-        """Return the width of the text in pixels."""
-        font = self._font(size)
-        width: float = self._renderer.get_text_width_height_descent(text, font, ismath=False)[0]
-        return width
-
-    def spell_out(self, text: str) -> str:
-        """Return the text with letters that no font has as escape sequences."""
-        missing = {letter for letter in text if not letter.isascii() and self._lacks(letter)}
-        return "".join(c.encode("unicode_escape").decode() if c in missing else c for c in text)
-
-    def _lacks(self, letter: str) -> bool:
-        # matplotlib tells in a warning which letters its fonts lack, and nowhere else.
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            self.width(letter, 8)
-        return bool(caught)
-
-    def _font(self, size: float) -> FontProperties:
-        import matplotlib
-        from matplotlib.font_manager import FontProperties
-
-        # The last one has the blocks of the histogram, which a font for a script may lack.
-        return FontProperties(
-            family=[*matplotlib.rcParams["font.family"], "DejaVu Sans"], size=size
-        )
-
-
-def _break_lines(text: str, most: float, width: Callable[[str], float]) -> list[str]:
-    """Break a text into lines no wider than `most`, at spaces or inside a word that is too long.
-
-    Example:
-        >>> _break_lines("one two  threefour", 6, len)
-        ['one', 'two', 'threef', 'our']
-    """
-    lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if width(longer) <= most:
-            lines[-1] = longer
-            continue
-        lines[-1] = lines[-1].rstrip()
-        lines += _break_word(word, most, width)
-    return [line for line in lines if line]
-
-
-def _break_word(word: str, most: float, width: Callable[[str], float]) -> list[str]:
-    pieces = [""]
-    for letter in word:
-        if pieces[-1] and width(pieces[-1] + letter) > most:
-            pieces.append("")
-        pieces[-1] += letter
-    return pieces

@@ -14,6 +14,7 @@ from featmagic.render.non_finite_marks import KINDS, draw_cell_marks, mark
 from featmagic.render.page_geometry import MARK_WIDTH, PageGeometry, PageMetrics, page_geometry
 from featmagic.render.palette import GAP, INK, LEVELS
 from featmagic.render.png import encode_png
+from featmagic.render.title import DENSITY, NO_HEADING, Heading, heading_alpha
 from featmagic.render.viewport import PAGE
 
 _BEFORE_MARKS = 2  # pixels between a label and the marks behind it
@@ -45,12 +46,26 @@ PAGE_METRICS: PageMetrics[int] = PageMetrics(
 )
 
 
-def mosaic_png(mosaic: Mosaic) -> bytes:
+def mosaic_png(mosaic: Mosaic, heading: Heading = NO_HEADING) -> bytes:
     """Return the page image of a mosaic as an opaque PNG, one pixel to a CSS pixel.
 
     The PNG has an 8-bit palette, or is RGB where the page image is.
     """
-    return encode_png(page_image(mosaic), mosaic.palette)
+    return encode_png(with_heading(page_image(mosaic), mosaic.colors, heading), mosaic.palette)
+
+
+def with_heading(pixels: Pixels, colors: Pixels, heading: Heading) -> Pixels:
+    """Return a page image, of palette indices or RGB, with a heading above it."""
+    if not heading:
+        return pixels
+    alpha = heading_alpha(heading, pixels.shape[1] - 2 * PAGE.gap)
+    alpha = alpha.reshape(len(alpha) // DENSITY, DENSITY, -1, DENSITY).mean((1, 3)) / 255
+    alpha = np.pad(alpha, ((2 * PAGE.gap, 0), (PAGE.gap, PAGE.gap)))
+    if pixels.ndim == 2:
+        return np.vstack([np.where(alpha > 0.4, INK, GAP).astype(np.uint8), pixels])
+    ink, gap = colors[INK].astype(float), colors[GAP].astype(float)
+    blended = gap + alpha[..., None] * (ink - gap)
+    return np.vstack([blended.round().astype(np.uint8), pixels])
 
 
 def page_image(mosaic: Mosaic) -> Pixels:

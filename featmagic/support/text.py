@@ -159,6 +159,16 @@ def truncate(text: str, most: int) -> str:
     return text[:kept] + "…" + text[len(text) - (most - kept - 1) :]
 
 
+def width_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if _is_mark(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
 def with_article(word: str) -> str:
     """Return a word with its indefinite article.
 

@@ -177,7 +177,7 @@ def test_show_explores_as_the_magic_does(model, capsys):
 def test_nothing_captured_is_said_as_for_grids(model, capsys):
     with featmagic.capture(model, "cnn1") as maps:
         maps.show(explore=True)
-    assert "the model has not run yet" in capsys.readouterr().out
+    assert "Nothing has been captured yet" in capsys.readouterr().out
 
 
 def test_the_manual_explains_the_options(shell):

@@ -149,7 +149,10 @@ def test_an_explorer_is_no_picture(maps, tmp_path):
 
 
 def test_before_any_pass_there_is_nothing_to_save(model, tmp_path):
-    with featmagic.capture(model) as maps, pytest.raises(FeatmagicError, match="no pass"):
+    with (
+        featmagic.capture(model) as maps,
+        pytest.raises(FeatmagicError, match="Nothing has been captured"),
+    ):
         maps.save(tmp_path / "look.html")
 
 

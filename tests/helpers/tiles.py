@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from featmagic.render.font import LINE
+from featmagic.render.image import page_image
 from featmagic.render.palette import INK, palette
 from helpers.expected import possible_colors, wrong_pixels
 
@@ -31,6 +32,14 @@ def as_shown(image, size):
     again = np.asarray(shown).repeat(density, 0).repeat(density, 1)
     assert np.array_equal(again, np.asarray(image))
     return shown
+
+
+def below_heading(picture, mosaic):
+    """Return what a saved picture has below its heading, which holds some ink."""
+    pixels, tall = np.asarray(picture), len(page_image(mosaic))
+    heading, below = pixels[:-tall], pixels[-tall:]
+    assert (heading != heading[0, 0]).any()
+    return below
 
 
 def runs(mask):

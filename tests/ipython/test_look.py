@@ -291,7 +291,11 @@ def test_an_error_of_the_cells_own_gets_no_hint(shell):
             "There is no variable modle. Did you mean model? Modules here: model (DNN).",
         ),
         ("things cnn1", "things is a list, not a torch.nn.Module. Modules here: model (DNN)."),
-        ("x cnn1", "x is a Tensor, not a torch.nn.Module. Modules here: model (DNN)."),
+        (
+            "x cnn1",
+            "x is a Tensor, not a torch.nn.Module. Modules here: model (DNN). To show x itself: "
+            "%featuremaps x, with one % and no statement.",
+        ),
         ("model con1", "DNN has no layer 'con1'. Did you mean cnn1? %hook model lists all 7."),
         ("'model' con1", "DNN has no layer 'con1'. Did you mean cnn1? %hook model lists all 7."),
     ],
@@ -428,7 +432,7 @@ def test_a_semicolon_behind_the_statement_keeps_its_value_back(shell, statement,
 
 def test_showing_where_nothing_ran_says_so(shell):
     shell.run("%hook model cnn1")
-    assert "Nothing to show: no pass" in shell.run("feature_maps.show()")
+    assert "Nothing has been captured yet" in shell.run("feature_maps.show()")
 
 
 def test_a_picture_too_large_is_refused_in_one_line(shell):

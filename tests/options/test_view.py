@@ -24,7 +24,7 @@ CHANGED = {
     **{"norm": "symlog", "layout": "NHWC", "grid": (2, 3), "prefix_tokens": 1, "slice": "mip"},
     **{"attn": "mean", "reduce": "mean", "pca_basis": "run1", "input": True, "mean": (0.5,)},
     **{"std": (0.5,), "overlay": True, "alpha": 0.5, "overview": True, "explore": True},
-    **{"max_bytes": 5000, "renderer": "ascii", "rows": 2, "passes": 2},
+    **{"max_bytes": 5000, "renderer": "ascii", "rows": 2, "passes": 2, "title": "特徴"},
 }
 
 # What an option needs beside it to have any effect.

@@ -28,7 +28,9 @@ class Still:
     picture: bytes
 
 
-def page(text: Mapping[str, Any], images: Mapping[str, bytes], still: Still) -> bytes:
+def page(
+    text: Mapping[str, Any], images: Mapping[str, bytes], still: Still, title: str = ""
+) -> bytes:
     """Return a page that shows an explorer wherever it is opened: on a disk, in a frame, offline.
 
     Its policy allows the script and the styles by their hashes, and nothing else: no request, and
@@ -38,6 +40,7 @@ def page(text: Mapping[str, Any], images: Mapping[str, bytes], still: Still) -> 
         text: The text of the explorer's document.
         images: The PNGs of the document, by id.
         still: What is shown where no script runs.
+        title: The title of the page; "" for the names of the first layers.
 
     Returns:
         HTML in UTF-8.
@@ -47,7 +50,7 @@ def page(text: Mapping[str, Any], images: Mapping[str, bytes], still: Still) -> 
     parts = {
         "policy": policy,
         "licenses": _own("LICENSES.txt"),
-        "title": _words(_title(text)),
+        "title": _words(title or _title(text)),
         "style": style,
         "words": _words(_without_scripts(text)),
         "still": _picture(still),

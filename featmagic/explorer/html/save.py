@@ -20,6 +20,7 @@ from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
 from featmagic.recording.records import Activation
 from featmagic.render.image import mosaic_png
+from featmagic.render.title import title_lines
 from featmagic.render.viewport import PAGE
 from featmagic.support.progress import Progress
 
@@ -47,7 +48,8 @@ def save_page(
     session = open_session(activations, rest, maps)
     _add_samples(session)
     _add_slices(session)
-    written = page(session.shown.text, session.shown.files, picture)
+    title = " ".join(title_lines(view.title or ""))
+    written = page(session.shown.text, session.shown.files, picture, title)
     return write_whole({target: lambda path: path.write_bytes(written)}, overwrite=overwrite)
 
 

@@ -30,7 +30,7 @@ from featmagic.ipython.completion.static_lookup import (
     value_of,
 )
 from featmagic.ipython.tokenizer import words_of
-from featmagic.ipython.value_types import class_of, is_maps, is_module, is_tensor
+from featmagic.ipython.value_types import class_of, is_maps, is_module, is_shown, is_tensor
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable
 
@@ -57,6 +57,24 @@ def models(
     held = _held(at, after, names, hidden)
     fitting = leading_to_modules((text, value) for text, value in held if text.startswith(at.leaf))
     fitting.sort(key=lambda named: not is_module(named[1]))
+    return _in_segments(at, fitting)
+
+
+def shown(
+    word: str, after: str, names: Mapping[str, Any], hidden: Collection[str] = ()
+) -> Suggestions:
+    """Suggest variables, attributes and items that are feature maps, tensors or arrays."""
+    at = opened(word)
+    held = _held(at, after, names, hidden)
+    fitting = [
+        (text, value) for text, value in held if text.startswith(at.leaf) and is_shown(value)
+    ]
+    fitting.sort(key=lambda named: not is_maps(named[1]))
+    return _in_segments(at, fitting)
+
+
+def _in_segments(at: Opened, fitting: list[tuple[str, Any]]) -> Suggestions:
+    """Suggest the next part of what may follow the opener."""
     kinds = {text: class_of(value) for text, value in fitting}
     typed = at.leaf.removesuffix(behind_dot(at.leaf))  # a key may have dots
     parts = segments(kinds, at.leaf)

@@ -15,8 +15,9 @@ from featmagic.ipython.completion.candidates import (
     layers,
     models,
     paths,
+    shown,
 )
-from featmagic.ipython.completion.fragment import Suggestions, opened, starting
+from featmagic.ipython.completion.fragment import Suggestion, Suggestions, opened, starting
 from featmagic.ipython.completion.static_lookup import is_fully_readable, value_of
 from featmagic.ipython.parser import options_of, with_implied_values
 from featmagic.ipython.tokenizer import NEGATIVE_NUMBER, join_negative_numbers, typed_words
@@ -116,15 +117,40 @@ class _MagicLine:
             left = [word for word in known.watched if word not in plain]
             return paths(self.word, left, "watched", "watched")
         if self.magic == "%featuremaps" and "--" not in self.after.split():
-            keys = self._keys(plain)
-            if keys.items and (not plain or plain[0] in known.captured):
-                more = None if plain else self._models()
-                return keys._replace(items=[*keys.items, *(more.items if more else ())])
+            if plain and (maps := self._maps(plain[0])) is not None:
+                return self._keys(maps, plain)
+            keys = self._keys(known.captured, plain)
+            if plain and plain[0] in known.captured and keys.items:
+                return keys
+            if not plain and (found := self._first(keys)):
+                return found
         return self._layers(*plain) if plain else self._models()
 
-    def _keys(self, taken: Collection[str]) -> Suggestions:
+    def _first(self, keys: Suggestions) -> Suggestions | None:
+        """Return keys, then feature maps and tensors, then models; None if only those are there."""
+        try:
+            held = shown(self.word, self.after, self.known.names, self.known.hidden)
+        except LookupError:
+            held = NOTHING
+        if not keys.items and not held.items:
+            return None
+        models = self._models()
+        texts: dict[str, Suggestion] = {}
+        for item in (*keys.items, *held.items, *(models.items if models else ())):
+            texts.setdefault(item.text, item)
+        return (keys if keys.items else held)._replace(items=list(texts.values()))
+
+    def _maps(self, word: str) -> Iterable[str] | None:
+        """Return the keys of the feature maps that a word names, if it does."""
+        try:
+            value = value_of(word, self.known.names)
+        except LookupError:
+            return None
+        return list(value) if is_maps(value) else None
+
+    def _keys(self, all_keys: Iterable[str], taken: Collection[str]) -> Suggestions:
         """Return keys that can be written without quotes; those already on the line come last."""
-        keys = filter(can_be_written, self.known.captured)
+        keys = filter(can_be_written, all_keys)
         suggestions = paths(self.word, keys, "Tensor", "layer")
         typed = self.word.removesuffix(suggestions.fragment)
         suggestions.items.sort(key=lambda item: typed + item.text in taken)
