@@ -18,7 +18,8 @@ import featmagic
 from featmagic import FeatmagicError, FeatureMaps
 from featmagic.feature_maps import STILLS, VIEWS, files_for
 from featmagic.grid.draw import draw
-from featmagic.options.view import TAKEN, View
+from featmagic.options.groups import TAKEN
+from featmagic.options.view import View
 from featmagic.recording.records import Activation, Request
 from featmagic.render.image import page_image
 from featmagic.render.target import RENDERERS, Target

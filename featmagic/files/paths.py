@@ -66,7 +66,7 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     try:
         if b"\0" in os.fsencode(file := Path(path)):
             raise FeatmagicError(
-                f"'{shown(file)}' isn't a valid file name: it has a NUL character."
+                f"'{shown(file)}' isn't a valid file name: it contains a NUL character."
             )
         return file.expanduser()
     except TypeError:
@@ -75,7 +75,7 @@ def as_path(path: str | os.PathLike[str]) -> Path:
         ) from None
     except UnicodeEncodeError:
         raise FeatmagicError(
-            f"'{shown(path)}' isn't a valid file name: it has characters that can't be encoded."
+            f"'{shown(path)}' isn't a valid file name: characters in it can't be encoded."
         ) from None
     except RuntimeError as error:  # no such user
         raise FeatmagicError(f"{shown(path)}: {error}") from error
@@ -117,11 +117,12 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
             raise FeatmagicError(_unknown_suffix(file))
         if not file.parent.is_dir():
             raise FeatmagicError(
-                f"There is no folder {shown(file.parent)} to save {printable(file.name)} in."
+                f"The folder {shown(file.parent)} doesn't exist: create it before saving "
+                f"{printable(file.name)}."
             )
     if file.suffix.lower() == ".safetensors" and not importlib.util.find_spec("safetensors"):
         raise FeatmagicError(
-            ".safetensors files need a package that isn't here: pip install featmagic[safetensors]."
+            ".safetensors files need a package: pip install featmagic[safetensors]."
         )
     return file
 
@@ -134,12 +135,12 @@ def _check_distinct(files: Sequence[Path], places: Sequence[Place]) -> None:
             other = taken.setdefault((place.found.st_dev, place.found.st_ino), file)
             if other is not file:
                 raise FeatmagicError(
-                    f"{shown(other)} and {shown(file)} lead to the same file: save under another "
-                    "name."
+                    f"{shown(other)} and {shown(file)} are the same file: save under another name."
                 )
 
 
 def _unknown_suffix(file: Path) -> str:
     name, suffix = printable(file.name), file.suffix.lower()
     near = did_you_mean(suffix, SUFFIXES, limit=1) if suffix else f" Did you mean {name}.png?"
-    return f"save writes {', '.join(SUFFIXES[:-1])} and {SUFFIXES[-1]} files, not '{name}'.{near}"
+    kinds = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+    return f"can't save as '{name}': the file name must end with {kinds}.{near}"

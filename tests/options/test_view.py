@@ -6,15 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from featmagic.options.view import (
-    AXES,
-    GROUPS,
-    SCREEN,
-    TAKEN,
-    View,
-    options_in,
-    view_with_defaults,
-)
+from featmagic.options.groups import AXES, GROUPS, SCREEN, TAKEN
+from featmagic.options.view import View, options_in, view_with_defaults
 from featmagic.support.errors import FeatmagicError
 
 # A value other than the default for every option.
