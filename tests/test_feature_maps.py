@@ -227,7 +227,7 @@ def test_tensors_are_saved_whole_whatever_the_view(maps, tmp_path):
 
 def test_options_of_a_screen_have_no_use_in_files(maps, tmp_path):
     for name, value in (("renderer", "auto"), ("rows", 2)):
-        message = f"{name} is for what is shown, and has no use here"
+        message = f"{name} doesn't apply here: it changes only what show"
         for path in ("x.png", "x.html"):
             with pytest.raises(FeatmagicError, match=message):
                 maps.save(tmp_path / path, **{name: value})

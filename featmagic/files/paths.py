@@ -66,7 +66,7 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     try:
         if b"\0" in os.fsencode(file := Path(path)):
             raise FeatmagicError(
-                f"'{shown(file)}' isn't a valid file name: it contains a NUL character."
+                f"'{shown(file)}' isn't a valid file name: it has a NUL character."
             )
         return file.expanduser()
     except TypeError:
@@ -75,7 +75,7 @@ def as_path(path: str | os.PathLike[str]) -> Path:
         ) from None
     except UnicodeEncodeError:
         raise FeatmagicError(
-            f"'{shown(path)}' isn't a valid file name: characters in it can't be encoded."
+            f"'{shown(path)}' isn't a valid file name: it has characters that can't be encoded."
         ) from None
     except RuntimeError as error:  # no such user
         raise FeatmagicError(f"{shown(path)}: {error}") from error
@@ -117,8 +117,7 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
             raise FeatmagicError(_unknown_suffix(file))
         if not file.parent.is_dir():
             raise FeatmagicError(
-                f"The folder {shown(file.parent)} doesn't exist: create it before saving "
-                f"{printable(file.name)}."
+                f"There is no folder {shown(file.parent)} to save {printable(file.name)} in."
             )
     if file.suffix.lower() == ".safetensors" and not importlib.util.find_spec("safetensors"):
         raise FeatmagicError(
@@ -135,7 +134,8 @@ def _check_distinct(files: Sequence[Path], places: Sequence[Place]) -> None:
             other = taken.setdefault((place.found.st_dev, place.found.st_ino), file)
             if other is not file:
                 raise FeatmagicError(
-                    f"{shown(other)} and {shown(file)} are the same file: save under another name."
+                    f"{shown(other)} and {shown(file)} lead to the same file: save under another "
+                    "name."
                 )
 
 

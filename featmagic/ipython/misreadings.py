@@ -206,6 +206,6 @@ def _of_all(magic: str, alone: Sequence[str]) -> str:
 
 def _of_bare_option(name: str, option: Field[Any], word: str, words: Sequence[str]) -> str:
     """Return how to write an option that stands there without its dashes."""
-    after = words[list(words).index(word) + 1 :][:1]
+    after = [text for text in words[list(words).index(word) + 1 :][:2] if text != "="][:1]
     value = f" {readable(after[0])}" if after and option.metadata["metavar"] else ""
     return f"Options begin with two dashes: {name}{value}"

@@ -106,8 +106,8 @@ def check_free(name: str, namespace: Mapping[str, Any]) -> None:
     """Raise an error if `name` refers to something of the user's own."""
     if not may_bind(name, namespace):
         raise FeatmagicError(
-            f"{name} is already a variable of yours ({class_of(namespace[name])}): add --into NAME "
-            "to use another name for the feature maps."
+            f"{name} is {with_article(class_of(namespace[name]))} of yours. "
+            "Add --into NAME to put the feature maps elsewhere."
         )
 
 

@@ -213,10 +213,7 @@ class _Parser(argparse.ArgumentParser):
     def _check_word(self, word: str, before: list[str], rest: list[str]) -> None:
         """Refuse a word that can't be a model or a layer, though it may be an option's value."""
         name, equals, value = word.partition("=")
-        if equals and (not name or f"--{normalized(name)}" in self._option_string_actions):
-            name, value = (
-                (before[-1], rest[1]) if not name and before and rest[1:] else (name, value)
-            )
+        if name and equals and f"--{normalized(name)}" in self._option_string_actions:
             raise FeatmagicError(f"Options begin with two dashes: --{normalized(name)} {value}")
         if not word.endswith(","):
             return
@@ -281,13 +278,16 @@ class _Parser(argparse.ArgumentParser):
         if own in _OF_THE_LINE and not runs:
             code = "add `-- model(x)`, or use %%featuremaps"
             return f"{magic} has no option '{shown}' without code to run: {code}."
-        names = "model" if runs else ""
-        hint = hint_for(name, value, list(self._options().values()), LINE, magic, names)
-        if not hint:
-            hint = hint_for(name, value, list(_ALL.values()), LINE, "%featuremaps", names)
-            if hint and not runs:
+        if not runs:
+            hint = hint_for(name, value, list(_ALL.values()), LINE, magic, "")
+            missing = _OF_THE_LINE.keys() - self._option_string_actions.keys()
+            if any(f"{flag} " in hint for flag in missing) and "needs" not in hint:
                 hint += " It needs code to run: add `-- model(x)`."
-            elif hint.startswith("Use "):
+            return f"{said} {hint or f'{magic}? shows its options.'}"
+        hint = hint_for(name, value, list(self._options().values()), LINE, magic)
+        if not hint:
+            hint = hint_for(name, value, list(_ALL.values()), LINE, "%featuremaps")
+            if hint.startswith("Use "):
                 hint = f"In %featuremaps, use {hint.removeprefix('Use ')}"
         return f"{said} {hint or f'{magic}? shows its options.'}"
 

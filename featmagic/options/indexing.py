@@ -87,7 +87,7 @@ def _indices(part: str, count: int, noun: str) -> Iterable[int]:
         return range(count)[slice(*(int(end) if end else None for end in part.split(":")))]
     index = int(part)
     if not -count <= index < count:
-        raise FeatmagicError(f"{noun} {index} doesn't exist: there are {count}, 0 to {count - 1}.")
+        raise FeatmagicError(f"No {noun} {index}: there are {count}, 0 to {count - 1}.")
     return [index % count]
 
 

@@ -34,9 +34,9 @@ def test_the_options_of_an_explorer_are_read():
     [
         ("model --inputs x", "--inputs goes with --explore"),
         ("model --explore --inputs x --as-is", "can't be combined with --as-is"),
-        ("model --max-bytes 4MB", "--max-bytes has no use without --explore"),
-        ("model --explore --ncols 4", "--ncols has no use in an explorer"),
-        ("model --explore --overview", "has no use in an"),
+        ("model --max-bytes 4MB", "--max-bytes doesn't apply here: it needs --explore"),
+        ("model --explore --ncols 4", "--ncols doesn't apply here"),
+        ("model --explore --overview", "doesn't apply here"),
         ("model --explore --max-bytes lots", "max-bytes is a number of bytes"),
         ("model --explore --inputs", "--inputs: expected one argument"),
         ("model --explroe", "Did you mean --explore"),
@@ -251,7 +251,7 @@ def test_inputs_are_a_variable_an_attribute_or_an_item(kernel):
     ("inputs", "words"),
     [
         ("images(3)", "assign anything else to a variable first"),
-        ("xx", "There is no variable xx. Did you mean x?"),
+        ("xx", "There is no variable 'xx'. Did you mean x?"),
         ("data.nothing", "can't be read: AttributeError"),
         ("model", "inputs must be a tensor of items or a list of them"),
         ("nothing", "inputs has no items"),

@@ -124,7 +124,7 @@ def test_a_page_that_cannot_be_made_leaves_what_was_there(maps, tmp_path, monkey
 
 def test_a_page_takes_the_options_of_an_explorer_and_no_others(maps, tmp_path):
     for options, words in (
-        ({"ncols": 3}, "ncols has no use in an explorer"),
+        ({"ncols": 3}, "--ncols doesn't apply here: --explore doesn't use it"),
         ({"overview": True}, "An overview is saved as .png"),
         ({"rows": 3}, "rows is for what is shown"),
         ({"renderer": "png"}, "renderer is for what is shown"),

@@ -368,8 +368,8 @@ def test_a_named_basis_holds_for_other_layers():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"topk": 0}, "topk is 1 or more, not 0"),
-        ({"ncols": 0}, "ncols is 1 or more, not 0"),
+        ({"topk": 0}, "topk must be 1 or more, not 0"),
+        ({"ncols": 0}, "ncols must be 1 or more, not 0"),
         ({"channels": "9"}, "No channel 9: there are 6"),
         ({"cmap": "virids"}, "Did you mean viridis"),
         ({"scale": "chanel"}, "Did you mean channel"),
@@ -452,12 +452,18 @@ def test_a_middle_that_given_ends_leave_no_room_for_is_refused():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"alpha": 0.5}, "--alpha has no use without --overlay"),
-        ({"mean": 0.5}, "--mean has no use without --input or --overlay"),
-        ({"pca_basis": "a"}, "--pca-basis has no use without --reduce pca"),
-        ({"reduce": "pca", "cmap": "gray"}, "--cmap has no use with --reduce pca"),
-        ({"reduce": "mean", "topk": 3}, "--topk has no use with --reduce"),
-        ({"reduce": "pca", "sort": "max"}, "--sort has no use with --reduce"),
+        ({"alpha": 0.5}, "--alpha doesn't apply here: it needs --overlay"),
+        ({"mean": 0.5}, "--mean doesn't apply here: it needs --input or --overlay"),
+        ({"pca_basis": "a"}, "--pca-basis doesn't apply here: it needs --reduce pca"),
+        (
+            {"reduce": "pca", "cmap": "gray"},
+            "--cmap doesn't apply here: --reduce pca has its own colors",
+        ),
+        (
+            {"reduce": "mean", "topk": 3},
+            "--topk doesn't apply here: --reduce combines all channels",
+        ),
+        ({"reduce": "pca", "sort": "max"}, "--sort doesn't apply here: --reduce"),
     ],
 )
 def test_an_option_that_would_change_nothing_is_refused(options, says):
