@@ -51,10 +51,14 @@ lstm[1][0] one part of a nested output."""
 HOOK = f"""\
 Watch layers of a model: every later cell that runs the model updates `feature_maps`.
 
+    %hook model                           list the layers of the model
+    %hook model cnn1 act1                 watch two of them
+    y = model(x)                          any code that runs the model
+
 Synopsis
     %hook MODEL LAYER ... [--into NAME]   watch these layers
     %hook MODEL                           list the layers of the model
-    %hook                                 list what is being watched
+    %hook                                 say what is being watched
 
 {_MODEL_AND_LAYER}
 

@@ -24,6 +24,7 @@ _LONGEST_LINE = 160  # characters of a line that is suggested
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?")
 _CALL = re.compile(r"(?P<callee>[^\W\d][\w.]*)\(.*", re.DOTALL)
 _KNOWN = frozenset(flag(each) for kind in (LineOptions, View) for each in fields(kind))
+_LONG_DASHES = ("–", "—")  # some editors turn two hyphens into one of them
 _YES_OR_NO = frozenset(("true", "false", "on", "off", "yes", "no"))
 _HELP = frozenset(("help", "?", "-h", "man", "usage"))
 _STOP = frozenset(("off", "stop", "none", "remove", "clear", "delete", "unhook", "disable"))
@@ -103,12 +104,30 @@ def plain(words: Sequence[str]) -> list[str]:
     """Return the names in words that have commas, brackets and quotes around them.
 
     Example:
-        >>> plain(["model", "[cnn1,", "'act1']"])
-        ['model', 'cnn1', 'act1']
+        >>> plain(["model", "[layer1[0],", "'act1']"])
+        ['model', 'layer1[0]', 'act1']
     """
     text = " ".join(words)
-    parts = [part.strip("\"'()[]{}") for part in re.split(r"[\s,]+", text)]
-    return [readable(part) for part in parts if part] if len(text) <= _LONGEST_LINE else ["..."]
+    if len(text) > _LONGEST_LINE:
+        return ["..."]
+    return [readable(name) for part in re.split(r"[\s,]+", text) if (name := _bare(part))]
+
+
+def _bare(part: str) -> str:
+    """Return a word without brackets and quotes that are opened before it or closed behind it."""
+    name = part.strip("–—").lstrip("[({'\"")
+    while name and _is_unopened(name):
+        name = name[:-1]
+    return name
+
+
+def _is_unopened(name: str) -> bool:
+    """Return True if the last character closes what isn't opened."""
+    last = name[-1]
+    if last in "'\"":
+        return name.count(last) % 2 == 1
+    opener = {"]": "[", ")": "(", "}": "{"}.get(last)
+    return opener is not None and name.count(last) > name.count(opener)
 
 
 def _until_option(words: Sequence[str]) -> list[str]:
@@ -181,9 +200,12 @@ def _of_word(
     if position and "." in alone[0] and all(name.startswith(f"{root}.") for name in alone):
         layers = " ".join(readable(name.removeprefix(f"{root}.")) for name in alone)
         return f"Name the model first, then its layers: {magic} {root} {layers}"
-    if "=" in word:
-        option, _, value = word.partition("=")
-        return hint_for(option, value, list(options.values()), LINE, magic)
+    if word in _LONG_DASHES:
+        return "Code goes after two hyphens: %featuremaps MODEL ... -- model(x)"
+    if "=" in word or word.startswith(_LONG_DASHES):
+        option, equals, value = word.partition("=")
+        given = value if equals else "".join(_after(word, words)) or None
+        return hint_for(option, given, list(options.values()), LINE, magic)
     if (name := f"--{normalized(word)}") in options:
         return _of_bare_option(name, options[name], word, words)
     is_list = word[:1] in "[({" and word[-1:] in "])}"
@@ -206,6 +228,12 @@ def _of_all(magic: str, alone: Sequence[str]) -> str:
 
 def _of_bare_option(name: str, option: Field[Any], word: str, words: Sequence[str]) -> str:
     """Return how to write an option that stands there without its dashes."""
-    after = [text for text in words[list(words).index(word) + 1 :][:2] if text != "="][:1]
+    after = _after(word, words)
     value = f" {readable(after[0])}" if after and option.metadata["metavar"] else ""
     return f"Options begin with two dashes: {name}{value}"
+
+
+def _after(word: str, words: Sequence[str]) -> list[str]:
+    """Return the word after another one, if there is any; an equals sign between them is none."""
+    behind = words[list(words).index(word) + 1 :][:2]
+    return [text for text in behind if text != "="][:1]

@@ -28,7 +28,6 @@ DEFAULT_NAME = "feature_maps"
 
 _NO_DEFAULTS: Mapping[str, Any] = {}
 _AMOUNT = re.compile(r"\d+(\.\d*)?|\.\d+")
-_DASHES = ("-", "–", "—")
 
 _OF_THE_LINE = {flag(each): each for each in fields(LineOptions)}
 _OF_VIEW = {flag(each): each for each in fields(View)}
@@ -190,8 +189,9 @@ class _Parser(argparse.ArgumentParser):
     def read(self, line: str) -> argparse.Namespace:
         """Parse a line; the words that belong to no option are in `words`."""
         words = join_negative_numbers(words_of(line))
+        named = readable(words[0], LONGEST_WORD) if words and words[0][0] != "-" else "model"
         for word, after in pairwise([*words, ""]):
-            self._check_option(word, after)
+            self._check_option(word, after, named)
         self._check_values(words)
         # An interrupt in the midst of it would become an error of argparse's own.
         parsed = uninterrupted(lambda: self.parse_intermixed_args(with_implied_values(words)))
@@ -241,23 +241,21 @@ class _Parser(argparse.ArgumentParser):
                 text = f" ({summary(option)})" if option else ""
                 raise FeatmagicError(f"{name} needs a value: {usage}{text}.")
 
-    def _check_option(self, word: str, after: str) -> None:
+    def _check_option(self, word: str, after: str, named: str) -> None:
         """Refuse an option that the magic doesn't have, and a statement."""
-        if word in ("--", *_DASHES[1:]):
-            raise FeatmagicError(self._why_no_statement(word))
+        if word == "--":
+            raise FeatmagicError(self._why_no_statement())
         name, equals, value = word.partition("=")
         known = self._option_string_actions
-        if not word.startswith(_DASHES) or NEGATIVE_NUMBER.match(word) or name in known:
+        if not word.startswith("-") or NEGATIVE_NUMBER.match(word) or name in known:
             return
         if word == "-":
             raise FeatmagicError("Code goes after two dashes: %featuremaps MODEL ... -- model(x)")
         follows = None if not after or after.startswith("-") else after
-        raise FeatmagicError(self._unknown_option(name, value if equals else follows))
+        raise FeatmagicError(self._unknown_option(name, value if equals else follows, named))
 
-    def _why_no_statement(self, word: str) -> str:
+    def _why_no_statement(self) -> str:
         """Say why code can't follow here."""
-        if word != "--":
-            return "Code goes after two hyphens: %featuremaps MODEL ... -- model(x)"
         if self.prog == "%%featuremaps":
             return (
                 "%%featuremaps takes no statement after `--`: put it on the next line, or use "
@@ -265,7 +263,7 @@ class _Parser(argparse.ArgumentParser):
             )
         return f"{self.prog} takes no statement after `--`: run the model in another cell."
 
-    def _unknown_option(self, name: str, value: str | None) -> str:
+    def _unknown_option(self, name: str, value: str | None, named: str) -> str:
         """Say that an option doesn't exist, and what to use instead."""
         magic, shown = self.prog, readable(name, LONGEST_WORD)
         own = f"--{normalized(name)}"
@@ -284,9 +282,9 @@ class _Parser(argparse.ArgumentParser):
             if any(f"{flag} " in hint for flag in missing) and "needs" not in hint:
                 hint += " It needs code to run: add `-- model(x)`."
             return f"{said} {hint or f'{magic}? shows its options.'}"
-        hint = hint_for(name, value, list(self._options().values()), LINE, magic)
+        hint = hint_for(name, value, list(self._options().values()), LINE, magic, named)
         if not hint:
-            hint = hint_for(name, value, list(_ALL.values()), LINE, "%featuremaps")
+            hint = hint_for(name, value, list(_ALL.values()), LINE, "%featuremaps", named)
             if hint.startswith("Use "):
                 hint = f"In %featuremaps, use {hint.removeprefix('Use ')}"
         return f"{said} {hint or f'{magic}? shows its options.'}"

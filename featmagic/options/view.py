@@ -233,9 +233,8 @@ class View:
     renderer: str = option(
         "renderer", "auto", "auto|png|blocks|ascii|none",
         choice("auto", "png", "blocks", "ascii", "none"),
-        "how pictures are drawn: png in notebooks and terminals that show images, blocks as "
-        "colored half blocks, ascii as letters, none as captions alone; default: the best "
-        "available",
+        "how pictures are drawn: png (notebooks, and terminals that show images), blocks (colored "
+        "half blocks), ascii (letters), none (captions alone), or auto, the best available",
         also="text=ascii backend engine plain=ascii unicode=blocks quiet=none silent=none "
         "captions=none no-images=none terminal=blocks render half-blocks=blocks "
         "sixel=png",

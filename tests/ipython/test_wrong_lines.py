@@ -468,11 +468,11 @@ def test_every_other_word_for_an_option_is_answered_with_that_option(word):
     for option in named:
         if value := implied(word, option):
             assert f"{flag(option)} {value}" in used
-            assert option.metadata["check"](flag(option), value)
+            assert option.metadata["check"](flag(option), value) is not None
 
 
 def implied(word, option):
-    return dict((w, value) for w, _, value in also(option))[word]
+    return {other: value for other, _, value in also(option)}[word]
 
 
 def test_no_word_is_an_option_and_another_word_for_one():
