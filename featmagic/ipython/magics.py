@@ -140,10 +140,7 @@ class FeatMagics(Magics):  # type: ignore[misc]
         watches = list(self.watches)
         if watches:
             return f"Watching {_listed(watches)}"
-        return (
-            "Nothing is being watched. %hook MODEL LAYER ... watches layers; %hook MODEL lists "
-            "them."
-        )
+        return "Nothing is watched. %hook MODEL LAYER ... begins; %hook MODEL lists the layers."
 
 
 # IPython shows these docstrings as help.

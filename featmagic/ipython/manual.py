@@ -58,7 +58,7 @@ Watch layers of a model: every later cell that runs the model updates `feature_m
 Synopsis
     %hook MODEL LAYER ... [--into NAME]   watch these layers
     %hook MODEL                           list the layers of the model
-    %hook                                 say what is being watched
+    %hook                                 say what is watched
 
 {_MODEL_AND_LAYER}
 

@@ -74,7 +74,7 @@ class Watches:
         if not watches:
             near, names = did_you_mean(word, self._all), ", ".join(self._all) or "none"
             raise FeatmagicError(
-                f"Nothing is being watched as '{readable(word)}'.{near} Watched: {names}."
+                f"Nothing is watched as '{readable(word)}'.{near} Watched: {names}."
             )
         return watches
 
@@ -86,7 +86,7 @@ class Watches:
             return next(iter(self))
         if not self._all:
             raise FeatmagicError(
-                "Nothing is being watched: name a model, as in %%featuremaps MODEL LAYER ..., or "
+                "Nothing is watched: name a model, as in %%featuremaps MODEL LAYER ..., or "
                 "%hook it first."
             )
         names = " or ".join(f"--into {name}" for name in self._all)

@@ -255,10 +255,7 @@ class View:
         if self.std is not None and min(self.std) <= 0:
             raise FeatmagicError(f"std must be greater than 0, not {min(self.std):g}.")
         if self.center is not None and not self._fits(self.center):
-            raise FeatmagicError(
-                f"center ({self.center:g}) must be halfway between vmin and vmax: leave out one of "
-                "the three."
-            )
+            raise FeatmagicError(f"center ({self.center:g}) must be {self._where_centered()}.")
         for _, message in without_effect(vars(self), _OPTIONS):
             raise FeatmagicError(message)
 
@@ -268,6 +265,14 @@ class View:
         if low is not None and high is not None:
             return isclose(low + high, 2 * center, abs_tol=1e-9 * (high - low))
         return (low is None or low < center) and (high is None or high > center)
+
+    def _where_centered(self) -> str:
+        """Say where the center has to be, given a limit or both."""
+        if self.vmin is not None and self.vmax is not None:
+            return "halfway between vmin and vmax: leave out one of the three"
+        if self.vmin is not None:
+            return f"greater than vmin ({self.vmin:g})"
+        return f"less than vmax ({self.vmax:g})"
 
     @property
     def may_center(self) -> bool:

@@ -375,11 +375,11 @@ def test_a_named_basis_holds_for_other_layers():
         ({"scale": "chanel"}, "Did you mean channel"),
         ({"sort": "meen"}, "Did you mean mean"),
         ({"norm": "sinh"}, "Did you mean asinh"),
-        ({"vmin": 2, "vmax": 1}, "vmin is below vmax"),
+        ({"vmin": 2, "vmax": 1}, "vmin .2. must be less than vmax .1."),
         ({"norm": "log", "vmin": 0}, "range above 0"),
-        ({"robust": 60}, "robust is from 0 to 49"),
-        ({"alpha": 3}, "alpha is from 0 to 1"),
-        ({"std": 0}, "std is above 0"),
+        ({"robust": 60}, "robust must be from 0 to 49"),
+        ({"alpha": 3}, "alpha must be from 0 to 1"),
+        ({"std": 0}, "std must be greater than 0"),
         ({"overlay": True}, "no image-like input"),
         ({"input": True}, "no image-like input"),
         ({"attn": "cls"}, "--attn has nothing to act on"),
@@ -444,8 +444,12 @@ def test_given_ends_are_never_widened():
 
 
 def test_a_middle_that_given_ends_leave_no_room_for_is_refused():
-    for options in ({"vmin": 0, "vmax": 1}, {"vmin": 6}, {"vmax": 4}):
-        with pytest.raises(FeatmagicError, match="center is in the middle of vmin and vmax, not 5"):
+    for options, says in (
+        ({"vmin": 0, "vmax": 1}, "halfway between vmin and vmax: leave out one of the three"),
+        ({"vmin": 6}, r"greater than vmin \(6\)"),
+        ({"vmax": 4}, r"less than vmax \(4\)"),
+    ):
+        with pytest.raises(FeatmagicError, match=rf"^center \(5\) must be {says}\.$"):
             View(center=5, **options)
 
 

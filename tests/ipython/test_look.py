@@ -77,13 +77,13 @@ def test_showing_again_what_the_watch_captured(shell):
 
 
 def test_showing_again_before_anything_was_captured_says_how_to_look(shell):
-    assert "There is nothing captured to show" in str(shell.error("%featuremaps cnn1"))
+    assert "Nothing has been captured yet" in str(shell.error("%featuremaps cnn1"))
 
 
 def test_showing_again_holds_no_maps_that_the_user_let_go(shell):
     shell.run("%%featuremaps model cnn1\nmodel(x);")
     shell.run("del feature_maps")
-    assert "There is nothing captured to show" in str(shell.error("%featuremaps cnn1"))
+    assert "Nothing has been captured yet" in str(shell.error("%featuremaps cnn1"))
 
 
 def test_an_output_that_knows_no_isatty_will_do(shell, monkeypatch):
