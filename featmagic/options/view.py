@@ -72,7 +72,7 @@ class View:
         "selection", "0", "I", all_or_indices,
         "samples of the batch to show: an index (-1 is the last), a list such as 0,3,7, or all, "
         "one row each",
-        also="batch item example batch-index batch-size samples image images img index idx "
+        also="s batch item example batch-index batch-size samples image images img index idx "
         "instance nth b batch-idx sample-index element all-samples=all",
         joined=",",
     )

@@ -38,7 +38,7 @@ def test_the_options_of_an_explorer_are_read():
         ("model --explore --ncols 4", "--ncols doesn't apply here"),
         ("model --explore --overview", "doesn't apply here"),
         ("model --explore --max-bytes lots", "max-bytes must be a number of bytes"),
-        ("model --explore --inputs", "--inputs: expected one argument"),
+        ("model --explore --inputs", "--inputs needs a value: --inputs NAME"),
         ("model --explroe", "Did you mean --explore"),
     ],
 )
@@ -250,7 +250,7 @@ def test_inputs_are_a_variable_an_attribute_or_an_item(kernel):
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [
-        ("images(3)", "assign anything else to a variable first"),
+        ("images(3)", "assign it to a variable first"),
         ("xx", "There is no variable 'xx'. Did you mean x?"),
         ("data.nothing", "can't be read: AttributeError"),
         ("model", "inputs must be a tensor of items or a list of them"),

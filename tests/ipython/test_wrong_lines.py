@@ -120,6 +120,7 @@ OPTIONS = [
     ("--range 0,1", "Use --vmin X and --vmax X", "--vmin 0 --vmax 1"),
     ("--vmin 0 1", "--vmin 0 --vmax 1", "--vmin 0 --vmax 1"),
     ("--vmin 1 --vmax 0", "vmin (1) must be less than vmax (0)", "--vmin 0 --vmax 1"),
+    ("--vmin -inf", "--vmin must be a finite number, not -inf", "--vmin -1"),
     ("--vmin low", "--vmin must be a number, not 'low'", "--vmin -1"),
     ("--centre 0", "Use --center 0.", "--center 0"),
     ("--symmetric", "Use --center 0", "--center 0"),
