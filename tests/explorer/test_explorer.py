@@ -410,7 +410,7 @@ def test_the_selection_of_single_values_holds_them_all(front, name):
         ("ex.settings = {'cmap': 'jet'}", "The explorer has no colormap 'jet', only viridis, "),
         ("ex.input = 1", "There are no inputs to pick: explore(model=model, inputs=xs) adds them."),
         ("feature_maps.explore('cnn9')", "No 'cnn9' was captured. Did you mean cnn1? "),
-        ("feature_maps.explore(cmapp='gray')", "No view option 'cmapp'. Did you mean cmap?"),
+        ("feature_maps.explore(cmapp='gray')", "There is no option 'cmapp'. Did you mean cmap?"),
         ("featmagic.FeatureMaps().explore()", "Nothing to explore: no pass of the model has run"),
         (
             "feature_maps.explore(inputs=images)",

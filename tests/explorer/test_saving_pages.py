@@ -130,7 +130,7 @@ def test_a_page_takes_the_options_of_an_explorer_and_no_others(maps, tmp_path):
         ({"renderer": "png"}, "renderer doesn't apply here: it changes only what show"),
         ({"max_bytes": "a lot"}, "max-bytes must be a number of bytes"),
         ({"sample": 9}, "No sample 9: there are 4"),
-        ({"sampel": 1}, r"No view option 'sampel'\. Did you mean sample"),
+        ({"sampel": 1}, r"There is no option 'sampel'\. Did you mean sample"),
     ):
         with pytest.raises(FeatmagicError, match=words) as caught:
             maps.save(tmp_path / "look.html", **options)
