@@ -26,7 +26,7 @@ from torchvision.models import SwinTransformer, VisionTransformer
 
 import featmagic
 from featmagic import FeatureMaps
-from featmagic.options.view import spelled
+from featmagic.options.option import spelled
 
 OUT = Path(__file__).parent / "out"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -19,7 +19,8 @@ import featmagic
 from featmagic import FeatmagicError, FeatureMaps
 from featmagic.feature_maps import STILLS, VIEWS, files_for
 from featmagic.grid.draw import draw
-from featmagic.options.view import TAKEN, View
+from featmagic.options.groups import TAKEN
+from featmagic.options.view import View
 from featmagic.recording.records import Activation, Request
 from featmagic.render.image import page_image
 from featmagic.render.target import RENDERERS, Target
@@ -232,7 +233,7 @@ def test_tensors_are_saved_whole_whatever_the_view(maps, tmp_path):
 
 def test_options_of_a_screen_have_no_use_in_files(maps, tmp_path):
     for name, value in (("renderer", "auto"), ("rows", 2)):
-        message = f"{name} is for what is shown, and has no use here"
+        message = f"{name} doesn't apply here: it changes only what show"
         for path in ("x.png", "x.html"):
             with pytest.raises(FeatmagicError, match=message):
                 maps.save(tmp_path / path, **{name: value})

@@ -27,8 +27,9 @@ from featmagic.explorer.schema import (
 from featmagic.explorer.settings import COLORMAPS, controls, selectors, settings_of
 from featmagic.explorer.words import KEYS, TIPS
 from featmagic.options.colormaps import is_diverging
+from featmagic.options.groups import AXES, TAKEN
 from featmagic.options.indexing import picked
-from featmagic.options.view import AXES, TAKEN, View
+from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.input_image import explorer_image
 from featmagic.planes.layout import check_used, fitting

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featmagic.options.view import AXES, View
+from featmagic.options.groups import AXES
+from featmagic.options.view import View
 from featmagic.planes.heat_map import Axes, assemble, assembled_axes, folded_width, form_of
 from featmagic.planes.layout import Layout, layout_of
 from featmagic.planes.planes import Planes, Slice, planes_of

@@ -12,7 +12,8 @@ from featmagic.explorer.opening import Opening
 from featmagic.explorer.terminal.open import browse
 from featmagic.files.paths import target_files
 from featmagic.grid import show as grid
-from featmagic.options.view import TAKEN, View
+from featmagic.options.groups import TAKEN
+from featmagic.options.view import View
 from featmagic.recording.records import Request
 from featmagic.render.target import Target, current_target, why_no_widget
 from featmagic.render.title import title_lines

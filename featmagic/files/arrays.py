@@ -18,7 +18,9 @@ from torch import Tensor
 from featmagic.files.names import members, stored_names
 from featmagic.files.paths import holds_arrays, report_unsaved
 from featmagic.files.transaction import write_whole
-from featmagic.options.view import GROUPS, View, spelled
+from featmagic.options.groups import GROUPS
+from featmagic.options.option import spelled
+from featmagic.options.view import View
 from featmagic.recording.pytree import computes_itself
 from featmagic.recording.records import Activation, names_apart
 from featmagic.support.errors import FeatmagicError

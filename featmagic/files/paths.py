@@ -121,7 +121,7 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
             )
     if file.suffix.lower() == ".safetensors" and not importlib.util.find_spec("safetensors"):
         raise FeatmagicError(
-            ".safetensors files need a package that isn't here: pip install featmagic[safetensors]."
+            ".safetensors files need a package: pip install featmagic[safetensors]."
         )
     return file
 
@@ -142,4 +142,5 @@ def _check_distinct(files: Sequence[Path], places: Sequence[Place]) -> None:
 def _unknown_suffix(file: Path) -> str:
     name, suffix = printable(file.name), file.suffix.lower()
     near = did_you_mean(suffix, SUFFIXES, limit=1) if suffix else f" Did you mean {name}.png?"
-    return f"save writes {', '.join(SUFFIXES[:-1])} and {SUFFIXES[-1]} files, not '{name}'.{near}"
+    kinds = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+    return f"can't save as '{name}': the file name must end with {kinds}.{near}"

@@ -103,12 +103,12 @@ def _check_folder(folder: Path) -> None:
 def _why_not(file: Path, found: os.stat_result, *, overwrite: bool) -> str | None:
     """Return why the existing file can't be replaced, or None if it can."""
     if stat.S_ISDIR(found.st_mode):
-        return f"is a folder: name a file in it, as {shown(file)}/maps.png."
+        return f"is a folder: name a file in it, such as {shown(file)}/maps.png."
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file")
         return f"is {kind}; only regular files can be replaced. Save under another name."
     if not overwrite:
-        return "already exists; overwrite=True (--overwrite) replaces it."
+        return "already exists; add --overwrite to replace it (in Python, overwrite=True)."
     if found.st_nlink > 1:
         return (
             f"has {found.st_nlink} hard links, and replacing it would separate them: delete it "

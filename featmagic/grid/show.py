@@ -199,8 +199,7 @@ def _short(caption: str) -> str:
 
 def _hint(rows: int, target: Target) -> str:
     """Return how to see the rows of tiles that are left out, and an empty line below it."""
-    count = "1 row" if rows == 1 else f"{rows} rows"
-    text = f"{count} of tiles more: --rows 0 shows all, --max and --channels fewer."
+    text = f"{rows} more row{'s' * (rows > 1)}; --rows 0 shows all"
     columns = target.columns or len(text)
     return fill(text, columns, subsequent_indent="  ", break_on_hyphens=False) + "\n"
 

@@ -9,8 +9,10 @@ from typing import Any
 from traitlets import TraitError, TraitType
 from traitlets.config import Configurable
 
-from featmagic.ipython.parser import DEFAULT_NAME, variable
-from featmagic.options.view import View, spelled, view_of
+from featmagic.ipython.parser import DEFAULT_NAME
+from featmagic.options.line_options import variable
+from featmagic.options.option import spelled
+from featmagic.options.view import View, view_of
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import say
 
@@ -22,7 +24,7 @@ def settings_of(shell: Any) -> FeatMagic:
     try:
         return FeatMagic(parent=shell)
     except TraitError as error:
-        say(f"The configuration's FeatMagic settings are ignored: {error}")
+        say(f"The FeatMagic settings in the configuration are ignored: {error}")
         return FeatMagic()
 
 
@@ -67,18 +69,20 @@ class Variable(_Checked):
 
     def checked(self, value: Any) -> str:
         """Return the name if it can be that of a variable."""
-        return variable(value, "FeatMagic.into")
+        return variable("FeatMagic.into", value)
 
 
 class FeatMagic(Configurable):
-    """Settings for a whole session; the options of a magic's line take precedence."""
+    """Defaults for a whole session; options on a magic's line take precedence."""
 
     cmap = ViewOption("cmap")
     max = ViewOption("max")
     scale = ViewOption("scale")
     zoom = ViewOption("zoom")
     renderer = ViewOption("renderer")
-    into = Variable(DEFAULT_NAME, help="the variable that holds the feature maps", config=True)
+    into = Variable(
+        DEFAULT_NAME, help="name of the variable that holds the feature maps", config=True
+    )
 
     def view(self) -> dict[str, Any]:
         """Return the view options that differ from their defaults, if the colormap exists."""

@@ -17,6 +17,7 @@ from featmagic.ipython.cell import (
 from featmagic.ipython.completion.matcher import Completion
 from featmagic.ipython.config import FeatMagic, settings_of
 from featmagic.ipython.magics import FeatMagics
+from featmagic.ipython.misspelled import MisspelledMagic, explain_misspelling
 from featmagic.options.defaults import provide_defaults, withdraw_defaults
 from featmagic.support.environment import EXTENSION, is_engine
 from featmagic.support.interrupts import uninterrupted
@@ -61,9 +62,11 @@ class Extension:
         self.settings = settings_of(shell)
         self._magics = FeatMagics(shell, self.settings)
         self._wrap = WrapMarkedCell(shell)
-        self._transformers = (redirect_cell_magic, mark_cell)
+        self._misspelled = MisspelledMagic(shell.magics_manager)
+        self._transformers = (redirect_cell_magic, mark_cell, self._misspelled.redirect)
         self._completion = Completion(shell, self._magics.watches)
         self.look, self.explain_mistake = self._magics.look, explain_mistake
+        self.explain_misspelling = explain_misspelling
 
     def load(self) -> None:
         """Add magics, transformers, events, completion and settings."""
@@ -99,6 +102,7 @@ class Extension:
         for transformer in self._transformers:
             yield transformers, transformer
         yield shell.input_transformer_manager.token_transformers, MisplacedMagic
+        yield shell.input_transformer_manager.token_transformers, self._misspelled
         yield shell.ast_transformers, self._wrap
         yield events["pre_execute"], self._magics.watches.begin_cell
         yield events["post_execute"], self._end_cell

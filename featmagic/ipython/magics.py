@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,8 +13,16 @@ from featmagic.ipython import manual
 from featmagic.ipython.cell import run_body
 from featmagic.ipython.config import FeatMagic
 from featmagic.ipython.look import Look, save
-from featmagic.ipython.namespace import find_model
-from featmagic.ipython.parser import parse_again, parse_hook, parse_look, parse_names
+from featmagic.ipython.misreadings import explained, option_after_dashes
+from featmagic.ipython.namespace import find_model, modules_in
+from featmagic.ipython.parser import (
+    AgainLine,
+    HookLine,
+    parse_again,
+    parse_hook,
+    parse_look,
+    parse_unhook,
+)
 from featmagic.ipython.subject import subject_of
 from featmagic.ipython.tokenizer import split_statement
 from featmagic.ipython.value_types import class_of
@@ -39,20 +47,29 @@ class FeatMagics(Magics):  # type: ignore[misc]
         """Watch layers of a model: every later cell that runs it refreshes `feature_maps`."""
         with _in_one_line("%hook"):
             asked = parse_hook(self._expanded(line), self._settings.into)
-            if asked.model is None:
-                say(self._watched())
-            elif not asked.layers:
-                for row in _layer_table(find_model(asked.model, self.shell.user_ns)):
-                    say(row)
-            else:
-                say(f"Watching {self.watches.add(asked.model, asked.layers, asked.into)}")
+            with explained(asked.misread):
+                self._hook(asked)
+
+    def _hook(self, asked: HookLine) -> None:
+        """Watch layers, list those of a model, or say what is watched."""
+        if asked.model is None:
+            say(self._watched())
+        elif not asked.layers:
+            model = find_model(asked.model, self.shell.user_ns)
+            _check_not_a_layer(asked.model, model, self.shell.user_ns)
+            for row in _layer_table(model):
+                say(row)
+        else:
+            say(f"Watching {self.watches.add(asked.model, asked.layers, asked.into)}")
 
     @no_var_expand  # type: ignore[untyped-decorator]
     @line_magic  # type: ignore[untyped-decorator]
     def unhook(self, line: str) -> None:
         """Stop watching."""
-        names = parse_names(self._expanded(line))
-        named = [watch for name in names for watch in self.watches.named(name)]
+        asked = parse_unhook(self._expanded(line))
+        names = asked.names
+        with explained(asked.misread):
+            named = [watch for name in names for watch in self.watches.named(name)]
         for watch in (removed := named if names else list(self.watches)):
             self.watches.remove(watch.name)
         left = f". Still watching {_listed(self.watches)}" if list(self.watches) else ""
@@ -71,9 +88,9 @@ class FeatMagics(Magics):  # type: ignore[misc]
                 with _in_one_line("%featuremaps"):
                     return self._show_again(head)
             if not statement:
-                raise FeatmagicError(
-                    "There is no statement after --: %featuremaps MODEL ... -- model(x)."
-                )
+                raise FeatmagicError("No statement after `--`: %featuremaps MODEL ... -- model(x)")
+            if hint := option_after_dashes(statement):
+                raise FeatmagicError(hint)
             return run_body(self.shell, statement, lambda: self.look(head, "%featuremaps"))
         except BaseException as error:
             hide_caller(error)
@@ -84,7 +101,8 @@ class FeatMagics(Magics):  # type: ignore[misc]
         try:
             with _in_one_line(magic):
                 asked = parse_look(self._expanded(line), magic, self._settings.view())
-                return Look(asked, self._settings.into, self.watches, self.shell.user_ns)
+                with explained(asked.misread):
+                    return Look(asked, self._settings.into, self.watches, self.shell.user_ns)
         except BaseException as error:
             hide_own_frames(error)
             raise
@@ -92,6 +110,12 @@ class FeatMagics(Magics):  # type: ignore[misc]
     def _show_again(self, line: str) -> None:
         """Show what was captured last, or what variables hold, drawn another way."""
         asked = parse_again(self._expanded(line), self._settings.view())
+        if not self.watches.captured() and asked.misread:
+            raise FeatmagicError(next(iter(asked.misread.values())))
+        with explained(asked.misread):
+            self._show(asked)
+
+    def _show(self, asked: AgainLine) -> None:
         maps, layers = subject_of(asked.layers, self.shell.user_ns, self.watches)
         from featmagic.feature_maps import files_of, show_view
 
@@ -140,6 +164,19 @@ def _in_one_line(magic: str) -> Iterator[None]:
         raise FeatmagicError(f"{magic} failed: {one_line(error)}") from error
 
 
+def _check_not_a_layer(expression: str, found: Any, namespace: Mapping[str, Any]) -> None:
+    """Make sure that a layer, as in `model.cnn1`, isn't taken for a model to list."""
+    owner, _, rest = expression.partition(".")
+    if not rest or owner not in modules_in(namespace):
+        return
+    from featmagic.recording.torch_private import children_of
+
+    if not children_of(found):
+        raise FeatmagicError(
+            f"{expression} is a layer without layers below it. To watch it: %hook {owner} {rest}"
+        )
+
+
 def _listed(watches: Iterable[Watch]) -> str:
     return "; ".join(map(str, watches))
 
@@ -155,7 +192,7 @@ def _layer_table(model: Any) -> Iterator[str]:
         if path != ROOT
     ]
     if not rows:
-        yield f"{class_of(unwrap(model)[-1])} has no layers below it; it is a layer itself."
+        yield f"{class_of(unwrap(model)[-1])} has no layers below it."
         return
     first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
     for path, kind, count in rows:

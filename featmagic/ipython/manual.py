@@ -6,7 +6,8 @@ from dataclasses import Field, fields
 from textwrap import wrap
 from typing import Any
 
-from featmagic.ipython.parser import flag
+from featmagic.options.line_options import LineOptions
+from featmagic.options.option import flag
 from featmagic.options.view import View
 
 _WIDTH = 90
@@ -21,29 +22,17 @@ def option_usage(option: Field[Any]) -> str:
 def option_help(option: Field[Any]) -> str:
     """Return what an option does, and its default in parentheses."""
     written = option.metadata.get("written", option.default)
-    default = "" if option.default in (None, False) else f" ({written})"
+    default = "" if option.default in (None, False) else f" (default: {written})"
     return f"{option.metadata['help']}{default}"
-
-
-LINE_OPTIONS = {
-    "--into NAME": "bind NAME instead of feature_maps",
-    "--as-is": "leave mode, gradients and inputs as they are",
-    "--inputs NAME": (
-        "with --explore: a tensor or a list, one of which can be picked in the explorer, and the "
-        "model runs on it"
-    ),
-    "--save PATH": (
-        "save it too: a picture as .png, .svg or .pdf, an explorer for any browser as .html, whole "
-        "tensors as .npz or .safetensors; of several layers maps.png becomes maps-cnn1.png, "
-        "maps-act1.png ..., while an explorer or arrays are in one file"
-    ),
-    "--overwrite": "even over files that are there already",
-}
 
 
 def options_of_view() -> str:
     """Return a line or two of help for each option of `View`."""
-    return "\n".join(_entry(option_usage(field), option_help(field)) for field in fields(View))
+    return _entries(View)
+
+
+def _entries(kind: type[View | LineOptions]) -> str:
+    return "\n".join(_entry(option_usage(each), option_help(each)) for each in fields(kind))
 
 
 def _entry(usage: str, text: str) -> str:
@@ -55,29 +44,31 @@ def _entry(usage: str, text: str) -> str:
 _MODEL_AND_LAYER = """\
 MODEL is a variable, an attribute or an item: model, trainer.model, models["a"].
 LAYER is a path (layer1.0.conv1), its Python spelling (layer1[0].conv1), a glob
-(layer1.*, *.conv1), a class name (Conv2d: every module of that class), or a dot:
-the model itself. relu:2 is the second call of a layer that runs more than once,
-lstm[1][0] one part of what a layer returns."""
-
-_LINE_ENTRIES = "\n".join(_entry(*option) for option in LINE_OPTIONS.items())
+(layer1.*, *.conv1), a class name (Conv2d: every module of that class), or a dot for
+the model itself. relu:2 is the second call of a layer that runs several times,
+lstm[1][0] one part of a nested output."""
 
 HOOK = f"""\
-Watch layers of a model: every later cell that runs it refreshes `feature_maps`.
+Watch layers of a model: every later cell that runs the model updates `feature_maps`.
+
+    %hook model                           list the layers of the model
+    %hook model cnn1 act1                 watch two of them
+    y = model(x)                          any code that runs the model
 
 Synopsis
     %hook MODEL LAYER ... [--into NAME]   watch these layers
-    %hook MODEL                           list the layers: path, class, parameters
-    %hook                                 what is watched now
+    %hook MODEL                           list the layers of the model
+    %hook                                 say what is watched
 
 {_MODEL_AND_LAYER}
 
 Options
-{_entry("--into NAME", "refresh the variable NAME (feature_maps)")}
+{_entry("--into NAME", "name of the variable to update (default: feature_maps)")}
 
-A name holds the maps of one model: a second %hook with the same name takes the first
-one's place. The model runs as always: training mode, gradients and inputs are left
-alone, and hooks are on it only while a cell runs. Layers and model are looked up anew
-at each cell, so a variable bound to a new model is followed.
+Each name holds the feature maps of one model: watching with the same name again replaces
+the earlier watch. The model runs as usual: training mode, gradients and inputs are
+unchanged, and its hooks exist only while a cell runs. Model and layers are looked up at
+the beginning of each cell, so a variable that is bound to a new model is followed.
 
 Examples
     %hook model cnn1 act1 pool1
@@ -90,11 +81,11 @@ Examples
 """
 
 UNHOOK = """\
-Stop watching.
+Stop watching layers.
 
 Synopsis
-    %unhook            everything
-    %unhook NAME ...   what refreshes these names, or what watches these models
+    %unhook            stop watching everything
+    %unhook NAME ...   stop updating these variables, or stop watching these models
 
 Examples
     %unhook
@@ -105,42 +96,49 @@ Examples
 FEATUREMAPS = f"""\
 Run a cell, or a statement, and show the feature maps of a model.
 
+    %%featuremaps model cnn1 act1 pool1          run the cell, show three layers
+    model(x);
+
+    %featuremaps model cnn1 -- model(x);         the same for one statement
+    %featuremaps cnn1 --cmap gray                show cnn1 again, in gray
+
 Synopsis
-    %%featuremaps [MODEL [LAYER ...]] [options]            run the cell, show the grids
-    %featuremaps MODEL [LAYER ...] [options] -- STATEMENT  the same in one line
-    %featuremaps [LAYER ...] [options]                     show again, drawn another way
+    %%featuremaps [MODEL [LAYER ...]] [options]            run the cell below
+    %featuremaps MODEL [LAYER ...] [options] -- STATEMENT  run one statement
+    %featuremaps [LAYER ...] [options]                     show what was captured, again
     %featuremaps NAME [LAYER ...] [options]                show what a variable holds
 
 {_MODEL_AND_LAYER}
-With a model alone: its own children, or for --overview and --explore all layers, and of
-the blocks around them those that return what no layer in them did.
-With neither: what %hook watches.
+Without LAYER, the children of the model are shown; with --overview or --explore, all
+layers, and those blocks whose output isn't the output of a layer inside them.
+Without MODEL, the layers that %hook watches are shown.
 
 NAME  a variable, an attribute or an item: feature maps (--into NAME, capture), a tensor or a
       NumPy array (batch[0], model.conv1.weight), or a list or dict of tensors. A matrix is
       one picture, (C, H, W) and (N, C, H, W) are channels, (H, W, 3) and (N, H, W, 3) images.
-      Weights of a convolution have a filter in each tile, and --sample is the input channel.
-      If a layer that was captured last has that name, it is shown; (NAME) is the variable.
+      Weights of a convolution have one filter per tile, and --sample is the input channel.
+      A layer of that name that was captured last comes first; (NAME) means the variable.
 
-Options, with their defaults
+Options
 {options_of_view()}
-{_LINE_ENTRIES}
+{_entries(LineOptions)}
 
-%config FeatMagic lists what can be set for a whole session, or in ipython_config.py:
-cmap, max, scale, zoom, renderer and into. A line's own options come first.
+%config FeatMagic lists the options that can be set for a whole session, here or in
+ipython_config.py: cmap, max, scale, zoom, renderer and into. Options on the line take
+precedence.
 
-The model runs in eval mode, without gradients, with its inputs moved to its device if
-all of them are elsewhere; afterwards every training flag is as before and no hook is
-left. `feature_maps` is a mapping from layer to tensor; it is there as the cell begins,
-and keeps what ran before a forward pass failed. If the model runs several times, each
-layer keeps its output in the latest pass that ran it, and its caption says which pass
-that was.
+The cell runs with the model in eval mode and without gradients, and inputs are moved to
+the model's device if all of them are elsewhere. Afterwards the model is left unchanged:
+every training flag is restored, and no hook is left. `feature_maps` maps the name of each
+layer to its output; it exists from the beginning of the cell, and if a forward pass
+fails, it holds the layers that ran before. If the model runs several times, it holds each
+layer's output in the latest pass that ran the layer, and the caption names that pass.
 
 Examples
     %%featuremaps model cnn1 act1 pool1 --cmap gray --ncols 5
-    model(x[500].unsqueeze(0))
+    model(x[500].unsqueeze(0));
 
-    %featuremaps model layer1.*.conv1 --channels 0:16,40 -- model(x)
+    %featuremaps model layer1.*.conv1 --channels 0:16,40 -- model(x);
 
     %featuremaps cnn1 --scale layer --save "figures/cnn 1.pdf"
 
@@ -148,8 +146,8 @@ Examples
 
     %featuremaps model.cnn1.weight
 
-    %featuremaps model lm_head --pass all -- model.generate(ids)
+    %featuremaps model lm_head --pass all -- model.generate(ids);
 
     %%featuremaps model --explore --inputs images --save look.html
-    model(images[:1])
+    model(images[:1]);
 """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from featmagic.ipython.value_types import class_of, is_maps, is_module, is_shown
 from featmagic.support.errors import FeatmagicError, did_you_mean, text_of
-from featmagic.support.text import with_article
+from featmagic.support.text import readable, with_article
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,15 +37,15 @@ def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
         return value
     if is_module(value):
         raise FeatmagicError(
-            f"{expression} is {with_article(class_of(value))} that was never initialized: "
-            "its __init__ has to call super().__init__() first."
+            f"{expression} is {with_article(class_of(value))} that isn't initialized: its __init__ "
+            "has to call super().__init__() first."
         )
     hint = ""
     if type(value) is str and value in modules_in(namespace):
-        hint = f" Write {value} without the variable that holds its name."
+        hint = f" It holds the name of a model: write {value} itself."
     raise FeatmagicError(
-        f"{expression} is {with_article(class_of(value))}, not a torch.nn.Module."
-        f"{hint} {_list_of_models(namespace)}{_how_to_show(expression, value)}"
+        f"expected an nn.Module, but {expression} is {with_article(class_of(value))}.{hint} "
+        f"{_list_of_models(namespace)}{_how_to_show(expression, value)}"
     )
 
 
@@ -140,7 +140,8 @@ def may_bind(name: str, namespace: Mapping[str, Any]) -> bool:
 class _ModelExpression:
     """A chain of names, attributes and constant items that refers to a model; nothing is called."""
 
-    how_written: ClassVar = 'a model is written model, trainer.model or models["a"]'
+    role: ClassVar = "a model"
+    examples: ClassVar = 'model, trainer.model or models["a"]'
     expression: str
     namespace: Mapping[str, Any]
 
@@ -166,7 +167,9 @@ class _ModelExpression:
         if not isinstance(node, ast.Name):
             raise self._not_allowed()
         if node.id not in self.namespace:
-            raise FeatmagicError(f"There is no variable {node.id}.{self._alternatives(node.id)}")
+            raise FeatmagicError(
+                f"There is no variable '{readable(node.id)}'.{self._alternatives(node.id)}"
+            )
         value = self.namespace[node.id]
         for step in reversed(steps):
             value = self._below(value, step)
@@ -188,16 +191,21 @@ class _ModelExpression:
         return f"{hint} {_list_of_models(self.namespace)}"
 
     def _not_allowed(self) -> FeatmagicError:
-        return FeatmagicError(
-            f"{self.expression} is neither a variable nor an attribute or item of one: "
-            f"{self.how_written}; assign anything else to a variable first."
-        )
+        callee = self.expression.partition("(")[0]
+        if self.expression.endswith(")") and callee in modules_in(self.namespace):
+            how = f"name it without the call, as {callee}"
+        elif "(" in self.expression:
+            how = "assign it to a variable first"
+        else:
+            how = f"write {self.examples}, and assign anything else to a variable first"
+        return FeatmagicError(f"can't use '{readable(self.expression)}' as {self.role}: {how}.")
 
 
 class _InputsExpression(_ModelExpression):
     """The same for inputs."""
 
-    how_written = "inputs are written x, data.images or batches[0]"
+    role = "inputs"
+    examples = "x, data.images or batches[0]"
 
     def _alternatives(self, name: str) -> str:
         words = [word for word in self.namespace if type(word) is str and word[:1] != "_"]
@@ -251,12 +259,11 @@ def _names_in(owner: object) -> list[str]:
 def _list_of_models(namespace: Mapping[str, Any]) -> str:
     models = [f"{name} ({class_of(value)})" for name, value in modules_in(namespace).items()]
     if models:
-        return f"Modules here: {', '.join(models)}."
+        more = f" and {len(models) - 8} more" if len(models) > 8 else ""
+        return f"Models here: {', '.join(models[:8])}{more}."
     if "torch" not in sys.modules:
-        return (
-            "There is no module here, and torch isn't imported: import it and make a model first."
-        )
-    return "There is no module here yet: make or load a model first."
+        return "torch isn't imported yet: import it, and create or load a model first."
+    return "There is no nn.Module yet: create or load a model first."
 
 
 def _as_layer(name: str, namespace: Mapping[str, Any]) -> str:
@@ -267,7 +274,5 @@ def _as_layer(name: str, namespace: Mapping[str, Any]) -> str:
             from featmagic.recording.torch_private import children_of
 
             if name in children_of(model) or any(class_of(m) == name for m in modules_of(model)):
-                return (
-                    f" It is a layer of {variable}, and the model comes first: {variable} {name}."
-                )
+                return f" It is a layer of {variable}; name the model first: {variable} {name}."
     return ""

@@ -1,37 +1,55 @@
 """A magic's line as a frozen value; no model is touched here.
 
-argparse does the parsing. Options may stand between layers, and an unknown one is answered with the
-nearest known one.
+argparse does the parsing. Options may stand between layers, and an unknown one is answered with
+what to use instead.
 """
 
 from __future__ import annotations
 
 import argparse
-import keyword
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from itertools import pairwise
 from typing import Any, NoReturn
 
+from featmagic.ipython.misreadings import call_hint, misreadings, plain
 from featmagic.ipython.tokenizer import NEGATIVE_NUMBER, join_negative_numbers, words_of
-from featmagic.options.view import TAKEN, View, spelled, view_with_defaults
-from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.options.groups import TAKEN
+from featmagic.options.hints import LINE, LONGEST_WORD, hint_for, normalized
+from featmagic.options.line_options import LineOptions, variable
+from featmagic.options.option import flag, summary
+from featmagic.options.view import View, view_with_defaults
+from featmagic.support.errors import FeatmagicError
 from featmagic.support.interrupts import uninterrupted
+from featmagic.support.text import readable
 
 DEFAULT_NAME = "feature_maps"
 
 _NO_DEFAULTS: Mapping[str, Any] = {}
 _AMOUNT = re.compile(r"\d+(\.\d*)?|\.\d+")
 
+_OF_THE_LINE = {flag(each): each for each in fields(LineOptions)}
+_OF_VIEW = {flag(each): each for each in fields(View)}
+_ALL = {**_OF_THE_LINE, **_OF_VIEW}
+
 
 @dataclass(frozen=True)
 class HookLine:
-    """The arguments of `%hook`."""
+    """The arguments of `%hook`; `misread` has hints for words that turn out to mean nothing."""
 
     model: str | None
     layers: tuple[str, ...]
     into: str
+    misread: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class UnhookLine:
+    """The arguments of `%unhook`."""
+
+    names: tuple[str, ...]
+    misread: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -43,16 +61,17 @@ class Saving:
     view: View
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AgainLine:
     """The arguments of `%featuremaps` without a statement."""
 
     layers: tuple[str, ...]
     view: View
     saving: Saving | None
+    misread: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LookLine(AgainLine):
     """The arguments of `%%featuremaps`, or of `%featuremaps` with a statement."""
 
@@ -66,7 +85,8 @@ def parse_hook(line: str, into: str = DEFAULT_NAME) -> HookLine:
     """Parse `MODEL LAYER ... [--into NAME]`; `into` is the name if the line gives none."""
     parsed = _hook_parser().read(line)
     model, *layers = parsed.words or [None]
-    return HookLine(model, tuple(layers), variable(into if parsed.into is None else parsed.into))
+    name = variable("--into", into if parsed.into is None else parsed.into)
+    return HookLine(model, tuple(layers), name, parsed.misread)
 
 
 def parse_look(
@@ -78,26 +98,38 @@ def parse_look(
     """
     parsed = _look_parser(magic).read(line)
     model, *layers = parsed.words or [None]
-    into = None if parsed.into is None else variable(parsed.into)
+    into = None if parsed.into is None else variable("--into", parsed.into)
     view, saving = _views(parsed, defaults)
     if parsed.inputs is not None and not view.explore:
-        raise FeatmagicError("--inputs goes with --explore, where one of them can be picked.")
+        raise FeatmagicError("--inputs needs --explore, where you choose one of the inputs.")
     if parsed.inputs is not None and parsed.as_is:
         raise FeatmagicError(
             "--inputs runs the model in eval mode, so it can't be combined with --as-is."
         )
-    return LookLine(tuple(layers), view, saving, model, into, parsed.as_is, parsed.inputs)
+    return LookLine(
+        layers=tuple(layers),
+        view=view,
+        saving=saving,
+        misread=parsed.misread,
+        model=model,
+        into=into,
+        as_is=parsed.as_is,
+        inputs=parsed.inputs,
+    )
 
 
 def parse_again(line: str, defaults: Mapping[str, Any] = _NO_DEFAULTS) -> AgainLine:
     """Parse `[LAYER ...]`, view options and where to save."""
     parsed = _look_parser("%featuremaps", runs=False).read(line)
-    return AgainLine(tuple(parsed.words), *_views(parsed, defaults))
+    view, saving = _views(parsed, defaults)
+    layers = tuple(parsed.words)
+    return AgainLine(layers=layers, view=view, saving=saving, misread=parsed.misread)
 
 
-def parse_names(line: str) -> tuple[str, ...]:
-    """Parse `[NAME ...]`, the arguments of `%unhook`."""
-    return tuple(_Parser("%unhook").read(line).words)
+def parse_unhook(line: str) -> UnhookLine:
+    """Parse `[NAME ...]`."""
+    parsed = _Parser("%unhook").read(line)
+    return UnhookLine(tuple(parsed.words), parsed.misread)
 
 
 def options_of(magic: str) -> dict[str, argparse.Action]:
@@ -108,18 +140,6 @@ def options_of(magic: str) -> dict[str, argparse.Action]:
     return dict(parser._option_string_actions)
 
 
-def flag(option: Field[Any]) -> str:
-    """Return a magic's option for a field of `View`, such as `--prefix-tokens`."""
-    return f"--{spelled(option.name)}"
-
-
-def variable(name: object, option: str = "--into") -> str:
-    """Return the value of an option if it can be the name of a variable, or raise our error."""
-    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-        raise FeatmagicError(f"{option} takes the name of a variable, not '{name}'.")
-    return name
-
-
 def with_implied_values(words: Iterable[str]) -> list[str]:
     """Add the implied value to an option whose value may be left out.
 
@@ -128,8 +148,8 @@ def with_implied_values(words: Iterable[str]) -> list[str]:
         (['--robust=2.0', 'cnn1'], ['--robust', '5'])
     """
     implied = {
-        flag(option): option.metadata["const"]
-        for option in fields(View)
+        name: option.metadata["const"]
+        for name, option in _OF_VIEW.items()
         if option.metadata["metavar"] and "const" in option.metadata
     }
     return [
@@ -169,50 +189,124 @@ class _Parser(argparse.ArgumentParser):
     def read(self, line: str) -> argparse.Namespace:
         """Parse a line; the words that belong to no option are in `words`."""
         words = join_negative_numbers(words_of(line))
-        for word in words:
-            self._check_option(word)
+        named = readable(words[0], LONGEST_WORD) if words and words[0][0] != "-" else "model"
+        for word, after in pairwise([*words, ""]):
+            self._check_option(word, after, named)
+        self._check_values(words)
         # An interrupt in the midst of it would become an error of argparse's own.
         parsed = uninterrupted(lambda: self.parse_intermixed_args(with_implied_values(words)))
-        for word in parsed.words:
-            self._check_word(word)
+        parsed.misread = misreadings(words, self._options(), self.prog)
+        for position, word in enumerate(parsed.words):
+            if word.endswith(",") and word in parsed.misread:
+                raise FeatmagicError(parsed.misread[word])
+            self._check_word(word, parsed.words[:position], parsed.words[position:])
         return parsed
 
     def error(self, message: str) -> NoReturn:
         """Raise argparse's own error as ours."""
-        raise FeatmagicError(f"{self.prog}: {message}. {self.prog}? explains.")
+        raise FeatmagicError(f"{self.prog}: {message}. {self.prog}? shows the help.")
 
-    def _check_word(self, word: str) -> None:
+    def _options(self) -> dict[str, Field[Any]]:
+        """Return the options that the magic has, as they are defined."""
+        return {name: _ALL[name] for name in self._option_string_actions if name in _ALL}
+
+    def _check_word(self, word: str, before: list[str], rest: list[str]) -> None:
         """Refuse a word that can't be a model or a layer, though it may be an option's value."""
-        name, equals, _ = word.partition("=")
-        if equals and f"--{name}" in self._option_string_actions:
-            raise FeatmagicError(f"An option begins with two dashes: --{word}")
-        if word.endswith(","):
-            raise FeatmagicError(
-                f"{word} has a comma: model and layers are words, with spaces between them."
-            )
+        name, equals, value = word.partition("=")
+        if name and equals and f"--{normalized(name)}" in self._option_string_actions:
+            raise FeatmagicError(f"Options begin with two dashes: --{normalized(name)} {value}")
+        if not word.endswith(","):
+            return
+        if "(" in word[1:]:
+            raise FeatmagicError(call_hint(self.prog, before, rest))
+        words = plain([*before, *rest])
+        raise FeatmagicError(
+            f"Separate model and layers by spaces, without commas: {self.prog} {' '.join(words)}"
+        )
 
-    def _check_option(self, word: str) -> None:
+    def _check_values(self, words: list[str]) -> None:
+        """Refuse an option whose value is missing, and a value where none is taken."""
+        for word, after in pairwise([*words, ""]):
+            name, equals, value = word.partition("=")
+            action = self._option_string_actions.get(name)
+            if action is None:
+                continue
+            if action.nargs == 0 and equals:
+                raise FeatmagicError(f"{name} takes no value: write {name} alone.")
+            option = _ALL.get(name)
+            optional = option is not None and "const" in option.metadata
+            is_missing = not value if equals else not after or after.startswith("--")
+            if action.nargs != 0 and is_missing and not (optional and not equals):
+                usage = f"{name} {option.metadata['metavar'] if option else action.metavar}"
+                text = f" ({summary(option)})" if option else ""
+                raise FeatmagicError(f"{name} needs a value: {usage}{text}.")
+
+    def _check_option(self, word: str, after: str, named: str) -> None:
         """Refuse an option that the magic doesn't have, and a statement."""
-        known = self._option_string_actions
-        word = word.partition("=")[0]
         if word == "--":
-            raise FeatmagicError(
-                f"{self.prog} takes no statement after --: that is for %featuremaps, with one %."
+            raise FeatmagicError(self._why_no_statement())
+        name, equals, value = word.partition("=")
+        known = self._option_string_actions
+        if not word.startswith("-") or NEGATIVE_NUMBER.match(word) or name in known:
+            return
+        if word == "-":
+            raise FeatmagicError("Code goes after two dashes: %featuremaps MODEL ... -- model(x)")
+        follows = None if not after or after.startswith("-") else after
+        raise FeatmagicError(self._unknown_option(name, value if equals else follows, named))
+
+    def _why_no_statement(self) -> str:
+        """Say why code can't follow here."""
+        if self.prog == "%%featuremaps":
+            return (
+                "%%featuremaps takes no statement after `--`: put it on the next line, or use "
+                "%featuremaps, with one %."
             )
-        if word.startswith("-") and not NEGATIVE_NUMBER.match(word) and word not in known:
-            near = did_you_mean(word, known, limit=1)
-            options = near or f" There are: {', '.join(known) or 'none'}."
-            raise FeatmagicError(
-                f"{self.prog} has no option '{word}'.{options} {self.prog}? explains."
-            )
+        return f"{self.prog} takes no statement after `--`: run the model in another cell."
+
+    def _unknown_option(self, name: str, value: str | None, named: str) -> str:
+        """Say that an option doesn't exist, and what to use instead."""
+        magic, shown = self.prog, readable(name, LONGEST_WORD)
+        own = f"--{normalized(name)}"
+        said = f"{magic} has no option '{shown}'."
+        if own in self._option_string_actions and own not in _ALL:
+            return f"{said} Use {own}."
+        if magic == "%unhook":
+            return f"{said} Use %unhook alone to stop watching everything, or %unhook NAME."
+        runs = magic == "%hook" or "--into" in self._option_string_actions
+        if own in _OF_THE_LINE and not runs:
+            code = "add `-- model(x)`, or use %%featuremaps"
+            return f"{magic} has no option '{shown}' without code to run: {code}."
+        if not runs:
+            hint = hint_for(name, value, list(_ALL.values()), LINE, magic, "")
+            missing = _OF_THE_LINE.keys() - self._option_string_actions.keys()
+            if any(f"{flag} " in hint for flag in missing) and "needs" not in hint:
+                hint += " It needs code to run: add `-- model(x)`."
+            return f"{said} {hint or f'{magic}? shows its options.'}"
+        hint = hint_for(name, value, list(self._options().values()), LINE, magic, named)
+        if not hint:
+            hint = hint_for(name, value, list(_ALL.values()), LINE, "%featuremaps", named)
+            if hint.startswith("Use "):
+                hint = f"In %featuremaps, use {hint.removeprefix('Use ')}"
+        return f"{said} {hint or f'{magic}? shows its options.'}"
+
+
+def _checked(option: Field[Any], parsed: argparse.Namespace) -> Any:
+    """Return the value of an option, or raise an error that shows how to write it."""
+    try:
+        return option.metadata["check"](flag(option), getattr(parsed, option.name))
+    except FeatmagicError:
+        for hint in parsed.misread.values():
+            if hint.startswith(f"{flag(option)} takes one value, without spaces"):
+                raise FeatmagicError(hint) from None
+        raise
 
 
 def _views(parsed: argparse.Namespace, defaults: Mapping[str, Any]) -> tuple[View, Saving | None]:
     """Return the views of what is shown and what is saved: one may be an explorer."""
-    given = {f.name: getattr(parsed, f.name) for f in fields(View) if f.name in parsed}
+    given = {each.name: _checked(each, parsed) for each in fields(View) if each.name in parsed}
     if parsed.save is None:
         if parsed.overwrite:
-            raise FeatmagicError("--overwrite goes with --save PATH: nothing else is written.")
+            raise FeatmagicError("--overwrite needs --save PATH: nothing else is written.")
         return view_with_defaults(given, defaults), None
     from featmagic.files.paths import holds_page  # keeps loading the extension fast
 
@@ -221,7 +315,9 @@ def _views(parsed: argparse.Namespace, defaults: Mapping[str, Any]) -> tuple[Vie
         of_page = {"max_bytes": given.pop("max_bytes")}
     view = saved = view_with_defaults(given, defaults)
     if page and view.passes == "all":
-        raise FeatmagicError("A page shows one pass at a time: use --pass all with .png or .npz.")
+        raise FeatmagicError(
+            "An .html file shows one pass at a time: save --pass all as .png or .npz."
+        )
     if page and not view.explore:
         saved = view.only(*TAKEN["explorer"], explore=True, **of_page)
     elif view.explore and not page:

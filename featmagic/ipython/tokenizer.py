@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from featmagic.support.errors import FeatmagicError
 
-NEGATIVE_NUMBER = re.compile(r"-[\d.:]")
+NEGATIVE_NUMBER = re.compile(r"-(?:[\d.:]|(?:inf|nan)$)", re.IGNORECASE)
 
 # A word ends at the next space outside quotes: models["my net"] is one word.
 _WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")

@@ -15,7 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from featmagic.ipython.namespace import Namespace, check_free, find_model, may_bind
 from featmagic.recording.leftovers import end_leftovers
 from featmagic.support.errors import FeatmagicError, did_you_mean
-from featmagic.support.text import printable, say
+from featmagic.support.text import printable, readable, say
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,7 +73,9 @@ class Watches:
         watches = [watch for watch in self if watch.expression == word]
         if not watches:
             near, names = did_you_mean(word, self._all), ", ".join(self._all) or "none"
-            raise FeatmagicError(f"Nothing is watched as '{word}'.{near} Watched: {names}.")
+            raise FeatmagicError(
+                f"Nothing is watched as '{readable(word)}'.{near} Watched: {names}."
+            )
         return watches
 
     def only(self, name: str | None) -> Watch:
@@ -84,7 +86,8 @@ class Watches:
             return next(iter(self))
         if not self._all:
             raise FeatmagicError(
-                "Nothing is watched. Name a model: %%featuremaps MODEL LAYER ..., or %hook it."
+                "Nothing is watched: name a model, as in %%featuremaps MODEL LAYER ..., or "
+                "%hook it first."
             )
         names = " or ".join(f"--into {name}" for name in self._all)
         raise FeatmagicError(

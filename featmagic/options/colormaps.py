@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.support.errors import FeatmagicError, did_you_mean, short
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -41,8 +41,8 @@ def colormap(name: str) -> Colormap:
     if name in matplotlib.colormaps:
         return matplotlib.colormaps[name]
     raise FeatmagicError(
-        f"No colormap '{name}'.{did_you_mean(name, matplotlib.colormaps)} "
-        "list(matplotlib.colormaps) has them all."
+        f"There is no colormap {short(name)}.{did_you_mean(name, matplotlib.colormaps)} "
+        "list(matplotlib.colormaps) lists all of them."
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from featmagic.options.view import SCREEN, View, options_in, view_with_defaults
+from featmagic.options.groups import SCREEN
+from featmagic.options.view import View, options_in, view_with_defaults
 from featmagic.support.errors import FeatmagicError
 
 Provider = Callable[[], Mapping[str, Any]]
@@ -39,7 +40,9 @@ def picture_view(options: Mapping[str, Any]) -> View:
     """Return the view of a picture that isn't shown on a screen."""
     _refuse_options_of_a_screen(options)
     if options.get("explore"):
-        raise FeatmagicError("An explorer is a page: save('look.html').")
+        raise FeatmagicError(
+            "An explorer isn't a picture: save it as a page, with save('look.html')."
+        )
     return view_with_defaults(options, session_defaults())
 
 
@@ -47,11 +50,13 @@ def page_view(options: Mapping[str, Any]) -> View:
     """Return the view of an explorer that is saved as a page."""
     _refuse_options_of_a_screen(options)
     if options.get("overview"):
-        raise FeatmagicError("An overview is saved as .png: a page holds an explorer.")
+        raise FeatmagicError("An .html file holds an explorer: save an overview as .png.")
     return view_with_defaults({**options, "explore": True}, session_defaults())
 
 
 def _refuse_options_of_a_screen(options: Mapping[str, Any]) -> None:
     for option in options_in(SCREEN):
         if option.name in options:
-            raise FeatmagicError(f"{option.name} is for what is shown, and has no use here.")
+            raise FeatmagicError(
+                f"{option.name} doesn't apply here: it changes only what show() displays."
+            )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from featmagic.support.errors import FeatmagicError
+from featmagic.support.errors import FeatmagicError, short
 
 _INDEX = r"-?\d{1,18}"
 _PART = re.compile(rf"{_INDEX}|({_INDEX})?:({_INDEX})?(:(-?0*[1-9]\d{{0,17}})?)?")
@@ -33,11 +33,12 @@ def indices(name: str, value: Any) -> str:
         is_sequence = isinstance(value, Iterable) and getattr(value, "ndim", True)
         parts = [_part_text(part) for part in (value if is_sequence else [value])]
     if not parts:
-        raise FeatmagicError(f"{name} names none: an index or a slice is needed, as in 0:16,40.")
+        raise FeatmagicError(f"{name} must name at least one index or slice, such as 0:16,40.")
     for part in parts:
         if not _PART.fullmatch(part):
             raise FeatmagicError(
-                f"{name} {part!r} is neither an index nor a slice: 0:16,40, without spaces."
+                f"{name} must be indices and slices separated by commas, such as 0:16,40; "
+                f"{short(part)} is neither."
             )
     return ",".join(parts)
 
@@ -45,7 +46,9 @@ def indices(name: str, value: Any) -> str:
 def all_or_indices(name: str, value: Any) -> str:
     """Return the word `all` as it is, and convert anything else as `indices` does."""
     if is_boolean(value) or value is None:
-        raise FeatmagicError(f"{name} is an index, several of them, or all, not {value!r}.")
+        raise FeatmagicError(
+            f"{name} must be an index, several separated by commas, or all, not {value!r}."
+        )
     return "all" if value == "all" else indices(name, value)
 
 
@@ -75,7 +78,7 @@ def picked(text: str, count: int, noun: str) -> list[int]:
     """
     chosen = [index for part in text.split(",") for index in _indices(part, count, noun)]
     if not chosen:
-        raise FeatmagicError(f"{noun}s {text} takes none of the {count} there are.")
+        raise FeatmagicError(f"{noun}s {text} selects none of the {count} {noun}s.")
     return chosen
 
 

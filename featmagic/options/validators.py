@@ -16,7 +16,7 @@ from typing import Any
 
 from featmagic.options.colormaps import colormap, well_known
 from featmagic.options.indexing import is_boolean
-from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.support.errors import FeatmagicError, did_you_mean, short
 
 Check = Callable[[str, Any], Any]
 
@@ -52,9 +52,9 @@ def whole(least: int | None = None) -> Check:
         except TypeError:
             whole_number = None
         if whole_number is None:
-            raise FeatmagicError(f"{name} is a whole number, not {value!r}.")
+            raise FeatmagicError(f"{name} must be a whole number, not {short(value)}.")
         if least is not None and whole_number < least:
-            raise FeatmagicError(f"{name} is {least} or more, not {whole_number}.")
+            raise FeatmagicError(f"{name} must be {least} or more, not {whole_number}.")
         return whole_number
 
     return check
@@ -67,12 +67,12 @@ def number(low: float | None = None, high: float | None = None) -> Check:
         try:
             real = float("no" if is_boolean(value) else value)
         except (TypeError, ValueError, OverflowError):
-            raise FeatmagicError(f"{name} is a number, not {value!r}.") from None
+            raise FeatmagicError(f"{name} must be a number, not {short(value)}.") from None
         if not isfinite(real):
-            raise FeatmagicError(f"{name} is a finite number, not {value}.")
+            raise FeatmagicError(f"{name} must be a finite number, not {value}.")
         if (low is not None and real < low) or (high is not None and real > high):
             ends = f"from {low:g} to {high:g}" if high is not None else f"{low:g} or more"
-            raise FeatmagicError(f"{name} is {ends}, not {real:g}.")
+            raise FeatmagicError(f"{name} must be {ends}, not {real:g}.")
         return real
 
     return check
@@ -85,12 +85,22 @@ def text(name: str, value: Any) -> str | None:
     return str(value).strip()[:_LONGEST_TEXT] or None
 
 
+def percent(name: str, value: Any) -> float | None:
+    """Return a percentage to clip; True and False stand for 2 and for none."""
+    if is_boolean(value):
+        return 2.0 if value else None
+    share: float = number(0, 49)(name, value)
+    return share
+
+
 def size_in_bytes(name: str, value: Any) -> int:
     """Convert a positive number of bytes, or text such as `24MB`; kB is 1,000 bytes."""
     if isinstance(value, str):
         size_text = _SIZE.fullmatch(value.strip())
         if size_text is None:
-            raise FeatmagicError(f"{name} is a number of bytes, as 24MB or 500kB, not {value!r}.")
+            raise FeatmagicError(
+                f"{name} must be a number of bytes, such as 24MB or 500kB, not {short(value)}."
+            )
         value = int(float(size_text[1]) * _UNITS[size_text[2].lower()])
     size: int = whole(1)(name, value)
     return size
@@ -111,15 +121,18 @@ class _Choice:
             return value
         if self.other is not None and not (isinstance(value, str) and value[:1].isalpha()):
             return self.other(name, value)
-        rest = " or a whole number" if self.other else ""
+        *first, last = [*self.words, *(["a whole number"] if self.other else [])]
+        choices = f"{', '.join(first)} or {last}" if first else last
         near = did_you_mean(value, self.words, limit=1) if isinstance(value, str) else ""
-        raise FeatmagicError(f"{name} is {' or '.join(self.words)}{rest}, not {value!r}.{near}")
+        raise FeatmagicError(f"invalid {name} {short(value)}: choose {choices}.{near}")
 
 
 def _number_of_pass(name: str, value: Any) -> int:
     number: int = whole()(name, value)
     if number == 0:
-        raise FeatmagicError(f"{name} can't be 0: passes count from 1, or from the end as -1.")
+        raise FeatmagicError(
+            f"{name} can't be 0: passes are numbered from 1, or from the end as -1."
+        )
     return number
 
 
@@ -146,14 +159,14 @@ def words_taken(check: Check) -> tuple[str, ...]:
 def flag(name: str, value: Any) -> bool:
     """Convert True and False, Python's or NumPy's, to a `bool`."""
     if not is_boolean(value):
-        raise FeatmagicError(f"{name} is True or False, not {value!r}.")
+        raise FeatmagicError(f"{name} must be True or False, not {short(value)}.")
     return bool(value)
 
 
 def colormap_name(name: str, value: Any) -> str:
     """Return the name of a colormap if matplotlib knows it."""
     if not isinstance(value, str):
-        raise FeatmagicError(f"{name} is the name of a colormap, not {value!r}.")
+        raise FeatmagicError(f"{name} must be the name of a colormap, not {short(value)}.")
     colormap(value)
     return value
 
@@ -161,7 +174,7 @@ def colormap_name(name: str, value: Any) -> str:
 def word(name: str, value: Any) -> str:
     """Return any text that isn't empty."""
     if not isinstance(value, str) or not value:
-        raise FeatmagicError(f"{name} is a name, not {value!r}.")
+        raise FeatmagicError(f"{name} must be a name, not {short(value)}.")
     return value
 
 
@@ -171,7 +184,9 @@ def numbers(name: str, value: Any) -> tuple[float, ...]:
     parts = parts if isinstance(parts, Iterable) else [parts]
     reals = tuple(number()(name, part) for part in parts)
     if len(reals) not in (1, 3):
-        raise FeatmagicError(f"{name} is one number or three, not {len(reals)}.")
+        raise FeatmagicError(
+            f"{name} must be one number or three separated by commas, not {len(reals)}."
+        )
     return reals
 
 
@@ -179,7 +194,7 @@ def size(name: str, value: Any) -> tuple[int, int]:
     """Convert a height and a width: text such as `14x14`, or two whole numbers."""
     parts = re.split("[x×,]", value) if isinstance(value, str) else value
     if not isinstance(parts, Iterable) or len(parts := tuple(parts)) != 2:
-        raise FeatmagicError(f"{name} is a height and a width, as in 14x14, not {value!r}.")
+        raise FeatmagicError(f"{name} must be height x width, such as 14x14, not {short(value)}.")
     height, width = (whole(1)(name, part) for part in parts)
     return height, width
 
@@ -190,6 +205,7 @@ def layout(name: str, value: Any) -> str:
     if not letters or set(letters) - set(_AXES) or len(set(letters)) < len(letters):
         common, last = ", ".join(COMMON_LAYOUTS[:-1]), COMMON_LAYOUTS[-1]
         raise FeatmagicError(
-            f"{name} is a letter for each axis, as in {common} or {last}, not {value!r}."
+            f"{name} must have one letter per dimension, such as {common} or {last}, not "
+            f"{short(value)}."
         )
     return letters

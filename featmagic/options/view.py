@@ -8,70 +8,23 @@ option in them; a stage of the view then has to use it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, fields, replace
 from math import isclose
 from typing import Any
 
 from featmagic.options import validators
+from featmagic.options.conflicts import without_effect
+from featmagic.options.groups import GROUPS
+from featmagic.options.hints import PYTHON, hint_for
 from featmagic.options.indexing import all_or_indices, indices, is_boolean, picked
-from featmagic.options.validators import Check, choice, number, optional, whole
-from featmagic.support.errors import FeatmagicError, did_you_mean
+from featmagic.options.line_options import LineOptions
+from featmagic.options.option import option, spelled, switch
+from featmagic.options.validators import choice, number, whole
+from featmagic.support.errors import FeatmagicError, short
 
-# Options that say which dimension of an activation is what, and how it is reduced to 2-D planes.
-AXES = frozenset({"layout", "tokens", "volume", "attention"})
-
-# Options of what is shown on a screen; files take none of them.
-SCREEN = frozenset({"renderer", "rows"})
-
-GROUPS = (
-    AXES
-    | SCREEN
-    | {"passes", "selection", "order", "tiles", "zoom", "color", "range", "limits", "reduction"}
-    | {"input", "overlay", "input image", "overview", "explorer", "title"}
-)
-
-# The groups of options that each view takes; all others are refused.
-TAKEN: Mapping[str, frozenset[str]] = {
-    "grid": GROUPS - {"overview", "explorer"},
-    "overview": AXES | {"overview", "passes", "selection", "color", "renderer", "title"},
-    "explorer": AXES
-    | {"explorer", "passes", "selection", "order", "zoom", "color", "range", "input image"}
-    | {"renderer", "title"},
-}
-
-
-def _option(
-    group: str, default: Any, metavar: str, check: Check, help: str, **metadata: Any
-) -> Any:
-    """Define a field of `View`, which takes None as well if that is its default.
-
-    Args:
-        group: one of `GROUPS`.
-        default: the value where nothing else is given.
-        metavar: stands for the value in the help; empty for an option without a value.
-        check: converts text or a Python value to the option's value, or refuses it.
-        help: the line of help.
-        **metadata: `const`, the value of an option that is given without one; `written`, the
-            default as the help spells it.
-    """
-    described = {"group": group, "metavar": metavar, "help": help}
-    check = optional(check) if default is None else check
-    return field(default=default, metadata={**described, "check": check, **metadata})
-
-
-def _flag(group: str, help: str) -> Any:
-    """Define a field of `View` that is False unless it is given, without a value."""
-    return _option(group, False, "", validators.flag, help, const=True)
-
-
-def _percent(name: str, value: Any) -> float | None:
-    """Return a percentage; True and False stand for 2 and for none."""
-    if is_boolean(value):
-        return 2.0 if value else None
-    percent: float = number(0, 49)(name, value)
-    return percent
+_WRITTEN = (str, int, float)  # types whose values a hint repeats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,161 +40,228 @@ class View:
         64
     """
 
-    # Each option: group, default, metavar and check on one line, then its help.
+    # Each option: group, default, metavar and check, then its help, then other words for it.
     # fmt: off
-    channels: str | None = _option(
+    channels: str | None = option(
         "selection", None, "0:16,40", indices,
-        "channels to show, as indices and Python slices; in that order",
+        "channels to show, in this order: indices and Python slices",
+        also="channel ch c head heads feature features filter filters neuron neurons unit "
+        "units fmap maps index indices idx which select",
+        joined=",",
     )
-    max: int = _option(
+    max: int = option(
         "tiles", 64, "N", whole(0),
-        "show the first N channels, where --channels names none; 0 shows all",
+        "show at most N channels, unless --channels names some; 0 shows all",
+        also="limit n num count maximum max-channels max-tiles nmax number n-channels "
+        "num-channels first cap",
     )
-    sort: str = _option(
+    sort: str = option(
         "order", "index", "index|mean|absmean|max|std|sparsity|similar",
         choice("index", "mean", "absmean", "max", "std", "sparsity", "similar"),
-        "which channels come first: those with the largest mean, absmean ..., the most zeros "
-        "(sparsity), or by their likeness, those alike side by side",
+        "order of the channels: largest mean, absmean, max or std first, most zeros first "
+        "(sparsity), or similar channels side by side",
+        also="sort-by order order-by rank ranking ranked by cluster=similar variance=std "
+        "var=std magnitude=absmean",
     )
-    topk: int | None = _option(
+    topk: int | None = option(
         "order", None, "K", whole(1),
-        "show the K channels that come first by --sort; by absmean, if there is none",
+        "show the first K channels in the order of --sort (absmean if --sort isn't given)",
+        also="top top-k k best strongest largest most-active highest",
     )
-    sample: str = _option(
+    sample: str = option(
         "selection", "0", "I", all_or_indices,
-        "which item of the batch, -1 being the last; for 0,3,7 or all a row each",
+        "samples of the batch to show: an index (-1 is the last), a list such as 0,3,7, or all, "
+        "one row each",
+        also="s batch item example batch-index batch-size samples image images img index idx "
+        "instance nth b batch-idx sample-index element all-samples=all",
+        joined=",",
     )
-    passes: int | str | None = _option(
+    passes: int | str | None = option(
         "passes", None, "N|last|all", validators.pass_choice,
-        "which pass to keep and show if the model runs several times: N counts from 1, or from the "
-        "end as -1; all shows a row for each; by default, the latest pass of each layer",
+        "pass to keep and show if the model runs several times: N counts from 1, or from the end "
+        "as -1, and all shows one row per pass; default: the latest pass of each layer",
+        also="call calls step steps iteration iter epoch timestep run runs forward passes "
+        "repeat pass-number",
     )
-    ncols: int | None = _option(
+    ncols: int | None = option(
         "tiles", None, "N", whole(1),
-        "tiles in a row; by default as many as fit the width",
+        "tiles per row; default: as many as fit the width",
+        also="columns cols col ncol column n-cols num-cols num-columns nrow per-row "
+        "tiles-per-row",
     )
-    zoom: int | None = _option(
+    zoom: int | None = option(
         "zoom", None, "N", whole(1),
-        "pixels to a value, in each direction; by default by the room there is",
+        "pixels per value; default: chosen to fit the available space",
+        also="scale-factor size tile-size upscale magnify magnification enlarge pixels px "
+        "pixel-size factor resize upsample bigger",
     )
-    cmap: str | None = _option(
+    cmap: str | None = option(
         "color", None, "NAME", validators.colormap_name,
-        "any matplotlib colormap; by default viridis, or RdBu_r centred on 0 for both signs",
+        "any matplotlib colormap; default: viridis, or RdBu_r centered on 0 for values of both "
+        "signs",
+        also="colormap color-map colors color palette lut cm map colorscheme color-scheme "
+        "cmap-name grayscale=gray bw=gray",
     )
-    scale: str | None = _option(
+    scale: str | None = option(
         "range", None, "channel|layer|all", choice("channel", "layer", "all"),
-        "who shares a range: nobody, the layer's channels, or all layers shown; by default channel "
-        "for grids and layer for heat maps",
+        "share the color range per channel, per layer, or across all layers; default: channel for "
+        "grids, layer for heat maps",
+        also="share shared share-range sharing shared-scale scale-each=channel "
+        "per-channel=channel per-layer=layer global=all colorbar=layer",
     )
-    vmin: float | None = _option(
+    vmin: float | None = option(
         "limits", None, "X", number(),
-        "the low end of the range, one for all channels",
+        "lower limit of the color range, for all channels",
+        also="minimum lower low lo clip-min zmin cmin range limits clim lim vrange",
     )
-    vmax: float | None = _option(
+    vmax: float | None = option(
         "limits", None, "X", number(),
-        "the high end of the range",
+        "upper limit of the color range, for all channels",
+        also="upper high hi clip-max zmax cmax range limits clim lim vrange",
     )
-    center: float | None = _option(
+    center: float | None = option(
         "limits", None, "X", number(),
-        "the value in the middle of the colours",
+        "value at the middle of the colormap",
+        also="vcenter midpoint middle pivot symmetric=0 diverging=0 zero=0 zero-center=0 "
+        "centered=0",
     )
-    robust: float | None = _option(
-        "range", None, "[PERCENT]", _percent,
-        "leave so much of the values outside at each end of the range (2)", const=2.0,
+    robust: float | None = option(
+        "range", None, "[PERCENT]", validators.percent,
+        "clip PERCENT of the values at each end (default: 2)",
+        also="normalize normalise normalized percentile percentiles clip clipping quantile "
+        "outliers trim saturate winsorize contrast autocontrast stretch",
+        const=2.0,
     )
-    norm: str = _option(
+    norm: str = option(
         "limits", "linear", "linear|log|symlog|asinh", choice("linear", "log", "symlog", "asinh"),
-        "how colours follow values; symlog and asinh are linear within 1 % of the largest",
+        "how values map to colors; symlog and asinh are linear within 1 % of the largest "
+        "absolute value",
+        also="log=log logarithmic=log log-scale=log logscale=log log10=log lognorm=log "
+        "log-norm=log symmetric-log=symlog normalization gamma power",
     )
-    layout: str | None = _option(
+    layout: str | None = option(
         "layout", None, "NCHW", validators.layout,
-        "what the axes are, a letter each: NHWC, NLC (tokens), NCL (signals), NCW (a strip a "
-        "channel), NCDHW ...; by default what the module says",
+        "what the dimensions are, one letter each: NHWC, NLC (tokens), NCL (signals), NCW (one "
+        "strip per channel), NCDHW ...; default: inferred from the module",
+        also="axes axis dims dim dimensions shape data-format dim-order memory-format "
+        "channels-last=NHWC channels-first=NCHW channel-last=NHWC",
+        joined="",
     )
-    grid: tuple[int, int] | None = _option(
+    grid: tuple[int, int] | None = option(
         "tokens", None, "HxW", validators.size,
-        "the patches that tokens stand for; by default by the input",
+        "patch grid that the tokens form, height x width; default: inferred from the input",
+        also="patch patches patch-grid patch-size tokens hw token-grid grid-size n-patches",
+        joined="x",
     )
-    prefix_tokens: int | None = _option(
+    prefix_tokens: int | None = option(
         "tokens", None, "N", whole(0),
-        "how many tokens stand before the patches: CLS, registers",
+        "number of tokens before the patches, such as CLS and register tokens",
+        also="registers register-tokens special-tokens skip skip-tokens num-prefix-tokens "
+        "class-token cls-token prefix tokens n-prefix drop-tokens",
     )
-    slice: str | int = _option(
+    slice: str | int = option(
         "volume", "mid", "mid|N|montage|mip|mean",
         choice("mid", "montage", "mip", "mean", other=whole()),
-        "of volumes: the middle, a slice, all of them, the largest values, or the mean",
+        "slices of a volume to show: the middle one, slice N, all of them (montage), the maximum "
+        "over depth (mip), or the mean",
+        also="time depth frame frames z plane t slices volume d projection=mip",
     )
-    attn: str | int | None = _option(
+    attn: str | int | None = option(
         "attention", None, "cls|mean|N", choice("cls", "mean", other=whole()),
-        "of attention: what the CLS token, all on average, or token N look at, on the patch grid",
+        "attention weights on the patch grid: what the CLS token, all tokens on average, or "
+        "token N attend to",
+        also="attention query head heads attend attention-map attn-map token tokens cls "
+        "rollout=mean",
     )
-    reduce: str | None = _option(
+    reduce: str | None = option(
         "reduction", None, "mean|max|absmax|norm|pca",
         choice("mean", "max", "absmax", "norm", "pca"),
-        "one picture a layer: channels put together, or as pca their three principal components as "
-        "red, green and blue",
+        "one picture per layer: the mean, max, absmax or norm over the channels, or their first "
+        "three principal components as red, green and blue (pca)",
+        also="reduction aggregate agg pool average=mean avg=mean combine merge collapse "
+        "rgb=pca components=pca principal-components=pca channel-mean=mean",
     )
-    pca_basis: str | None = _option(
+    pca_basis: str | None = option(
         "reduction", None, "NAME", validators.word,
-        "components kept under this name, for colours that mean the same in several models",
+        "with --reduce pca, keep the basis under NAME and reuse it, so that colors are comparable",
+        also="basis pca-name shared-basis fit",
     )
-    input: bool = _flag("input", "the input image beside the grid")
-    mean: tuple[float, ...] | None = _option(
+    input: bool = switch(
+        "input", "show the input image beside the grid",
+        also="image images img photo original source show-input with-input input-image "
+        "show-image",
+    )
+    mean: tuple[float, ...] | None = option(
         "input image", None, "R,G,B", validators.numbers,
-        "what was subtracted from the input; by default ImageNet's, if it looks so",
+        "with --input or --overlay, mean that normalized the input; default: ImageNet's, if the "
+        "input looks so",
+        also="mu input-mean mean-rgb",
+        joined=",",
     )
-    std: tuple[float, ...] | None = _option(
+    std: tuple[float, ...] | None = option(
         "input image", None, "R,G,B", validators.numbers,
-        "what the input was divided by then",
+        "with --input or --overlay, standard deviation that normalized the input",
+        also="sigma stddev input-std std-rgb",
+        joined=",",
     )
-    overlay: bool = _flag("overlay", "the maps on the input, opaque where values are large")
-    alpha: float = _option(
+    overlay: bool = switch(
+        "overlay", "draw the maps over the input, more opaque where values are large",
+        also="superimpose on-input on-image heatmap heat-map blend on-top overlaid",
+    )
+    alpha: float = option(
         "input image", 0.7, "A", number(0, 1),
-        "how opaque the largest value is on the input, 0 to 1",
+        "with --overlay, opacity of the largest value, 0 to 1",
+        also="opacity transparency opaque blend-factor overlay-alpha",
     )
-    overview: bool = _flag(
-        "overview",
-        "a film strip instead: one row a layer, with its state of health",
+    overview: bool = switch(
+        "overview", "one summary row per layer: thumbnails, histogram, constant channels, NaN",
+        also="summary all stats statistics table report health info all-layers everything "
+        "histogram hist summarize film-strip filmstrip",
     )
-    explore: bool = _flag(
-        "explorer",
-        "an explorer instead: click through layers and channels; in a terminal with keys",
+    explore: bool = switch(
+        "explorer", "interactive explorer of layers and channels; in a terminal, with keys",
+        also="html widget interactive gui browser app explorer click ui dashboard hover "
+        "zoomable",
     )
-    max_bytes: int = _option(
+    max_bytes: int = option(
         "explorer", 24_000_000, "SIZE", validators.size_in_bytes,
-        "how much an explorer may hold: beyond it maps are made smaller, or channels left out",
+        "with --explore, size limit; beyond it, maps are downsampled or channels left out",
+        also="memory budget max-size size-limit limit-bytes bytes mb max-memory max-mb",
         written="24MB",
+        joined="",
     )
-    renderer: str = _option(
+    renderer: str = option(
         "renderer", "auto", "auto|png|blocks|ascii|none",
         choice("auto", "png", "blocks", "ascii", "none"),
-        "what draws: png in notebooks and where the terminal shows images, blocks in colour, plain "
-        "letters (ascii), or captions alone (none); by default the best that is there",
+        "how pictures are drawn: png (notebooks, and terminals that show images), blocks (colored "
+        "half blocks), ascii (letters), none (captions alone), or auto, the best available",
+        also="text=ascii backend engine plain=ascii unicode=blocks quiet=none silent=none "
+        "captions=none no-images=none terminal=blocks render half-blocks=blocks "
+        "sixel=png",
     )
-    title: str | None = _option(
+    title: str | None = option(
         "title", None, "TEXT", validators.text,
         "heading of the picture, figure or file, in any script; quote it if it has spaces",
+        also="caption label heading suptitle header text name-of-figure",
     )
-    rows: int | None = _option(
+    rows: int | None = option(
         "rows", None, "N", whole(0),
-        "rows of tiles shown at most, 0 for all; by default all, but in a terminal as many as fit",
+        "maximum number of tile rows, 0 for all; default: all, but in a terminal as many as fit",
+        also="nrows n-rows max-rows lines num-rows row",
     )
     # fmt: on
 
     def __post_init__(self) -> None:
-        for option in fields(self):
-            value = option.metadata["check"](spelled(option.name), getattr(self, option.name))
-            object.__setattr__(self, option.name, value)
+        for each in fields(self):
+            value = each.metadata["check"](spelled(each.name), getattr(self, each.name))
+            object.__setattr__(self, each.name, value)
         if self.vmin is not None and self.vmax is not None and self.vmin >= self.vmax:
-            raise FeatmagicError(f"vmin is below vmax, not {self.vmin:g} and {self.vmax:g}.")
+            raise FeatmagicError(f"vmin ({self.vmin:g}) must be less than vmax ({self.vmax:g}).")
         if self.std is not None and min(self.std) <= 0:
-            raise FeatmagicError(f"std is above 0, not {min(self.std):g}.")
+            raise FeatmagicError(f"std must be greater than 0, not {min(self.std):g}.")
         if self.center is not None and not self._fits(self.center):
-            raise FeatmagicError(
-                f"center is in the middle of vmin and vmax, not {self.center:g}: leave one of the "
-                "three to the others."
-            )
-        for _, message in _without_effect(vars(self)):
+            raise FeatmagicError(f"center ({self.center:g}) must be {self._where_centered()}.")
+        for _, message in without_effect(vars(self), _OPTIONS):
             raise FeatmagicError(message)
 
     def _fits(self, center: float) -> bool:
@@ -250,6 +270,14 @@ class View:
         if low is not None and high is not None:
             return isclose(low + high, 2 * center, abs_tol=1e-9 * (high - low))
         return (low is None or low < center) and (high is None or high > center)
+
+    def _where_centered(self) -> str:
+        """Say where the center has to be, given a limit or both."""
+        if self.vmin is not None and self.vmax is not None:
+            return "halfway between vmin and vmax: leave out one of the three"
+        if self.vmin is not None:
+            return f"greater than vmin ({self.vmin:g})"
+        return f"less than vmax ({self.vmax:g})"
 
     @property
     def may_center(self) -> bool:
@@ -286,7 +314,7 @@ class View:
             raise ValueError(f"no group of options is called {', '.join(sorted(unknown))}")
         kept = {name: getattr(self, name) for name in _names_in(groups)}
         values = {**_DEFAULTS, **kept, **options}
-        idle = dict(_without_effect(values))
+        idle = dict(without_effect(values, _OPTIONS))
         return View(**{name: value for name, value in values.items() if name not in idle})
 
     def without(self, *groups: str) -> View:
@@ -315,67 +343,38 @@ class View:
         return self.topk or (self.max if self.channels is None and self.max else None)
 
 
-_DEFAULTS: Mapping[str, Any] = {option.name: option.default for option in fields(View)}
+_OPTIONS: Mapping[str, Field[Any]] = {each.name: each for each in fields(View)}
+_DEFAULTS: Mapping[str, Any] = {name: each.default for name, each in _OPTIONS.items()}
 
 
 def options_in(groups: Collection[str]) -> list[Field[Any]]:
     """Return the fields of `View` in these groups, in the order in which `View` defines them."""
-    return [option for option in fields(View) if option.metadata["group"] in groups]
+    return [each for each in fields(View) if each.metadata["group"] in groups]
 
 
 def _names_in(groups: Collection[str]) -> list[str]:
-    return [option.name for option in options_in(groups)]
+    return [each.name for each in options_in(groups)]
 
 
-def _without_effect(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each option that changes nothing beside the others, and a message that says why."""
-    overlay, explore, reduce = values["overlay"], values["explore"], values["reduce"]
-    coloring, order = _names_in({"color", "range", "limits"}), _names_in({"order"})
-    not_in_overview, not_in_explorer = (
-        _names_in(GROUPS - TAKEN[kind]) for kind in ("overview", "explorer")
-    )
-    on_input = overlay or values["input"] or explore
-    for is_idle, names, why in (
-        (not overlay and not explore, ["alpha"], "without --overlay"),
-        (not on_input, ["mean", "std"], "without --input or --overlay"),
-        (reduce != "pca", ["pca_basis"], "without --reduce pca"),
-        (reduce == "pca", coloring, "with --reduce pca, which has colours of its own"),
-        (reduce, order, "with --reduce, which takes all channels together"),
-        (values["overview"], not_in_overview, "in an overview"),
-        (not explore, ["max_bytes"], "without --explore"),
-        (explore, not_in_explorer, "in an explorer"),
-    ):
-        for name in names if is_idle else ():
-            if values[name] != _DEFAULTS[name]:
-                yield name, f"--{spelled(name)} has no use {why}."
-    for is_asked, kind in ((values["overview"], "an overview"), (explore, "an explorer")):
-        if is_asked and values["passes"] == "all":
-            yield "passes", f"--pass all doesn't apply to {kind}, which shows one pass at a time."
-    for name, value in (("scale", "all"), ("slice", "montage")):
-        if explore and values[name] == value:
-            what = f"--{name} {value}"
-            yield name, f"{what} has no use in an explorer, which shows a layer at a time."
-
-
-def spelled(name: str) -> str:
-    """Return the name of a field as messages and the command line spell it: `prefix-tokens`."""
-    return "pass" if name == "passes" else name.replace("_", "-")  # pass is a word of Python's
+def _unknown_keyword(name: str, value: Any) -> str:
+    """Return the message for a keyword argument that is no option."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    is_written = not any(is_boolean(part) or not isinstance(part, _WRITTEN) for part in parts)
+    text = ",".join(map(str, parts)) if is_written else None
+    hint = hint_for(name, text, [*fields(View), *fields(LineOptions)], PYTHON)
+    return f"There is no option {short(name)}. {hint or 'help(featmagic.View) lists them.'}"
 
 
 def view_of(**options: Any) -> View:
     """Return a `View` made of keyword arguments.
 
     Raises:
-        FeatmagicError: There is no such option (the message names the nearest one), or a value is
-            invalid.
+        FeatmagicError: There is no such option (the message says what to use instead), or a value
+            is invalid.
     """
-    names = [option.name for option in fields(View)]
-    for name in options:
-        if name not in names:
-            near = did_you_mean(name, names, limit=1)
-            raise FeatmagicError(
-                f"No view option '{name}'.{near or ' There are: ' + ', '.join(names) + '.'}"
-            )
+    for name, value in options.items():
+        if name not in _OPTIONS:
+            raise FeatmagicError(_unknown_keyword(name, value))
     return View(**options)
 
 

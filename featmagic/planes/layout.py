@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from featmagic.options.view import View, spelled
+from featmagic.options.option import spelled
+from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.patch_grid import PatchGrid, patch_grid_of
 from featmagic.recording.inputs import Grid, PassInputs

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from featmagic.support.text import LONGEST_NAME, readable
+from featmagic.support.text import LONGEST_NAME, readable, with_article
 
 _LONGEST_MESSAGE = 2000  # characters; a word of the user's may be longer
+_LONGEST_VALUE = 80
 
 
 class FeatmagicError(ValueError):
@@ -36,16 +37,48 @@ def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> str:
         >>> did_you_mean("con1", ["cnn1", "act1"])
         ' Did you mean cnn1?'
     """
+    words = " or ".join(similar_words(word, known, limit))
+    return f" Did you mean {words}?" if words else ""
+
+
+def similar_words(
+    word: str, known: Iterable[str], limit: int = 3, cutoff: float = 0.6
+) -> list[str]:
+    """Return at most `limit` known words that are spelled similarly, the most similar first.
+
+    Args:
+        word: What is compared; upper and lower case are the same.
+        known: The words to compare with.
+        limit: The largest number of words to return.
+        cutoff: How similar they have to be, from 0 to 1.
+    """
     if len(word) > LONGEST_NAME:  # comparing takes quadratic time
-        return ""
+        return []
     folded = {
         known_word.casefold(): known_word
         for known_word in reversed(list(known))
         if len(known_word) <= LONGEST_NAME
     }
-    similar = difflib.get_close_matches(word.casefold(), list(folded), n=limit, cutoff=0.6)
-    words = " or ".join(folded[match] for match in similar)
-    return f" Did you mean {words}?" if similar else ""
+    similar = difflib.get_close_matches(word.casefold(), list(folded), n=limit, cutoff=cutoff)
+    return [folded[match] for match in similar]
+
+
+def short(value: object) -> str:
+    """Return a value of the user's as messages show it: its repr, or its type if that is long.
+
+    Example:
+        >>> short("five"), short([0] * 1000)
+        ("'five'", 'a list')
+    """
+    try:
+        text = repr(value)
+    except Exception:  # a class of the user's may raise anything
+        text = ""
+    if text and "\n" not in text and len(text) <= _LONGEST_VALUE:
+        return readable(text)
+    if isinstance(value, str):
+        return repr(readable(value, _LONGEST_VALUE - 2))
+    return with_article(type(value).__name__)
 
 
 def one_line(error: BaseException) -> str:

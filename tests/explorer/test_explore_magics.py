@@ -32,13 +32,13 @@ def test_the_options_of_an_explorer_are_read():
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("model --inputs x", "--inputs goes with --explore"),
+        ("model --inputs x", "--inputs needs --explore"),
         ("model --explore --inputs x --as-is", "can't be combined with --as-is"),
-        ("model --max-bytes 4MB", "--max-bytes has no use without --explore"),
-        ("model --explore --ncols 4", "--ncols has no use in an explorer"),
-        ("model --explore --overview", "has no use in an"),
-        ("model --explore --max-bytes lots", "max-bytes is a number of bytes"),
-        ("model --explore --inputs", "--inputs: expected one argument"),
+        ("model --max-bytes 4MB", "--max-bytes doesn't apply here: it needs --explore"),
+        ("model --explore --ncols 4", "--ncols doesn't apply here"),
+        ("model --explore --overview", "doesn't apply here"),
+        ("model --explore --max-bytes lots", "max-bytes must be a number of bytes"),
+        ("model --explore --inputs", "--inputs needs a value: --inputs NAME"),
         ("model --explroe", "Did you mean --explore"),
     ],
 )
@@ -61,7 +61,7 @@ def test_a_picture_takes_of_an_explorers_options_those_that_it_has_a_use_for():
 
 
 def test_bytes_that_cannot_be_are_said_where_only_a_page_is_saved_too():
-    with pytest.raises(FeatmagicError, match="max-bytes is a number of bytes"):
+    with pytest.raises(FeatmagicError, match="max-bytes must be a number of bytes"):
         parse_look("model --save a.html --max-bytes lots")
 
 
@@ -250,8 +250,8 @@ def test_inputs_are_a_variable_an_attribute_or_an_item(kernel):
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [
-        ("images(3)", "assign anything else to a variable first"),
-        ("xx", "There is no variable xx. Did you mean x?"),
+        ("images(3)", "assign it to a variable first"),
+        ("xx", "There is no variable 'xx'. Did you mean x?"),
         ("data.nothing", "can't be read: AttributeError"),
         ("model", "inputs must be a tensor of items or a list of them"),
         ("nothing", "inputs has no items"),

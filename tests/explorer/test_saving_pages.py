@@ -124,13 +124,13 @@ def test_a_page_that_cannot_be_made_leaves_what_was_there(maps, tmp_path, monkey
 
 def test_a_page_takes_the_options_of_an_explorer_and_no_others(maps, tmp_path):
     for options, words in (
-        ({"ncols": 3}, "ncols has no use in an explorer"),
-        ({"overview": True}, "An overview is saved as .png"),
-        ({"rows": 3}, "rows is for what is shown"),
-        ({"renderer": "png"}, "renderer is for what is shown"),
-        ({"max_bytes": "a lot"}, "max-bytes is a number of bytes"),
+        ({"ncols": 3}, "--ncols doesn't apply here: --explore doesn't use it"),
+        ({"overview": True}, "An .html file holds an explorer: save an overview as .png"),
+        ({"rows": 3}, "rows doesn't apply here: it changes only what show"),
+        ({"renderer": "png"}, "renderer doesn't apply here: it changes only what show"),
+        ({"max_bytes": "a lot"}, "max-bytes must be a number of bytes"),
         ({"sample": 9}, "No sample 9: there are 4"),
-        ({"sampel": 1}, r"No view option 'sampel'\. Did you mean sample"),
+        ({"sampel": 1}, r"There is no option 'sampel'\. Did you mean sample"),
     ):
         with pytest.raises(FeatmagicError, match=words) as caught:
             maps.save(tmp_path / "look.html", **options)

@@ -39,7 +39,7 @@ def test_an_option_that_cannot_be_changes_nothing_and_is_said(state):
     before = state.view
     assert not state.change(zoom=0)
     assert state.view == before
-    assert state.message == "zoom is 1 or more, not 0."
+    assert state.message == "zoom must be 1 or more, not 0."
 
 
 def test_another_order_begins_at_its_first_channel(state):

@@ -89,7 +89,10 @@ def test_of_two_who_save_at_once_under_a_new_name_one_is_refused(tmp_path, witho
     for number, said in enumerate(rounds):
         file = tmp_path / f"{number}.npz"
         (refused,) = [words for words in said if not words.startswith("saved")]
-        assert refused == f"{file} already exists; overwrite=True (--overwrite) replaces it."
+        assert (
+            refused
+            == f"{file} already exists; add --overwrite to replace it (in Python, overwrite=True)."
+        )
         (saved,) = [int(words[-1]) for words in said if words.startswith("saved")]
         with np.load(file) as arrays:
             assert (arrays["0"] == truth[saved]).all()

@@ -311,17 +311,17 @@ def test_a_very_long_key_is_cut_to_what_a_file_system_takes(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("maps.jpg", r"files, not 'maps.jpg'. Did you mean .png\?"),
+        ("maps.jpg", r"can't save as 'maps.jpg': .* Did you mean .png\?"),
         ("maps.npy", r"Did you mean .npz\?"),
         ("maps.safetensor", r"Did you mean .safetensors\?"),
-        ("maps", r".png, .svg, .pdf, .html, .npz and .safetensors .* Did you mean maps.png\?"),
+        ("maps", r".png, .svg, .pdf, .html, .npz or .safetensors.* Did you mean maps.png\?"),
         ("no/maps.png", r"There is no folder .*no to save maps.png in\."),
         ("file.txt/maps.png", r"There is no folder .*file.txt to save maps.png in\."),
         ("folder.png", r"folder.png is a folder: name a file in it"),
         ("", r"is a folder: name a file in it"),
         ("a\0b.png", r"'.*a\\x00b\.png' isn't a valid file name: it has a NUL character"),
         ("\ud800.png", r"'.*\\ud800\.png' isn't a valid file name: .* can't be encoded"),
-        ("mine.png", r"mine.png already exists; overwrite=True \(--overwrite\) replaces it\."),
+        ("mine.png", r"mine.png already exists; add --overwrite to replace it"),
         ("n" * 300 + ".png", "can't be written: File name too long"),
     ],
 )
@@ -462,8 +462,8 @@ def test_the_line_forms_save_too_in_any_format(shell, tmp_path):
         ("--save {0}/m.jpg", "Did you mean .png?"),
         ("--save {0}/mine.png", "mine.png already exists"),
         ("--save {0}", "is a folder"),
-        ("--overwrite", "--overwrite goes with --save PATH"),
-        ("--save", "--save: expected one argument"),
+        ("--overwrite", "--overwrite needs --save PATH"),
+        ("--save", "--save needs a value: --save PATH"),
     ],
 )
 def test_a_wrong_path_is_said_before_the_cell_runs_and_leaves_nothing(

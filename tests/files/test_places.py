@@ -235,7 +235,9 @@ def test_what_comes_meanwhile_is_not_replaced(tmp_path):
         file.write_bytes(b"mine")
 
     said = line(write_whole, {file: mine}, overwrite=False)
-    assert said == f"{file} already exists; overwrite=True (--overwrite) replaces it."
+    assert (
+        said == f"{file} already exists; add --overwrite to replace it (in Python, overwrite=True)."
+    )
     assert file.read_bytes() == b"mine"
 
 
@@ -329,7 +331,7 @@ def test_where_the_third_file_cannot_be_put_the_message_names_the_two_before(tmp
     writers = dict.fromkeys(files[:3], write) | {files[3]: last}
     said = line(write_whole, writers, overwrite=overwrite)
     assert said == (
-        f"{files[2]} is a folder: name a file in it, as {files[2]}/maps.png. "
+        f"{files[2]} is a folder: name a file in it, such as {files[2]}/maps.png. "
         "Written before that: maps-a.png, maps-b.png."
     )
     assert files_in(tmp_path) == ["maps-a.png", "maps-b.png", "maps-c.png"]

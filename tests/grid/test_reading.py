@@ -368,18 +368,18 @@ def test_a_named_basis_holds_for_other_layers():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"topk": 0}, "topk is 1 or more, not 0"),
-        ({"ncols": 0}, "ncols is 1 or more, not 0"),
+        ({"topk": 0}, "topk must be 1 or more, not 0"),
+        ({"ncols": 0}, "ncols must be 1 or more, not 0"),
         ({"channels": "9"}, "No channel 9: there are 6"),
         ({"cmap": "virids"}, "Did you mean viridis"),
         ({"scale": "chanel"}, "Did you mean channel"),
         ({"sort": "meen"}, "Did you mean mean"),
         ({"norm": "sinh"}, "Did you mean asinh"),
-        ({"vmin": 2, "vmax": 1}, "vmin is below vmax"),
+        ({"vmin": 2, "vmax": 1}, "vmin .2. must be less than vmax .1."),
         ({"norm": "log", "vmin": 0}, "range above 0"),
-        ({"robust": 60}, "robust is from 0 to 49"),
-        ({"alpha": 3}, "alpha is from 0 to 1"),
-        ({"std": 0}, "std is above 0"),
+        ({"robust": 60}, "robust must be from 0 to 49"),
+        ({"alpha": 3}, "alpha must be from 0 to 1"),
+        ({"std": 0}, "std must be greater than 0"),
         ({"overlay": True}, "no image-like input"),
         ({"input": True}, "no image-like input"),
         ({"attn": "cls"}, "--attn has nothing to act on"),
@@ -444,20 +444,30 @@ def test_given_ends_are_never_widened():
 
 
 def test_a_middle_that_given_ends_leave_no_room_for_is_refused():
-    for options in ({"vmin": 0, "vmax": 1}, {"vmin": 6}, {"vmax": 4}):
-        with pytest.raises(FeatmagicError, match="center is in the middle of vmin and vmax, not 5"):
+    for options, says in (
+        ({"vmin": 0, "vmax": 1}, "halfway between vmin and vmax: leave out one of the three"),
+        ({"vmin": 6}, r"greater than vmin \(6\)"),
+        ({"vmax": 4}, r"less than vmax \(4\)"),
+    ):
+        with pytest.raises(FeatmagicError, match=rf"^center \(5\) must be {says}\.$"):
             View(center=5, **options)
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"alpha": 0.5}, "--alpha has no use without --overlay"),
-        ({"mean": 0.5}, "--mean has no use without --input or --overlay"),
-        ({"pca_basis": "a"}, "--pca-basis has no use without --reduce pca"),
-        ({"reduce": "pca", "cmap": "gray"}, "--cmap has no use with --reduce pca"),
-        ({"reduce": "mean", "topk": 3}, "--topk has no use with --reduce"),
-        ({"reduce": "pca", "sort": "max"}, "--sort has no use with --reduce"),
+        ({"alpha": 0.5}, "--alpha doesn't apply here: it needs --overlay"),
+        ({"mean": 0.5}, "--mean doesn't apply here: it needs --input or --overlay"),
+        ({"pca_basis": "a"}, "--pca-basis doesn't apply here: it needs --reduce pca"),
+        (
+            {"reduce": "pca", "cmap": "gray"},
+            "--cmap doesn't apply here: --reduce pca has its own colors",
+        ),
+        (
+            {"reduce": "mean", "topk": 3},
+            "--topk doesn't apply here: --reduce combines all channels",
+        ),
+        ({"reduce": "pca", "sort": "max"}, "--sort doesn't apply here: --reduce"),
     ],
 )
 def test_an_option_that_would_change_nothing_is_refused(options, says):

@@ -249,9 +249,9 @@ def test_an_error_while_a_statement_is_awaited_has_no_context_of_ours(shell):
 
 
 def test_what_only_claims_to_be_a_module_is_said_to_be_none(ip):
-    assert run(ip, "hook", "mock a").startswith("mock is a Mock, not a torch.nn.Module.")
-    assert run(ip, "hook", "raising").startswith("raising is a Raising, not a torch.nn.Module.")
-    assert run(ip, "hook", "magic 0").startswith("magic is a MagicMock, not a torch.nn.Module.")
+    assert run(ip, "hook", "mock a").startswith("expected an nn.Module, but mock is a Mock.")
+    assert run(ip, "hook", "raising").startswith("expected an nn.Module, but raising is a Raising.")
+    assert run(ip, "hook", "magic 0").startswith("expected an nn.Module, but magic is a MagicMock.")
 
 
 def test_a_module_that_was_never_initialized_is_said_to_be_one(ip):

@@ -163,7 +163,9 @@ def test_help_reads_like_a_manual_page(shell, magic):
     assert sorted(options) == sorted(options_of(magic))
     for option in fields(View):
         if magic.endswith("featuremaps") and option.default not in (None, False):
-            assert f"({option.metadata.get('written', option.default)})" in text
+            assert f"(default: {option.metadata.get('written', option.default)})" in " ".join(
+                text.split()
+            )
     assert f"\n    {magic.replace('%%', '%')} " in text.replace("%%", "%")
 
 

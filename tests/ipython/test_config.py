@@ -98,11 +98,11 @@ def test_a_name_that_is_set_holds_the_maps(shell):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("cmap = 'grey_'", "No colormap 'grey_'. Did you mean"),
-        ("max = -1", "max is 0 or more"),
-        ("scale = 'row'", "scale is channel or layer or all"),
-        ("renderer = 'svg'", "renderer is auto or png"),
-        ("into = '2nd'", "FeatMagic.into takes the name of a variable"),
+        ("cmap = 'grey_'", "There is no colormap 'grey_'. Did you mean"),
+        ("max = -1", "max must be 0 or more"),
+        ("scale = 'row'", "invalid scale 'row': choose channel, layer or all"),
+        ("renderer = 'svg'", "invalid renderer 'svg': choose auto, png"),
+        ("into = '2nd'", "FeatMagic.into must be the name of a variable"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_in_the_options_own_words(shell, caplog, line, words):
@@ -148,7 +148,7 @@ def test_a_configuration_that_cannot_be_is_said_and_left_out(tmp_path):
     lines = "print(get_ipython()._featmagic.settings.view())"
     printed = started(tmp_path, "c.FeatMagic.max = -1", lines).splitlines()
     assert printed[0].startswith(
-        "The configuration's FeatMagic settings are ignored: max is 0 or more"
+        "The FeatMagic settings in the configuration are ignored: max must be 0 or more"
     )
     assert printed[-1] == "{}"
 
@@ -161,7 +161,9 @@ def test_a_colormap_in_the_configuration_loads_no_matplotlib(tmp_path):
 def test_a_colormap_in_the_configuration_that_is_not_there_is_said_at_the_look(tmp_path):
     code = "%featuremaps model -- 1"
     printed = started(tmp_path, "c.FeatMagic.cmap = 'grey_'", code)
-    assert printed.strip().startswith("FeatmagicError: %config FeatMagic: No colormap 'grey_'. Did")
+    assert printed.strip().startswith(
+        "FeatmagicError: %config FeatMagic: There is no colormap 'grey_'. Did"
+    )
 
 
 def test_a_png_that_is_set_gives_way_where_nothing_shows_one(looked):
@@ -184,7 +186,7 @@ def test_a_setting_is_gone_with_the_extension(looked):
 def test_what_is_for_the_screen_has_no_use_in_a_picture(looked, method, name):
     value = {"renderer": "'ascii'", "rows": "2"}[name]
     message = str(looked.error(f"feature_maps.{method.format(f'{name}={value}')}"))
-    assert message == f"{name} is for what is shown, and has no use here."
+    assert message == f"{name} doesn't apply here: it changes only what show() displays."
 
 
 def test_the_settings_are_views_fields():
@@ -207,4 +209,4 @@ def test_a_colormap_that_is_set_and_gone_is_said_at_the_look(looked, request):
     matplotlib.colormaps.unregister("mine")
     error = looked.error("%featuremaps cnn1")
     assert isinstance(error, FeatmagicError)
-    assert str(error).startswith("%config FeatMagic: No colormap 'mine'.")
+    assert str(error).startswith("%config FeatMagic: There is no colormap 'mine'.")

@@ -285,15 +285,15 @@ def test_an_error_of_the_cells_own_gets_no_hint(shell):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("nosuch cnn1", "There is no variable nosuch. Modules here: model (DNN)."),
+        ("nosuch cnn1", "There is no variable 'nosuch'. Models here: model (DNN)."),
         (
             "modle cnn1",
-            "There is no variable modle. Did you mean model? Modules here: model (DNN).",
+            "There is no variable 'modle'. Did you mean model? Models here: model (DNN).",
         ),
-        ("things cnn1", "things is a list, not a torch.nn.Module. Modules here: model (DNN)."),
+        ("things cnn1", "expected an nn.Module, but things is a list. Models here: model (DNN)."),
         (
             "x cnn1",
-            "x is a Tensor, not a torch.nn.Module. Modules here: model (DNN). To show x itself: "
+            "expected an nn.Module, but x is a Tensor. Models here: model (DNN). To show x itself: "
             "%featuremaps x, with one % and no statement.",
         ),
         ("model con1", "DNN has no layer 'con1'. Did you mean cnn1? %hook model lists all 7."),

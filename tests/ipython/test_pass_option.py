@@ -50,8 +50,8 @@ def test_a_pass_that_there_was_not_is_said_in_one_line(shell, xs):
 
 def test_what_is_no_pass_is_refused_before_the_cell_runs(shell):
     for value, message in (
-        ("0", "pass can't be 0: passes count from 1, or from the end as -1."),
-        ("every", "pass is last or all or a whole number, not 'every'."),
+        ("0", "--pass can't be 0: passes are numbered from 1, or from the end as -1."),
+        ("every", "invalid --pass 'every': choose last, all or a whole number."),
     ):
         error = str(shell.error(f"%%featuremaps model cnn1 --pass {value}\nran = True"))
         assert error.startswith(message)
@@ -99,11 +99,11 @@ def test_a_layer_that_did_not_run_in_the_pass_shown_is_said(shell):
 
 def test_views_of_one_pass_say_so_before_the_cell_runs(shell, tmp_path):
     for options, message in (
-        ("--overview", "--pass all doesn't apply to an overview, which shows one pass at a time."),
-        ("--explore", "--pass all doesn't apply to an explorer, which shows one pass at a time."),
+        ("--overview", "--pass all doesn't apply here: --overview shows one pass at a time."),
+        ("--explore", "--pass all doesn't apply here: --explore shows one pass at a time."),
         (
             f"--save {tmp_path / 'x.html'}",
-            "A page shows one pass at a time: use --pass all with .png or .npz.",
+            "An .html file shows one pass at a time: save --pass all as .png or .npz.",
         ),
     ):
         error = str(shell.error(f"%%featuremaps model cnn1 --pass all {options}\nran = True"))

@@ -120,7 +120,7 @@ def test_before_anything_was_captured_variables_are_shown_all_the_same(shell):
 def test_where_a_model_is_needed_another_variable_is_answered_in_one_line(full, line, name, kind):
     error = str(full.error(line.format(name)))
     assert error == (
-        f"{name} is {kind}, not a torch.nn.Module. Modules here: model (DNN). To show {name} "
+        f"expected an nn.Module, but {name} is {kind}. Models here: model (DNN). To show {name} "
         f"itself: %featuremaps {name}, with one % and no statement."
     )
 

@@ -113,7 +113,7 @@ def test_a_model_that_is_gone_is_said_once_and_followed_when_it_is_back(shell, m
     shell.run("%hook model cnn1")
     printed = shell.run("del model") + shell.run("1") + shell.run("2")
     assert printed.count("Not watching cnn1 of model") == 1
-    assert "There is no variable model" in printed
+    assert "There is no variable 'model'" in printed
     shell.names["model"] = model
     assert shell.run("y = model(x)") == ""
     assert list(shell.names["feature_maps"]) == ["cnn1"]

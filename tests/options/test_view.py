@@ -6,15 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from featmagic.options.view import (
-    AXES,
-    GROUPS,
-    SCREEN,
-    TAKEN,
-    View,
-    options_in,
-    view_with_defaults,
-)
+from featmagic.options.groups import AXES, GROUPS, SCREEN, TAKEN
+from featmagic.options.view import View, options_in, view_with_defaults
 from featmagic.support.errors import FeatmagicError
 
 # A value other than the default for every option.
@@ -66,7 +59,7 @@ def test_the_groups_that_a_view_takes_decide_which_options_it_refuses(view, opti
     if option.metadata["group"] in TAKEN[view]:
         assert getattr(View(**asked), option.name) == CHANGED[option.name]
     else:
-        with pytest.raises(FeatmagicError, match="has no use"):
+        with pytest.raises(FeatmagicError, match="doesn't apply here"):
             View(**asked)
 
 
@@ -78,16 +71,22 @@ def test_a_grid_takes_every_option_but_the_other_views(option):
 
 
 def test_the_message_for_a_refused_option_names_it_and_the_view():
-    with pytest.raises(FeatmagicError, match=r"^--ncols has no use in an overview\.$"):
+    with pytest.raises(
+        FeatmagicError, match=r"^--ncols doesn't apply here: --overview doesn't use it\.$"
+    ):
         View(overview=True, ncols=3)
-    with pytest.raises(FeatmagicError, match=r"^--pca-basis has no use without --reduce pca\.$"):
+    message = r"^--pca-basis doesn't apply here: it needs --reduce pca\.$"
+    with pytest.raises(FeatmagicError, match=message):
         View(pca_basis="run1")
-    with pytest.raises(FeatmagicError, match=r"^--max has no use in an explorer\.$"):
+    with pytest.raises(
+        FeatmagicError, match=r"^--max doesn't apply here: --explore doesn't use it\.$"
+    ):
         View(explore=True, max=3, ncols=4)
-    with pytest.raises(FeatmagicError, match="--scale all has no use in an explorer, which shows"):
+    message = r"^--scale all doesn't apply here: --explore shows one layer at a time\.$"
+    with pytest.raises(FeatmagicError, match=message):
         View(explore=True, scale="all")
-    for switch, view in (("explore", "an explorer"), ("overview", "an overview")):
-        message = f"^--pass all doesn't apply to {view}, which shows one pass at a time\\.$"
+    for switch in ("explore", "overview"):
+        message = f"^--pass all doesn't apply here: --{switch} shows one pass at a time\\.$"
         with pytest.raises(FeatmagicError, match=message):
             View(**{switch: True}, passes="all")
 
@@ -158,5 +157,5 @@ def test_robust_is_two_percent_or_none_if_it_is_true_or_false():
     robust = [View(robust=value).robust for value in (True, False, None, 0, "5", 49)]
     assert robust == [2.0, None, None, 0.0, 5.0, 49.0]
     for wrong in (-1, 50, "x"):
-        with pytest.raises(FeatmagicError, match="robust is"):
+        with pytest.raises(FeatmagicError, match="robust must be"):
             View(robust=wrong)

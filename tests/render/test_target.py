@@ -220,7 +220,7 @@ def test_rows_of_an_image_are_cut_only_where_the_height_of_a_line_is_known(displ
     hints = []
     for line_height in (None, 16):
         grid.show_drawing(drawing, replace(target, line_height=line_height))
-        hints.append("of tiles more: --rows 0 shows all" in capsys.readouterr().out)
+        hints.append("; --rows 0 shows all" in capsys.readouterr().out)
     assert hints == [False, True]
     assert len(displayed) == 2
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from prompt_toolkit.utils import get_cwidth
 
 from featmagic.explorer.layer_tree import TreeRow, folding, layer_tree, layers_in
-from featmagic.options.view import AXES, View
+from featmagic.options.groups import AXES
+from featmagic.options.view import View
 from featmagic.overview.filmstrip import FilmstripRow, filmstrip
 from featmagic.overview.health import Health
 from featmagic.recording.records import Activation

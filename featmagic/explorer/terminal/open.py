@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from featmagic.grid.show import show
-from featmagic.options.view import TAKEN, View
+from featmagic.options.groups import TAKEN
+from featmagic.options.view import View
 from featmagic.recording.records import Activation, Request
 from featmagic.render.target import Target
 from featmagic.support.environment import is_terminal

@@ -9,8 +9,9 @@ import pytest
 from helpers.completing import names, suggested
 
 from featmagic.ipython.completion.suggest import Known, suggest
-from featmagic.ipython.parser import flag, options_of
+from featmagic.ipython.parser import options_of
 from featmagic.options.colormaps import _WELL_KNOWN
+from featmagic.options.option import flag
 from featmagic.options.validators import words_taken
 from featmagic.options.view import View
 
