@@ -61,6 +61,10 @@ def not_a_name(value: object) -> FeatmagicError:
     if isinstance(value, type):
         name = value.__name__
         return FeatmagicError(f"Layer names must be strings, not the class {name}; use '{name}'.")
+    if isinstance(value, Tensor):
+        return FeatmagicError(
+            "Layer names must be strings, not a Tensor; run the model on it in the `with` block."
+        )
     kind = "None" if value is None else with_article(type(value).__name__)
     return FeatmagicError(f"Layer names must be strings, not {kind}.")
 

@@ -136,10 +136,11 @@ def select_all(model: nn.Module, *, spelled: str = "model") -> Selection:
 
 def _check_model(model: object, spelled: str) -> None:
     if not isinstance(model, nn.Module):
-        got = f"the class {model.__name__}" if isinstance(model, type) else ""
-        raise FeatmagicError(
-            f"{spelled}: expected an nn.Module, got {got or with_article(type(model).__name__)}."
-        )
+        got, meant = with_article(type(model).__name__), "pass the model itself"
+        if isinstance(model, type):
+            got = f"the class {model.__name__}"
+            meant = f"pass a model, such as {model.__name__}()"
+        raise FeatmagicError(f"{spelled}: expected an nn.Module, got {got}; {meant}.")
     inner = unwrap(model)[-1]
     if is_torchscript(inner):
         raise FeatmagicError(
@@ -317,12 +318,11 @@ def wider_pattern(name: str, activations: Iterable[Activation]) -> str | None:
         >>> wider_pattern("a.*relu", [made])
         'a.**.*relu'
     """
-    paths = [activation.path for activation in activations]
-    reading = next(each for each in parse_selector(name).readings if not each.is_path)
-    for text in reading.spellings if is_glob(name) else ():
-        if wider := wider_glob(with_dots(text), paths):
-            return wider + name.removeprefix(parse_selector(name).layer)
-    return None
+    layer = parse_selector(name).layer
+    if not is_glob(name):
+        return None
+    wider = wider_glob(with_dots(layer), [activation.path for activation in activations])
+    return None if wider is None else wider + name.removeprefix(layer)
 
 
 def _keys_of(reading: Reading, captured: Sequence[Activation]) -> list[str]:

@@ -203,11 +203,20 @@ def test_the_message_says_how_many_layers_there_are_and_what_lists_them(model):
 
 
 def test_what_is_no_module_is_refused():
-    with pytest.raises(FeatmagicError, match=r"^model: expected an nn\.Module, got a list\.$"):
+    with pytest.raises(
+        FeatmagicError,
+        match=r"^model: expected an nn\.Module, got a list; pass the model itself\.$",
+    ):
         select([DNN()], ["cnn1"])
-    with pytest.raises(FeatmagicError, match=r"^model: expected an nn\.Module, got an int\.$"):
+    with pytest.raises(
+        FeatmagicError,
+        match=r"^model: expected an nn\.Module, got an int; pass the model itself\.$",
+    ):
         select(3)
-    with pytest.raises(FeatmagicError, match=r"^net: expected an nn\.Module, got the class DNN\.$"):
+    got_a_class = (
+        r"^net: expected an nn\.Module, got the class DNN; pass a model, such as DNN\(\)\.$"
+    )
+    with pytest.raises(FeatmagicError, match=got_a_class):
         select(DNN, spelled="net")
 
 
