@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
-from featmagic.recording.globs import LONGEST_GLOB, glob, is_glob
+from featmagic.recording.globs import LONGEST_GLOB, glob, is_glob, wider_glob
 from featmagic.recording.layer_syntax import with_dots
+from featmagic.support.text import readable
 
 
 def finds_layer(query: str) -> Callable[[str, str, str], bool]:
@@ -37,3 +38,25 @@ def _test(word: str) -> Callable[[str], bool]:
         return lambda text: word in text
     globs = [glob(pattern) for pattern in (word, with_dots(word))]
     return lambda text: word in text or any(matches(text) for matches in globs)
+
+
+def wider_words(query: str, layers: Iterable[Collection[str]]) -> str:
+    """Say which `**` would make a word of the query match; "" if that helps none.
+
+    Args:
+        query: What finds no layer.
+        layers: The key, path and class name of each layer.
+
+    Example:
+        >>> wider_words("*.conv1", [("layer1.0.conv1", "layer1.0.conv1", "Conv2d")])
+        '`*.conv1` matches nothing one level down; use `**.conv1`.'
+    """
+    texts = [text.lower() for names in layers for text in names]
+    for word in query.lower().split():
+        if is_glob(word) and not any(map(_test(word), texts)):
+            wider = wider_glob(with_dots(word), texts)
+            if wider is not None:
+                return (
+                    f"`{readable(word)}` matches nothing one level down; use `{readable(wider)}`."
+                )
+    return ""

@@ -111,6 +111,7 @@ class Look(Block["FeatureMaps"]):
             missing_from,
             remarks,
         )
+        from featmagic.recording.output_shapes import remember_shapes
 
         recorder, maps = self._recorder, self._maps
         if recorder.last is None:
@@ -119,6 +120,7 @@ class Look(Block["FeatureMaps"]):
             return
         self._watches.remember(maps)
         maps.missing = missing_from(recorder, maps.kept)
+        remember_shapes(recorder.selection.model, maps.kept.activations.values())
         for remark in remarks(recorder):
             say(remark)
         if error is None:

@@ -16,10 +16,9 @@ from featmagic.ipython.look import Look, save
 from featmagic.ipython.namespace import find_model, modules_in
 from featmagic.ipython.parser import parse_again, parse_hook, parse_look, parse_names
 from featmagic.ipython.tokenizer import split_statement
-from featmagic.ipython.value_types import class_of
 from featmagic.ipython.watch import Watch, Watches
 from featmagic.support.errors import FeatmagicError, one_line
-from featmagic.support.text import readable, say
+from featmagic.support.text import say
 
 
 @magics_class
@@ -40,7 +39,9 @@ class FeatMagics(Magics):  # type: ignore[misc]
             if asked.model is None:
                 say(self._watched())
             elif not asked.layers:
-                for row in _layer_table(find_model(asked.model, self.shell.user_ns)):
+                from featmagic.ipython.model_listing import listing
+
+                for row in listing(find_model(asked.model, self.shell.user_ns), asked.depth):
                     say(row)
             else:
                 say(f"Watching {self.watches.add(asked.model, asked.layers, asked.into)}")
@@ -142,31 +143,3 @@ def _in_one_line(magic: str) -> Iterator[None]:
 
 def _listed(watches: Iterable[Watch]) -> str:
     return "; ".join(map(str, watches))
-
-
-def _layer_table(model: Any) -> Iterator[str]:
-    """Yield a line for each layer of a model: path, class, number of parameters."""
-    from featmagic.recording.layer_syntax import ROOT
-    from featmagic.recording.model_tree import unwrap, walk
-
-    rows = [
-        (readable(path), readable(class_of(unwrap(module)[-1])), _parameter_count(module))
-        for path, module in walk(model)
-        if path != ROOT
-    ]
-    if not rows:
-        yield f"{class_of(unwrap(model)[-1])} has no layers below it; it is a layer itself."
-        return
-    first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
-    for path, kind, count in rows:
-        yield f"{path:<{first}}  {kind:<{second}}  {count:>{third}}"
-
-
-def _parameter_count(module: Any) -> str:
-    """Return how many parameters a module has, or that a lazy module doesn't know yet."""
-    from torch.nn.parameter import is_lazy
-
-    parameters = list(module.parameters())
-    if any(is_lazy(parameter) for parameter in parameters):
-        return "not known yet"
-    return f"{sum(parameter.numel() for parameter in parameters):,}"

@@ -54,10 +54,11 @@ def _entry(usage: str, text: str) -> str:
 
 _MODEL_AND_LAYER = """\
 MODEL is a variable, an attribute or an item: model, trainer.model, models["a"].
-LAYER is a path (layer1.0.conv1), its Python spelling (layer1[0].conv1), a glob
-(layer1.*, *.conv1), a class name (Conv2d: every module of that class), or a dot:
-the model itself. relu:2 is the second call of a layer that runs more than once,
-lstm[1][0] one part of what a layer returns."""
+LAYER is a path (layer1.0.conv1), its Python spelling (layer1[0].conv1), a glob, a
+class name (Conv2d: every module of that class), or a dot: the model itself. In a glob,
+* stands for one level and ** for any number of levels: blocks.* is the blocks,
+blocks.** all layers below them, and **.conv1 every conv1. relu:2 is the second call of
+a layer that runs more than once, lstm[1][0] one part of what a layer returns."""
 
 _LINE_ENTRIES = "\n".join(_entry(*option) for option in LINE_OPTIONS.items())
 
@@ -66,13 +67,21 @@ Watch layers of a model: every later cell that runs it refreshes `feature_maps`.
 
 Synopsis
     %hook MODEL LAYER ... [--into NAME]   watch these layers
-    %hook MODEL                           list the layers: path, class, parameters
+    %hook MODEL [--depth N]               list the layers as a tree: class and sizes,
+                                          parameters, output shapes of the last look
     %hook                                 what is watched now
 
 {_MODEL_AND_LAYER}
 
 Options
 {_entry("--into NAME", "refresh the variable NAME (feature_maps)")}
+{
+    _entry(
+        "--depth N",
+        "list N levels; 0 or all lists every module, while a long tree otherwise "
+        "folds repeated blocks",
+    )
+}
 
 A name holds the maps of one model: a second %hook with the same name takes the first
 one's place. The model runs as always: training mode, gradients and inputs are left

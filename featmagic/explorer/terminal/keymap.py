@@ -57,7 +57,7 @@ KEYS = (
         "previous layer, next layer, even if it is folded",
     ),
     Key("]", partial(actions.change_layer, step=1)),
-    Key("/", actions.find, "/", "find layers by name, class or glob, such as layer1.*"),
+    Key("/", actions.find, "/", "find layers by name, class or glob, such as layer1.* or **.conv1"),
     *(
         Key(find.key, FINDERS[find.name], find.key, find.label[:1].lower() + find.label[1:])
         for find in FINDS

@@ -103,6 +103,8 @@ class _MagicLine:
             return Suggestions("", [], files=True)
         if field := View.__dataclass_fields__.get(option.dest):
             return starting(typed, ((w, "value") for w in words_taken(field.metadata["check"])))
+        if option.dest == "depth":
+            return starting(typed, ((levels, "value") for levels in ("1", "2", "3", "all")))
         names = self.known.names
         if option.dest == "inputs":
             return inputs(typed, names, self.known.hidden)
