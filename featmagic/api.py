@@ -97,12 +97,12 @@ class Capture(Block[FeatureMaps]):
         self._selection, self._passes, self._written = selection, passes, written
         self._as_is, self._fields = as_is, fields
         self._maps = FeatureMaps(passes)
-        self._recorder: Recorder | None = None  # while its block runs
+        self._recorder: Recorder | None = None  # while its block runs, or if that failed to begin
         self._ended: Recorder | None = None  # once it has ended, until that is reported
 
     def open(self) -> FeatureMaps:
         """Put the hooks on, for new feature maps."""
-        if self._recorder is not None:
+        if self._recorder is not None and self._recorder.is_attached:
             raise FeatmagicError(
                 "The block of this capture hasn't ended yet: call capture(...) again for a block "
                 "inside of it, or in another thread."
@@ -110,12 +110,8 @@ class Capture(Block[FeatureMaps]):
         self._maps = maps = FeatureMaps(self._passes)
         sink = KeepPasses(maps.kept)
         recorder = Recorder(self._selection, sink, as_is=self._as_is, follow=self._fields)
-        try:
-            self._recorder = recorder
-            recorder.attach(self.end)
-        except BaseException:
-            self._recorder = None
-            raise
+        self._recorder = recorder  # so that `close` finds it, wherever an interrupt comes
+        recorder.attach(self.end)
         return maps
 
     def close(self) -> None:

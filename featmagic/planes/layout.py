@@ -208,7 +208,7 @@ def check_used(used: Collection[str], view: View) -> None:
     """Refuse an option of a group that none of the layers has a use for."""
     for group, why in _USES.items():
         for option in view.changed(group) if group not in used else ():
-            raise FeatmagicError(f"--{spelled(option)} has nothing to act on: {why}.")
+            raise FeatmagicError(f"--{spelled(option)} doesn't apply here: {why}.")
 
 
 def _infer_dims(activation: Activation) -> _Dims:

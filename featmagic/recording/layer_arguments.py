@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from torch import Tensor, nn
 
@@ -14,7 +14,7 @@ from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import readable, with_article
 
 # A name, a module, or a list, tuple, generator or other iterable of them, nested or not.
-Layers: TypeAlias = Union[str, nn.Module, "Iterable[Layers]"]
+Layers: TypeAlias = str | nn.Module | Iterable["Layers"]
 
 _DEEPEST = 100  # collections in collections
 _LONGEST_MESSAGE = 2000  # characters
