@@ -313,14 +313,18 @@ def _in_columns(lines: Sequence[_Line]) -> Iterator[str]:
     left = _WIDTH - 2 - counts - (2 + shapes if shapes else 0)
     names = [_indented(line, line.name) for line in lines if not line.fold]
     wide = min(max(map(len, names), default=0), left // 2)
+    heads = []
     for line in lines:
         if line.fold:
             text = _indented(line, line.fold)
             head = text if len(text) <= left else _indented(line, line.name)
         else:
             head = f"{truncate(_indented(line, line.name), wide):<{wide}}  {line.words}"
+        heads.append(_cut(head, left))
+    left = max(map(len, heads))
+    for line, head in zip(lines, heads, strict=True):
         shape = f"  {line.shape}" if line.shape else ""
-        yield f"{_cut(head, left):<{left}}  {line.count:>{counts}}{shape}".rstrip()
+        yield f"{head:<{left}}  {line.count:>{counts}}{shape}".rstrip()
 
 
 def _indented(line: _Line, text: str) -> str:
