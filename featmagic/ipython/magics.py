@@ -39,9 +39,12 @@ class FeatMagics(Magics):  # type: ignore[misc]
             if asked.model is None:
                 say(self._watched())
             elif not asked.layers:
+                model = find_model(
+                    asked.model, self.shell.user_ns
+                )  # raises before torch is imported
                 from featmagic.ipython.model_listing import listing
 
-                for row in listing(find_model(asked.model, self.shell.user_ns), asked.depth):
+                for row in listing(model, asked.depth):
                     say(row)
             else:
                 say(f"Watching {self.watches.add(asked.model, asked.layers, asked.into)}")
