@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NoReturn
+
 from torch import nn
 
 from featmagic.feature_maps import FeatureMaps
 from featmagic.options.validators import pass_choice
 from featmagic.recording.diagnostics import gradient_hint, missing_from, remarks
 from featmagic.recording.failure import failure_line
+from featmagic.recording.kept_passes import PassChoice
+from featmagic.recording.layer_arguments import Layers
+from featmagic.recording.output_shapes import remember_shapes
 from featmagic.recording.recorder import Recorder
-from featmagic.recording.selectors import select
+from featmagic.recording.selectors import Selection, select
 from featmagic.recording.sinks import KeepPasses
 from featmagic.support.environment import shows_notes
-from featmagic.support.errors import add_note
+from featmagic.support.errors import FeatmagicError, add_note
 from featmagic.support.interrupts import Block
 from featmagic.support.own_frames import without_own_frames
-from featmagic.support.text import say
+from featmagic.support.text import readable, say
 
 
 @without_own_frames
 def capture(
     model: nn.Module,
-    *layers: str,
+    *layers: Layers,
     as_is: bool = False,
     fields: bool = False,
     passes: int | str = "last",
 ) -> Capture:
-    """Record what layers return while the block runs; your model is left unchanged.
+    """Record what layers return while a `with` block runs; your model is left unchanged.
 
     The block runs with the model in eval mode and without gradients. After it, every submodule's
     `training` flag is restored and no hook is left. Tensors in the model's arguments are moved to
@@ -35,9 +41,12 @@ def capture(
 
     Args:
         model: Any `nn.Module`, including DataParallel, DistributedDataParallel and compiled ones.
-        layers: Paths (`layer1.0.conv1`), their Python spelling (`layer1[0].conv1`), globs
-            (`*.conv1`), class names (`Conv2d`), `.` or `""` for the model itself, `relu:2` for a
-            second call. The model's direct children if none is given.
+        layers: Names of layers, modules of the model (`model.layer1[0].conv1`), and lists, tuples
+            or other iterables of both. A name is a path (`layer1.0.conv1`), its Python spelling
+            (`layer1[0].conv1`), a glob (`layer1.*` for the modules in `layer1`, `layer1.**` for all
+            below it, `**.conv1`), a class name (`Conv2d`), `.` or `""` for the model itself, or
+            `relu:2` for a second call. A module that has several names goes by the first one, and a
+            `ModuleList` stands for its items. The model's direct children if no layer is given.
         as_is: Leave the mode, gradients and inputs as they are.
         fields: Compute the receptive fields of the layers, for an explorer to show, and keep the
             inputs of convolutions. A pass takes a little longer. Has no effect with `as_is`.
@@ -47,7 +56,8 @@ def capture(
 
     Returns:
         A context manager that gives `FeatureMaps`, which fill up as the model runs. Only what the
-        thread or task of the block runs is captured.
+        thread or task of the block runs is captured. It may be used again, one block after the
+        other, and gives new `FeatureMaps` each time.
 
     Raises:
         FeatmagicError: There is no such layer, `passes` is invalid, or the model isn't an
@@ -61,40 +71,115 @@ def capture(
         >>> feature_maps["0"].shape
         torch.Size([1, 5, 24, 24])
     """
-    maps = FeatureMaps(pass_choice("passes", passes))
-    sink = KeepPasses(maps.kept)
-    recorder = Recorder(select(model, layers), sink, as_is=as_is, follow=fields)
-    return Capture(recorder, maps)
+    choice = pass_choice("passes", passes)
+    return Capture(select(model, layers), choice, _written(layers), as_is=as_is, fields=fields)
+
+
+class MisusedCapture(FeatmagicError, TypeError, AttributeError):
+    """What `capture` returns was used in another way than in a `with` statement.
+
+    It is an `AttributeError`, so that `hasattr` works, and a `TypeError`, as for any object that
+    can't be called, indexed or iterated over.
+    """
 
 
 class Capture(Block[FeatureMaps]):
-    """The context manager of `capture`: hooks and eval mode are on while its block runs."""
+    """The context manager of `capture`: hooks and eval mode are on while its block runs.
 
-    def __init__(self, recorder: Recorder, maps: FeatureMaps) -> None:
-        self._recorder, self._maps = recorder, maps
+    Whatever else is asked of it is answered with how it is meant.
+    """
+
+    def __init__(
+        self,
+        selection: Selection,
+        passes: PassChoice,
+        written: str,
+        *,
+        as_is: bool,
+        fields: bool,
+    ) -> None:
+        self._selection, self._passes, self._written = selection, passes, written
+        self._as_is, self._fields = as_is, fields
+        self._maps = FeatureMaps(passes)
+        self._recorder: Recorder | None = None  # while its block runs, or if that failed to begin
+        self._ended: Recorder | None = None  # once it has ended, until that is reported
 
     def open(self) -> FeatureMaps:
-        """Put the hooks on."""
-        self._recorder.attach(self.end)
-        return self._maps
+        """Put the hooks on, for new feature maps."""
+        if self._recorder is not None and self._recorder.is_attached:
+            raise FeatmagicError(
+                "The block of this capture hasn't ended yet: call capture(...) again for a block "
+                "inside of it, or in another thread."
+            )
+        self._maps = maps = FeatureMaps(self._passes)
+        sink = KeepPasses(maps.kept)
+        recorder = Recorder(self._selection, sink, as_is=self._as_is, follow=self._fields)
+        self._recorder = recorder  # so that `close` finds it, wherever an interrupt comes
+        recorder.attach(self.end)
+        return maps
 
     def close(self) -> None:
         """Take the hooks off, and note what is missing."""
-        self._recorder.detach()
-        self._maps.missing = missing_from(self._recorder, self._maps.kept)
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.detach()
+            self._maps.missing = missing_from(recorder, self._maps.kept)
+            remember_shapes(self._selection.model, self._maps.kept.activations.values())
+            self._recorder, self._ended = None, recorder
 
     def report(self, error: BaseException | None) -> None:
         """Print how the passes ran differently because of the block, or explain its error."""
+        recorder, self._ended = self._ended, None
         if error is None:
-            for line in remarks(self._recorder):
+            for line in () if recorder is None else remarks(recorder):
                 say(line)
             return
-        hints = [
-            None if self._recorder.as_is else gradient_hint(error),
-            failure_line(
-                self._recorder, error, "The layers captured before it are kept; .show() shows them."
-            ),
-        ]
+        hints = [None if self._as_is else gradient_hint(error)]
+        if recorder is not None:
+            kept = "The layers captured before it are kept; .show() shows them."
+            hints.append(failure_line(recorder, error, kept))
         for hint in filter(None, hints):
             if not (add_note(error, hint) and shows_notes()):
                 say(f"featmagic: {hint}")
+
+    # Any other use is answered with how it is meant.
+
+    def __repr__(self) -> str:
+        return f"<{self._usage()}>"
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:  # noqa: D102
+        raise MisusedCapture(self._usage())
+
+    def __iter__(self) -> NoReturn:
+        raise MisusedCapture(self._usage())
+
+    def __contains__(self, _: object) -> NoReturn:
+        raise MisusedCapture(self._usage())
+
+    def __getitem__(self, key: object) -> NoReturn:
+        raise MisusedCapture(self._usage(f'["{readable(key)}"]' if isinstance(key, str) else ""))
+
+    def __aenter__(self) -> NoReturn:
+        raise MisusedCapture(self._usage())
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let `async with` get as far as `__aenter__`."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):  # what copying, pickling and front ends ask for
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        found = getattr(FeatureMaps, name, None)
+        raise MisusedCapture(self._usage(f".{name}{'()' * callable(found)}" if found else ""))
+
+    def _usage(self, wanted: str = "") -> str:
+        """Say how a capture is used, and where what is wanted of it is found."""
+        return (
+            f"capture(...) is a context manager: write `with featmagic.capture({self._written}) as "
+            f"feature_maps: model(x)`, then feature_maps{wanted or '.show()'}."
+        )
+
+
+def _written(layers: Sequence[Layers]) -> str:
+    """Return the arguments of a capture as they may be written: `model, "cnn1"`."""
+    names = [f'"{readable(name)}"' if isinstance(name, str) else "..." for name in layers]
+    return ", ".join(["model", *dict.fromkeys([*names[:3], *(["..."] * (len(names) > 3))])])

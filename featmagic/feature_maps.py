@@ -23,7 +23,7 @@ from featmagic.recording.diagnostics import missing_lines, why_missing
 from featmagic.recording.kept_passes import KeptPasses, PassChoice
 from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.records import Activation, Request, shape_of
-from featmagic.recording.selectors import matching_keys
+from featmagic.recording.selectors import matching_keys, wider_pattern
 from featmagic.recording.variables import kept_variables
 from featmagic.render.figure import mosaic_figure
 from featmagic.render.target import current_target
@@ -288,6 +288,8 @@ class FeatureMaps(Mapping[str, Tensor]):
         captured = self.kept.activations
         if key in captured:
             return MissingMap(f"'{key}' gave nothing: {_NOT_THEN}.")
+        if wider := wider_pattern(str(key), captured.values()):
+            return MissingMap(f"`{key}` matches nothing one level down; use `{wider}`.")
         return MissingMap(why_missing(str(key), captured, self.missing, self.kept.repeated))
 
 

@@ -168,7 +168,7 @@ def _words(planes: Planes, form: str) -> tuple[str, ...]:
     """Return what is said about the planes of any sample and slice, without the strip of a grid."""
     words = [word.replace(" in a strip", "") for word in planes.words]
     chosen = planes.slice.words if planes.slice else None
-    words = [word for word in words if not word.startswith("sample ") and word != chosen]
+    words = [word for word in words if not word.startswith(f"{planes.batch} ") and word != chosen]
     picked = [f"{len(planes.indices)} of {planes.total} {planes.noun}"] * (form != "tiles")
     return (*picked, *filter(None, [planes.read if form != "fold" else ""]), *words)
 

@@ -66,7 +66,10 @@ KEYS: tuple[KeysText, ...] = (
 )
 
 TIPS = {
-    "find": "Part of a path or class, or a glob such as layer1.*.conv? All words must match.",
+    "find": (
+        "Part of a path or class, or a glob such as layer1.*.conv? in which * is one level and ** "
+        "any number of levels. All words must match."
+    ),
     "order": "The order of the layers: a tree of modules, in execution order, or by dead channels.",
     "dead": "The bar is the share of dead channels: those whose values are all equal.",
     "module": "A module whose output a layer inside it returned",

@@ -236,7 +236,8 @@ def _input_images(
     for image in images:
         if image is not None and count not in (None, len(image)):
             words = (
-                f"not on the input: {count} samples, but {len(image)} input{'s' * (len(image) > 1)}"
+                f"not on the input: {count} {planes.batch}s, but {len(image)} "
+                f"input{'s' * (len(image) > 1)}"
             )
             return None, replace(planes, spatial=False, words=(*planes.words, words))
     image, *others = images

@@ -107,6 +107,7 @@ class Look(Block["FeatureMaps"]):
         """Show and save what the pass gave, or say why there is nothing or not all of it."""
         from featmagic.recording.diagnostics import gradient_hint, missing_from, remarks
         from featmagic.recording.failure import failure_line
+        from featmagic.recording.output_shapes import remember_shapes
 
         recorder, maps = self._recorder, self._maps
         if recorder.last is None:
@@ -115,6 +116,7 @@ class Look(Block["FeatureMaps"]):
             return
         self._watches.remember(maps)
         maps.missing = missing_from(recorder, maps.kept)
+        remember_shapes(recorder.selection.model, maps.kept.activations.values())
         for remark in remarks(recorder):
             say(remark)
         if error is None:

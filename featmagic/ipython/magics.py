@@ -25,11 +25,10 @@ from featmagic.ipython.parser import (
 )
 from featmagic.ipython.subject import subject_of
 from featmagic.ipython.tokenizer import split_statement
-from featmagic.ipython.value_types import class_of
 from featmagic.ipython.watch import Watch, Watches
 from featmagic.support.errors import FeatmagicError, one_line
 from featmagic.support.own_frames import hide_caller, hide_own_frames
-from featmagic.support.text import readable, say
+from featmagic.support.text import say
 
 
 @magics_class
@@ -55,9 +54,11 @@ class FeatMagics(Magics):  # type: ignore[misc]
         if asked.model is None:
             say(self._watched())
         elif not asked.layers:
-            model = find_model(asked.model, self.shell.user_ns)
+            model = find_model(asked.model, self.shell.user_ns)  # raises before torch is imported
             _check_not_a_layer(asked.model, model, self.shell.user_ns)
-            for row in _layer_table(model):
+            from featmagic.ipython.model_listing import listing
+
+            for row in listing(model, asked.depth):
                 say(row)
         else:
             say(f"Watching {self.watches.add(asked.model, asked.layers, asked.into)}")
@@ -179,31 +180,3 @@ def _check_not_a_layer(expression: str, found: Any, namespace: Mapping[str, Any]
 
 def _listed(watches: Iterable[Watch]) -> str:
     return "; ".join(map(str, watches))
-
-
-def _layer_table(model: Any) -> Iterator[str]:
-    """Yield a line for each layer of a model: path, class, number of parameters."""
-    from featmagic.recording.layer_syntax import ROOT
-    from featmagic.recording.model_tree import unwrap, walk
-
-    rows = [
-        (readable(path), readable(class_of(unwrap(module)[-1])), _parameter_count(module))
-        for path, module in walk(model)
-        if path != ROOT
-    ]
-    if not rows:
-        yield f"{class_of(unwrap(model)[-1])} has no layers below it."
-        return
-    first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
-    for path, kind, count in rows:
-        yield f"{path:<{first}}  {kind:<{second}}  {count:>{third}}"
-
-
-def _parameter_count(module: Any) -> str:
-    """Return how many parameters a module has, or that a lazy module doesn't know yet."""
-    from torch.nn.parameter import is_lazy
-
-    parameters = list(module.parameters())
-    if any(is_lazy(parameter) for parameter in parameters):
-        return "not known yet"
-    return f"{sum(parameter.numel() for parameter in parameters):,}"

@@ -43,10 +43,11 @@ def _entry(usage: str, text: str) -> str:
 
 _MODEL_AND_LAYER = """\
 MODEL is a variable, an attribute or an item: model, trainer.model, models["a"].
-LAYER is a path (layer1.0.conv1), its Python spelling (layer1[0].conv1), a glob
-(layer1.*, *.conv1), a class name (Conv2d: every module of that class), or a dot for
-the model itself. relu:2 is the second call of a layer that runs several times,
-lstm[1][0] one part of a nested output."""
+LAYER is a path (layer1.0.conv1), its Python spelling (layer1[0].conv1), a glob, a
+class name (Conv2d: every module of that class), or a dot for the model itself. In a
+glob, * matches one level and ** any number of levels: blocks.* matches the blocks,
+blocks.** all layers below them, and **.conv1 every conv1. relu:2 is the second call of
+a layer that runs several times, lstm[1][0] one part of a nested output."""
 
 HOOK = f"""\
 Watch layers of a model: every later cell that runs the model updates `feature_maps`.
@@ -57,13 +58,21 @@ Watch layers of a model: every later cell that runs the model updates `feature_m
 
 Synopsis
     %hook MODEL LAYER ... [--into NAME]   watch these layers
-    %hook MODEL                           list the layers of the model
+    %hook MODEL [--depth N]               list the layers as a tree: class and sizes,
+                                          parameters, output shapes where they are known
     %hook                                 say what is watched
 
 {_MODEL_AND_LAYER}
 
 Options
 {_entry("--into NAME", "name of the variable to update (default: feature_maps)")}
+{
+    _entry(
+        "--depth N",
+        "list N levels; 0 or all lists every module (default: all levels, with repeated blocks "
+        "folded if the tree is long)",
+    )
+}
 
 Each name holds the feature maps of one model: watching with the same name again replaces
 the earlier watch. The model runs as usual: training mode, gradients and inputs are

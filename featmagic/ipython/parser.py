@@ -41,6 +41,7 @@ class HookLine:
     model: str | None
     layers: tuple[str, ...]
     into: str
+    depth: int | None = None  # how many levels are listed; 0 for all, without folding
     misread: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -82,11 +83,28 @@ class LookLine(AgainLine):
 
 
 def parse_hook(line: str, into: str = DEFAULT_NAME) -> HookLine:
-    """Parse `MODEL LAYER ... [--into NAME]`; `into` is the name if the line gives none."""
+    """Parse `MODEL LAYER ... [--into NAME]` or `MODEL [--depth N]`.
+
+    `into` is the name if the line gives none.
+    """
     parsed = _hook_parser().read(line)
     model, *layers = parsed.words or [None]
     name = variable("--into", into if parsed.into is None else parsed.into)
-    return HookLine(model, tuple(layers), name, parsed.misread)
+    depth = _depth(parsed.depth, model, layers)
+    return HookLine(model, tuple(layers), name, depth, parsed.misread)
+
+
+def _depth(written: str | None, model: str | None, layers: list[str]) -> int | None:
+    """Return how many levels are listed; None if the line doesn't say."""
+    if written is None:
+        return None
+    if model is None or layers:
+        raise FeatmagicError("--depth is for listing the layers of a model: %hook MODEL --depth N.")
+    if not re.fullmatch(r"\d{1,9}|all", written, re.ASCII):
+        raise FeatmagicError(
+            f"invalid --depth '{written}': choose a number of levels, or 0 for every module."
+        )
+    return 0 if written == "all" else int(written)
 
 
 def parse_look(
@@ -161,6 +179,7 @@ def with_implied_values(words: Iterable[str]) -> list[str]:
 def _hook_parser() -> _Parser:
     parser = _Parser("%hook")
     parser.add_argument("--into", metavar="NAME")
+    parser.add_argument("--depth", metavar="N")
     return parser
 
 

@@ -257,6 +257,7 @@ class Watch:
 
     def _report(self, running: Running) -> None:
         from featmagic.recording.diagnostics import missing_from
+        from featmagic.recording.output_shapes import remember_shapes
 
         recorder = running.recorder
         if recorder.last is None:
@@ -277,6 +278,7 @@ class Watch:
                 )
             return
         running.maps.missing = missing_from(recorder, running.maps.kept)
+        remember_shapes(recorder.selection.model, running.maps.kept.activations.values())
         if recorder.last.thread != threading.get_ident():
             return  # it may still be under way
         if recorder.last.failed:

@@ -67,7 +67,8 @@ class Reading:
 def read_values(tensor: Tensor, dims: str) -> Reading:
     """Read a dense tensor that isn't empty, of any dtype."""
     values = tensor if tensor.dtype in _READ_DIRECTLY else to_real(tensor)[0]
-    others = tuple(place for place, letter in enumerate(dims) if letter not in "CA")
+    channel = "A" if "A" in dims else "C"  # a head may have several features
+    others = tuple(place for place, letter in enumerate(dims) if letter != channel)
     # No dims at all mean all of them to torch.
     ends = value_range(values, others) if others else {"low": values, "high": values}
     several = len(others) < len(dims) and prod(values.shape[place] for place in others) > 1

@@ -11,6 +11,7 @@ from featmagic.options.option import spelled
 from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
 from featmagic.planes.patch_grid import PatchGrid, patch_grid_of
+from featmagic.recording.attention_facts import Heads
 from featmagic.recording.inputs import Grid, PassInputs
 from featmagic.recording.layout_hints import FeatureAxis, LayoutHint
 from featmagic.recording.records import Activation, shape_of
@@ -63,6 +64,8 @@ LAYOUTS = (
     KnownLayout("CDHW", first=True),
     KnownLayout("DHWC"),
     KnownLayout("NAQK"),
+    KnownLayout("NALC"),
+    KnownLayout("NLAC"),
     KnownLayout("NCDHW", first=True, moved=True),
     KnownLayout("NDHWC", last=True),
     KnownLayout("NDCHW"),
@@ -118,6 +121,7 @@ class Layout:
         grid: the patch grid (height, width) that the tokens, or the keys, lie on.
         prefix: the names of the tokens before those of the grid: "CLS", "R1", "R2" and so on.
         signed: whether the values are centered on 0, whatever they are.
+        batch: what an item of the batch is: "sample", or "window" of a sample.
     """
 
     dims: str
@@ -125,6 +129,7 @@ class Layout:
     grid: tuple[int, int] | None = None
     prefix: tuple[str, ...] = ()
     signed: bool = False
+    batch: str = "sample"
 
 
 def layout_of(activation: Activation, view: View) -> Layout:
@@ -147,9 +152,22 @@ def layout_of(activation: Activation, view: View) -> Layout:
     dims, words = _infer_dims(activation)
     if view.layout is not None:
         dims, words = _requested_dims(activation, view.layout), ()
-    tokens = _patch_grid(activation, view, dims)
+    windows = _are_windows(activation, dims)
+    tokens = _patch_grid(activation, view, dims, windows=windows)
     signed = bool(activation.hint.recurrent)
-    return Layout(dims, (*words, *tokens.words), tokens.grid, tokens.prefix, signed)
+    batch = "window" if windows else "sample"
+    return Layout(dims, (*words, *tokens.words), tokens.grid, tokens.prefix, signed, batch)
+
+
+def _are_windows(activation: Activation, dims: str) -> bool:
+    """Return True if the batch consists of windows: an attention in windows has as many tokens."""
+    window, shape, image = activation.hint.window, activation.tensor.shape, activation.inputs.image
+    axis = "Q" if "Q" in dims else "L"
+    if window is None or "N" not in dims or axis not in dims:
+        return False
+    batch, samples = shape[dims.index("N")], 1 if image is None else len(image)
+    is_more = batch > samples and batch % samples == 0
+    return is_more and shape[dims.index(axis)] == window[0] * window[1]
 
 
 def _requested_dims(activation: Activation, layout: str) -> str:
@@ -163,13 +181,15 @@ def _requested_dims(activation: Activation, layout: str) -> str:
     return layout.replace("T", "D" if "H" in layout and "W" in layout else "L")
 
 
-def _patch_grid(activation: Activation, view: View, dims: str) -> PatchGrid:
+def _patch_grid(activation: Activation, view: View, dims: str, *, windows: bool) -> PatchGrid:
     """Return the grid that the tokens, or the keys of attention, lie on."""
     axis = "K" if "K" in dims else "L"
     requested = view.grid is not None or view.prefix_tokens is not None
     is_tokens = axis == "K" or dims in ("NLC", "LC", "LNC") or ("L" in dims and requested)
     if not is_tokens or activation.hint.recurrent:
         return PatchGrid()
+    if windows and not requested:
+        return PatchGrid(activation.hint.window)
     shape = activation.tensor.shape
     batch = shape[dims.index("N")] if "N" in dims else 1
     of_text = activation.hint.text or "'text" in _suffix(activation)
@@ -189,7 +209,7 @@ def check_used(used: Collection[str], view: View) -> None:
     """Refuse an option of a group that none of the layers has a use for."""
     for group, why in _USES.items():
         for option in view.changed(group) if group not in used else ():
-            raise FeatmagicError(f"--{spelled(option)} has nothing to act on: {why}.")
+            raise FeatmagicError(f"--{spelled(option)} doesn't apply here: {why}.")
 
 
 def _infer_dims(activation: Activation) -> _Dims:
@@ -205,6 +225,8 @@ def _infer_dims(activation: Activation) -> _Dims:
     field = next((dims for name, dims in _FIELDS.items() if name in suffix), None)
     if field is not None and len(shape) == 4:
         return field, ()
+    if heads := _per_head(hint.per_head, suffix, shape):
+        return heads
     if attention := _attention(hint, suffix, shape):
         return attention
     if _is_plane_per_image(activation, shape):
@@ -240,6 +262,18 @@ def _recurrent(hint: LayoutHint, suffix: str, rank: int) -> _Dims:
     if suffix != "[0]" and suffix.startswith("[0]"):
         return "LC", ("packed sequences",)
     return {2: "LC", 3: hint.order}.get(rank, _USUAL[rank]), ()
+
+
+def _per_head(heads: Heads | None, suffix: str, shape: tuple[int, ...]) -> _Dims | None:
+    """Infer the dimensions of features of each head; None if the tensor has no axis of heads."""
+    if heads is None or suffix not in ("", "[0]") or len(shape) != 4:
+        return None
+    is_square = shape[2] == shape[3]  # attention weights, unless the name says otherwise
+    if shape[3] not in heads.sizes or (is_square and not heads.named):
+        return None
+    places = {"NALC": shape[1] in heads.counts, "NLAC": shape[2] in heads.counts}
+    fitting = [dims for dims, fits in places.items() if fits]
+    return _with_others(fitting[0], set(fitting)) if fitting else None
 
 
 def _attention(hint: LayoutHint, suffix: str, shape: tuple[int, ...]) -> _Dims | None:

@@ -19,6 +19,7 @@ _PLANE_AXES = {
     "QK": ("query", "key"),
     "H": ("row", ""),
     "W": ("", "column"),
+    "LC": ("token", "feature"),
 }
 
 
@@ -55,6 +56,7 @@ class Planes:
         down: the names of what runs down a heat map, where these are samples or passes.
         is_montage: whether the rows are channels, whose slices lie side by side.
         samples: which samples are shown; empty if no dimension holds them.
+        batch: what they are: "sample", or "window" of one.
         prefix: `(R, P, T)`, the values of the prefix tokens in each plane.
         names: of the prefix tokens.
         spatial: whether a plane lies over the input image.
@@ -77,6 +79,7 @@ class Planes:
     down: tuple[str, ...] = ()
     is_montage: bool = False
     samples: tuple[int, ...] = ()
+    batch: str = "sample"
     prefix: Tensor | None = None
     names: tuple[str, ...] = ()
     spatial: bool = False
@@ -108,14 +111,15 @@ def planes_of(tensor: Tensor, layout: Layout, view: View, key: str = "the activa
         torch.Size([1, 2, 8, 6])
     """
     tensor, dims = _squeeze_pooled(sliceable(tensor), layout.dims)
-    samples = _samples(tensor, dims, view, key)
+    samples = _samples(tensor, dims, view, key, layout.batch)
     if "N" in dims:
         place = dims.index("N")
         parts = [tensor.select(place, sample) for sample in samples]
     else:
         parts = [tensor]
     by_sample = [_sample_planes(part, dims.replace("N", ""), layout, view) for part in parts]
-    return _with_samples(_joined(by_sample), samples, view)
+    planes = replace(_joined(by_sample), batch=layout.batch)
+    return _with_samples(planes, samples, view)
 
 
 def _squeeze_pooled(tensor: Tensor, dims: str) -> tuple[Tensor, str]:
@@ -128,7 +132,7 @@ def _squeeze_pooled(tensor: Tensor, dims: str) -> tuple[Tensor, str]:
     return tensor, dims
 
 
-def _samples(tensor: Tensor, dims: str, view: View, key: str) -> tuple[int, ...]:
+def _samples(tensor: Tensor, dims: str, view: View, key: str, noun: str) -> tuple[int, ...]:
     """Return which samples are shown; none if no dimension holds them."""
     if "N" not in dims:
         return ()
@@ -136,7 +140,7 @@ def _samples(tensor: Tensor, dims: str, view: View, key: str) -> tuple[int, ...]
     if view.sample == "all":
         return tuple(range(count))
     try:
-        return tuple(picked(view.sample, count, "sample"))
+        return tuple(picked(view.sample, count, noun))
     except FeatmagicError as error:
         raise FeatmagicError(str(error).replace("there are", f"'{key}' has")) from None
 
@@ -161,16 +165,16 @@ def _with_samples(planes: Planes, samples: tuple[int, ...], view: View) -> Plane
             return planes
         return replace(planes, words=(*planes.words, "no axis for samples"))
     if len(samples) == 1:
-        words = (f"sample {samples[0]}", *planes.words)
+        words = (f"{planes.batch} {samples[0]}", *planes.words)
         return replace(planes, words=words, samples=samples)
     if planes.rows:
         raise FeatmagicError(
             f"A montage shows one sample: --sample {samples[0]}, or another --slice."
         )
-    listed = f"samples {', '.join(map(str, samples[:8]))}{', …' * (len(samples) > 8)}"
+    listed = f"{planes.batch}s {', '.join(map(str, samples[:8]))}{', …' * (len(samples) > 8)}"
     words = (listed, *planes.words)
-    names = tuple(f"s{sample}" for sample in samples)
-    return _with_rows(replace(planes, words=words, samples=samples), names, "samples")
+    names = tuple(f"{planes.batch[0]}{sample}" for sample in samples)
+    return _with_rows(replace(planes, words=words, samples=samples), names, f"{planes.batch}s")
 
 
 def in_rows(parts: list[Planes], names: tuple[str, ...], noun: str) -> Planes:
@@ -239,7 +243,7 @@ def _select_query(
 
 def _planes_by_dims(part: Tensor, dims: str, layout: Layout, view: View) -> Planes:
     """Return the planes of `(C, ...)`, or of a tensor without channels."""
-    channel = next((letter for letter in dims if letter in "CA"), "")
+    channel = next((letter for letter in "AC" if letter in dims), "")
     inner = dims.replace(channel, "") if channel else dims
     part = part.movedim(dims.index(channel), 0) if channel else part[None]
     noun = {"A": "heads", "": "planes"}.get(channel, "channels")
@@ -257,11 +261,22 @@ def _planes_by_dims(part: Tensor, dims: str, layout: Layout, view: View) -> Plan
         part = {"W": part[:, None], "H": part[..., None]}.get(inner, part)
         planes = _pick(part, view, noun, "tiles", layout)
         return replace(planes, item=item, axes=axes, spatial=inner == "HW")
+    if inner in ("LC", "CL") and channel == "A":
+        return _features_of_heads(part, inner, noun, view, layout)
     if inner == "L" and layout.grid:
         return replace(_patches(part, view, noun, layout), item=item, axes=_PLANE_AXES["HW"])
     if inner in ("L", "S", "K"):
         return _heat_map(part, dims, noun, view, layout)
     raise FeatmagicError(f"There is no picture for the layout {layout.dims}.")
+
+
+def _features_of_heads(part: Tensor, inner: str, noun: str, view: View, layout: Layout) -> Planes:
+    """Put the features of each head in a picture of its own: a heat map of tokens."""
+    part = part if inner == "LC" else part.transpose(1, 2)
+    planes = _pick(part, view, noun, "tiles", layout)
+    words = f"{_plural(part.shape[1], 'token')} down, {_plural(part.shape[2], 'feature')} across"
+    axes = _PLANE_AXES["LC"]
+    return replace(planes, words=(*planes.words, words), item=noun.removesuffix("s"), axes=axes)
 
 
 def _montage(part: Tensor, view: View, noun: str) -> Planes:

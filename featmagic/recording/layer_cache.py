@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import ref
 
@@ -12,12 +13,16 @@ from torch import nn
 class LayerCache:
     """What looks at a layer have computed, for the next look to reuse.
 
-    Orders of channels by similarity and PCA bases, each by the activation's key and the channels'
-    indices.
+    Attributes:
+        orders: orders of channels by similarity, by the activation's key and the channels' indices.
+        bases: PCA bases, by the same.
+        shapes: of a model, what its layers returned in the last look at it: the shapes of the
+            tensors of one call, by path.
     """
 
     orders: dict[tuple[str, tuple[int, ...]], tuple[int, ...]] = field(default_factory=dict)
     bases: dict[tuple[str, tuple[int, ...]], object] = field(default_factory=dict)
+    shapes: Mapping[str, Sequence[tuple[int, ...]]] = field(default_factory=dict)
 
 
 # Not stored on the modules, so that a copy or a pickle of a model contains nothing of it. By their

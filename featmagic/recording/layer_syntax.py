@@ -14,10 +14,8 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import translate
 from typing import NamedTuple
 
 ROOT = "."
@@ -29,6 +27,7 @@ LONGEST_SYNTAX = 1000
 _ITEM = re.compile(
     r"""\[\s*(?:(?P<index>-?\d{1,18})|(?P<quote>['"])(?P<key>.*?)(?P=quote))\s*\]""", re.DOTALL
 )
+_STARS = re.compile(r"\[(\*+)\]")
 _LAST_BRACKETS = re.compile(r"(?P<layer>.+)(?P<brackets>\[[^\[\]]*\])")
 _SEGMENT = re.compile(r"(?:\[[^]]*\]|[^.])*")
 _ANY_MODEL = re.compile(r"^\w+(?:\.|(?=\[))")
@@ -67,11 +66,24 @@ def split_steps(text: str) -> list[Step]:
 
 
 def with_dots(text: str) -> str:
-    """Write `layer1[0]['a']` as `layer1.0.a`; a glob may go on right behind: `layer1[0]*`."""
+    """Write `layer1[0]['a']` as `layer1.0.a`, and `layer1[*]` as `layer1.*`.
+
+    A glob may go on right behind: `layer1[0]*`.
+    """
     if len(text) > LONGEST_SYNTAX:
         return text
     dotted = _ITEM.sub(lambda item: "." + (item["index"] or item["key"] or ""), text)
-    return dotted.strip(".")
+    return with_star_levels(dotted).strip(".")
+
+
+def with_star_levels(text: str) -> str:
+    """Write `layer1[*]` as `layer1.*`: any item is any name of that level.
+
+    Example:
+        >>> with_star_levels("blocks[*].fc"), with_star_levels("blocks[**]")
+        ('blocks.*.fc', 'blocks.**')
+    """
+    return _STARS.sub(r".\1", text)
 
 
 def _names(text: str) -> list[Step]:
@@ -174,19 +186,3 @@ def _as_python_writes(brackets: str) -> str:
         warnings.simplefilter("ignore")  # about unknown escapes
         return f"[{ast.literal_eval(brackets[1:-1])!r}]"
     return brackets
-
-
-def glob(pattern: str) -> Callable[[str], bool]:
-    """Return a function that returns True if a path matches the glob.
-
-    Example:
-        >>> [path for path in ("conv1", "bn1") if glob("conv*")(path)]
-        ['conv1']
-    """
-    if len(pattern) > LONGEST_SYNTAX:
-        return lambda path: path == pattern
-    try:
-        matches = re.compile(translate(pattern)).match
-    except re.error:  # such as the range z-a, in some versions of Python
-        return lambda path: path == pattern
-    return lambda path: matches(path) is not None

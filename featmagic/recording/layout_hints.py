@@ -10,6 +10,13 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from featmagic.recording.attention_facts import (
+    Heads,
+    heads_inside,
+    names_heads,
+    number_of_heads,
+    window_of,
+)
 from featmagic.recording.model_tree import parents_of, unwrap
 from featmagic.recording.torch_private import CONVOLUTION, NORM, children_of, parameter_of
 
@@ -29,8 +36,6 @@ _SEQUENCE_MODULES = (
 _SPATIAL = {"PixelShuffle": 2, "PixelUnshuffle": 2, "Fold": 2, "Unfold": 1, "Upsample": 0}
 # Class names of modules whose output has other axes than their input.
 _RESHAPES = ("Flatten", "Unflatten", "Rearrange", "Reduce")
-# Attributes in which attention modules keep their number of heads.
-_HEADS = dict.fromkeys(("num_heads", "num_attention_heads", "n_heads", "n_head", "heads", "nhead"))
 _RMS_FORWARD = getattr(getattr(nn, "RMSNorm", None), "forward", None)
 
 
@@ -58,6 +63,9 @@ class LayoutHint(NamedTuple):
         attention: "torch" for an `nn.MultiheadAttention`, "self" for another module whose class is
             called an attention, "inside" for a module in one, "around" for one that contains one.
         heads: the number of heads of that attention, or None.
+        per_head: what that attention says of tensors with an axis of heads, of a module in it.
+        window: the height and width of the windows that an attention works in, of itself and of the
+            modules in it and beside it.
         text: whether the module is in a branch of the model that embeds words and sees no image.
         asked: whether a look added the attention weights.
         dims: what each dimension is, a letter each, if that is known; "" if it isn't.
@@ -72,6 +80,8 @@ class LayoutHint(NamedTuple):
     recurrent: str = ""
     attention: str = ""
     heads: int | None = None
+    per_head: Heads | None = None
+    window: tuple[int, int] | None = None
     text: bool = False
     asked: bool = False
     dims: str = ""
@@ -125,6 +135,7 @@ class _Node:
     An order is True if sequences have the batch first, False if not, None if unknown.
     """
 
+    name: str
     module: nn.Module  # without wrappers
     kind: _Kind
     parent: _Node | None
@@ -138,6 +149,8 @@ class _Node:
     order_of_children: bool | None = None  # of those that are its children
     attention: _Node | None = None  # the first attention: itself, or one in it
     heads: int | None = None  # the first number of heads
+    window: tuple[int, int] | None = None  # of the attention that it is, or around it or beside it
+    window_in: tuple[int, int] | None = None  # of the first attention that is its child
     has_conv2d: bool = False
     sees_pixels: bool = False  # whether a module in it does
     embeds_words: bool = False  # whether a module in it does
@@ -157,7 +170,7 @@ def _nodes_of(tree: Mapping[str, nn.Module]) -> dict[str, _Node]:
         parent = nodes.get(parents.get(path, ""))
         inner = unwrap(module)[-1]
         kind: Any = type(inner)
-        nodes[path] = node = _Node(inner, _kind_of(kind), parent)
+        nodes[path] = node = _Node(path.rpartition(".")[2], inner, _kind_of(kind), parent)
         if parent is not None:
             parent.children.append(node)
     for node in reversed(nodes.values()):
@@ -171,8 +184,9 @@ def _read_inside(node: _Node) -> None:
     """Read the module and combine the facts of its children, which have been read."""
     module, kind, children = node.module, node.kind, node.children
     node.own_axes = node.axes = _own_axes(module)
-    node.heads = _own_heads(module)
+    node.heads = number_of_heads(module)
     node.attention = node if kind.is_attention else None
+    node.window = window_of(module) if kind.is_attention else None
     node.has_conv2d = kind.is_conv2d
     if kind.has_batch_first:
         node.batch_first = bool(module.batch_first)
@@ -187,6 +201,10 @@ def _read_inside(node: _Node) -> None:
             node.order_of_children = _both(node.order_of_children, order)
         node.attention = node.attention or child.attention
         node.heads = node.heads or child.heads
+        if kind.is_attention:
+            node.window = node.window or child.window or window_of(child.module)
+        elif child.kind.is_attention:  # the block around it may keep the size
+            node.window_in = node.window_in or child.window or window_of(module)
         node.has_conv2d |= child.has_conv2d
         node.sees_pixels |= child.sees_pixels or _sees_pixels(child)
         # An embedding inside an attention embeds relative positions, not words.
@@ -200,6 +218,7 @@ def _read_around(node: _Node) -> None:
     if above is not None:
         node.order_around, node.text = above.order_around, above.text
         node.order_beside = above.order_of_children
+        node.window = node.window or above.window or above.window_in
         if node.order_beside is None:
             node.order_beside = above.order_beside
     if node.kind.is_sequence:
@@ -245,6 +264,8 @@ def _hint(node: _Node) -> LayoutHint:
         recurrent=node.kind.recurrent,
         attention=attention,
         heads=heads,
+        per_head=_per_head(node),
+        window=node.window,
         text=node.text,
     )
 
@@ -261,16 +282,17 @@ def _attention(node: _Node) -> tuple[str, int | None]:
     return ("" if heads is None else "around"), heads
 
 
+def _per_head(node: _Node) -> Heads | None:
+    """Return what the attention that a module is in says about tensors with an axis of heads."""
+    parent = node.parent
+    if parent is None or not parent.kind.is_attention:
+        return None
+    heads = heads_inside(parent.module, (child.module for child in parent.children))
+    return heads._replace(named=names_heads(node.name)) if heads.sizes else None
+
+
 def _sees_pixels(node: _Node) -> bool:
     return node.kind.is_conv2d and node.module.in_channels in (1, 3, 4)
-
-
-def _own_heads(module: nn.Module) -> int | None:
-    """Return the number of heads of an attention, if an attribute of the module has it."""
-    attributes = vars(module)
-    if attributes.keys().isdisjoint(_HEADS.keys()):  # the usual case, in less time
-        return None
-    return next(filter(None, (_int(attributes.get(name)) for name in _HEADS)), None)
 
 
 def _own_axes(module: nn.Module) -> tuple[FeatureAxis, ...]:

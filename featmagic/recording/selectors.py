@@ -10,14 +10,16 @@ from typing import TypeVar
 
 from torch import nn
 
+from featmagic.recording.globs import glob, is_glob, wider_glob
+from featmagic.recording.layer_arguments import Layers, names_of
 from featmagic.recording.layer_syntax import (
     ROOT,
     Reading,
     Selector,
-    glob,
     parse_selector,
     split_steps,
     with_dots,
+    with_star_levels,
 )
 from featmagic.recording.model_tree import (
     has_own_forward,
@@ -63,7 +65,7 @@ class Selection:
 
 def select(
     model: nn.Module,
-    patterns: Sequence[str] = (),
+    patterns: Iterable[Layers] = (),
     *,
     spelled: str = "model",
     listed_by: str = "model.named_modules()",
@@ -73,8 +75,9 @@ def select(
     Args:
         model: may be wrapped by DataParallel, DistributedDataParallel or `torch.compile`.
         patterns: each a path (`layer1.0.conv1`), its Python spelling (`layer1[0].conv1`), a glob
-            (`layer1.*`), a class name (`Conv2d`), or `.` for the model itself. `:2` behind any of
-            them is the second call in a pass, and `[1]` after that is a part of its output.
+            (`layer1.*` for one level, `layer1.**` for all below), a class name (`Conv2d`), or `.`
+            for the model itself. `:2` behind any of them is the second call in a pass, and `[1]`
+            after that is a part of its output. Modules of the model and collections are taken, too.
             Without patterns, the model's children are selected.
         spelled: how the model is spelled, for patterns such as `model.layer1`.
         listed_by: what lists the layers, for the error message.
@@ -94,9 +97,7 @@ def select(
     tree = dict(walk(model))
     calls = defaultdict[str, list[int | None]](list)
     parts = defaultdict[str, list[str | None]](list)
-    for pattern in patterns or _callable_children(tree) or [ROOT]:
-        if not isinstance(pattern, str):
-            raise FeatmagicError(f"Layer names must be strings, as in '0', not {pattern!r}.")
+    for pattern in names_of(tree, patterns) or _callable_children(tree) or [ROOT]:
         if pattern in tree:  # a path takes precedence, and needs no parsing
             calls[pattern].append(None)
             parts[pattern].append(None)
@@ -104,7 +105,7 @@ def select(
         selector = parse_selector(pattern or ROOT, spelled)  # "" is torch's name for the model
         paths, reading = _resolve(selector, tree)
         if not paths:
-            raise FeatmagicError(_no_such_layer(tree, selector.layer, listed_by))
+            raise FeatmagicError(_no_such_layer(tree, selector, listed_by))
         for path in paths:
             calls[path].append(_call_number(reading))
             parts[path].append(reading.part or None)
@@ -135,15 +136,16 @@ def select_all(model: nn.Module, *, spelled: str = "model") -> Selection:
 
 def _check_model(model: object, spelled: str) -> None:
     if not isinstance(model, nn.Module):
-        raise FeatmagicError(
-            f"{spelled} is {with_article(type(model).__name__)}, not a torch.nn.Module; give the "
-            "model itself."
-        )
+        got, meant = with_article(type(model).__name__), "pass the model itself"
+        if isinstance(model, type):
+            got = f"the class {model.__name__}"
+            meant = f"pass a model, such as {model.__name__}()"
+        raise FeatmagicError(f"{spelled}: expected an nn.Module, got {got}; {meant}.")
     inner = unwrap(model)[-1]
     if is_torchscript(inner):
         raise FeatmagicError(
-            f"{spelled} is TorchScript ({type(inner).__name__}): its layers run as one "
-            "program that no hook can observe. Use the model that it was made from."
+            f"{spelled} is TorchScript ({type(inner).__name__}), which runs as one program: hooks "
+            "can't observe its layers. Use the model that it was made from."
         )
 
 
@@ -202,14 +204,20 @@ def _dotted(spelling: str, tree: Mapping[str, nn.Module]) -> str:
             above = ".".join(names)
             name = str(len(_direct(tree, above + "." if above else "")) + int(name))
         names.append(name)
-    return ".".join(names)
+    return with_star_levels(".".join(names))
 
 
 def _glob(pattern: str, tree: Mapping[str, nn.Module]) -> list[str]:
     """Return the paths that match, each module once, without those that can't be called."""
-    matches = glob(pattern)
-    paths = [path for path in tree if path != ROOT and matches(path)]
+    if not is_glob(pattern):
+        return []
+    paths = _matching(pattern, tree)
     return _once([path for path in paths if has_own_forward(tree[path])], tree)
+
+
+def _matching(pattern: str, tree: Mapping[str, nn.Module]) -> list[str]:
+    matches = glob(pattern)
+    return [path for path in tree if path != ROOT and matches(path)]
 
 
 def _of_class(name: str, tree: Mapping[str, nn.Module]) -> list[str]:
@@ -246,9 +254,10 @@ def _direct(tree: Mapping[str, nn.Module], prefix: str) -> list[str]:
     return [path for path in below if "." not in path.removeprefix(prefix)]
 
 
-def _no_such_layer(tree: Mapping[str, nn.Module], layer: str, listed_by: str) -> str:
-    paths = [path for path in tree if path != ROOT]
-    hint = did_you_mean(_dotted(layer, tree), paths)
+def _no_such_layer(tree: Mapping[str, nn.Module], selector: Selector, listed_by: str) -> str:
+    """Say that the model has no such layer, and which one may be meant."""
+    layer, paths = selector.layer, [path for path in tree if path != ROOT]
+    hint = _other_glob(tree, selector) or did_you_mean(_dotted(layer, tree), paths)
     if not hint:  # `con1` for `layer1.0.conv1`
         by_name = {path.rpartition(".")[2]: path for path in reversed(paths)}
         classes = (name for module in tree.values() for name in _class_names(module))
@@ -262,21 +271,58 @@ def _no_such_layer(tree: Mapping[str, nn.Module], layer: str, listed_by: str) ->
     )
 
 
+def _other_glob(tree: Mapping[str, nn.Module], selector: Selector) -> str:
+    """Return a hint if the glob matches with more levels, or only what can't be called."""
+    called = [path for path in tree if path != ROOT and has_own_forward(tree[path])]
+    reading = next(reading for reading in selector.readings if not reading.is_path)
+    suffix = selector.text.removeprefix(selector.layer)
+    for pattern in dict.fromkeys(_dotted(text, tree) for text in reading.spellings):
+        if not is_glob(pattern):
+            continue
+        held = [path for path in called if glob(f"{pattern}.*")(path)]
+        if held and (containers := _matching(pattern, tree)):
+            more = f" and {len(containers) - 3} more" if len(containers) > 3 else ""
+            names = ", ".join(containers[:3])
+            return (
+                f" It matches only containers, which are never called ({names}{more}); use "
+                f"'{pattern}.*{suffix}'."
+            )
+        if wider := wider_glob(pattern, called):
+            return f" `{pattern}` matches nothing one level down; use `{wider}{suffix}`."
+    return ""
+
+
 def matching_keys(name: str, activations: Iterable[Activation]) -> list[str]:
     """Return the keys of the activations that a key, a layer or a pattern names, in their order.
 
     A layer is written as for a look: a path means all its calls and parts, `relu:2` one call;
-    `layer1[0].conv1` is a path, `*.conv1` a glob, `Conv2d` a class name. Any name of the model may
+    `layer1[0].conv1` is a path, `**.conv1` a glob, `Conv2d` a class name. Any name of the model may
     come first, as in `model.conv1`.
     """
     captured, selector = list(activations), parse_selector(name or ROOT)
     for reading in selector.readings:
         if keys := _keys_of(reading, captured):
             return keys
-    if _counts_from_the_end(selector.text):
+    if _counts_from_the_end(selector.text) or not is_glob(selector.text):
         return []
     matches = glob(selector.text)  # a glob may match a call or a part, too
     return [a.key for a in captured if matches(a.key)]
+
+
+def wider_pattern(name: str, activations: Iterable[Activation]) -> str | None:
+    """Return the glob with `**` that would name a key if this one names none; None without one.
+
+    Example:
+        >>> import torch
+        >>> made = Activation("a.b.relu", "a.b.relu", "ReLU", 1, torch.zeros(1))
+        >>> wider_pattern("a.*relu", [made])
+        'a.**.*relu'
+    """
+    layer = parse_selector(name).layer
+    if not is_glob(name):
+        return None
+    wider = wider_glob(with_dots(layer), [activation.path for activation in activations])
+    return None if wider is None else wider + name.removeprefix(layer)
 
 
 def _keys_of(reading: Reading, captured: Sequence[Activation]) -> list[str]:
@@ -295,14 +341,20 @@ def _keys_of(reading: Reading, captured: Sequence[Activation]) -> list[str]:
     if reading.is_path or reading.part or _counts_from_the_end(reading.spellings[0]):
         return []
     for text in reading.spellings:
-        for pattern in (
-            with_dots(text),
-            text,
-        ):  # Python's [0] takes precedence over a set of characters
+        if text != reading.spellings[0] and _is_inside(reading.spellings[0], captured):
+            continue  # the first name is that of a layer, not of the model
+        # Python's [0] takes precedence over a set of characters.
+        for pattern in filter(is_glob, (with_dots(text), text)):
             matches = glob(pattern)
             if keys := [a.key for a in called if matches(a.path)]:
                 return keys
     return [a.key for a in called if a.kind == reading.spellings[0]]
+
+
+def _is_inside(text: str, captured: Sequence[Activation]) -> bool:
+    """Return True if the first name of the text is also the first name of a layer's path."""
+    names = {activation.path.partition(".")[0] for activation in captured}
+    return re.split(r"[.\[]", text, maxsplit=1)[0] in names
 
 
 def _counts_from_the_end(text: str) -> bool:

@@ -1,6 +1,7 @@
 // Which layers a query means: text in a name or a class, or a glob.
 
-const STAR = "\n"; // no word has one
+import { globOf } from "./glob.js";
+
 const LONGEST_GLOB = 1000; // letters
 
 /** @import { Layer } from "./types" */
@@ -25,24 +26,16 @@ export function matcherOf(query) {
 function testOf(word) {
 	const isText = (/** @type {string} */ text) => text.includes(word);
 	if (!/[*?[]/.test(word) || word.length > LONGEST_GLOB) return isText;
-	const parts = word.match(/\[!?[^\]]+\]|./gsu) ?? [];
-	const [first, ...others] = parts.map(patternOf).join("").split(STAR);
-	const last = others.pop();
-	// What stands between two stars is taken where it comes first, for good: no search goes back.
-	const between = others.map((part, n) => `(?=(?<s${n}>.*?${part}))\\k<s${n}>`).join("");
-	try {
-		const glob = new RegExp(`^${first}${between}${last === undefined ? "" : `.*${last}`}$`, "su");
-		return (text) => isText(text) || glob.test(text);
-	} catch {
-		return isText; // such as [z-a]
-	}
+	const globs = [word, withDots(word)].map(globOf);
+	return (text) => isText(text) || globs.some((glob) => glob(text));
 }
 
-/** @param {string} part - A set, or one letter. */
-function patternOf(part) {
-	if (part === "*") return STAR;
-	if (part === "?") return ".";
-	if (part.length < 3) return part.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-	const set = part.slice(1, -1).replace(/[\\^[]/g, "\\$&");
-	return `[${set.replace(/^!/, "^")}]`;
+/**
+ * Returns `layer1[0].*` as `layer1.0.*`, and `layer1[*]` as `layer1.*`.
+ *
+ * @param {string} word
+ */
+function withDots(word) {
+	const dotted = word.replace(/\[(?:(-?\d{1,18})|(['"])(.*?)\2|(\*+))\]/gsu, ".$1$3$4");
+	return dotted.replace(/^\.+|\.+$/g, "");
 }

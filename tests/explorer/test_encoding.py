@@ -266,7 +266,7 @@ def test_an_option_that_no_layer_has_a_use_for_is_refused_and_one_for_some_is_no
     maps = looked_at(net, torch.rand(1, 1, 9, 9), layers=("0", "2"))
     first, second = explored(maps, slice=0).text["layers"]
     assert (first["of"], second["of"]) == (4, 2)
-    with pytest.raises(FeatmagicError, match="--attn has nothing to act on"):
+    with pytest.raises(FeatmagicError, match="--attn doesn't apply here"):
         explored(maps, attn="mean")
 
 

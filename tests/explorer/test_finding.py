@@ -34,30 +34,59 @@ TABLE = [
     ("conv2d   layer1", CONV, True),
     ("layer1 relu", CONV, False),
     ("layer1 *conv2", CONV, False),
-    # A glob is of the whole key, path or class name
-    ("layer1.*", CONV, True),
-    ("*.conv1", CONV, True),
-    ("*conv*", CONV, True),
+    # A glob is of the whole key, path or class name; a star is one level, two are any number
+    ("layer1.*", CONV, False),
+    ("layer1.*.*", CONV, True),
+    ("layer1.**", CONV, True),
+    ("layer1.0.**", CONV, True),
+    ("layer1.0.conv1.**", CONV, False),
+    ("*.conv1", CONV, False),
+    ("*.*.conv1", CONV, True),
+    ("**.conv1", CONV, True),
+    ("**.0.conv1", CONV, True),
+    ("layer1.**.conv1", CONV, True),
+    ("layer1.**.0.**.conv1", CONV, True),
+    ("**1", CONV, True),
+    ("layer**", CONV, True),
+    ("layer1**v1", CONV, True),
+    ("layer1*1", CONV, False),
+    ("layer1.0.*1", CONV, True),
+    ("layer1.0.conv1*", CONV, True),
+    ("*conv*", CONV, True),  # the class
     ("*", CONV, True),
-    ("layer1*1", CONV, True),
-    ("layer*.conv", CONV, False),
-    ("ayer1.*", CONV, False),
+    ("**", CONV, True),
+    ("***", CONV, True),
+    ("layer**.conv", CONV, False),
+    ("ayer1.**", CONV, False),
     ("Conv?d", CONV, True),
     ("conv?", CONV, False),
     ("layer?.?.conv?", CONV, True),
-    ("layer[12].*", CONV, True),
-    ("layer[23].*", CONV, False),
-    ("layer[0-3].*", CONV, True),
-    ("layer[!0].*", CONV, True),
-    ("layer[!1].*", CONV, False),
-    ("layer[^1].*", CONV, True),  # `!` alone negates
+    ("layer1?0.conv1", CONV, False),
+    ("layer[12].**", CONV, True),
+    ("layer[23].**", CONV, False),
+    ("layer[0-3].**", CONV, True),
+    ("layer[!0].**", CONV, True),
+    ("layer[!1].**", CONV, False),
+    ("layer[^1].**", CONV, True),  # `!` alone negates
+    ("layer1[.]0.conv1", CONV, False),
+    ("layer1[!a]0.conv1", CONV, False),
     ("LAYER1.*.CONV[0-9]", CONV, True),
     ("layer1.(0|1).*", CONV, False),
-    ("layer1+*", CONV, False),
+    ("layer1+**", CONV, False),
     ("rel?", RELU, True),
     ("relu:?", RELU, True),
+    ("**.relu", RELU, True),
     ("*.relu", RELU, False),
     ("*.lstm", LSTM, True),
+    ("**.lstm", LSTM, True),
+    # As Python spells it
+    ("layer1[0].*", CONV, True),
+    ("layer1[0].conv1", CONV, True),
+    ("layer1[*].conv1", CONV, True),
+    ("layer1[**]", CONV, True),
+    ("layer1['0'].*", CONV, True),
+    ("layer1[1].*", CONV, False),
+    ("[layer1].*", CONV, False),
     # A word with brackets is text, too
     ("lstm[1][0]", LSTM, True),
     ("lstm[1]", LSTM, True),
@@ -93,11 +122,11 @@ def test_a_part_of_a_name_always_finds_it(before, part, after):
     assert finds_layer(part)(before + part + after, "", "")
 
 
-@given(st.text("ab.[]*?!-", min_size=1, max_size=8), names, names, names)
-def test_words_with_wildcards_are_those_of_fnmatch(word, key, path, kind):
+@given(st.text("ab[]*?!-", min_size=1, max_size=8), *[st.text("abAB[]*?!-: ", max_size=12)] * 3)
+def test_without_dots_words_with_wildcards_are_those_of_fnmatch(word, key, path, kind):
     texts = [text.lower() for text in (key, path, kind)]
     expected = any(fnmatchcase(text, word) or word in text for text in texts)
-    if set(word) & set("*?["):
+    if set(word) & set("*?[") and word.strip("*") and "[*" not in word:
         assert finds_layer(word)(key, path, kind) == expected
 
 

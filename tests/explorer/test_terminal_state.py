@@ -231,6 +231,10 @@ def test_a_search_unfolds_what_it_finds_and_leaves_no_other_trace(tree):
     actions.accept_match(tree)
     assert (tree.message, listed(tree)) == ("No layer matches 'identity'.", before)
     actions.find(tree)
+    actions.type_in(tree, "conv *.relu")
+    actions.accept_match(tree)
+    assert tree.message == "`*.relu` matches nothing one level down; use `**.relu`."
+    actions.find(tree)
     actions.type_in(tree, "block")
     assert len(actions.matches(tree)) == 2
     actions.accept_match(tree)

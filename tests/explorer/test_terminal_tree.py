@@ -174,7 +174,7 @@ def test_layers_are_found_by_class_and_glob_and_their_number_is_said(sessions):
     session.shows("body.1.relu  ReLU")
     session.press("escape")
     session.until(lambda: names(session) == ["▸ body", *UNFOLDED[9:]])
-    session.press("/", "body.*:? ReLU")
+    session.press("/", "body.*.*:? ReLU")
     session.shows("2 of 11 layers match", "body.0.relu:2  ReLU")
     session.press("escape", "/", "linear", "enter")
     session.until(lambda: session.chosen()[0] == "fc" and "q quit" in session.status())

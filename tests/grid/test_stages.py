@@ -186,10 +186,10 @@ def test_an_error_in_any_layer_comes_before_the_first_is_drawn():
 
 def test_an_option_of_a_group_that_acts_on_no_layer_is_refused():
     for view, why in (
-        ({"grid": "2x2"}, "--grid has nothing to act on: no tokens are shown"),
-        ({"prefix_tokens": 1}, "--prefix-tokens has nothing to act on: no tokens are shown"),
-        ({"slice": "mip"}, "--slice has nothing to act on: no volume is shown"),
-        ({"attn": "cls"}, "--attn has nothing to act on: no attention weights are shown"),
+        ({"grid": "2x2"}, "--grid doesn't apply here: no tokens are shown"),
+        ({"prefix_tokens": 1}, "--prefix-tokens doesn't apply here: no tokens are shown"),
+        ({"slice": "mip"}, "--slice doesn't apply here: no volume is shown"),
+        ({"attn": "cls"}, "--attn doesn't apply here: no attention weights are shown"),
     ):
         with pytest.raises(FeatmagicError, match=why):
             prepare_all([activation(1, 5, 8, 8)], View(**view), PAGE)

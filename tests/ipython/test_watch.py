@@ -239,12 +239,13 @@ def test_unhook_stops_one_or_all(shell):
 
 
 def test_a_model_alone_lists_its_layers_and_hooks_nothing(shell, model):
-    lines = shell.run("%hook model").splitlines()
-    assert [line.split() for line in lines] == [
-        [name, type(module).__name__, f"{sum(p.numel() for p in module.parameters()):,}"]
+    *lines, total = shell.run("%hook model").splitlines()
+    assert [(line.split()[:2], line.split()[-1]) for line in lines] == [
+        ([name, type(module).__name__], f"{sum(p.numel() for p in module.parameters()):,}")
         for name, module in model.named_modules()
         if name
     ]
+    assert total.startswith(f"DNN: 7 modules, {sum(p.numel() for p in model.parameters()):,} ")
     assert "Nothing is watched" in shell.run("%hook")
 
 
@@ -312,8 +313,12 @@ def test_a_failing_layer_is_named_and_what_ran_before_is_kept(shell):
 
 def test_a_lazy_model_can_be_listed(shell):
     shell.names["lazy"] = nn.Sequential(nn.LazyConv2d(3, 3), nn.ReLU())
-    lines = [line.split() for line in shell.run("%hook lazy").splitlines()]
-    assert lines == [["0", "LazyConv2d", "not", "known", "yet"], ["1", "ReLU", "0"]]
+    lines = [" ".join(line.split()) for line in shell.run("%hook lazy").splitlines()]
+    assert lines == [
+        "0 LazyConv2d ?→3, 3×3 not known yet",
+        "1 ReLU 0",
+        "Sequential: 2 modules, 0 parameters (0 B), others not known yet",
+    ]
 
 
 def test_a_cell_run_in_a_thread_beside_a_cell_leaves_its_hooks_and_its_look_alone(shell, model):

@@ -277,7 +277,7 @@ def test_the_stages_of_a_hierarchical_model_have_grids_of_their_own():
     assert windows
     for activation in windows:
         axes = layout_of(activation, View())
-        assert (axes.grid, axes.words) == ((4, 4), ("4 x 4 grid assumed",))
+        assert (axes.batch, axes.grid, axes.words) == ("window", (4, 4), ())  # as the module says
 
 
 def test_where_patches_do_not_divide_the_image_a_model_may_pad_it():

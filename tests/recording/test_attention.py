@@ -52,7 +52,7 @@ def test_a_vision_transformer_gives_its_weights_and_computes_the_same_bits():
     x = torch.randn(3, 3, 32, 32)
     with torch.no_grad():
         alone = vit(x)
-    with featmagic.capture(vit, "*.ln_1", "*.self_attention") as maps:
+    with featmagic.capture(vit, "**.ln_1", "**.self_attention") as maps:
         assert torch.equal(vit(x), alone)
     assert hooks_on(vit) == []
     for n in range(2):

@@ -500,7 +500,7 @@ def test_an_attention_is_a_block_whose_weights_are_not_computed(monkeypatch):
     assert f"{attention}[1]" not in maps
     assert f"{attention}[1]" not in maps.missing
     assert calls == []
-    with featmagic.capture(model, "*.self_attention"):
+    with featmagic.capture(model, "**.self_attention"):
         model(x)
     assert len(calls) == 2
 

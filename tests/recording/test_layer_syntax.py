@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
+from featmagic.recording.globs import glob
 from featmagic.recording.layer_syntax import (
     Reading,
     Step,
     below_model,
     first_segment,
-    glob,
     parse_selector,
     split_steps,
     with_dots,

@@ -226,7 +226,7 @@ def test_a_model_output_of_transformers():
         image_size=16, patch_size=4,
     )  # fmt: skip
     vit = transformers.ViTModel(config)
-    with featmagic.capture(vit, ".", "*.attention") as maps:
+    with featmagic.capture(vit, ".", "**.attention") as maps:
         out = vit(pixel_values=torch.randn(1, 3, 16, 16))
     assert torch.equal(maps[".['last_hidden_state']"], out.last_hidden_state)
     assert torch.equal(maps[".['pooler_output']"], out.pooler_output)
@@ -506,11 +506,11 @@ def test_layers_that_a_forward_runs_in_threads_belong_to_its_pass():
 def test_a_part_called_on_its_own_keeps_all_its_calls():
     model = nn.Sequential(Block(), Block())
     x = torch.randn(1, 4, 8, 8)
-    with featmagic.capture(model, "*.relu") as maps:
+    with featmagic.capture(model, "**.relu") as maps:
         for _ in range(3):
             model[1](model[0](x))
     assert list(maps) == ["0.relu", "0.relu:2", "1.relu", "1.relu:2"]
-    with featmagic.capture(model, "*.relu") as whole:
+    with featmagic.capture(model, "**.relu") as whole:
         model(x)
     assert all(torch.equal(maps[key], whole[key]) for key in whole)
 

@@ -44,9 +44,56 @@ def test_a_key_of_a_module_dict_may_be_quoted():
 
 
 def test_a_glob_takes_every_path_it_matches(resnet):
-    expected = [name for name, _ in resnet.named_modules() if name.endswith(".conv1")]
-    assert paths(resnet, "*.conv1") == expected
-    assert len(expected) == 8
+    names = [name for name, _ in resnet.named_modules()]
+    expected = [name for name in names if name.rpartition(".")[2] == "conv1"]
+    assert paths(resnet, "**.conv1") == expected
+    assert len(expected) == 9
+    assert paths(resnet, "**") == names[1:]
+    assert paths(resnet, "*") == [name for name, _ in resnet.named_children()]
+    assert paths(resnet, "layer1.*") == ["layer1.0", "layer1.1"]
+    assert paths(resnet, "layer?.*.conv2") == [
+        n for n in expected_of(names, "conv2") if "layer" in n
+    ]
+
+
+def expected_of(names, last):
+    return [name for name in names if name.rpartition(".")[2] == last]
+
+
+@pytest.mark.parametrize("written", ["layer1[0].*", "net.layer1[0].*", "net.layer1.0.*"])
+def test_a_glob_may_be_spelled_as_python(resnet, written):
+    expected = [f"layer1.0.{name}" for name, _ in resnet.layer1[0].named_children()]
+    assert paths(resnet, written, spelled="net") == expected
+
+
+def test_a_star_in_brackets_is_any_item(resnet):
+    assert paths(resnet, "layer1[*].conv1") == ["layer1.0.conv1", "layer1.1.conv1"]
+    assert paths(resnet, "net.layer2[*]", spelled="net") == ["layer2.0", "layer2.1"]
+    assert paths(resnet, "layer1[-1].conv*") == ["layer1.1.conv1", "layer1.1.conv2"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("*.conv1", "`*.conv1` matches nothing one level down; use `**.conv1`."),
+        ("net.*.conv1", "`*.conv1` matches nothing one level down; use `**.conv1`."),
+        ("*.conv1:2", "`*.conv1` matches nothing one level down; use `**.conv1:2`."),
+        ("layer1.*2.bn2", None),
+        ("layer*conv2", "`layer*conv2` matches nothing one level down; use `layer**conv2`."),
+        ("layer1[*]2", "`layer1.*2` matches nothing one level down; use `layer1.**.*2`."),
+        ("*.nothing", None),
+    ],
+)
+def test_a_glob_that_needs_more_levels_is_answered_with_the_one_that_has_them(
+    resnet, written, meant
+):
+    with pytest.raises(FeatmagicError) as caught:
+        select(resnet, [written], spelled="net")
+    assert str(caught.value).startswith(f"ResNet has no layer '{written.partition(':')[0]}'.")
+    assert (meant in str(caught.value)) if meant else ("`" not in str(caught.value))
+    if meant:
+        suggested = meant.rpartition("use `")[2].removesuffix("`.")
+        assert paths(resnet, suggested)
 
 
 def test_a_glob_may_have_a_set_of_characters(resnet):
@@ -156,10 +203,21 @@ def test_the_message_says_how_many_layers_there_are_and_what_lists_them(model):
 
 
 def test_what_is_no_module_is_refused():
-    with pytest.raises(FeatmagicError, match=r"model is a list, not a torch\.nn\.Module"):
+    with pytest.raises(
+        FeatmagicError,
+        match=r"^model: expected an nn\.Module, got a list; pass the model itself\.$",
+    ):
         select([DNN()], ["cnn1"])
-    with pytest.raises(FeatmagicError, match=r"model is an int, not a torch\.nn\.Module"):
+    with pytest.raises(
+        FeatmagicError,
+        match=r"^model: expected an nn\.Module, got an int; pass the model itself\.$",
+    ):
         select(3)
+    got_a_class = (
+        r"^net: expected an nn\.Module, got the class DNN; pass a model, such as DNN\(\)\.$"
+    )
+    with pytest.raises(FeatmagicError, match=got_a_class):
+        select(DNN, spelled="net")
 
 
 def test_control_characters_of_a_name_never_reach_the_terminal():
@@ -177,7 +235,7 @@ def test_an_index_goes_before_a_set_of_characters():
     assert paths(model, "layer1[0]") == ["layer1.0"]
     assert paths(model, "layer1[0].*") == ["layer1.0.0"]
     assert paths(model, "net.layer1[0][0]", spelled="net") == ["layer1.0.0"]
-    assert paths(model, "layer1[02]*") == ["layer10", "layer10.0"]
+    assert paths(model, "layer1[02]*") == ["layer10"]
 
 
 @pytest.mark.parametrize("name", ["a b", "a:1", "a[0]", "*", "1", "größe", "a-b", "[", "relu:x"])
@@ -276,7 +334,7 @@ def test_an_index_of_a_module_goes_before_one_of_its_output():
 
 def test_a_capture_is_searched_by_the_same_syntax():
     model = nn.Sequential(Block(), Block())
-    with capture(model, "*.relu") as maps:
+    with capture(model, "**.relu") as maps:
         model(torch.randn(1, 4, 8, 8))
 
     def shown(layer):
@@ -284,7 +342,7 @@ def test_a_capture_is_searched_by_the_same_syntax():
 
     assert shown("[1].relu") == shown("model[1].relu") == ["1.relu", "1.relu:2"]
     assert shown("model[1].relu:2") == shown("1.relu:2") == ["1.relu:2"]
-    assert shown("*.relu") == shown("ReLU") == list(maps)
+    assert shown("*.relu") == shown("**.relu") == shown("ReLU") == list(maps)
 
 
 def test_a_call_behind_an_index_is_found_in_a_capture():
@@ -353,7 +411,21 @@ def test_what_was_captured_is_named_as_for_a_look(written, keys):
     assert matching_keys(written, captured(*there, "relu", "relu:2")) == keys
 
 
-PATTERNS = ["layer1", "layer1[1]", "layer1[01]", "layer1*", "layer1.*", "*", "[lr]*"]
+PATTERNS = [
+    "**",
+    "**.0",
+    "layer1[*]",
+    "net.*",
+    "net.layer1.*",
+    "*.*",
+    "layer1",
+    "layer1[1]",
+    "layer1[01]",
+    "layer1*",
+    "layer1.*",
+    "*",
+    "[lr]*",
+]
 PATTERNS += ["net.layer1[0]", "net.layer11", "ReLU", "net.relu", "relu", "Tanh", "layer[12]", "a.b"]
 
 
@@ -390,10 +462,15 @@ def test_a_glob_passes_over_what_cannot_be_called():
     model = nn.Module()
     model.blocks = nn.ModuleList([nn.Sequential(nn.ReLU()), nn.Tanh()])
     model.heads = nn.ModuleDict({"a": nn.ReLU()})
-    assert paths(model, "blocks*") == ["blocks.0", "blocks.0.0", "blocks.1"]
-    assert paths(model, "*") == ["blocks.0", "blocks.0.0", "blocks.1", "heads.a"]
-    with pytest.raises(FeatmagicError, match=r"has no layer 'head\?'"):
+    assert paths(model, "blocks.*") == ["blocks.0", "blocks.1"]
+    assert paths(model, "blocks.**") == ["blocks.0", "blocks.0.0", "blocks.1"]
+    assert paths(model, "*.*") == ["blocks.0", "blocks.1", "heads.a"]
+    assert paths(model, "**") == ["blocks.0", "blocks.0.0", "blocks.1", "heads.a"]
+    containers = r"has no layer 'head\?'. It matches only containers, which are never called "
+    with pytest.raises(FeatmagicError, match=containers + r"\(heads\); use 'head\?\.\*'\."):
         select(model, ["head?"])
+    with pytest.raises(FeatmagicError, match=r"\(blocks, heads\); use '\*\.\*'\."):
+        select(model, ["*"])
 
 
 @pytest.mark.parametrize("name", ["Module", "object"])

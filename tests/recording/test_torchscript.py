@@ -80,7 +80,7 @@ def test_the_overview_shows_the_others_and_says_so(shell, mixed, image):
     assert "2 layers" in printed
     assert ONE_PROGRAM in printed
     listed = shell.run("%hook mixed")
-    assert "scripted.0" in listed
+    assert "RecursiveScriptModule" in listed
 
 
 def test_a_model_of_torchscript_alone_says_that_there_is_nothing(shell, mixed, image):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from featmagic.explorer.finding import finds_layer
+from featmagic.explorer.finding import finds_layer, wider_words
 from featmagic.explorer.terminal.state import ExplorerState
 from featmagic.support.text import readable
 
@@ -251,4 +251,7 @@ def accept_match(state: ExplorerState) -> None:
     state.mode = "grid"
     if not matches(state):
         _go_back(state)
-        state.message = f"No layer matches '{readable(state.query)}'."
+        names = [layer.names for layer in state.layers]
+        state.message = wider_words(state.query, names) or (
+            f"No layer matches '{readable(state.query)}'."
+        )

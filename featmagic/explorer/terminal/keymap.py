@@ -57,7 +57,7 @@ KEYS = (
         "previous, next layer, including collapsed ones",
     ),
     Key("]", partial(actions.change_layer, step=1)),
-    Key("/", actions.find, "/", "find layers by path, class or glob, such as layer1.*"),
+    Key("/", actions.find, "/", "find layers by path, class or glob, such as layer1.* or **.conv1"),
     *(
         Key(find.key, FINDERS[find.name], find.key, find.label[:1].lower() + find.label[1:])
         for find in FINDS

@@ -121,15 +121,15 @@ def layers(
 
     Layers that are already on the line (`taken`) come last.
     """
-    from featmagic.ipython.completion.children import classes, kind, layer_at
+    from featmagic.ipython.completion.children import children_at, classes, kind
 
     quote = word[:1] if word[:1] in ("'", '"') else ""
     at = opened(word[len(quote) :])
-    parent = layer_at(at.head, model, expression) if at.opener else model
+    below = children_at(at.head, model, expression) if at.opener else children(model)
     before = word.removesuffix(at.leaf)
     named = (
         (text, kind(child))
-        for text, whole, child in _written(children(parent), at, after)
+        for text, whole, child in _written(below, at, after)
         if can_be_written(before[len(quote) :] + whole, quote)
     )
     suggestions = starting(at.leaf, named)

@@ -45,6 +45,7 @@ class Known:
 
 NOTHING = Suggestions("", [])
 _MAGIC = re.compile(r"\s*(%hook|%unhook|%%?featuremaps)\s(.*)", re.DOTALL)
+_GLOB_AT_END = re.compile(r"[*?][^.\[]*$")
 # Variables and attributes; after an item IPython would suggest files and magics.
 _ATTRIBUTES = re.compile(r"(?P<root>[^\W\d]\w*)(\.\w*)*")
 
@@ -68,8 +69,8 @@ def suggest(line: str, cursor: int, known: Known) -> Suggestions | None:
         return keys_of_maps(before, after, known.names)
     if "{" in word or "$" in word:  # IPython fills in variables here
         return None
-    if re.search(r"[*?]", word) or any(w.startswith("#") for w in (*words, word)):
-        return NOTHING  # a glob or a comment
+    if _GLOB_AT_END.search(word) or any(w.startswith("#") for w in (*words, word)):
+        return NOTHING  # a glob is left as it is, and a comment
     try:
         return _MagicLine(magic[1], words, word, after, known).suggestions()
     except LookupError:  # what is typed refers to nothing
@@ -95,8 +96,10 @@ class _MagicLine:
         plain, option = _without_options(self.words, options)
         return self._value(option, self.word) if option else self._plain(plain)
 
-    def _flags(self, options: Iterable[str]) -> Suggestions:
+    def _flags(self, options: Mapping[str, Action]) -> Suggestions:
         given = {word.partition("=")[0] for word in (*self.words, *self.after.split())}
+        if self.magic == "%hook" and len(_without_options(self.words, options)[0]) > 1:
+            given.add("--depth")  # layers are watched, not listed
         return starting(self.word, ((flag, "option") for flag in options if flag not in given))
 
     def _value(self, option: Action, typed: str) -> Suggestions:
@@ -104,6 +107,8 @@ class _MagicLine:
             return Suggestions("", [], files=True)
         if field := View.__dataclass_fields__.get(option.dest):
             return starting(typed, ((w, "value") for w in words_taken(field.metadata["check"])))
+        if option.dest == "depth":
+            return starting(typed, ((levels, "value") for levels in ("1", "2", "3", "all")))
         names = self.known.names
         if option.dest == "inputs":
             return inputs(typed, names, self.known.hidden)
@@ -113,6 +118,8 @@ class _MagicLine:
     def _plain(self, plain: list[str]) -> Suggestions | None:
         """Return a model, a layer of one, or a name."""
         known = self.known
+        if re.search(r"[*?]", self.word) and (not plain or self.magic == "%unhook"):
+            return NOTHING  # only layers are named by globs
         if self.magic == "%unhook":
             left = [word for word in known.watched if word not in plain]
             return paths(self.word, left, "watched", "watched")

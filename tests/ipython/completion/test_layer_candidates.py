@@ -38,10 +38,35 @@ def test_layers_come_one_segment_at_a_time_with_their_class(line, there):
     assert suggested(line) == there
 
 
-@pytest.mark.parametrize("word", ["*", "lay*", "layer1.*", "layer1.*.co", "?", "layer1.?.c"])
+@pytest.mark.parametrize("word", ["*", "lay*", "layer1.*", "layer1.*.co*", "?", "**", "**.c?"])
 def test_a_glob_is_left_as_it_is(word):
     assert suggested(f"%hook net {word}|") == {}
     assert suggested(f"%featuremaps n{word}|", captured=["net"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("word", "there"),
+    [
+        ("layer1.*.co", {"conv1": "Conv2d", "conv2": "Conv2d"}),
+        ("layer1.?.r", {"relu": "ReLU"}),
+        ("net.l*.0.r", {"relu": "ReLU"}),
+        ("**.r", {"relu": "ReLU"}),
+        ("layer1.**.b", {"bn1": "BatchNorm2d", "bn2": "BatchNorm2d"}),
+        ("*.", {"0": "Block", "1": "Block"}),
+        ("layer1[0].**.r", {"relu": "ReLU"}),
+        ("layer1.*.nosuch.", {}),
+        ("nosuch.*.", {}),
+        ("*.*.*.*.", {}),
+    ],
+)
+def test_behind_a_glob_come_the_children_of_all_that_it_names(word, there):
+    assert suggested(f"%hook net {word}|") == there
+    assert suggested(f"%%featuremaps net conv1 {word}|") == there
+
+
+def test_a_glob_is_no_model_and_no_watch():
+    assert suggested("%hook n*.|") == {}
+    assert suggested("%unhook n*.|", watched=["net.a"]) == {}
 
 
 @pytest.mark.parametrize("line", ["%hook net # la|", "%hook net conv1 #|"])

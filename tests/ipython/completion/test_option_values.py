@@ -20,10 +20,16 @@ OF_VIEW = {flag(field) for field in fields(View)}
 
 @pytest.mark.parametrize("magic", ["%hook", "%%featuremaps", "%featuremaps"])
 def test_the_options_are_those_that_the_magic_takes(magic):
-    found = suggested(f"{magic} net conv1 --|")
+    found = suggested(f"{magic} net --|")
     assert set(found) == set(options_of(magic))
     assert set(found.values()) == {"option"}
     assert magic == "%hook" or set(found) > OF_VIEW
+
+
+def test_hook_without_layers_takes_a_depth_too():
+    assert suggested("%hook net --|") == {"--into": "option", "--depth": "option"}
+    assert suggested("%hook net --depth |") == dict.fromkeys(["1", "2", "3", "all"], "value")
+    assert suggested("%hook net --depth=a|") == {"all": "value"}
 
 
 def test_hook_takes_a_name_alone_and_unhook_no_option():
