@@ -105,7 +105,7 @@ def show_drawing(drawing: Drawing, target: Target, rows: int | None = None) -> N
     At most `rows` rows of tiles are shown, or all for 0; as many as fit a terminal's screen for
     None.
     """
-    caption = wrap(drawing.caption, target.columns)
+    caption = wrap(drawing.caption, target.columns, indented=target.renderer.bundle is None)
     target.tell(caption)
     mosaic, renderer = drawing.mosaic, target.renderer
     if mosaic is None or target.viewport is None:
@@ -153,7 +153,7 @@ def _show_text(text: MosaicLines, target: Target, rows: int, lines: int | None) 
 
 
 def _short(caption: str) -> str:
-    return f"{caption.partition(' · ')[0]} · as a picture"
+    return f"{caption.splitlines()[0].partition(' · ')[0]} · as a picture"
 
 
 def _hint(rows: int, target: Target) -> str:

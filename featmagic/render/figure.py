@@ -83,7 +83,8 @@ def mosaic_figure(mosaic: Mosaic, title: str) -> Figure:
     text = _FigureText(FigureCanvasAgg(figure).get_renderer())
     geometry = page_geometry(mosaic, _metrics(text))
     title_width = partial(text.width, size=_TITLE)
-    lines = _break_lines(text.spell_out(title), geometry.width - 2 * _EDGE, title_width)
+    most, given = geometry.width - 2 * _EDGE, text.spell_out(title).split("\n")
+    lines = [part for line in given for part in _break_lines(line, most, title_width)]
     height = geometry.height + _TITLE_LINE * len(lines) + _EDGE
     figure.set_size_inches(geometry.width / _DPI, height / _DPI)
     axes = figure.add_axes((0, 0, 1, geometry.height / height))
