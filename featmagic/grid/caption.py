@@ -1,4 +1,4 @@
-"""The fourth stage: an activation in one line of words and figures."""
+"""The fourth stage: an activation in a few lines of words and figures."""
 
 from __future__ import annotations
 
@@ -12,68 +12,107 @@ from featmagic.planes.planes import Planes
 from featmagic.planes.reduction import PCAImage
 from featmagic.planes.statistics import Statistics
 from featmagic.recording.records import Activation, call_of, shape_of
-from featmagic.render.color import Range, clipped
+from featmagic.render.color import Range, clipped, is_signed
 from featmagic.render.viewport import GridLayout
-from featmagic.support.text import percent, readable, sparkline
+from featmagic.support.text import percent, percentile, plural, readable, sparkline
+
+LONGEST_LINE = 127  # letters of 13 CSS pixels in 1,000
+_COLORS = ("red", "red and green", "red, green, blue")
 
 
 def caption(prepared: Prepared, color_range: Range, grid_layout: GridLayout | None) -> str:
-    """Return what is shown: the activation, its planes, their values and their colors."""
-    return _parts(
-        prepared.rows,
-        _describe_planes(prepared.planes, prepared.dims),
-        describe_values(prepared.measured, prepared.planes),
-        _describe_drawing(prepared, color_range, grid_layout),
-    )
+    """Return what is shown, in two lines: what it is, then what is shown of it and how.
+
+    Only what may be wrong (NaN, constant or clipped channels, near-duplicates) has a third line.
+    What the second line has no room for goes to the first, if that has.
+    """
+    count, done = _describe_planes(prepared.planes, prepared.dims)
+    figures = _describe_figures(prepared.measured)
+    outside = _clipped(prepared, color_range)
+    colors = _describe_drawing(prepared, color_range, grid_layout)
+    if not outside and prepared.view.robust is not None:
+        colors += f", {_describe_limits(prepared.view.robust)}"
+    source = _describe_input(prepared, color_range)
+    findings = _findings(prepared.measured, prepared.planes)
+    findings += outside
+    findings += _differing_bases(prepared.rgb)
+    lines = [*_two_lines(_what(prepared.rows), count, done, figures, colors, source), findings]
+    return "\n".join(" · ".join(parts) for parts in lines if parts)
 
 
 def caption_of_undrawable(undrawable: Undrawable) -> str:
     """Return what the activation is, and why it can't be drawn."""
-    return _parts([undrawable.activation], undrawable.reason)
+    return " · ".join([_what([undrawable.activation]), undrawable.reason])
 
 
-def _parts(rows: Sequence[Activation], *parts: str) -> str:
-    """Join the activation's name, class, shape, dtype, device, call and pass with further parts."""
+def _two_lines(what: str, *others: str) -> list[list[str]]:
+    """Distribute the parts of a caption over two lines that are short enough, if that can be."""
+    count, done, figures, colors, source = others
+    planes = ", ".join(filter(None, [count, done]))
+    ways = (
+        ([what], [planes, figures, colors, source]),
+        ([what, source], [planes, figures, colors]),
+        ([what, planes], [figures, colors, source]),
+        ([what, planes, source], [figures, colors]),
+    )
+    filled = [[list(filter(None, line)) for line in way] for way in ways]
+    return min(filled, key=lambda way: max(map(_excess, way)))
+
+
+def _excess(parts: Sequence[str]) -> int:
+    """Return how many letters a line is too long."""
+    return max(0, len(" · ".join(parts)) - LONGEST_LINE)
+
+
+def _what(rows: Sequence[Activation]) -> str:
+    """Return the activation's name, class, shape, dtype, device, call and pass."""
     activation = rows[0]
     tensor = activation.tensor
     dtype = str(tensor.dtype).removeprefix("torch.")
-    name, kind = readable(activation.key), readable(activation.kind)
-    what = f"{name}  {kind}  {shape_of(tensor)} {dtype} {tensor.device}"
-    which = call_of(activation), words_of_passes(rows)
-    return " · ".join([what, *filter(None, [*which, *parts])])
+    name, kind = readable(activation.label), readable(activation.kind)
+    named = name if name == kind else f"{name}  {kind}"
+    what = f"{named}  {shape_of(tensor)} {dtype} {tensor.device}"
+    return " · ".join(filter(None, [what, call_of(activation), words_of_passes(rows)]))
 
 
-def _describe_planes(planes: Planes, dims: str) -> str:
-    """Return the layout, which planes are shown, of how many, and how they were made."""
+def _describe_planes(planes: Planes, dims: str) -> tuple[str, str]:
+    """Return the layout, which planes are shown and of how many; and how they were made."""
     count = f"{len(set(planes.indices))} of {planes.total} {planes.noun}"
     read = planes.read if planes.form in ("rows", "columns") else ""
-    return f"{dims}: " + ", ".join(filter(None, [count, *planes.words, read]))
+    words = list(filter(None, [*planes.words, read]))
+    of_sample = 1 if planes.samples else 0  # the words begin with the samples, if there are any
+    return ", ".join([dims, count, *words[:of_sample]]), ", ".join(words[of_sample:])
 
 
 def describe_values(measured: Statistics, planes: Planes) -> str:
-    """Return the range with a histogram, mean, standard deviation, zeros, and what is wrong.
+    """Return the range with a histogram, mean, standard deviation, zeros, and what is wrong."""
+    return ", ".join([_describe_figures(measured), *_findings(measured, planes)])
+
+
+def _describe_figures(measured: Statistics) -> str:
+    """Return the range, mean, standard deviation and zeros, and the range of the prefix tokens.
 
     The order is that of lovely-tensors: the histogram stands between the ends of the range.
     """
-    facts = [_describe_range(measured), *_nonfinite(measured.nan, measured.inf)]
-    if measured.duplicates is None:
-        facts.append("near-duplicates not looked for: too many values")
-    elif measured.duplicates:
-        s = "s" if measured.duplicates > 1 else ""
-        facts.append(f"{measured.duplicates} near-duplicate{s} (|r| > 0.99)")
-    return ", ".join([*facts, *_dead(measured, planes), *_prefix_tokens(measured)])
+    return ", ".join([*_range_and_moments(measured), *_prefix_tokens(measured)])
 
 
-def _describe_range(measured: Statistics) -> str:
+def _range_and_moments(measured: Statistics) -> list[str]:
     is_finite = measured.has_finite
     if not is_finite.any():
-        return "no finite value"
+        return ["no finite value"]
     # Adding 0.0 turns -0.0 into 0.0.
     low, high = measured.low[is_finite].min() + 0.0, measured.high[is_finite].max() + 0.0
     between = sparkline(measured.histogram) if low < high else "…"
-    zeros = f"  zeros {percent(measured.zeros)}" if measured.zeros else ""
-    mean_and_std = f"mean {measured.mean:.3g}  std {measured.std:.3g}"
-    return f"{low:.3g} {between} {high:.3g}  {mean_and_std}{zeros}"
+    zeros = [f"zeros {percent(measured.zeros)}"] if measured.zeros else []
+    moments = f"mean {_mean(measured)}", f"std {measured.std:.3g}"
+    return [f"{low:.3g} {between} {high:.3g}", *moments, *zeros]
+
+
+def _mean(measured: Statistics) -> str:
+    """Return the mean in three digits, or fewer if it is small against the deviation."""
+    small = (abs(measured.mean) * part < measured.std for part in (10, 100))
+    return f"{measured.mean + 0.0:.{3 - sum(small)}g}"
 
 
 def _nonfinite(nan: int, inf: int) -> list[str]:
@@ -89,46 +128,84 @@ def _prefix_tokens(measured: Statistics) -> list[str]:
     return [" ".join(["strip:", ", ".join([*ends, *_nonfinite(*nonfinite)])])]
 
 
-def _dead(measured: Statistics, planes: Planes) -> list[str]:
+def _findings(measured: Statistics, planes: Planes) -> list[str]:
+    """Return what may be wrong: non-finite values, constant planes, and near-duplicates."""
+    findings = [", ".join(_nonfinite(measured.nan, measured.inf)), *_constant(measured, planes)]
+    if measured.duplicates is None:
+        findings.append("near-duplicates not counted: too many values")
+    elif measured.duplicates:
+        findings.append(f"{plural(measured.duplicates, 'near-duplicate')} (|r| > 0.99)")
+    return list(filter(None, findings))
+
+
+def _constant(measured: Statistics, planes: Planes) -> list[str]:
     """Return the planes that are constant in every sample shown."""
     if planes.form == "fold" or planes.values.shape[2:].numel() == 1 or planes.labels:
         return []  # a single value isn't a plane
     constant = measured.constant.reshape(len(planes.values), -1).all(0)
-    dead = [str(planes.indices[place]) for place in np.flatnonzero(constant)]
-    names = ", ".join(dead[:8]) + (", …" if len(dead) > 8 else "")
-    return [f"{len(dead)} dead: {names}"] if dead else []
+    places = [str(planes.indices[place]) for place in np.flatnonzero(constant)]
+    if not places:
+        return []
+    names = ", ".join(places[:8]) + (", …" if len(places) > 8 else "")
+    noun = planes.noun.removesuffix("s")
+    return [f'{len(places)} constant ("dead") {noun}{"s" * (len(places) != 1)}: {names}']
+
+
+def _clipped(prepared: Prepared, color_range: Range) -> list[str]:
+    """Return how many values, or positions of a PCA, have a color that isn't exactly theirs."""
+    if prepared.rgb is not None:
+        return [f"{plural(prepared.rgb.clipped, 'position')} clipped"] * bool(prepared.rgb.clipped)
+    outside = clipped(prepared.planes.values.flatten(0, 1), color_range, prepared.measured)
+    if not outside:
+        return []
+    return [f"{plural(outside, 'value')} {_describe_limits(prepared.view.robust) or 'clipped'}"]
 
 
 def _describe_drawing(
     prepared: Prepared, color_range: Range, grid_layout: GridLayout | None
 ) -> str:
-    """Return the colors, how many values are clipped, and what was done to the input."""
+    """Return the colors, and what had to be different from what was asked for."""
     if prepared.rgb is not None:
-        words = [_describe_components(prepared.rgb)]
-    else:
-        words = [_describe_colors(prepared, color_range)]
-        words += _describe_layout(prepared, grid_layout) if grid_layout else []
-        values = prepared.planes.values.flatten(0, 1)
-        if outside := clipped(values, color_range, prepared.measured):
-            words.append(f"{outside} clipped")
+        return _describe_components(prepared.rgb)
+    words = _describe_colors(prepared, color_range)
+    words += _describe_layout(prepared, grid_layout) if grid_layout else []
+    return ", ".join(words)
+
+
+def _describe_input(prepared: Prepared, color_range: Range) -> str:
+    """Return how the tiles lie on the input, and what was done to it."""
+    words = []
     if prepared.overlays:
-        words.append(f"on the input, alpha {prepared.view.alpha:g}")
-    return ", ".join([*words, *([prepared.images.words] if prepared.images else [])])
+        gray = " in gray" * (prepared.rgb is None and is_signed(color_range))
+        words.append(f"over the input{gray}, alpha {prepared.view.alpha:g}")
+    if prepared.images:
+        done = prepared.images.words
+        words.append(done.removeprefix("input shown with ") if words else done)
+    return ", ".join(words)
 
 
-def _describe_colors(prepared: Prepared, color_range: Range) -> str:
+def _describe_colors(prepared: Prepared, color_range: Range) -> list[str]:
     """Return the colormap, its norm, and what shares its range."""
     view, planes = prepared.view, prepared.planes
-    center = "" if color_range.center is None else f" centred on {color_range.center:g}"
+    center = "" if color_range.center is None else f" centered on {color_range.center:g}"
     words = [color_range.cmap + center]
-    words += [] if color_range.norm == "linear" else [color_range.norm]
-    words += [] if view.robust is None else [f"{view.robust:g} % left out at each end"]
+    words += [] if color_range.norm == "linear" else [f"{color_range.norm} norm"]
     if planes.values.shape[:2].numel() > 1 or view.scale == "all":
         noun = "channels" if planes.noun == "slices" else planes.noun
-        shared = "one range for all layers" if view.scale == "all" else "one range for all"
-        own = f"each {noun.removesuffix('s')} its own range"
-        words.append(own if color_range.own_range else shared)
-    return ", ".join(words)
+        shared = "shared color range" + " across all layers" * (view.scale == "all")
+        words.append(
+            f"color range per {noun.removesuffix('s')}" if color_range.own_range else shared
+        )
+    return words
+
+
+def _describe_limits(robust: float | None) -> str:
+    """Return at which percentiles values are clipped; "" if the view doesn't ask for it."""
+    if robust is None:
+        return ""
+    if not robust:
+        return "no clipping"
+    return f"clipped at the {percentile(robust)} and {percentile(100 - robust)} percentile"
 
 
 def _describe_layout(prepared: Prepared, grid_layout: GridLayout) -> list[str]:
@@ -144,13 +221,24 @@ def _describe_layout(prepared: Prepared, grid_layout: GridLayout) -> list[str]:
 
 
 def _describe_components(rgb: PCAImage) -> str:
+    """Return which colors the components have, whose basis that is, and what it can't be for."""
     if not rgb.count:
         return "no principal component: all positions alike, or none finite"
-    colors = ", ".join(("red", "green", "blue")[: rgb.count])
-    words = f"{rgb.count} principal component{'s' * (rgb.count > 1)} as {colors}"
+    words = [f"{plural(rgb.count, 'principal component')} as {_COLORS[rgb.count - 1]}"]
     if rgb.approximate:
-        words += ", approximate: too many channels and positions for an exact search"
-    if not rgb.kept:
-        return words
-    clipped = f", {rgb.clipped} clipped" if rgb.clipped else ""
-    return f"{words}, basis of an earlier look{clipped}"
+        words.append("approximate: too many channels and positions for an exact search")
+    if rgb.kept:
+        words.append(f'reusing PCA basis "{rgb.name}"' if rgb.name else "reusing an earlier basis")
+    elif rgb.name:
+        words.append(f'kept as PCA basis "{rgb.name}"')
+    if rgb.sharing > 1:
+        words.append(f"basis shared by {rgb.sharing} layers")
+    return ", ".join(words)
+
+
+def _differing_bases(rgb: PCAImage | None) -> list[str]:
+    """Return that other layers of the look have other bases, if any."""
+    if rgb is None or not rgb.others or not rgb.count:
+        return []
+    which = "bases differ between widths" if rgb.sharing > 1 else "basis of its own"
+    return [f"{which}: colors can't be compared with other layers"]

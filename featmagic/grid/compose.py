@@ -21,9 +21,13 @@ from featmagic.render.color import (
     Range,
     apply_norm,
     choose_range,
+    in_gray,
+    is_signed,
     levels,
     middle_of,
     palette_indices,
+    signed_opacity,
+    tints,
 )
 from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, tile, with_marks
 from featmagic.render.non_finite_marks import mark_letters
@@ -31,6 +35,7 @@ from featmagic.render.palette import GAP, LEVELS, NAN, palette
 from featmagic.render.viewport import GridLayout, step_of_labels
 
 _AT_ONCE = 2**17  # values to color at once
+_LEAST_INPUT = 16  # pixels that an input image is wide, where several stand one below the other
 
 
 def color_range_of(prepared: Prepared, shown: Sequence[Prepared] = ()) -> Range:
@@ -208,7 +213,12 @@ def _inputs(tiles: Mosaic, prepared: Prepared) -> tuple[Pixels, ...]:
     highest = viewport.of_input(height)
     if len(prepared.planes.values) == 1:
         side = min(viewport.beside, viewport.width, max(96, rows * height))
-        return tuple(fit(images, side, highest)[:1])
+        if not prepared.planes.down:
+            return tuple(fit(images, side, highest)[:1])
+        # The rows of values are samples or passes: one image below the other, each beside its row.
+        count = len(images.pixels)
+        each = min(side, max(_LEAST_INPUT, height // count), (highest or side * count) // count)
+        return (np.concatenate(list(fit(images, max(1, each)))),)
     size = images.pixels.shape[2:]
     # As tall as the tiles, but no wider than the space beside them.
     scale = min(height / size[0], viewport.beside / size[1], (highest or height) / size[0])
@@ -218,15 +228,18 @@ def _inputs(tiles: Mosaic, prepared: Prepared) -> tuple[Pixels, ...]:
 def _overlay(mosaic: Mosaic, prepared: Prepared, images: InputImages, color_range: Range) -> Mosaic:
     """Return the tiles over the input, the more opaque the larger the magnitude.
 
-    The rule is FiftyOne's: opacity in proportion to |value|, or to the distance from the middle of
-    a centered range; under a norm that isn't linear, to the normalized value. RGB tiles are equally
-    opaque everywhere. The mosaic is of RGB pixels, with zoom 1.
+    The rule is FiftyOne's: opacity in proportion to |value|; under a norm that isn't linear, to the
+    normalized value. Where the colors are those of both signs, the input is gray, and opacity
+    follows `signed_opacity`. RGB tiles are equally opaque everywhere. The mosaic is of RGB pixels,
+    with zoom 1.
     """
     rows, (height, width) = len(mosaic.indices), mosaic.tile_size
     below = resize(images, height * mosaic.zoom, width * mosaic.zoom)
     if len(prepared.planes.values) == 1:  # the rows of tiles aren't samples
         below = np.broadcast_to(below[:1], (rows, *below.shape[1:]))
-    tiles, alpha = with_marks(mosaic), prepared.view.alpha
+    tiles, alpha, palette = with_marks(mosaic), prepared.view.alpha, mosaic.colors
+    if is_signed(color_range) and not mosaic.is_rgb:
+        below, palette = in_gray(below), tints(palette)
     opacity = None if mosaic.is_rgb else alpha * _opacity_by_tile(mosaic, color_range)
     blended = np.empty((*tiles.shape[:4], 3), np.uint8)
     ncols = tiles.shape[2]
@@ -236,7 +249,7 @@ def _overlay(mosaic: Mosaic, prepared: Prepared, images: InputImages, color_rang
         colors, opaque = tiles[row, lines], np.array(alpha)
         if opacity is not None:
             opaque = opacity[row][np.arange(ncols)[:, None], colors][..., None]
-            colors = mosaic.colors[colors]
+            colors = palette[colors]
         mixed = below[row, lines, None] * (1 - opaque) + colors * opaque
         blended[row, lines] = mixed.round().astype(np.uint8)
     if spare := rows * ncols - len(mosaic.labels):
@@ -257,7 +270,8 @@ def opacities(color_range: Range) -> NDArray[np.float64]:
     place = np.linspace(0, 1, LEVELS)
     low, high = color_range.low[:, None], color_range.high[:, None]
     if color_range.center is not None:
-        opaque = np.broadcast_to(np.abs(2 * place - 1), (len(low), LEVELS))
+        apart = signed_opacity(place) if is_signed(color_range) else np.abs(2 * place - 1)
+        opaque = np.broadcast_to(apart, (len(low), LEVELS))
     elif color_range.norm != "linear":
         opaque = np.broadcast_to(place, (len(low), LEVELS))
     else:

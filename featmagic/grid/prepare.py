@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from featmagic.planes.input_image import InputImages, input_images
 from featmagic.planes.layout import Layout, check_used, fitting, layout_of
 from featmagic.planes.planes import Planes, in_rows, planes_of
 from featmagic.planes.ranking import rank
-from featmagic.planes.reduction import PCAImage, pca_image, reduce
+from featmagic.planes.reduction import PCAImage, PCALayer, pca_images, reduce
 from featmagic.planes.statistics import Statistics, StatisticsRequest, measure
 from featmagic.recording.inputs import image_of
 from featmagic.recording.records import Activation
@@ -121,6 +121,18 @@ def prepare(
         FeatmagicError: The view asks for a sample, channel, layout, patch grid or norm that the
             activation doesn't have or can't be drawn with.
     """
+    layer = _prepare(activation, view, viewport, step, other_passes)
+    return layer if isinstance(layer, Undrawable) else _with_components([layer])[0]
+
+
+def _prepare(
+    activation: Activation,
+    view: View,
+    viewport: Viewport | None,
+    step: Callable[[], None],
+    other_passes: tuple[Activation, ...],
+) -> Prepared | Undrawable:
+    """Prepare all but the components of a PCA, which layers may share."""
     if reason := undrawable(activation.tensor):
         return Undrawable(activation, reason)
     layout = layout_of(activation, view)
@@ -129,9 +141,9 @@ def prepare(
     planes, order = rank(_planes_of_rows(rows, layout, view), view, key, cache)
     planes, order = first_in_a_row(planes, order, view, viewport)
     step()
-    rgb = pca_image(planes, key, cache, view.pca_basis) if view.reduce == "pca" else None
+    is_pca = view.reduce == "pca"
     if view.reduce:
-        planes = replace(planes, read="", prefix=None) if rgb else reduce(planes, view.reduce)
+        planes = replace(planes, read="", prefix=None) if is_pca else reduce(planes, view.reduce)
     scale = _scale(planes, view)
     values = planes.values.flatten(0, 1)
     if planes.form == "fold":  # measured as the one picture that it is
@@ -149,13 +161,21 @@ def prepare(
         viewport=viewport,
         dims=view.layout or layout.dims,
         planes=planes,
-        tiling=tiling_of(planes) if rgb is None else tiling_of_images(planes),
+        tiling=tiling_of_images(planes) if is_pca else tiling_of(planes),
         measured=measured,
         scale=scale,
         images=images,
-        rgb=rgb,
         other_passes=other_passes,
     )
+
+
+def _with_components(layers: Sequence[Prepared]) -> list[Prepared]:
+    """Add the principal components to the layers that are drawn as such, in one basis a width."""
+    if not any(layer.view.reduce == "pca" for layer in layers):
+        return list(layers)
+    made = [PCALayer(each.planes, each.activation.key, each.activation.cache) for each in layers]
+    images = pca_images(made, layers[0].view.pca_basis)
+    return [replace(each, rgb=image) for each, image in zip(layers, images, strict=True)]
 
 
 def _planes_of_rows(rows: Sequence[Activation], layout: Layout, view: View) -> Planes:
@@ -313,13 +333,20 @@ def prepare_all(
         own_view = fitting(activation, view, len(grids))
         layers.append(
             unless_out_of_memory(
-                partial(prepare, activation, own_view, viewport, step, tuple(others)),
+                partial(_prepare, activation, own_view, viewport, step, tuple(others)),
                 partial(Undrawable, activation),
             )
         )
         step()
     if drawable := [layer for layer in layers if isinstance(layer, Prepared)]:
         _check_used(drawable, view)
+        made: Iterator[Prepared | Undrawable] = iter(
+            unless_out_of_memory(
+                partial(_with_components, drawable),
+                lambda reason: [Undrawable(layer.activation, reason) for layer in drawable],
+            )
+        )
+        layers = [next(made) if isinstance(layer, Prepared) else layer for layer in layers]
     return layers
 
 

@@ -141,7 +141,7 @@ def show_drawing(
         warn_of_missing(title, target.tell)
     elif title:
         target.tell("\n".join(title_lines(title)))
-    caption = wrap(words, target.columns)
+    caption = wrap(words, target.columns, indented=renderer.bundle is None)
     target.tell(caption)
     if mosaic is None or target.viewport is None:
         return
@@ -194,7 +194,7 @@ def _show_text(text: MosaicLines, target: Target, rows: int, lines: int | None) 
 
 
 def _short(caption: str) -> str:
-    return f"{caption.partition(' · ')[0]} · as a picture"
+    return f"{caption.splitlines()[0].partition(' · ')[0]} · as a picture"
 
 
 def _hint(rows: int, target: Target) -> str:

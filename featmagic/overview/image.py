@@ -35,21 +35,27 @@ _BAR_WIDTH, _BAR_HEIGHT = 4, 26  # of a bar in a histogram, in pixels
 _ALARM_WIDTH = 4  # of the alarm left of a row, in pixels
 
 
-def filmstrip_png(filmstrip: Filmstrip) -> bytes:
+def filmstrip_png(filmstrip: Filmstrip, *, headed: bool = True) -> bytes:
     """Return the film strip as a PNG with an 8-bit palette, one pixel to a CSS pixel."""
-    return encode_png(headed_image(filmstrip), filmstrip.palette)
+    return encode_png(headed_image(filmstrip, headed=headed), filmstrip.palette)
 
 
-def headed_image(filmstrip: Filmstrip) -> Pixels:
+def headed_image(filmstrip: Filmstrip, *, headed: bool = True) -> Pixels:
     """Draw the film strip under the title of its view, if there is one."""
     colors = np.frombuffer(filmstrip.palette, np.uint8).reshape(256, 3)
-    return with_heading(filmstrip_image(filmstrip), colors, Heading(filmstrip.view.title or ""))
+    pixels = filmstrip_image(filmstrip, headed=headed)
+    return with_heading(pixels, colors, Heading(filmstrip.view.title or ""))
 
 
-def filmstrip_image(filmstrip: Filmstrip) -> Pixels:
-    """Draw a head, and below it a row of `PITCH` pixels for each layer, as palette indices."""
-    texts, layers = list(_head_texts(filmstrip)), filmstrip.rows
-    top = _height(len(texts))
+def filmstrip_image(filmstrip: Filmstrip, *, headed: bool = True) -> Pixels:
+    """Draw a row of `PITCH` pixels for each layer, as palette indices.
+
+    A picture that stands alone has a head; where text with the same words stands above, it has
+    none. Without a row there is the head in any case.
+    """
+    layers = filmstrip.rows
+    texts = list(_head_texts(filmstrip)) if headed or not layers else []
+    top = _height(len(texts)) if texts else 0
     canvas = np.full((top + PITCH * len(layers), PAGE.width), GAP, np.uint8)
     bands = canvas[top:].reshape(len(layers), PITCH, PAGE.width)
     for number, (pixels, row) in enumerate(zip(bands, layers, strict=True)):

@@ -11,7 +11,7 @@ from featmagic.files.transaction import write_whole
 from featmagic.options.view import View
 from featmagic.overview.filmstrip import Filmstrip, filmstrip
 from featmagic.overview.image import filmstrip_png, headed_image
-from featmagic.overview.table import alarms, filmstrip_text, head
+from featmagic.overview.table import alarms, conclusion, filmstrip_text, head
 from featmagic.overview.text import filmstrip_lines
 from featmagic.recording.records import Request
 from featmagic.render.mime_bundle import publish
@@ -35,16 +35,21 @@ def show(request: Request, view: View, target: Target) -> None:
 
 
 def pictures(request: Request, view: View) -> list[tuple[str, bytes]]:
-    """Return the film strip as text and as a PNG.
+    """Return the film strip as text and as a PNG, without the text's head.
 
     Raises:
         FeatmagicError: A layer can't be shown as the view says.
         KeyboardInterrupt: One came while the layers were measured.
     """
+    film = _complete(request, view)
+    return [(filmstrip_text(film), filmstrip_png(film, headed=False))]
+
+
+def _complete(request: Request, view: View) -> Filmstrip:
     film = filmstrip(request.activations, view)
     if film.interrupted:
         raise KeyboardInterrupt
-    return [(filmstrip_text(film), filmstrip_png(film))]
+    return film
 
 
 def targets(path: str | os.PathLike[str], keys: Sequence[str], *, overwrite: bool) -> list[Path]:
@@ -66,7 +71,7 @@ def save(request: Request, view: View, files: Sequence[Path], *, overwrite: bool
         FeatmagicError: A layer can't be shown as the view says, or the file can't be written.
         KeyboardInterrupt: One came while the layers were measured.
     """
-    ((_, picture),) = pictures(request, view)
+    picture = filmstrip_png(_complete(request, view))
     return write_whole({files[0]: lambda path: path.write_bytes(picture)}, overwrite=overwrite)
 
 
@@ -80,8 +85,14 @@ def show_filmstrip(strip: Filmstrip, target: Target) -> None:
         target.tell("\n".join(wrap(line, target.columns) for line in summary.split("\n")))
         # A terminal at an engine's client shows the text of an image: the summary is above already.
         words = text.removeprefix(f"{summary}\n") if target.engine else text
-        publish(*renderer.bundle(headed_image(strip), strip.palette, words, summary))
+        image = headed_image(strip, headed=False)
+        publish(*renderer.bundle(image, strip.palette, words, summary))
     elif renderer.cells is not None and viewport is not None:
         target.tell_drawn(filmstrip_lines(strip, renderer.cells, target.colors, viewport.width))
+        return
     else:
         target.tell(filmstrip_text(strip))
+    # In a terminal the first lines may have scrolled away.
+    again = [*conclusion(strip), *alarms(strip)]
+    if again and target.lines is not None:
+        target.tell("\n".join(wrap(line, target.columns) for line in again))

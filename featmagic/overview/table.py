@@ -38,8 +38,8 @@ def head(filmstrip: Filmstrip) -> list[str]:
     all_read = not any(row.reason.startswith(NOT_ENOUGH) for row in rows)
     if all_read and not alarms(filmstrip):
         lines[0] += " · no NaN, no inf"
-    dying = sum(1 for row in rows if row.health and row.health.dead)
-    lines[0] += f" · dead channels (of one value throughout) in {dying}" if dying else ""
+    if dying := _dying(filmstrip):
+        lines[0] += f' · constant ("dead") channels in {_layers(len(dying))}'
     usual, *others = _passes(filmstrip)
     lines[0] += f" · {usual}" if usual else ""
     lines += others
@@ -53,8 +53,8 @@ def head(filmstrip: Filmstrip) -> list[str]:
         lines.append(_how_drawn(filmstrip))
     if any(row.health and row.health.sampled for row in rows):
         lines.append(
-            f"≈ and histograms: by up to {SAMPLED} evenly spaced values a layer; "
-            "all else: by all values"
+            f"≈ and histograms: approximated from {SAMPLED:,} values per layer; "
+            "everything else uses all values"
         )
     return lines
 
@@ -89,8 +89,9 @@ def _how_drawn(filmstrip: Filmstrip) -> str:
     usual = "the first channel" if most == 1 else f"the first {most} channels"
     channels = f"channels {view.channels}" if view.channels else usual
     colors = first if first == second else f"{first}, or {second} for both signs"
-    how = f"sample {view.sample}, {channels}, each its own range"
-    return f"tiles: {how} · {colors}{' around 0' if is_centered(view) else ''}"
+    if is_centered(view):
+        colors = f"{first}, or {second} centered on 0 for both signs"
+    return f"tiles: sample {view.sample}, {channels} · {colors}, color range per channel"
 
 
 def alarms(filmstrip: Filmstrip) -> list[str]:
@@ -104,6 +105,24 @@ def alarms(filmstrip: Filmstrip) -> list[str]:
             share = f"{len(affected)} of {len(filmstrip.layers)}"
             lines.append(f"first {what}: {key} ({share} layers have it)")
     return lines
+
+
+def conclusion(filmstrip: Filmstrip) -> list[str]:
+    """Return what a terminal says again below the table: the layer with most dead channels.
+
+    The alarms come after it.
+    """
+    dying = _dying(filmstrip)
+    if not dying:
+        return []
+    most = max(dying, key=lambda row: row.health.dead / row.health.channels if row.health else 0)
+    assert most.health is not None
+    share = f"{most.health.dead} of {most.health.channels}"
+    return [f"layer with most dead channels: {name(most)} ({share})"]
+
+
+def _dying(filmstrip: Filmstrip) -> list[FilmstripRow]:
+    return [row for row in filmstrip.layers if row.health and row.health.dead]
 
 
 def _cells(row: FilmstripRow) -> tuple[str, ...]:
@@ -120,8 +139,8 @@ def _cells(row: FilmstripRow) -> tuple[str, ...]:
 
 
 def name(row: FilmstripRow) -> str:
-    """Return the activation's key."""
-    return readable(row.activation.key)
+    """Return the activation's key; the model itself goes by what the user calls it."""
+    return readable(row.activation.label)
 
 
 def kind(row: FilmstripRow) -> str:
@@ -154,7 +173,12 @@ def mean(health: Health) -> str:
 
 
 def zeros(health: Health) -> str:
-    """Return the share of zeros, with a sign if it is that of a sample of the values."""
+    """Return the share of zeros, with a sign if it is that of a sample of the values.
+
+    It is empty if no value is finite.
+    """
+    if np.isnan(health.mean):
+        return ""
     share = percent(health.zeros)
     return f"zeros {'≈ ' * (health.sampled and share[0].isdigit())}{share}"
 

@@ -8,7 +8,19 @@ from unicodedata import east_asian_width
 import numpy as np
 
 from featmagic.overview.filmstrip import Filmstrip, FilmstripRow
-from featmagic.overview.table import alarms, dead, head, kind, mean, name, shape, span, wrong, zeros
+from featmagic.overview.table import (
+    alarms,
+    conclusion,
+    dead,
+    head,
+    kind,
+    mean,
+    name,
+    shape,
+    span,
+    wrong,
+    zeros,
+)
 from featmagic.overview.thumbnails import lay_out_thumbnails
 from featmagic.recording.records import call_of
 from featmagic.render.mosaic import Mosaic
@@ -38,7 +50,10 @@ def filmstrip_lines(
         for fact in (*facts, "", "", "")[:height]:
             line = next(tiles)
             lines.append(f"{line}  {_cut(fact, left)}".rstrip(" ") if left > 0 else line)
-    return "\n".join(lines)
+    # Long tables scroll: what may be wrong stands where the eye is when they are done.
+    again = [_cut(text, columns) for text in conclusion(filmstrip)]
+    again += [_as_alarm(_cut(text, columns), colors) for text in alarms(filmstrip)]
+    return "\n".join([*lines, *([""] * bool(again)), *again])
 
 
 def _tile_lines(

@@ -68,7 +68,7 @@ def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
     pixels = pixels.float()
     if view.mean is not None or view.std is not None:
         mean, std = view.mean or (0.0,), view.std or (1.0,)
-        return _undone(pixels, mean, std), "input un-normalised by --mean and --std"
+        return _undone(pixels, mean, std), "input shown with --mean and --std undone"
     colors = pixels.shape[1]
     (ends,) = to_host(finite_range(batch, (0, 2, 3)))
     pixels, least, most = pixels.nan_to_num(0), ends["low"].min(), ends["high"].max()
@@ -79,7 +79,8 @@ def _unit(pixels: Tensor, batch: Tensor, view: View) -> tuple[Tensor, str]:
     if least >= -1 - _SLACK and most <= 1 + _SLACK:
         return (pixels + 1) / 2, "input from -1 … 1"
     if colors == 3 and _is_imagenets(**ends):
-        return _undone(pixels, IMAGENET_MEAN, IMAGENET_STD), "input un-normalised by ImageNet's"
+        words = "input shown with ImageNet normalization undone"
+        return _undone(pixels, IMAGENET_MEAN, IMAGENET_STD), words
     if least >= 0 and 32 < most <= 255:
         return pixels / 255, "input from 0 … 255"
     span = most - least if most > least else 1.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import torch
@@ -43,6 +44,16 @@ class Components:
         mean, axes, low, high = (part.to(points.dtype).to(points.device) for part in parts)
         return Components(mean, axes, low, high, self.approximate)
 
+    def mirrored(self, signs: Tensor) -> Components:
+        """Return the basis with the axes whose sign is negative turned around."""
+        turned = signs.to(self.axes.device) < 0
+        return replace(
+            self,
+            axes=torch.where(turned[:, None], -self.axes, self.axes),
+            low=torch.where(turned, -self.high, self.low),
+            high=torch.where(turned, -self.low, self.high),
+        )
+
 
 def principal_components(points: Tensor, count: int = 3) -> Components:
     """Return the first principal components of `(n, C)`: n positions of C channels.
@@ -50,16 +61,40 @@ def principal_components(points: Tensor, count: int = 3) -> Components:
     They have the points' device and dtype. Rows with NaN or infinities don't count. The largest
     entry of every axis is positive.
     """
-    mean, centered, unit = _centered(points.detach())
-    axes, approximate = _directions(centered, count)
-    axes = axes.to(centered.dtype).to(centered.device)
-    along = axes @ centered.T
-    size = torch.linalg.vector_norm(along, dim=1)
+    return shared_components([points], count)
+
+
+def shared_components(layers: Sequence[Tensor], count: int = 3) -> Components:
+    """Return one basis for several layers, `(n, C)` each, so that a color means the same in all.
+
+    The axes are those of most variance within the layers: each layer is centered on its own mean,
+    so that no axis is spent on how far the layers are apart, and counts equally, however many
+    positions it has and however large its values are. The origin is the mean of the layers' means,
+    and the ranges include every layer. The dtype and the device are those of the first layer.
+    """
+    parts = [_centered(points.detach()) for points in layers]
+    if len(parts) > 1:
+        parts = [_of_unit_variance(part) for part in parts]
+    axes, approximate = _directions([part.centered for part in parts], count)
+    means = torch.stack([to_float64(part.mean).cpu() for part in parts])
+    origin = means.mean(0)
+    squares = torch.zeros(count, dtype=torch.float64, device="cpu")
+    low, high = squares + torch.inf, squares - torch.inf
+    for part, mean in zip(parts, means, strict=True):
+        own_axes = axes.to(part.centered.dtype).to(part.centered.device)
+        along = to_float64(own_axes @ part.centered.T).cpu()
+        squares += along.square().sum(1)
+        if part.is_empty:
+            continue
+        shift = axes @ (mean - origin)
+        low = torch.minimum(low, along.amin(1) * part.unit + shift)
+        high = torch.maximum(high, along.amax(1) * part.unit + shift)
+    size = squares.sqrt()
     # What rounding alone leaves is no direction.
-    rounding = 4 * torch.finfo(points.dtype).eps * sqrt(max(centered.shape))
-    real = size > rounding * size[:1]
-    low, high = (ends * real * unit for ends in (along.amin(1), along.amax(1)))
-    return Components(mean, axes * real[:, None], low, high, approximate).like(points)
+    longest = max(max(part.centered.shape) for part in parts)
+    real = size > 4 * torch.finfo(layers[0].dtype).eps * sqrt(longest) * size[:1]
+    low, high = (torch.where(real & (low <= high), ends, 0) for ends in (low, high))
+    return Components(origin, axes * real[:, None], low, high, approximate).like(layers[0])
 
 
 def coordinates(points: Tensor, components: Components) -> Tensor:
@@ -68,18 +103,37 @@ def coordinates(points: Tensor, components: Components) -> Tensor:
     return (components.axes @ (points.detach() - components.mean).T).T
 
 
-def _centered(points: Tensor) -> tuple[Tensor, Tensor, float]:
-    """Return the mean of the finite rows, the rows less their mean, and the unit of the latter."""
-    unit = 1.0
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The finite rows of a layer less their mean, in parts of a unit."""
+
+    mean: Tensor
+    centered: Tensor
+    unit: float
+    is_empty: bool = False
+
+
+def _centered(points: Tensor) -> _Part:
+    unit, is_empty = 1.0, False
     if points.device.type == "cuda":
         points = points.double()  # of float32, tensor cores may use 10 bits
     # Subtracting a point first removes exactly what all points share, however large.
     shifted = points - points[:1]
     if not _is_usual(shifted):
-        points, unit = _scaled(points[torch.isfinite(points).all(1)])
+        finite = points[torch.isfinite(points).all(1)]
+        is_empty = not len(finite)
+        points, unit = _scaled(finite)
         shifted = points - points[:1]
     middle = shifted.mean(0)
-    return (points[0] + middle) * unit, shifted.sub_(middle), unit
+    return _Part((points[0] + middle) * unit, shifted.sub_(middle), unit, is_empty)
+
+
+def _of_unit_variance(part: _Part) -> _Part:
+    """Scale a layer so that it counts as much as others; what doesn't vary doesn't count."""
+    size = float(torch.linalg.vector_norm(part.centered))
+    if not size:
+        return part
+    return replace(part, centered=part.centered.div_(size), unit=part.unit * size)
 
 
 def _is_usual(values: Tensor) -> bool:
@@ -99,31 +153,36 @@ def _scaled(points: Tensor) -> tuple[Tensor, float]:
     return points / unit, unit
 
 
-def _directions(centered: Tensor, count: int) -> tuple[Tensor, bool]:
+def _directions(parts: Sequence[Tensor], count: int) -> tuple[Tensor, bool]:
     """Return the `count` directions of most variance, and whether they are only approximate.
 
     They are float64 on the CPU, and zeros beyond the rank.
     """
-    axes = torch.zeros(count, centered.shape[1], dtype=torch.float64, device="cpu")
-    possible, smaller = min(count, *centered.shape), min(centered.shape)
+    positions, channels = sum(map(len, parts)), parts[0].shape[1]
+    axes = torch.zeros(count, channels, dtype=torch.float64, device="cpu")
+    smaller = min(positions, channels)
+    possible = min(count, smaller)
     if not possible:
         return axes, False
-    found, converged = _lanczos(centered, possible) if smaller > _SMALL else (axes, False)
+    found, converged = _lanczos(parts, possible) if smaller > _SMALL else (axes, False)
     approximate = not converged and smaller > _LARGEST
-    axes[:possible] = found if converged or approximate else _exact(centered, possible)
+    axes[:possible] = found if converged or approximate else _exact(parts, possible)
     largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
     return torch.where(largest < 0, -axes, axes), approximate
 
 
-def _exact(centered: Tensor, count: int) -> Tensor:
+def _exact(parts: Sequence[Tensor], count: int) -> Tensor:
     """Find the directions from the smaller of the two matrices of inner products."""
-    wide = len(centered) < centered.shape[1]
-    vectors = torch.linalg.eigh(_products(centered if wide else centered.T))[1]
-    rows: Tensor = vectors[:, -count:].flip(1).T.contiguous()
-    if wide:
-        rows = (rows.to(centered.dtype).to(centered.device) @ centered).cpu().double()
-        rows = torch.linalg.qr(rows.T)[0].T.contiguous()
-    return rows
+    if sum(map(len, parts)) >= parts[0].shape[1]:
+        total = torch.stack([_products(part.T) for part in parts]).sum(0)
+        largest: Tensor = torch.linalg.eigh(total)[1][:, -count:].flip(1).T.contiguous()
+        return largest
+    first = parts[0]
+    rows = torch.cat([part.to(first.dtype).to(first.device) for part in parts])
+    weights = torch.linalg.eigh(_products(rows))[1][:, -count:].flip(1).T.contiguous()
+    axes = (weights.to(rows.dtype).to(rows.device) @ rows).cpu().double()
+    orthonormal: Tensor = torch.linalg.qr(axes.T)[0].T.contiguous()
+    return orthonormal
 
 
 def _products(rows: Tensor) -> Tensor:
@@ -135,12 +194,12 @@ def _products(rows: Tensor) -> Tensor:
     return total.cpu()
 
 
-def _lanczos(centered: Tensor, count: int) -> tuple[Tensor, bool]:
+def _lanczos(parts: Sequence[Tensor], count: int) -> tuple[Tensor, bool]:
     """Find the directions by block Lanczos steps, and return whether they converged soon.
 
     The long products are computed where the points are, the short ones in float64 on the host.
     """
-    block, channels = max(_BLOCK, count + 4), centered.shape[1]
+    block, channels = max(_BLOCK, count + 4), parts[0].shape[1]
     # A generator of its own: torch's random numbers stay as they are.
     random = torch.Generator("cpu").manual_seed(0)
     rows = torch.randn(block, channels, generator=random, dtype=torch.float64, device="cpu")
@@ -148,8 +207,10 @@ def _lanczos(centered: Tensor, count: int) -> tuple[Tensor, bool]:
     axes, converged = rows[:count], False
     while not converged and len(basis) + block <= min(_MOST, channels):
         new = _beyond(basis, rows)
-        part = new.to(centered.dtype).to(centered.device)
-        rows = (part @ centered.T @ centered).cpu().double()
+        rows = torch.zeros_like(new)
+        for centered in parts:
+            short = new.to(centered.dtype).to(centered.device)
+            rows += (short @ centered.T @ centered).cpu().double()
         basis, images = torch.cat([basis, new]), torch.cat([images, rows])
         axes, converged = _best(basis, images, count)
     return axes, converged

@@ -13,6 +13,8 @@ from featmagic.planes.dtypes import real_rows, sliceable, to_real
 from featmagic.planes.layout import Layout
 from featmagic.support.errors import FeatmagicError
 
+_MOST_NAMED = 5  # prefix tokens: CLS and four registers
+
 # What runs down and what runs across a plane, by its dimensions.
 _PLANE_AXES = {
     "HW": ("row", "column"),
@@ -163,7 +165,7 @@ def _with_samples(planes: Planes, samples: tuple[int, ...], view: View) -> Plane
     if not samples:
         if view.sample in ("0", "all"):
             return planes
-        return replace(planes, words=(*planes.words, "no axis for samples"))
+        return replace(planes, words=(*planes.words, "no batch dimension"))
     if len(samples) == 1:
         words = (f"{planes.batch} {samples[0]}", *planes.words)
         return replace(planes, words=words, samples=samples)
@@ -297,9 +299,9 @@ def _patches(part: Tensor, view: View, noun: str, layout: Layout) -> Planes:
     patches = tokens.values[..., before:].reshape(1, -1, height, width)
     words = [f"{height} × {width} patches"]
     if before:
-        names = ", ".join(layout.prefix)
-        where = "left out" if view.reduce == "pca" else "in a strip"
-        words.append(f"{_plural(before, 'prefix token')} {where}: {names}")
+        few = before <= _MOST_NAMED
+        names = ", ".join(layout.prefix) if few else f"{before} prefix tokens"
+        words.append(f"{names} {'left out' if view.reduce == 'pca' else 'in a strip'}")
     return replace(
         tokens,
         values=patches,

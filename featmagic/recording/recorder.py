@@ -113,7 +113,9 @@ class Recorder(Block["Recorder"]):
         tree = dict(walk(selection.model))
         self._hooked = _modules_to_hook(selection, tree, leaves_compiled=self.leaves_compiled)
         blocks = selection.blocks or frozenset()
-        self._layers = layers_of(tree, self._hooked.layers, selection.parts, blocks)
+        self._layers = layers_of(
+            tree, self._hooked.layers, selection.parts, blocks, selection.called
+        )
         self._sink = KeepPasses() if sink is None else sink
         self._passes = Passes(self._sink, selection)
         self._tracing = _Tracing()

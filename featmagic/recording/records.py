@@ -14,6 +14,7 @@ from featmagic.recording.convolution import Convolution, Copies, convolution_of
 from featmagic.recording.given import GivenTensors
 from featmagic.recording.inputs import PassInputs
 from featmagic.recording.layer_cache import LayerCache, layer_cache_of
+from featmagic.recording.layer_syntax import ROOT
 from featmagic.recording.layout_hints import LayoutHint, layout_hints_of
 from featmagic.recording.model_tree import unwrap, wrapped_in
 from featmagic.recording.pass_number import PassNumber
@@ -32,6 +33,7 @@ class Layer(NamedTuple):
     parts: frozenset[str]  # the selected parts of its output, as expressions; empty for all
     is_block: bool = False  # whether only what no other layer gave counts
     convolution: Convolution | None = None
+    called: str = ""  # what the user calls the model itself, of which this is a layer
 
     def wants(self, suffix: str) -> bool:
         """Return True if the suffix reaches a tensor in a selected part."""
@@ -53,8 +55,12 @@ def layers_of(
     modules: Mapping[str, nn.Module],
     parts: Mapping[str, frozenset[str]],
     blocks: Collection[str] = (),
+    called: str = "",
 ) -> dict[str, Layer]:
-    """Return a `Layer` for each of the modules, by path; no parts means all parts."""
+    """Return a `Layer` for each of the modules, by path; no parts means all parts.
+
+    `called` is what the user calls the model.
+    """
     hints = layout_hints_of(tree, modules)
     caches = {path: layer_cache_of(unwrap(module)[-1]) for path, module in modules.items()}
     return {
@@ -65,6 +71,7 @@ def layers_of(
             parts.get(path, frozenset()),
             path in blocks,
             None if path in blocks else convolution_of(module),
+            called,
         )
         for path, module in modules.items()
     }
@@ -121,6 +128,7 @@ class Activation:
         of_pass: the pass that it comes from.
         same_as: the key of the activation before it in the pass that is of the very same tensor,
             unchanged, as an `Identity` returns it; "" if there is none or layers were named.
+        called: what the user calls the model, such as `net` or `model.cnn1`; "" if unknown.
     """
 
     key: str
@@ -136,6 +144,14 @@ class Activation:
     counts: Mapping[str, int] = field(default_factory=dict)
     of_pass: PassNumber = field(default_factory=PassNumber)
     same_as: str = ""
+    called: str = ""
+
+    @property
+    def label(self) -> str:
+        """The key for people: the model itself goes by what the user calls it, or by its class."""
+        if self.path != ROOT:  # the usual case
+            return self.key
+        return (self.called or self.kind) + self.key.removeprefix(ROOT)
 
     @property
     def calls(self) -> int:
@@ -219,6 +235,7 @@ class Pass:
             counts=self.calls,
             of_pass=self.number,
             same_as=same_as,
+            called=layer.called,
         )
         return activation
 

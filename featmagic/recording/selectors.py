@@ -49,6 +49,7 @@ class Selection:
         blocks: the paths of modules that hold others, if every layer was selected and none by its
             name: what they return counts only where no layer has given it. None if layers were
             named, of which each gives what it returns.
+        called: what the user calls the model.
     """
 
     model: nn.Module
@@ -56,6 +57,7 @@ class Selection:
     calls: Mapping[str, frozenset[int]]
     parts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     blocks: frozenset[str] | None = None
+    called: str = ""
 
     @property
     def asked(self) -> dict[str, nn.Module]:
@@ -110,7 +112,7 @@ def select(
             calls[path].append(_call_number(reading))
             parts[path].append(reading.part or None)
     modules = {path: tree[path] for path in calls}
-    return Selection(model, modules, _restricted(calls), _restricted(parts))
+    return Selection(model, modules, _restricted(calls), _restricted(parts), called=spelled)
 
 
 def select_all(model: nn.Module, *, spelled: str = "model") -> Selection:
@@ -131,7 +133,7 @@ def select_all(model: nn.Module, *, spelled: str = "model") -> Selection:
     paths = [path for path in tree if path != ROOT and has_own_forward(tree[path])]
     modules = {path: tree[path] for path in _once(paths, tree) or [ROOT]}
     blocks = frozenset(parents_of(tree).values()).intersection(modules)
-    return Selection(model, modules, {}, {}, blocks - {ROOT})
+    return Selection(model, modules, {}, {}, blocks - {ROOT}, spelled)
 
 
 def _check_model(model: object, spelled: str) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, is_diverging
 from featmagic.options.view import View
-from featmagic.planes.dtypes import to_float64
+from featmagic.planes.dtypes import Pixels, to_float64
 from featmagic.planes.measurements import Array, to_host
 from featmagic.planes.statistics import Statistics
 from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF
@@ -222,6 +222,44 @@ def _around(center: float, low: Array, high: Array, view: View) -> tuple[Array, 
     return center - most, center + most
 
 
+def is_signed(color_range: Range) -> bool:
+    """Return True if the colors tell both signs: a diverging map around its center."""
+    return color_range.center is not None and is_diverging(color_range.cmap)
+
+
+def signed_opacity(place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how opaque the colors of a diverging map lie on a picture, from places 0 to 1 in it.
+
+    It rises faster than the distance from the middle: what is weak, as most of a feature map is, is
+    still told from what is absent.
+    """
+    opacity: NDArray[np.float64] = np.abs(2 * place - 1) ** (2 / 3)
+    return opacity
+
+
+def tints(colors: Pixels) -> Pixels:
+    """Return the colors `(256, 3)` of a diverging map's palette for a gray picture below them.
+
+    Each half has its most saturated color throughout: in the map itself what is weak is pale, and
+    lightness is what the picture below consists of. Opacity tells strength instead.
+    """
+    tinted: Pixels = colors.copy()
+    half = LEVELS // 2
+    for side in slice(0, half), slice(half, LEVELS):
+        tinted[side] = colors[side][np.ptp(colors[side].astype(int), 1).argmax()]
+    return tinted
+
+
+def in_gray(pixels: Pixels) -> Pixels:
+    """Return RGB pixels without their colors, for signed colors on them (weights of ITU-R BT.601).
+
+    Black becomes a dark gray and white a light one, on which both colors are seen.
+    """
+    luma = pixels @ np.array([0.299, 0.587, 0.114])
+    gray: Pixels = np.repeat((48 + luma * (160 / 255)).round().astype(np.uint8)[..., None], 3, -1)
+    return gray
+
+
 def check_norm(statistics: Statistics, view: View, key: str) -> None:
     """Check that there are values the view's norm can draw.
 
@@ -231,7 +269,7 @@ def check_norm(statistics: Statistics, view: View, key: str) -> None:
     if not NORMS[view.norm].positive:
         return
     if view.center is not None or (view.vmin is not None and view.vmin <= 0):
-        raise FeatmagicError("--norm log needs a range above 0, without a centre: or take symlog.")
+        raise FeatmagicError("--norm log needs a range above 0, without a center: or use symlog.")
     if statistics.high.max() <= 0:
         raise FeatmagicError(f"{key} has no value above 0 for --norm log: symlog takes any.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.mosaic import Mosaic, enlarge
 from featmagic.render.non_finite_marks import LETTERS
-from featmagic.render.palette import GAP
+from featmagic.render.palette import GAP, LEVELS
+from featmagic.render.xterm_colors import nearest_colors, ramp
 from featmagic.support.text import BLOCKS
 
 _RESET = "\x1b[0m"
@@ -25,7 +25,7 @@ class HalfBlockCells:
 
     def __init__(self, mosaic: Mosaic, colors: int) -> None:
         black_and_white = _codes(np.array([[0] * 3, [255] * 3]), colors)
-        self._codes = _codes(mosaic.colors, colors) + _text_codes(mosaic.colors, black_and_white)
+        self._codes = _palette_codes(mosaic, colors) + _text_codes(mosaic.colors, black_and_white)
         self.pixels: NDArray[Any] = enlarge(mosaic)
         self._colors = colors
         if mosaic.is_rgb:
@@ -107,19 +107,17 @@ def _text_codes(rgb: NDArray[np.uint8], black_and_white: list[str]) -> list[str]
     return [black_and_white[which] for which in dark.astype(int).tolist()]
 
 
+def _palette_codes(mosaic: Mosaic, colors: int) -> list[str]:
+    """Return the code of each color of the palette; of 256, each color map gets a ramp."""
+    if colors > 256:
+        return _codes(mosaic.colors, colors)
+    maps = np.split(mosaic.colors[:LEVELS], mosaic.color_maps)
+    numbers = [number for steps in maps for number in ramp(steps)]
+    return [f"5;{number}" for number in [*numbers, *nearest_colors(mosaic.colors[LEVELS:])]]
+
+
 def _codes(rgb: NDArray[Any], colors: int) -> list[str]:
     """Return each color of `(n, 3)` as the arguments of an SGR sequence."""
-    rgb = rgb.astype(int)
     if colors > 256:
         return [f"2;{r};{g};{b}" for r, g, b in rgb.tolist()]
-    nearest = [((color - _xterm_colors()) ** 2).sum(1).argmin() for color in rgb]
-    return [f"5;{16 + int(index)}" for index in nearest]
-
-
-@cache
-def _xterm_colors() -> NDArray[np.int64]:
-    """Return colors 16 to 255 of xterm: a 6 x 6 x 6 cube, then 24 grays (xterm's 256colres.pl)."""
-    steps = np.array([0, 95, 135, 175, 215, 255])
-    cube = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
-    grays = np.repeat(np.arange(8, 248, 10)[:, None], 3, 1)
-    return np.concatenate([cube, grays])
+    return [f"5;{number}" for number in nearest_colors(rgb.astype(np.uint8))]

@@ -26,7 +26,7 @@ from featmagic.support.environment import (
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import printable_lines, say_drawn, say_lines
 
-_PAGE_COLUMNS = 100  # letters; a longer line of a notebook's page is broken inside a word
+_PAGE_COLUMNS = 127  # letters of 13 CSS px in 1,000; a notebook breaks a longer line inside a word
 _NARROWEST_PAGE = 200  # pixels
 
 

@@ -20,7 +20,7 @@ _AS_SPOKEN = {
     "≈ and histograms": "≈",
     ", …": " and others",
     rf"(?:from )?(\S+) (?:…|[{BLOCKS}]+) (\S+)": r"from \1 to \2",
-    r"(\) [a-z]+\d\w*) ([a-z]+(?::\d+)?)(?= · |$)": r"\1 on \2",  # dtype and device
+    r"(\) [a-z]+\d\w*) ([a-z]+(?::\d+)?)(?= · |\n|$)": r"\1 on \2",  # dtype and device
     " · ": "; ",
     " {2,}": ", ",
 }
@@ -113,8 +113,8 @@ def spoken(caption: str) -> str:
     A screen reader would read each block of a histogram, and pause at no gap.
 
     Example:
-        >>> spoken("fc  Linear  (1, 5) float32 cpu · NC: 5 of 5 values · 0 █▁▁█ 2  mean 1")
-        'fc, Linear, (1, 5) float32 on cpu; NC: 5 of 5 values; from 0 to 2, mean 1.'
+        >>> spoken("fc  Linear  (1, 5) float32 cpu · NC, 5 of 5 values · 0 █▁▁█ 2, mean 1")
+        'fc, Linear, (1, 5) float32 on cpu; NC, 5 of 5 values; from 0 to 2, mean 1.'
     """
     for pattern, words in _AS_SPOKEN.items():
         caption = re.sub(pattern, words, caption)
@@ -131,6 +131,29 @@ def percent(share: float) -> str:
     if 0 < share < 0.01:
         return "< 1 %"
     return "> 99 %" if 0.99 < share < 1 else f"{share * 100:.0f} %"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a number of things.
+
+    Example:
+        >>> plural(1, "value"), plural(2, "value")
+        ('1 value', '2 values')
+    """
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def percentile(share: float) -> str:
+    """Return which percentile that is, as an ordinal number.
+
+    Example:
+        >>> percentile(2), percentile(98), percentile(11), percentile(2.5)
+        ('2nd', '98th', '11th', '2.5th')
+    """
+    digits = f"{share:g}"
+    teen = digits[-2:-1] == "1" and "." not in digits
+    ending = {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1:], "th")
+    return digits + ("th" if teen or "." in digits else ending)
 
 
 def format_bytes(count: int) -> str:
@@ -179,19 +202,21 @@ def with_article(word: str) -> str:
     return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"
 
 
-def wrap(caption: str, columns: int | None) -> str:
+def wrap(caption: str, columns: int | None, *, indented: bool = True) -> str:
     """Break a caption into lines of `columns` letters, between its parts or after commas.
 
-    None leaves it as it is.
+    None leaves the lines as long as they are. The lines that the caption has itself are indented,
+    too, unless a picture follows that tells it from the next caption.
 
     Example:
         >>> print(wrap("fc  Linear · 5 of 5 values · viridis", 30))
         fc  Linear · 5 of 5 values
           viridis
     """
+    given = (caption.replace("\n", "\n  ") if indented else caption).split("\n")
     if columns is None:
-        return caption
-    lines = broken(caption, " · ", columns, "  ")
+        return "\n".join(given)
+    lines = [part for line in given for part in broken(line, " · ", columns, "  ")]
     # After commas, but not those inside a shape, and at double blanks.
     separators = r"(?<=,) (?![^(]*\))|(?<=\S)  (?=\S)"
     return "\n".join(part for line in lines for part in broken(line, separators, columns, "    "))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from helpers.kernels import Kernel
@@ -108,7 +110,7 @@ def test_tab_offers_what_may_be_inputs_tensors_first_and_runs_nothing():
 
 def captions(printed):
     lines = printed.splitlines()
-    return [line.split("  ")[0] for line in lines if " · " in line and line[0] != " "]
+    return [line.split("  ")[0] for line in lines if re.match(r"\S.*  \S+  \(", line)]
 
 
 def test_where_there_can_be_no_explorer_the_grids_are_shown_and_a_line_says_why(shell):

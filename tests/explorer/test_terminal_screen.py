@@ -72,7 +72,7 @@ def test_a_caption_is_wrapped_to_the_lines_above_the_grid():
 
 def test_the_status_has_the_chosen_channels_statistics_and_every_setting():
     assert status_lines(state_of(RELU), 80, 2) == [
-        "channel 0 of 2: 0 █▁▁▁▁▁▁█ 2  mean 1  std 1  zeros 50 %",
+        "channel 0 of 2: 0 █▁▁▁▁▁▁█ 2, mean 1, std 1, zeros 50 %",
         "viridis (auto) · scale channel · sort index · zoom 12 (auto) · ? keys · q quit",
     ]
 
@@ -105,7 +105,7 @@ def test_a_channel_is_enlarged_as_much_as_fits():
 
 def test_the_statistics_are_those_of_one_channel():
     statistics = channel_statistics(preview(RELU, View(), CANVAS), 1)
-    assert statistics == "channel 1 of 2: 1 █▁▁▁▁▁▁█ 3  mean 2  std 1"
+    assert statistics == "channel 1 of 2: 1 █▁▁▁▁▁▁█ 3, mean 2, std 1"
 
 
 def test_a_mosaic_as_lines_says_where_each_tile_is():

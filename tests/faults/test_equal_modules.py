@@ -160,8 +160,8 @@ def test_what_is_kept_beside_one_is_not_found_beside_its_twin(shell, x):
     )
     again = "%%featuremaps one 0 --reduce pca\none(x);"
     first, second = shell.run(again), shell.run(again)
-    assert first != second  # the second says that its basis is that of an earlier look
+    assert first != second  # the second says that it reuses an earlier basis
     other = shell.run("%%featuremaps other 0 --reduce pca\nother(x);")
     words = set(second.replace(",", " ").split()) - set(first.replace(",", " ").split())
-    assert words  # "basis of an earlier look"
+    assert words  # "reusing an earlier basis"
     assert not words <= set(other.replace(",", " ").split())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -124,6 +126,8 @@ def test_values_are_as_opaque_as_they_are_large():
         np.testing.assert_allclose(opacities(range_of([low], [high]))[0, :LEVELS], expected)
     centered = opacities(range_of([1], [5], 3.0))[0]
     np.testing.assert_allclose(centered[:LEVELS], np.abs(2 * place - 1))
+    signed = opacities(replace(range_of([1], [5], 3.0), cmap="PuOr"))[0, :LEVELS]
+    np.testing.assert_allclose(signed**3, np.abs(2 * place - 1) ** 2)
     bent = opacities(range_of([1], [5], norm="log"))[0]
     np.testing.assert_allclose(bent[:LEVELS], place)
     assert (np.delete(centered[LEVELS:], GAP - LEVELS) == 1).all()
@@ -217,3 +221,15 @@ def test_a_range_that_is_shared_has_figures_and_one_value_has_none():
     assert composed(values).ends == ()
     assert composed(torch.ones(1, 2, 6, 6), scale="layer").ends == ()
     assert INK > LEVELS
+
+
+def test_beside_a_heat_map_of_samples_each_row_has_its_own_input_image():
+    image = torch.stack([torch.full((3, 8, 8), value) for value in (0.0, 0.5, 1.0)])
+    mosaic = composed(torch.rand(3, 10), GridLayout(1, 8, 1, 4), image=image, input=True,
+                      sample="0,2")  # fmt: skip
+    (shown,) = mosaic.inputs
+    first, second = np.split(shown, 2)
+    assert (first.max(), second.min()) == (0, 255)
+    assert len(shown) == mosaic.tile_size[0] * mosaic.zoom  # so that they stand beside their rows
+    alone = composed(torch.rand(3, 10), GridLayout(1, 8, 1), image=image, input=True, sample="1")
+    assert [np.unique(each).tolist() for each in alone.inputs] == [[128]]

@@ -86,7 +86,7 @@ def test_both_signs_are_centered_on_zero():
     assert abs(drawn[1] - (LEVELS - 1) / 2) <= 0.5
     assert drawn[2] == LEVELS - 1
     assert abs(drawn[0] - (LEVELS - 1) / 3) <= 0.5
-    assert "RdBu_r centred on 0" in drawing.caption
+    assert "RdBu_r centered on 0" in drawing.caption
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_both_signs_are_centered_on_zero():
     [
         ([0.0, 1.0], None, "viridis"),
         ([-2.0, -1.0], None, "viridis"),
-        ([-1.0, 1.0], None, "RdBu_r centred on 0"),
+        ([-1.0, 1.0], None, "RdBu_r centered on 0"),
         ([-1.0, 1.0], "gray", "gray"),
-        ([-1.0, 1.0], "coolwarm_r", "coolwarm_r centred on 0"),
+        ([-1.0, 1.0], "coolwarm_r", "coolwarm_r centered on 0"),
         ([0.0, 1.0], "coolwarm", "coolwarm"),
     ],
 )
@@ -128,10 +128,9 @@ def test_nan_and_infinities_have_colors_of_their_own_and_are_counted():
     assert drawn[0].tolist() == [0, LEVELS - 1, NAN]
     assert drawn[1, :2].tolist() == [POSITIVE_INF, NEGATIVE_INF]
     assert abs(drawn[1, 2] - (LEVELS - 1) / 2) <= 0.5
-    assert (
-        "1  mean 0.5  std 0.408  zeros 17 %, 1 NaN, 2 inf"
-        in draw(activation(tensor), View()).caption
-    )
+    *_, figures, findings = draw(activation(tensor), View()).caption.splitlines()
+    assert "1, mean 0.5, std 0.408, zeros 17 % ·" in figures
+    assert findings == "1 NaN, 2 inf"
 
 
 def test_a_channel_of_nothing_but_nan_is_not_called_constant():
@@ -150,13 +149,15 @@ def test_a_constant_channel_is_marked_and_never_stretched():
             assert set(plane.flatten().tolist()) == {GAP, CONSTANT}
         else:
             assert CONSTANT not in plane
-    assert "2 dead: 1, 3" in drawing.caption
+    assert '2 constant ("dead") channels: 1, 3' in drawing.caption
 
 
 def test_a_constant_channel_keeps_its_own_index_in_the_caption():
     tensor = torch.rand(1, 8, 4, 4)
     tensor[0, 6] = 1
-    assert "1 dead: 6" in draw(activation(tensor), View(channels="5:8")).caption
+    assert (
+        '1 constant ("dead") channel: 6' in draw(activation(tensor), View(channels="5:8")).caption
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -391,9 +392,9 @@ def test_zoom_one_draws_every_value_of_a_large_plane():
     [
         (
             torch.tensor([[[[0.0, 2.0]], [[1.0, 4.0]]]]),
-            "cnn1  Conv2d  (1, 2, 1, 2) float32 cpu · NCHW: 2 of 2 channels, sample 0"
-            " · 0 █▁█▁█▁▁█ 4  mean 1.75  std 1.48  zeros 25 %"
-            " · viridis, each channel its own range",
+            "cnn1  Conv2d  (1, 2, 1, 2) float32 cpu\nNCHW, 2 of 2 channels, sample 0"
+            " · 0 █▁█▁█▁▁█ 4, mean 1.75, std 1.48, zeros 25 %"
+            " · viridis, color range per channel",
         ),
         (torch.tensor(2.0), "cnn1  Conv2d  () float32 cpu · the single value 2"),
         (
@@ -402,7 +403,7 @@ def test_zoom_one_draws_every_value_of_a_large_plane():
         ),
     ],
 )
-def test_a_caption_is_one_line_of_words_and_figures(tensor, expected):
+def test_a_caption_is_what_it_is_in_one_line_and_what_is_shown_in_another(tensor, expected):
     assert draw(activation(tensor), View()).caption == expected
 
 

@@ -49,7 +49,7 @@ def test_the_picture_and_its_caption_hold_what_the_title_says(row):
         assert_shows(found, truth)
         kind = type(modules[key.partition("[")[0]]).__name__
         shape = tuple(gallery.maps_of(row.network)[key].shape)
-        assert found.caption.startswith(f"{key}  {kind}  {shape} float32 cpu · ")
+        assert found.caption.startswith(f"{key}  {kind}  {shape} float32 cpu")
 
 
 def test_every_row_has_a_title_and_a_truth_of_its_own():

@@ -119,7 +119,7 @@ def test_without_a_viewport_there_is_a_caption_and_no_layout():
     made = prepare(activation(1, 5, 8, 6), View(), None)
     assert isinstance(made, Prepared)
     assert arrange(made) is None
-    assert "NCHW: 5 of 5 channels, sample 0" in caption(made, color_range_of(made), None)
+    assert "NCHW, 5 of 5 channels, sample 0" in caption(made, color_range_of(made), None)
 
 
 def test_names_on_the_left_and_an_input_image_leave_less_space_for_the_tiles():
@@ -203,4 +203,4 @@ def test_opacity_follows_the_magnitude_and_gaps_are_transparent():
     assert opacity[0, [0, 247]].tolist() == [0.5, 1.0]
     centered = opacities(Range("RdBu_r", 0.0, True, -ends[1], ends[1]))
     assert centered[0, [0, 247]].tolist() == [1.0, 1.0]
-    assert centered[0, 123] < 0.01
+    assert centered[0, 123] < 0.03

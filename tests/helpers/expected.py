@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import matplotlib
 import numpy as np
 import torch
@@ -60,6 +62,11 @@ def wrong_pixels(pixels, possible):
     return int((~(possible == pixels).all(-1).any(0)).sum())
 
 
+# What begins a line of a caption but its first: the layout, the range, or what may be wrong.
+_GOES_ON = r"[A-Z]{1,5}, \d+ of |no finite|\S+ [▁-█…]+ \S+, mean|\d+ (?:constant|NaN|inf|val|near)"
+
+
 def unwrapped(text):
     """Return printed captions with each wrapped caption in one line."""
-    return text.replace("\r", "").replace(",\n    ", ", ").replace("\n  ", " · ")
+    text = text.replace("\r", "").replace(",\n    ", ", ").replace("\n  ", " · ")
+    return re.sub(rf"\n(?={_GOES_ON})", " · ", text)

@@ -115,7 +115,7 @@ def single(plane, channels, *facts, **others):
 
 
 def reduced(plane, how):
-    return single(plane, plane[None], f"NCHW: 12 of 12 channels, their {how}, sample 0")
+    return single(plane, plane[None], f"NCHW, 12 of 12 channels, their {how}, sample 0")
 
 
 def by_sample(planes, *facts, order=None, strip=None, named="s{}", first=0, **others):
@@ -172,9 +172,8 @@ def prefix(tokens, count):
 
 
 def on_patches(tokens, size, count, *facts, **others):
-    said = f"{size[0]} × {size[1]} patches, {count} prefix token"
-    names = f"in a strip: {', '.join(prefix(tokens, count))}"
-    return grid(patches(tokens, *size), said, names, *facts, strip=prefix(tokens, count), **others)
+    said = f"{size[0]} × {size[1]} patches, {', '.join(prefix(tokens, count))} in a strip"
+    return grid(patches(tokens, *size), said, *facts, strip=prefix(tokens, count), **others)
 
 
 def heads():
@@ -189,7 +188,7 @@ def halved():
 
 def looked_at(keys, said, **others):
     """Attention `(heads, keys)` on the patches, and what goes to the class token."""
-    facts = f"NAQK: 4 of 4 heads, sample 0, {said}", "color range per head"
+    facts = f"NAQK, 4 of 4 heads, sample 0, {said}", "color range per head"
     return on_patches(keys.T, (14, 14), 1, *facts, **others)
 
 
@@ -200,38 +199,42 @@ def volume():
 def montage():
     """A channel a row, a slice a column."""
     norms = [norm for norm in own(volume()) for _ in range(10)]
-    said = "NCDHW: 10 of 10 slices, sample 0, 4 of 4 channels down"
+    said = "NCDHW, 10 of 10 slices, sample 0, 4 of 4 channels down"
     labels, rows = [*"0123456789"] * 4, tuple("0123")
     made = {"labels": labels, "rows": rows, "channels": volume().swapaxes(0, 1), "indices": None}
     return grid(volume().reshape(40, 30, 30), said, norms=norms, **made)
 
 
-CNN = "NCHW: 12 of 12 channels, sample 0"
-VOLUME = "NCDHW: 4 of 4 channels, sample 0"
-LEFT = "14 × 14 patches, 1 prefix token left out: CLS"
-IMAGENETS = "input un-normalised by ImageNet's"
+CNN = "NCHW, 12 of 12 channels, sample 0"
+VOLUME = "NCDHW, 4 of 4 channels, sample 0"
+LEFT = "14 × 14 patches, CLS left out"
+IMAGENETS = "input shown with ImageNet normalization undone"
 
 TRUTHS = {
     "channels of a convolution, each in its own range": lambda: grid(
-        conv(), CNN, "1 near-duplicate (|r| > 0.99)", "1 dead: 3"
+        conv(), CNN, "1 near-duplicate (|r| > 0.99)", '1 constant ("dead") channel: 3'
     ),
     "one range for the layer": lambda: shared(conv(), around(conv()), CNN),
     "one range for all layers: the ReLU's cut": lambda: [
-        shared(planes, around(conv()), CNN, "one range for all layers")
+        shared(planes, around(conv()), CNN, "shared color range across all layers")
         for planes in (conv(), relu())
     ],
     "a range that is given": lambda: shared(conv(), Normalize(-1, 1), CNN),
     "a middle that is given": lambda: shared(
-        relu(), around(relu(), 0.5), "RdBu_r centred on 0.5, one"
+        relu(), around(relu(), 0.5), "RdBu_r centered on 0.5, shared"
     ),
     "without the outermost values": lambda: shared(
         conv(), around(np.percentile(conv(), (5, 95), method="nearest")), CNN
     ),
     "logarithmic": lambda: shared(
-        relu(), LogNorm(relu()[relu() > 0].min(), relu().max()), "viridis, log, one"
+        relu(), LogNorm(relu()[relu() > 0].min(), relu().max()), "viridis, log norm, shared"
     ),
-    "linear near zero only": lambda: shared(conv(), symlog(conv()), "centred on 0, symlog, one"),
-    "inverse hyperbolic sine": lambda: shared(conv(), asinh(conv()), "centred on 0, asinh, one"),
+    "linear near zero only": lambda: shared(
+        conv(), symlog(conv()), "centered on 0, symlog norm, shared"
+    ),
+    "inverse hyperbolic sine": lambda: shared(
+        conv(), asinh(conv()), "centered on 0, asinh norm, shared"
+    ),
     "the strongest first": lambda: sorted_by(relu(), "absmean", absmean),
     "the sparsest first": lambda: sorted_by(relu(), "sparsity", lambda rows: (rows == 0).mean(1)),
     "the largest mean first": lambda: sorted_by(conv(), "mean", lambda rows: rows.mean(1)),
@@ -239,22 +242,24 @@ TRUTHS = {
     "the widest spread first": lambda: sorted_by(conv(), "std", lambda rows: rows.std(1)),
     "the three strongest": lambda: sorted_by(relu(), "absmean", absmean, 3),
     "those alike side by side": lambda order: grid(conv(), f"{CNN}, those alike", order=order),
-    "some channels": lambda: grid(conv(), "3 of 12 channels", "1 dead: 3", order=[2, 9, 3]),
+    "some channels": lambda: grid(
+        conv(), "3 of 12 channels", '1 constant ("dead") channel: 3', order=[2, 9, 3]
+    ),
     "two samples": lambda: by_sample(
-        gave("pair", "pool")[:, :6], "NCHW: 6 of 12 channels, samples 0, 1"
+        gave("pair", "pool")[:, :6], "NCHW, 6 of 12 channels, samples 0, 1"
     ),
     "two samples beside their inputs": lambda: by_sample(
-        gave("pair", "pool"), "NCHW: 12 of 12 channels, samples 0, 1", IMAGENETS, inputs=PAIR
+        gave("pair", "pool"), "NCHW, 12 of 12 channels, samples 0, 1", IMAGENETS, inputs=PAIR
     ),
-    "two passes": lambda: by_pass(in_turn()[:, :6], "NCHW: 6 of 12 channels, sample 0"),
+    "two passes": lambda: by_pass(in_turn()[:, :6], "NCHW, 6 of 12 channels, sample 0"),
     "two passes beside their inputs": lambda: by_pass(in_turn(), IMAGENETS, inputs=PAIR),
     "the first pass": lambda: grid(in_turn()[0], "pass 1 of 2", CNN),
     "the last pass": lambda: grid(in_turn()[1], "pass 2 of 2", CNN),
     "sample 1": lambda: grid(
-        gave("pair", "pool")[1], "sample 1", "un-normalised by --mean and --std", inputs=PAIR[1:]
+        gave("pair", "pool")[1], "sample 1", "shown with --mean and --std undone", inputs=PAIR[1:]
     ),
     "beside the input": lambda: grid(pool(), CNN, IMAGENETS, inputs=[CHINA]),
-    "on the input": lambda: grid(pool()[:8], "8 of 12", "on the input, alpha 0.7", over=CHINA),
+    "on the input": lambda: grid(pool()[:8], "8 of 12", "over the input, alpha 0.7", over=CHINA),
     "on the input, faintly": lambda: sorted_by(
         pool(), "absmean", absmean, 4, over=CHINA, alpha=0.3
     ),
@@ -266,14 +271,14 @@ TRUTHS = {
     "the largest of all channels": lambda: reduced(conv().max(0), "max"),
     "principal components as colours": lambda: in_colors(relu(), CNN, inputs=[CHINA]),
     "tokens as colours": lambda: in_colors(
-        patches(gave("vit", "encoder")[0], 14, 14), "NLC: 32 of 32 channels", LEFT, inputs=PAIR[:1]
+        patches(gave("vit", "encoder")[0], 14, 14), "NLC, 32 of 32 channels", LEFT, inputs=PAIR[:1]
     ),
     "named components": lambda: in_colors(patches(gave("vit", "encoder")[0], 14, 14), LEFT),
     "channels last": lambda: grid(
-        gave("swin", "features.1")[0].transpose(2, 0, 1)[:12], "NHWC: 12 of 24 channels, sample 0"
+        gave("swin", "features.1")[0].transpose(2, 0, 1)[:12], "NHWC, 12 of 24 channels, sample 0"
     ),
     "tokens on their patches": lambda: on_patches(
-        gave("vit", BLOCK)[0, :, :16], (14, 14), 1, "NLC: 16 of 32 channels, sample 0"
+        gave("vit", BLOCK)[0, :, :16], (14, 14), 1, "NLC, 16 of 32 channels, sample 0"
     ),
     "registers, a wide image": lambda: on_patches(
         gave("registers", "block")[0], (7, 10), 5, IMAGENETS, inputs=[CHINA]
@@ -282,39 +287,39 @@ TRUTHS = {
     "tokens behind four": lambda: on_patches(gave("words", "embedding")[0, :, :5], (4, 4), 4),
     "tokens of two samples": lambda: by_sample(
         np.stack([patches(tokens, 14, 14) for tokens in gave("vit", BLOCK)[..., [1, 0]]]),
-        "NLC: 2 of 32 channels, samples 0, 1",
+        "NLC, 2 of 32 channels, samples 0, 1",
         order=[1, 0],
         strip={f"s{n} CLS": tokens[0] for n, tokens in enumerate(gave("vit", BLOCK)[..., [1, 0]])},
     ),
     "attention of each head, query by key": lambda: grid(
-        *(halved(), "NAQK: 4 of 4 heads, sample 0", "shrunk: 2 × 2 values averaged"),
+        *(halved(), "NAQK, 4 of 4 heads, sample 0", "shrunk: 2 × 2 values averaged"),
         **{"norms": own(heads()), "channels": heads(), "strengths": [h.max() for h in heads()]},
     ),
     "what the class token looks at": lambda: looked_at(heads()[:, 0], "query CLS", inputs=PAIR[:1]),
     "what all tokens look at": lambda: looked_at(heads().mean(1), "mean over the queries"),
     "what one token looks at": lambda: looked_at(heads()[:, 9], "query 9"),
     "attention between words": lambda: grid(
-        gave("words", "attention[1]")[0], "NAQK: 4 of 4 heads", "color range per head"
+        gave("words", "attention[1]")[0], "NAQK, 4 of 4 heads", "color range per head"
     ),
     "features of words": lambda: single(
         *(gave("words", "embedding")[0], gave("words", "embedding")[0].T),
-        "NLC: 48 of 48 features, sample 0, 20 tokens down, features across",
+        "NLC, 48 of 48 features, sample 0, 20 tokens down, features across",
         lines=str,
     ),
     "a signal's channels": lambda: single(
         *[gave("chirp", "second")[0]] * 2,
-        "NCL: 24 of 24 channels, sample 0, channels down, 189 steps across",
+        "NCL, 24 of 24 channels, sample 0, channels down, 189 steps across",
         lines=str,
     ),
-    "a strip a channel": lambda: grid(gave("chirp", "first")[0][:, None], "NCW: 8 of 8 channels"),
+    "a strip a channel": lambda: grid(gave("chirp", "first")[0][:, None], "NCW, 8 of 8 channels"),
     "an LSTM's output over time": lambda: single(
         *[gave("lstm", "0[0]")[0].T] * 2,
-        "NLC: 16 of 16 units, sample 0, units down, 50 steps across",
+        "NLC, 16 of 16 units, sample 0, units down, 50 steps across",
         lines=str,
     ),
     "an LSTM's state": lambda: single(
         *[gave("lstm", "0[1][0]")[:, 0].T] * 2,
-        "SNC: 16 of 16 units, sample 0, hidden state, units down, 2 states across",
+        "SNC, 16 of 16 units, sample 0, hidden state, units down, 2 states across",
         lines=str,
     ),
     "a volume, in the middle": lambda: grid(volume()[:, 5], f"{VOLUME}, slice 5 of 10 along depth"),
@@ -326,18 +331,18 @@ TRUTHS = {
     "all slices": montage,
     "a few features": lambda: shared(
         *(gave("head", "6")[0].reshape(10, 1, 1), around(gave("head", "6")[0])),
-        "NC: 10 of 10 values, sample 0",
+        "NC, 10 of 10 values, sample 0",
     ),
     "many features": lambda: single(
         *(gave("head", "4")[0].reshape(12, 12), gave("head", "4")[0]),
-        "NC: 144 of 144 values, sample 0",
+        "NC, 144 of 144 values, sample 0",
         lines=lambda line: str(12 * line),
     ),
     "features of two samples": lambda: single(
         gave("head", "4"), gave("head", "4").T, "samples 0, 1", "values across", lines="s{}".format
     ),
     "pooled features": lambda: shared(
-        gave("head", "2")[0], own(gave("head", "2")[:1])[0], "NCHW: 16 of 16 values, sample 0"
+        gave("head", "2")[0], own(gave("head", "2")[:1])[0], "NCHW, 16 of 16 values, sample 0"
     ),
 }
 

@@ -41,7 +41,7 @@ def test_the_setting_holds_where_nothing_else_is_said(looked, again):
     looked.run("%config FeatMagic.cmap = 'gray'\n%config FeatMagic.max = 2")
     shown = looked.run(again)
     assert "2 of 5 channels" in shown
-    assert " gray, each channel its own range" in shown
+    assert " gray, color range per channel" in shown
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ def test_the_setting_holds_where_nothing_else_is_said(looked, again):
 )
 def test_what_a_line_says_comes_first(looked, again):
     looked.run("%config FeatMagic.cmap = 'gray'")
-    assert " plasma, each channel its own range" in looked.run(again)
+    assert " plasma, color range per channel" in looked.run(again)
 
 
 def test_a_line_may_ask_for_what_is_the_default_without_settings(looked):
     looked.run("%config FeatMagic.scale = 'layer'\n%config FeatMagic.max = 2")
-    assert "each channel its own range" in looked.run("%featuremaps cnn1 --scale channel")
+    assert "color range per channel" in looked.run("%featuremaps cnn1 --scale channel")
     assert "5 of 5 channels" in looked.run("%featuremaps cnn1 --max 64")
 
 
@@ -205,7 +205,7 @@ def test_a_colormap_that_is_set_and_gone_is_said_at_the_look(looked, request):
     gone = matplotlib.colormaps["gray"].copy()
     matplotlib.colormaps.register(gone, name="mine")
     looked.run("%config FeatMagic.cmap = 'mine'")
-    assert " mine, each channel" in looked.run("%featuremaps cnn1")
+    assert " mine, color range per channel" in looked.run("%featuremaps cnn1")
     matplotlib.colormaps.unregister("mine")
     error = looked.error("%featuremaps cnn1")
     assert isinstance(error, FeatmagicError)

@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 
 import nbformat
 import pytest
+from helpers.expected import unwrapped
 from nbclient import NotebookClient
 from PIL import Image
 
@@ -156,9 +157,9 @@ def test_a_script_runs_the_looks_as_magics_and_prints_their_captions(folder, scr
     ]
     done = run(folder, "IPython", "--no-banner", "--no-term-title", "--colors=NoColor", "steps.py")
     assert done.returncode == 0, done.stderr
-    *captions, last = done.stdout.splitlines()
+    *captions, last = unwrapped(done.stdout).splitlines()
     assert [caption.split()[0] for caption in captions] == NAMES
-    assert all("(1, 5, 24, 24) float32 cpu · NCHW: 5 of 5" in caption for caption in captions)
+    assert all("(1, 5, 24, 24) float32 cpu · NCHW, 5 of 5" in caption for caption in captions)
     assert last == "shape: (1, 5, 24, 24)"
 
 

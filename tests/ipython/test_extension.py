@@ -167,4 +167,4 @@ def test_an_output_without_our_letters_is_no_error():
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("0  Conv2d  (1, 2, 6, 6) float32 cpu ? NCHW: 2 of 2 channels")
+    assert done.stdout.startswith("0  Conv2d  (1, 2, 6, 6) float32 cpu\n  NCHW, 2 of 2 channels")

@@ -123,10 +123,10 @@ def assert_grids(outputs, planes):
         assert list(words.data) == ["text/plain"]
         assert caption.startswith(f"{name}  ")
         kind, shape = type(model_and_images()[0].get_submodule(name)).__name__, values.shape
-        short = f"{name}, {kind}, {(1, *shape)} float32 on cpu; "
-        assert picture.data["text/plain"] == f"{short}as a picture."
+        short = f"{name}, {kind}, {(1, *shape)} float32 on cpu"
+        assert picture.data["text/plain"] == f"{short}; as a picture."
         alt = picture.metadata["image/png"]["alt"]
-        assert alt.startswith(f"{short}NCHW: ")
+        assert alt.startswith(f"{short}.\nNCHW, ")
         assert alt.endswith(f"{caption.rpartition(' · ')[2]}.")
         signs = [centered(plane) for plane in values]
         ranges = signs if "RdBu_r" in caption else ranges_of(values)
@@ -211,7 +211,8 @@ def test_a_terminal_shows_each_caption_once_under_its_engines_number(connection,
     )
     shell = ("-m", "IPython", "--colors=NoColor", "--no-term-title")
     shown = printed_by(*shell, "-c", program).splitlines()
-    first_words = [line.split(" · ")[0].strip() for line in shown if not line.startswith("  ")]
+    goes_on = ("  ", "NCHW, ")
+    first_words = [line.split(" · ")[0].strip() for line in shown if not line.startswith(goes_on)]
     cnn1 = "cnn1  Conv2d  (1, 5, 24, 24) float32 cpu"
     act1 = "act1  LeakyReLU  (1, 5, 24, 24) float32 cpu"
     grids = [cnn1, spoken(cnn1), act1, spoken(act1)]

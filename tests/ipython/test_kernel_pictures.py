@@ -97,11 +97,11 @@ def test_a_caption_says_what_the_layer_gave(kernel, layers):
         strict=True,
     ):
         assert line.startswith(
-            f"{name}  {kind}  {shape} float32 cpu · NCHW: 5 of 5 channels, sample 0"
+            f"{name}  {kind}  {shape} float32 cpu · NCHW, 5 of 5 channels, sample 0"
         )
         low, high, mean, std = (
             float(number)
-            for number in re.search(r"· (\S+) [▁-█]{8} (\S+)  mean (\S+)  std (\S+)", line).groups()
+            for number in re.search(r"· (\S+) [▁-█]{8} (\S+), mean (\S+), std (\S+)", line).groups()
         )
         values = layers[name]
         assert low == pytest.approx(values.min(), rel=5e-3)
@@ -125,7 +125,7 @@ def test_both_signs_are_drawn_in_red_and_blue_with_zero_in_the_middle(kernel, la
 
     ran = kernel.good(LOOK.format(name))
 
-    assert "RdBu_r centred on 0" in ran.text
+    assert "RdBu_r centered on 0" in ran.text
     assert_holds(ran.pictures[0], planes, "RdBu_r", [centered(plane) for plane in planes])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 
@@ -14,7 +15,9 @@ from featmagic import FeatmagicError, FeatureMaps
 
 
 def captions(printed):
-    return [line.split("  ")[0] for line in printed.splitlines() if " · " in line]
+    return [
+        line.split("  ")[0] for line in printed.splitlines() if re.match(r"\S.*  \S+  \(", line)
+    ]
 
 
 def test_the_cell_runs_and_every_layer_is_shown(shell, model, x):
@@ -25,7 +28,7 @@ def test_the_cell_runs_and_every_layer_is_shown(shell, model, x):
     with torch.no_grad():
         assert torch.equal(maps["cnn1"], model.cnn1(x))
     assert "(1, 5, 24, 24) float32 cpu" in printed
-    assert "gray, each channel its own range" in printed
+    assert "gray, color range per channel" in printed
 
 
 def test_a_model_alone_means_its_own_children(shell, model):
@@ -66,7 +69,7 @@ def test_what_was_captured_last_is_shown_again_and_nothing_runs(shell):
     printed = shell.run("%featuremaps act1 --scale layer --channels 1,0")
     assert captions(printed) == ["act1"]
     assert "2 of 5 channels" in printed
-    assert "one range for all" in printed
+    assert "shared color range" in printed
     assert captions(shell.run("%featuremaps")) == ["cnn1", "act1"]
 
 
@@ -512,3 +515,12 @@ def test_layers_that_gave_nothing_for_one_reason_are_one_line(shell):
     lines = [line for line in printed.splitlines() if "gave nothing" in line]
     assert len(lines) == 1
     assert lines[0].startswith("a, b, c gave nothing: it was not called")
+
+
+def test_the_model_itself_goes_by_what_was_typed(shell, model):
+    printed = shell.run("%%featuremaps model.cnn1\nmodel.cnn1(x);")
+    assert printed.startswith("model.cnn1  Conv2d  (")
+    assert list(shell.names["feature_maps"]) == ["."]
+    assert shell.run("%%featuremaps model .\nmodel(x);").startswith("model  DNN  (")
+    overview = shell.run("%%featuremaps model.cnn1 --overview\nmodel.cnn1(x);")
+    assert any(line.startswith("model.cnn1  Conv2d") for line in overview.splitlines())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from helpers.networks import Failing, images
@@ -12,7 +14,7 @@ def captions(printed):
     return [
         (line.split("  ")[0], [part for part in line.split(" · ") if "pass" in part])
         for line in printed.splitlines()
-        if " · " in line
+        if re.match(r"\S.*  \S+  \(", line)
     ]
 
 

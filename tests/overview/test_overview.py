@@ -22,7 +22,7 @@ from featmagic.options.view import View
 from featmagic.overview.filmstrip import filmstrip
 from featmagic.overview.health import PARTS, SAMPLED
 from featmagic.overview.image import PITCH, TILES_LEFT, TILES_TOP, filmstrip_png, head_height
-from featmagic.overview.table import filmstrip_text
+from featmagic.overview.table import conclusion, filmstrip_text
 from featmagic.overview.text import filmstrip_lines
 from featmagic.overview.thumbnails import HALF
 from featmagic.recording.layout_hints import LayoutHint
@@ -232,7 +232,8 @@ def test_small_layers_have_exact_shares_and_large_ones_say_that_theirs_are_not()
     assert abs(told.zeros - 0.5) < 0.06
     assert abs(told.mean - large.mean().item()) < 0.06
     lines = filmstrip_text(film).splitlines()
-    assert f"by up to {SAMPLED} evenly spaced values" in filmstrip_text(film)
+    told = "approximated from 1,024 values per layer; everything else uses all values"
+    assert f"≈ and histograms: {told}" in lines
     assert "≈" not in lines[-2]
     assert "mean ≈" in lines[-1]
     assert "zeros ≈" in lines[-1]
@@ -253,7 +254,8 @@ def test_a_channel_is_dead_that_is_one_value_in_all_samples():
     health = healths_of(tensor)[0]
     assert (health.dead, health.channels) == (1, 5)
     assert "dead 1 of 5" in filmstrip_text(film_of(tensor))
-    assert "dead channels (of one value throughout) in 1" in filmstrip_text(film_of(tensor))
+    told = ' · constant ("dead") channels in 1 layer'
+    assert filmstrip_text(film_of(tensor)).splitlines()[0].endswith(told)
 
 
 def test_single_values_are_never_called_dead():
@@ -539,7 +541,7 @@ def test_a_layer_with_nan_keeps_its_name_in_a_narrow_terminal(columns):
 
 
 def test_the_head_speaks_of_one_channel_where_there_is_room_for_one():
-    assert "the first channel, each" in filmstrip_text(
+    assert "the first channel · " in filmstrip_text(
         film_of(torch.rand(1, 3, 9, 9), viewport=terminal(24))
     )
     assert "the first 8 channels" in filmstrip_text(film_of(torch.rand(1, 3, 9, 9)))
@@ -563,6 +565,57 @@ def test_the_film_fits_the_terminal(columns, colors):
     assert max(wide) <= columns - 1
     assert "1 NaN" in plain
     assert "first NaN" in plain.replace("\n  ", " ")
+
+
+@pytest.mark.parametrize("colors", [0, 256, 2**24])
+def test_below_the_table_a_terminal_repeats_what_may_be_wrong(colors):
+    spoilt, dying = torch.rand(1, 4, 9, 9), torch.rand(1, 6, 9, 9)
+    spoilt[0, 0, 0, 0] = torch.nan
+    dying[0, 2:4] = 0.5
+    made = activation(torch.rand(1, 3, 9, 9)), activation(dying, "dying"), activation(spoilt, "bad")
+    plain = re.sub(
+        r"\x1b\[[0-9;]*m", "", lines_of(filmstrip(made, View(), terminal(80)), colors, 79)
+    )
+    assert plain.split("\n")[-3:] == [
+        "",
+        "layer with most dead channels: dying (2 of 6)",
+        "first NaN: bad (1 of 3 layers have it)",
+    ]
+    well = lines_of(filmstrip(made[:1], View(), terminal(80)), colors, 79)
+    assert "first" not in well.split("\n")[-1]
+
+
+def test_the_layer_with_most_dead_channels_is_that_with_the_largest_share():
+    few, many = torch.rand(1, 4, 9, 9), torch.rand(1, 12, 9, 9)
+    few[0, :2], many[0, :3] = 0, 0
+    made = filmstrip([activation(many, "many"), activation(few, "few")], View())
+    assert conclusion(made) == ["layer with most dead channels: few (2 of 4)"]
+    assert conclusion(film_of(torch.rand(1, 2, 5, 5))) == []
+
+
+def test_a_picture_under_its_caption_has_no_head_and_one_that_stands_alone_has(tmp_path):
+    with featmagic.capture(model := DNN(), "cnn1", "act1") as maps:
+        model(images())
+    ((text, png),) = maps.pictures(overview=True)
+    assert text.startswith("2 layers · ")
+    with Image.open(io.BytesIO(png)) as picture:
+        assert picture.height == 2 * PITCH
+    (file,) = maps.save(tmp_path / "all.png", overview=True)
+    film = filmstrip(maps._request((), View()).activations, View())
+    with Image.open(file) as picture:
+        assert picture.height == head_height(film) + 2 * PITCH
+        assert np.array_equal(np.asarray(picture)[head_height(film) :], image_of(png))
+
+
+def image_of(png):
+    with Image.open(io.BytesIO(png)) as picture:
+        return np.asarray(picture)
+
+
+def test_a_layer_of_nothing_but_nan_has_no_share_of_zeros():
+    text = filmstrip_text(film_of(torch.full((1, 2, 4, 4), torch.nan)))
+    assert "no finite value" in text
+    assert "zeros" not in text.splitlines()[-1]
 
 
 def test_no_layers_make_an_empty_film():

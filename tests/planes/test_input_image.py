@@ -103,7 +103,7 @@ def test_imagenets_normalization_is_undone_where_every_color_could_come_from_it(
     plain = torch.rand(1, 3, 4, 4)
     plain[0, :, 0, 0], plain[0, :, 0, 1] = 0, 1
     pixels, words = unit_of((plain - mean) / std)
-    assert words == "input un-normalised by ImageNet's"
+    assert words == "input shown with ImageNet normalization undone"
     torch.testing.assert_close(pixels, plain, atol=1e-6, rtol=0)
     # One color out of reach, and an image in gray, are stretched.
     beyond = (plain - mean) / std
@@ -117,7 +117,7 @@ def test_a_given_normalization_is_undone_for_all_colors_or_for_each():
     mean, std = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([2.0, 3.0, 4.0])
     given = (plain - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
     pixels, words = unit_of(given, 1, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
-    assert words == "input un-normalised by --mean and --std"
+    assert words == "input shown with --mean and --std undone"
     torch.testing.assert_close(pixels, plain[1:], atol=1e-6, rtol=0)
     for view, scaled in (({"mean": 0.5}, plain - 0.5), ({"std": 0.25}, plain / 0.25)):
         torch.testing.assert_close(unit_of(scaled, **view)[0], plain[:1], atol=1e-6, rtol=0)

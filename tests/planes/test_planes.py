@@ -213,8 +213,7 @@ def test_tokens_on_a_grid_are_planes_and_those_before_them_stand_apart(prefix):
         assert (stack.prefix, stack.words) == (None, words)
     else:
         assert torch.equal(stack.prefix, tensor[:, :prefix, [2, 0]].transpose(1, 2))
-        s = "s" * (prefix > 1)
-        told = f"{prefix} prefix token{s} in a strip: {', '.join(names)}"
+        told = f"{', '.join(names)} in a strip"
         assert stack.words == (*words, told)
         left_out = planes_of(tensor, layout, View(reduce="pca")).words[-1]
         assert left_out == told.replace("in a strip", "left out")
@@ -248,7 +247,7 @@ def test_single_values_of_several_samples_are_a_row_each():
 
 def test_a_sample_of_what_has_no_samples_is_said():
     plane = torch.rand(4, 5, 6)
-    assert planes_of(plane, Layout("CHW"), View(sample=3)).words == ("no axis for samples",)
+    assert planes_of(plane, Layout("CHW"), View(sample=3)).words == ("no batch dimension",)
     assert planes_of(plane, Layout("CHW"), View(sample="all")).words == ()
 
 

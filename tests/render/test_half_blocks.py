@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from featmagic.options.view import View
+from featmagic.overview.thumbnails import two_maps
 from featmagic.render.half_blocks import HalfBlockCells
 from featmagic.render.mosaic import tile
-from featmagic.render.palette import GAP, NAN, NEGATIVE_INF, POSITIVE_INF, palette
+from featmagic.render.palette import GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.render.viewport import GridLayout
+from featmagic.render.xterm_colors import ramp
 
 PIECE = re.compile(r"\x1b\[([\d;]*)m|(.)")
 TRUECOLOR = 2**24
@@ -112,14 +116,20 @@ def xterm(code):
 
 
 @pytest.mark.parametrize("cmap", ["viridis", "gray", "RdBu_r"])
-def test_of_256_colors_each_value_has_the_nearest(cmap):
+def test_of_256_colors_each_value_has_that_of_the_ramp(cmap):
     cells = cells_of(256, cmap)
-    codes = re.findall(r"38;5;(\d+)m█", cells.run(list(range(248))))
-    every = np.array([xterm(code) for code in range(16, 256)])
-    assert len(codes) == 248
-    for index, code in enumerate(codes):
-        distances = ((every - np.array(rgb(index, cmap))) ** 2).sum(1)
-        assert distances[int(code) - 16] == distances.min()
+    codes = re.findall(r"38;5;(\d+)m█", cells.run(list(range(LEVELS))))
+    steps = np.array([rgb(index, cmap) for index in range(LEVELS)], np.uint8)
+    assert [int(code) for code in codes] == ramp(steps)
+
+
+def test_of_two_color_maps_in_a_palette_each_has_its_ramp():
+    tiles = tile(torch.zeros(1, 2, 2).byte(), ("",), two_maps(View()), GridLayout(1, 1, 1))
+    film = replace(tiles, color_maps=2)
+    codes = re.findall(r"38;5;(\d+)m█", HalfBlockCells(film, 256).run(list(range(LEVELS))))
+    assert len(codes) == LEVELS
+    halves = np.split(film.colors[:LEVELS], 2)
+    assert [int(code) for code in codes] == [*ramp(halves[0]), *ramp(halves[1])]
 
 
 def test_each_pixel_of_an_rgb_tile_has_its_own_color():

@@ -30,6 +30,9 @@ from helpers.expected import (
 from helpers.terminals import COLORS_256, NO_COLOR, TRUECOLOR, end, environment, rgb
 from PIL import Image
 
+from featmagic.render.palette import LEVELS, palette
+from featmagic.render.xterm_colors import ramp
+
 pexpect = pytest.importorskip("pexpect")
 if not hasattr(pexpect, "spawn"):
     pytest.skip("no pseudo-terminals here", allow_module_level=True)
@@ -171,11 +174,12 @@ def tile_at(band, left, shape):
     return squares[:, 0, :, 0]
 
 
-def nearest_of_256(colors):
-    """The nearest colors of the 240 that xterm has besides the user's own 16."""
+def in_256_colors(colors, cmap):
+    """The colors of the map's ramp among the 240 that xterm has besides the user's own 16."""
     table = np.array([rgb(color) for color in pyte.graphics.FG_BG_256[16:]])
-    distance = ((colors[..., None, :].astype(int) - table) ** 2).sum(-1)
-    return table[distance.argmin(-1)]
+    steps = np.frombuffer(palette(cmap), np.uint8).reshape(256, 3)[:LEVELS]
+    place = ((colors[..., None, :].astype(int) - steps) ** 2).sum(-1).argmin(-1)
+    return table[np.array(ramp(steps))[place] - 16]
 
 
 def assert_holds(screen, layer, planes, cmap, ranges, colors, channels=None):
@@ -187,7 +191,7 @@ def assert_holds(screen, layer, planes, cmap, ranges, colors, channels=None):
     for (band, left, _), plane, ends in zip(found, planes, ranges, strict=True):
         possible = possible_colors(plane, ends, cmap)
         if colors is COLORS_256:
-            possible = nearest_of_256(possible)
+            possible = in_256_colors(possible, cmap)
         assert wrong_pixels(tile_at(band, left, plane.shape), possible) == 0
 
 
@@ -362,7 +366,7 @@ def test_without_colors_there_are_captions_alone(terminals, variables):
     lines = [line.strip() for line in unwrapped(received).splitlines()]
     captions = [line for line in lines if " float32 cpu · " in line]
     assert [line.split()[0] for line in captions] == ["cnn1", "act1", "pool1", "pool1"]
-    assert captions[-1].endswith("gray, each channel its own range")
+    assert captions[-1].endswith("gray, color range per channel")
     echoed = re.compile(r"(In \[\d+\]: |\.\.\.: ?)*(%?%featuremaps .*|model\(image\);)?")
     assert [line for line in lines if line not in captions and not echoed.fullmatch(line)] == []
 
@@ -396,7 +400,7 @@ def test_in_a_pipe_there_are_captions_alone(tmp_path, script):
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    captions = done.stdout.splitlines()
+    captions = unwrapped(done.stdout).splitlines()
     assert [line.split()[0] for line in captions] == ["cnn1", "pool1", "cnn1"]
     assert all(" float32 cpu · " in line for line in captions)
     assert CONTROL.findall(done.stdout) == []

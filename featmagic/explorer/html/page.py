@@ -153,7 +153,7 @@ def _without_scripts(text: Mapping[str, Any]) -> str:
 
 
 def _picture(still: Still) -> str:
-    caption = _words(still.caption)
+    caption = "<br>".join(map(_words, still.caption.split("\n")))
     if not still.picture:
         return f"<p>{caption}</p>"
     data, alt = b64encode(still.picture).decode(), _words(spoken(still.caption))

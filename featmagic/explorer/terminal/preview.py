@@ -170,7 +170,9 @@ def channel_statistics(whole: Preview, tile: int) -> str:
         return f"{planes.total} {item}{s}: {describe_values(ready.measured, planes)}"
     plane = _plane(planes, tile)
     words = describe_values(measure(plane.values[0]), plane)
-    words = words.replace(f", 1 dead: {plane.indices[0]}", ", dead")
+    words = words.replace(
+        f', 1 constant ("dead") {item}: {plane.indices[0]}', ', constant ("dead")'
+    )
     name = plane.labels[0] if plane.labels else str(plane.indices[0])
     return f"{item} {name} of {planes.total}: {words}"
 
