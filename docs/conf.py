@@ -21,6 +21,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), str(HERE / "_pages"), str(ROOT / "examples"), os.environ.get("PYTHONPATH", "")]
 )
 os.environ["FEATMAGIC_DOCS_FILES"] = str(HERE / "_build" / "files")
+os.environ["FEATMAGIC_DOCS_PAGES"] = str(HERE / "_pages")
 os.environ["IPYTHONDIR"] = str(HERE / "_build" / "ipython")  # not the reader's own settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models are small: threads only wait
 
@@ -39,6 +40,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext", "_pages"]
 needs_sphinx = "8.1"
+default_role = "code"  # of docstrings, which are Markdown in this respect
 nitpicky = True
 # Types of other packages: an inventory of theirs would have to be downloaded.
 nitpick_ignore_regex = [
@@ -57,7 +59,6 @@ nb_execution_show_tb = True
 nb_code_prompt_show = "Show the setup"
 nb_code_prompt_hide = "Hide the setup"
 nb_merge_streams = False  # a caption stays above its picture
-smartquotes = False  # an option has two dashes
 nb_ipywidgets_js = {}  # would come from a CDN; explorers are shown as saved pages
 nb_mime_priority_overrides = [
     ("html", "application/vnd.jupyter.widget-view+json", None),
@@ -75,7 +76,7 @@ autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 python_display_short_literal_types = True
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
+napoleon_use_ivar = False
 
 # --- pages
 html_theme = "pydata_sphinx_theme"

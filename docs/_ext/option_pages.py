@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import Field, fields
 from typing import Any
@@ -10,6 +11,11 @@ from featmagic.explorer.words import KEYS
 from featmagic.ipython.config import FeatMagic
 from featmagic.ipython.manual import LINE_OPTIONS, option_usage
 from featmagic.options.view import TAKEN, View
+
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+_KNOWN = {option_usage(option).split()[0] for option in fields(View)} | {
+    usage.split()[0] for usage in LINE_OPTIONS
+}
 
 # A section of the page for the groups of `View`, in the order in which people ask.
 SECTIONS = {
@@ -86,7 +92,14 @@ def _sentence(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return text in which an asterisk or an underscore is no markup outside of code."""
+    """Return help as Markdown: options and spellings as code, no accidental markup."""
     parts = text.split("`")
-    parts[::2] = [part.replace("*", r"\*").replace("_", r"\_") for part in parts[::2]]
+    for number in range(0, len(parts), 2):
+        plain = parts[number].replace("*", r"\*").replace("_", r"\_")
+        parts[number] = _OPTION.sub(_linked, plain)
     return "`".join(parts)
+
+
+def _linked(found: re.Match[str]) -> str:
+    """Return an option's name in a text as a link to its entry."""
+    return f"{{option}}`{found[0]}`" if found[0] in _KNOWN else f"`{found[0]}`"
