@@ -95,7 +95,7 @@ def test_a_group_of_options_that_no_section_names_is_not_lost(option_pages, monk
 
 def entry_of(page, option):
     """Return what stands below an option on the page of options."""
-    pattern = rf"^:::\{{option\}} {option}\b[^\n]*\n(.*?)\n:::$"
+    pattern = rf"^:::\{{option\}} {option}(?![\w-])[^\n]*\n(.*?)\n:::$"
     (entry,) = re.findall(pattern, page, re.MULTILINE | re.DOTALL)
     return entry
 
