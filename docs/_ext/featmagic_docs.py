@@ -26,6 +26,11 @@ _FROM_ELSEWHERE = re.compile(
     re.IGNORECASE,
 )
 
+# Sphinx takes the file's name where there is no alt text.
+_WITHOUT_ALT_TEXT = re.compile(
+    r"<img\b(?![^>]*\balt=\"[^\"])[^>]*>|<img\b[^>]*\balt=\"[./]*_images/[^>]*>"
+)
+
 
 class _Generated(SphinxDirective):
     """A directive whose content is text that is made from the code."""
@@ -87,6 +92,15 @@ def _with_alt_text(render: Any) -> Any:
     return render_image
 
 
+def _unless_empty(render: Any) -> Any:
+    """Return MyST-NB's renderer of text without output for empty text: a bar that was cleared."""
+
+    def render_text_plain(self: NbElementRenderer, data: Any) -> list[nodes.Element]:
+        return render(self, data) if data.string.strip() else []
+
+    return render_text_plain
+
+
 def _add_files(app: Sphinx, error: Exception | None) -> None:
     """Copy the files that the notebooks saved for their pages beside the pages."""
     files = Path(os.environ["FEATMAGIC_DOCS_FILES"])
@@ -95,12 +109,15 @@ def _add_files(app: Sphinx, error: Exception | None) -> None:
 
 
 def _check_pages(app: Sphinx, error: Exception | None) -> None:
-    """Make sure that no page loads anything from elsewhere."""
+    """Make sure that no page loads anything from elsewhere or has a picture without alt text."""
     if error is not None or app.builder.format != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):
-        if found := _FROM_ELSEWHERE.search(page.read_text("utf-8")):
+        text = page.read_text("utf-8")
+        if found := _FROM_ELSEWHERE.search(text):
             raise ExtensionError(f"{page.name} loads something from elsewhere: {found[0]}")
+        if found := _WITHOUT_ALT_TEXT.search(text):
+            raise ExtensionError(f"{page.name} has a picture without alt text: {found[0]}")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -111,5 +128,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("featmagic-manual", Manual)
     app.connect("build-finished", _add_files)
     app.connect("build-finished", _check_pages)
+    NbElementRenderer.render_text_plain = _unless_empty(NbElementRenderer.render_text_plain)
     NbElementRenderer.render_image = _with_alt_text(NbElementRenderer.render_image)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -25,7 +25,7 @@ SECTIONS = {
     "One picture per layer": ("reduction",),
     "With the input": ("input", "overlay", "input image"),
     "Axes": ("layout", "tokens", "volume", "attention"),
-    "Size and output": ("zoom", "rows", "renderer"),
+    "Size, title and output": ("zoom", "title", "rows", "renderer"),
     "Overview and explorer": ("overview", "explorer"),
 }
 OTHERS = "More options"
