@@ -48,7 +48,7 @@ nitpick_ignore_regex = [
         r"py:.*",
         r"(torch|nn|numpy|np|matplotlib|traitlets|anywidget|ipywidgets|os|pathlib|IPython)\..*",
     ),
-    (r"py:.*", r"(Tensor|Figure|Path|Any|Mapping|Capture|MissingMap|featmagic.api.Capture)"),
+    (r"py:.*", r"(Tensor|Figure|Path|Any|Mapping|Layers|Capture|MissingMap|featmagic.api.Capture)"),
 ]
 
 # --- notebooks
