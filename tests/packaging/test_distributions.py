@@ -1,7 +1,8 @@
 """The sdist and the wheel that `make wheel` has built: what is in them, and that the wheel works.
 
 The wheel is installed into an environment that has nothing else. The packages that it requires are
-several GB, so the environment finds those of the tests.
+several GB, so the environment finds those of the tests. `FEATMAGIC_PYTHON` names the Python of an
+environment into which `pip` has installed the wheel and all that it requires, to be used instead.
 """
 
 from __future__ import annotations
@@ -88,6 +89,8 @@ def metadata(wheel):
 @pytest.fixture(scope="module")
 def python(wheel, tmp_path_factory):
     """The Python of an environment with the wheel, which finds its requirements elsewhere."""
+    if "FEATMAGIC_PYTHON" in os.environ:
+        return Path(os.environ["FEATMAGIC_PYTHON"]).absolute()
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, with_pip=False)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
