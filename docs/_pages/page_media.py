@@ -13,7 +13,7 @@ import pexpect
 import pyte
 from IPython.display import HTML
 
-_SECONDS = 120
+_SECONDS = 300
 _NAMES = {
     "black": "#000000",
     "red": "#cd3131",
