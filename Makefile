@@ -8,7 +8,8 @@ VERSIONED := ipython/completion/ $(addsuffix .py, \
   $(addprefix faults/test_,loading_from_any_state overlaps) files/test_places \
   $(addprefix render/test_,figure terminal) support/test_interrupts)
 
-.PHONY: demo gallery frontend test test-browser test-faults mutants bench matrix matrix-fast clean
+.PHONY: demo gallery frontend docs test test-browser test-faults wheel mutants bench matrix \
+  matrix-fast clean
 
 # Train the example, show its feature maps in the terminal, write the notebooks as pages.
 demo: .venv/examples
@@ -22,6 +23,11 @@ gallery: .venv/examples
 frontend:
 	npm ci --prefix frontend --silent
 	cd frontend && npm run check && npm test && npm run build
+
+# The documentation in docs/_build/html; its notebooks run, and a warning is an error.
+docs: .venv/docs
+	rm -rf docs/_build
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --jobs auto docs docs/_build/html
 
 # Lint, types, import contracts and every test.
 test: .venv/dev
@@ -55,6 +61,12 @@ frontend/node_modules: frontend/package-lock.json
 test-faults: .venv/dev
 	$(BIN)/python -m pytest --numprocesses auto -m faults tests/faults
 
+# The sdist and the wheel in dist/, and tests of the wheel in an environment of its own.
+wheel: .venv/dev
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m pytest tests/packaging
+
 # Mutation tests: change lines of the package one at a time, and see whether a test notices. Takes SEED, COUNT and JOBS.
 mutants: .venv/dev
 	PYTHONPATH=tests $(BIN)/python -m mutants $(addprefix --seed ,$(SEED)) \
@@ -82,4 +94,4 @@ matrix-fast: .venv/dev
 	touch $@
 
 clean:
-	rm -rf .venv .nox build dist examples/out
+	rm -rf .venv .nox build dist docs/_build examples/out
