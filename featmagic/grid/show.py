@@ -209,7 +209,7 @@ def _write(drawing: Drawing, title: str, suffix: str, path: Path) -> None:
     assert drawing.mosaic is not None
     kind = suffix.lower().removeprefix(".")
     if kind == "png":
-        heading = Heading(title, drawing.caption.partition(" · ")[0])
+        heading = Heading(title, drawing.caption.splitlines()[0])
         path.write_bytes(mosaic_png(drawing.mosaic, heading))
     else:
         caption = titled(drawing.caption, title)

@@ -158,7 +158,8 @@ def set_caption(figure: Figure, axes: Axes, caption: str, text: FigureText) -> N
     """Write a caption above the axes, in as many lines as it needs, and let the page grow."""
     width = figure.get_figwidth() * DPI
     widest = partial(text.widest, size=_CAPTION)
-    lines = break_lines(text.spell_out(caption), width - 2 * EDGE, widest)
+    given = text.spell_out(caption).split("\n")
+    lines = [part for line in given for part in break_lines(line, width - 2 * EDGE, widest)]
     made = axes.set_title("\n".join(lines), loc="left", pad=0, **text.style(_CAPTION))
     made.set_x(EDGE / width)
     _grow(figure, max(_CAPTION_LINE * len(lines), _height(made)) + EDGE)
