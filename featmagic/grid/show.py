@@ -14,12 +14,12 @@ from featmagic.files.transaction import write_whole
 from featmagic.grid.draw import Drawing, draw_all
 from featmagic.grid.outline import check_sizes
 from featmagic.options.view import View
-from featmagic.planes.dtypes import Pixels
 from featmagic.recording.records import Request
 from featmagic.render.figure import figure_bytes
-from featmagic.render.image import mosaic_png, page_image, rows_within
+from featmagic.render.image import mosaic_png, page_raster, rows_within
 from featmagic.render.mime_bundle import Bundle, publish
 from featmagic.render.mosaic import Mosaic, first_rows
+from featmagic.render.raster import Raster
 from featmagic.render.target import Target
 from featmagic.render.text import MosaicLines, mosaic_lines
 from featmagic.render.viewport import PAGE
@@ -130,7 +130,7 @@ def _show_image(
     mosaic: Mosaic,
     caption: str,
     target: Target,
-    bundle: Callable[[Pixels, bytes, str, str], Bundle],
+    bundle: Callable[[Raster, str, str], Bundle],
     rows: int,
     lines: int | None,
 ) -> int:
@@ -140,7 +140,8 @@ def _show_image(
     mosaic = first_rows(mosaic, rows)
     # A terminal at an engine's client shows the text of an image: the caption is above already.
     text = _short(caption) if target.engine else caption
-    publish(*bundle(page_image(mosaic), mosaic.palette, text, caption))
+    width = target.viewport.width if target.viewport else 0
+    publish(*bundle(page_raster(mosaic, width), text, caption))
     return rows
 
 

@@ -15,7 +15,7 @@ from featmagic.render.font import LETTER, LINE, Text, draw_texts
 from featmagic.render.non_finite_marks import draw_marks, mark_letters
 from featmagic.render.palette import CONSTANT, GAP, INK, MARK, NAN, POSITIVE_INF, QUIET
 from featmagic.render.png import encode_png
-from featmagic.render.viewport import PAGE
+from featmagic.render.raster import raster_of
 from featmagic.support.text import format_bytes, truncate
 
 # Where the columns begin, in pixels, and how wide their texts are, in letters.
@@ -26,24 +26,25 @@ _RANGES, _RANGES_WIDTH = 499, 21
 _SHARES = 627
 _SIZES_END = 756
 
+_WIDTH = 760  # of the whole film strip, in pixels
 PITCH = 30  # pixels from one layer to the next
 _LINE = 14  # pixels from one line of text to the next
-_LONGEST = (PAGE.width - _NAMES) // LETTER  # letters of a line in the head
+_LONGEST = (_WIDTH - _NAMES) // LETTER  # letters of a line in the head
 _BAR_WIDTH, _BAR_HEIGHT = 4, 26  # of a bar in a histogram, in pixels
 _ALARM_WIDTH = 4  # of the alarm left of a row, in pixels
 
 
 def filmstrip_png(filmstrip: Filmstrip) -> bytes:
     """Return the film strip as a PNG with an 8-bit palette, one pixel to a CSS pixel."""
-    return encode_png(filmstrip_image(filmstrip), filmstrip.palette)
+    return encode_png(raster_of(filmstrip_image(filmstrip), filmstrip.palette))
 
 
 def filmstrip_image(filmstrip: Filmstrip) -> Pixels:
     """Draw a head, and below it a row of `PITCH` pixels for each layer, as palette indices."""
     texts, layers = list(_head_texts(filmstrip)), filmstrip.rows
     top = _height(len(texts))
-    canvas = np.full((top + PITCH * len(layers), PAGE.width), GAP, np.uint8)
-    bands = canvas[top:].reshape(len(layers), PITCH, PAGE.width)
+    canvas = np.full((top + PITCH * len(layers), _WIDTH), GAP, np.uint8)
+    bands = canvas[top:].reshape(len(layers), PITCH, _WIDTH)
     for number, (pixels, row) in enumerate(zip(bands, layers, strict=True)):
         texts += _row_texts(row, top + number * PITCH)
         if row.tiles is not None:

@@ -15,6 +15,7 @@ from featmagic.overview.table import alarms, filmstrip_text, head
 from featmagic.overview.text import filmstrip_lines
 from featmagic.recording.records import Request
 from featmagic.render.mime_bundle import publish
+from featmagic.render.raster import raster_of
 from featmagic.render.target import Target
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import wrap
@@ -77,7 +78,8 @@ def show_filmstrip(strip: Filmstrip, target: Target) -> None:
         target.tell("\n".join(wrap(line, target.columns) for line in summary.split("\n")))
         # A terminal at an engine's client shows the text of an image: the summary is above already.
         words = text.removeprefix(f"{summary}\n") if target.engine else text
-        publish(*renderer.bundle(filmstrip_image(strip), strip.palette, words, summary))
+        picture = raster_of(filmstrip_image(strip), strip.palette)
+        publish(*renderer.bundle(picture, words, summary))
     elif renderer.cells is not None and viewport is not None:
         target.tell_drawn(filmstrip_lines(strip, renderer.cells, target.colors, viewport.width))
     else:
