@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.networks import Block, images
+from helpers.tiles import page_image
 from PIL import Image
 from torch import nn
 
@@ -20,7 +21,6 @@ from featmagic.feature_maps import STILLS, VIEWS, files_for
 from featmagic.grid.draw import draw
 from featmagic.options.view import TAKEN, View
 from featmagic.recording.records import Activation, Request
-from featmagic.render.image import page_image
 from featmagic.render.target import RENDERERS, Target
 
 

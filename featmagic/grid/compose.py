@@ -28,7 +28,7 @@ from featmagic.render.color import (
 from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, tile, with_marks
 from featmagic.render.non_finite_marks import mark_letters
 from featmagic.render.palette import GAP, LEVELS, NAN, palette
-from featmagic.render.viewport import GridLayout, step_of_labels
+from featmagic.render.viewport import GridLayout, Viewport, step_of_labels
 
 _BETWEEN_COLUMNS = 10  # CSS pixels between two names below a heat map
 _AT_ONCE = 2**17  # values to color at once
@@ -164,7 +164,7 @@ def _ticks(prepared: Prepared, grid_layout: GridLayout) -> tuple[tuple[int, int,
     if prepared.viewport is None or not tiling.value_row_names:
         return tuple((row, 0, name) for row, name in enumerate(tiling.row_names))
     room = prepared.viewport.line * grid_layout.density
-    step = shrink * step_of_labels(grid_layout.zoom * tall, room)
+    step = _step(grid_layout.zoom * tall, room, shrink, prepared.viewport)
     names = list(enumerate(tiling.value_row_names))[::step]
     return tuple((0, row // shrink * tall, name) for row, name in names)
 
@@ -175,10 +175,18 @@ def _columns(prepared: Prepared, grid_layout: GridLayout) -> tuple[tuple[int, st
     if viewport is None or viewport.strict or not names:
         return ()
     longest = max(map(len, names)) * viewport.letter + _BETWEEN_COLUMNS
-    step = grid_layout.shrink * step_of_labels(grid_layout.zoom, longest * grid_layout.density)
+    room = longest * grid_layout.density
+    step = _step(grid_layout.zoom, room, grid_layout.shrink, viewport)
     return tuple(
         (place // grid_layout.shrink, names[place]) for place in range(0, len(names), step)
     )
+
+
+def _step(zoom: int, room: int, shrink: int, viewport: Viewport) -> int:
+    """Return the step between names: 1, 2, 5 ...; in a terminal so many averages of values."""
+    if viewport.strict:
+        return shrink * step_of_labels(zoom, room)
+    return step_of_labels(zoom, room * shrink)
 
 
 def _prefix_strip(prepared: Prepared, color_range: Range) -> PrefixStrip | None:

@@ -10,11 +10,13 @@ from featmagic.render.viewport import MOST_DENSE, GridLayout, Viewport
 
 FLAT = 8  # a tile that is so many times wider than tall is flat
 _LONG = 2  # a tile that is so many times longer than the other side isn't nearly square
-_FULL = 0.7  # of a tile's room has to be filled before more values are averaged
+_FULL = 0.7  # of a tile's room has to be filled, or more values are averaged
+_FULL_IF_FLAT = 0.5  # the same, of tiles whose few rows would be averaged, too
 _SHARP = 0.86  # of it has to be filled for whole CSS pixels to a value
 _WIDEST_GAP = 0.75  # of a tile's width; a row of which more would be gaps doesn't fill the page
 _SCREEN = 1150  # CSS pixels: the height of a grid that is seen at a glance
 _AROUND = 30  # CSS pixels below and above a tile: its label, its bar and the gap
+_LARGEST_ZOOM = 32  # CSS pixels to a value of wide tiles, if there are several
 _SINGLE = 64  # CSS pixels: the largest side of a single value
 
 
@@ -53,7 +55,7 @@ def lay_out_page(
     layout = _sized(ncols, size, view, viewport, is_row=columns is not None, beside=beside)
     height, width = (ceil(side / layout.shrink) * layout.zoom for side in size)
     rows, d = ceil(cells / ncols), viewport.density
-    page = rows * (height * layout.tall / d + _AROUND) * ncols * (width / d + viewport.gap)
+    page = rows * (height * layout.tall // d + _AROUND) * ncols * (width // d + viewport.gap)
     if d > 1 and page > MOST_DENSE:
         return lay_out_page(
             count, size, view, replace(viewport, density=1), columns, lead=lead, beside=beside
@@ -82,7 +84,7 @@ def _ncols(count: int, size: tuple[int, int], viewport: Viewport, lead: int) -> 
         fewer = ceil(ncols / 2)
         wide = (viewport.width - (fewer - 1) * viewport.gap) // fewer
         tall = min(viewport.largest, wide * height // width) + _AROUND
-        if ceil(cells / fewer) * tall > _SCREEN:
+        if ceil(cells / fewer) * tall > _SCREEN or wide > _LARGEST_ZOOM * width:
             break
         ncols = fewer
     return ncols
@@ -136,6 +138,7 @@ def _fitted(size: tuple[int, int], limits: tuple[int, int], density: int) -> tup
     """Return how many values are averaged, in each direction, and the zoom of what is left."""
     least = max(ceil(side / limit) for side, limit in zip(size, limits, strict=True))
     best, chosen = 0.0, (least, 1)
+    full = _FULL_IF_FLAT if size[1] >= FLAT * size[0] else _FULL
     for shrink in range(least, min(4 * least + 8, max(size)) + 1):
         sides = [ceil(side / shrink) for side in size]
         zoom = min(limit // side for side, limit in zip(sides, limits, strict=True))
@@ -144,7 +147,7 @@ def _fitted(size: tuple[int, int], limits: tuple[int, int], density: int) -> tup
         filled = _filled(sides, limits, zoom)
         if filled > best:
             best, chosen = filled, (shrink, zoom)
-        if filled >= _FULL or (shrink == 1 and zoom > density):
+        if filled >= full or (shrink == 1 and zoom > density):
             break
     return chosen
 

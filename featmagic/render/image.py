@@ -14,7 +14,13 @@ from featmagic.planes.dtypes import Pixels
 from featmagic.render.lettering import LINE, text_width, write
 from featmagic.render.mosaic import Mosaic, PrefixStrip, with_marks
 from featmagic.render.non_finite_marks import KINDS, draw_cell_marks, smooth_mark
-from featmagic.render.page_geometry import INPUT, PageGeometry, PageMetrics, page_geometry
+from featmagic.render.page_geometry import (
+    INPUT,
+    PageGeometry,
+    PageMetrics,
+    page_geometry,
+    width_of_figures,
+)
 from featmagic.render.palette import GAP, LEVELS, SHADES, TRACK, page_colors
 from featmagic.render.png import encode_png
 from featmagic.render.raster import Band, Raster
@@ -25,6 +31,7 @@ _BEFORE_MARKS = 3  # between a label and the marks behind it
 _MARK = 9  # of the letter of a mark above a tile
 _BAR_TOP, _BAR = 2, 3  # from a tile to its bar; a bar
 _COLOR_BAR = 6  # height of the color bar
+_BETWEEN_ENDS = 8  # between two figures of the color bar
 _WIDEST_COLOR_BAR = 180  # but for its figures
 
 
@@ -56,7 +63,7 @@ def page_metrics(density: int) -> PageMetrics[int]:
         least_cells=32,
         even_lines=True,
         fills=True,
-        between_ends=8 * d,
+        between_ends=_BETWEEN_ENDS * d,
         text_width=width,
         marked_width=lambda label, marks: width(label) + (_BEFORE_MARKS + _MARK * len(marks)) * d,
     )
@@ -172,7 +179,7 @@ class _Page:
             top = geometry.header  # a single row, whose lines of values repeat
             if top:
                 yield self._colored(canvas[:top])
-            yield Band(self._lines(mosaic.indices[first]), mosaic.zoom)
+            yield Band(self._lines(mosaic.indices[first], first), mosaic.zoom)
             yield self._colored(canvas[top + tall :])
             return
         self._draw_ticks(canvas, first, last)
@@ -184,7 +191,10 @@ class _Page:
                 indices=mosaic.indices[row : row + 1],
                 missing=None if mosaic.missing is None else mosaic.missing[row : row + 1],
             )
-            lines, place = self._lines(with_marks(part)[0], enlarged=True), pixels[top : top + tall]
+            lines, place = (
+                self._lines(with_marks(part)[0], row, enlarged=True),
+                pixels[top : top + tall],
+            )
             np.copyto(
                 place,
                 lines,
@@ -193,13 +203,15 @@ class _Page:
         self._draw_inputs(pixels, first, last)
         yield Band(pixels)
 
-    def _lines(self, tiles: Pixels, *, enlarged: bool = False) -> Pixels:
-        """Return a row of tiles `(h, ncols, w)` as lines of the page."""
+    def _lines(self, tiles: Pixels, row: int, *, enlarged: bool = False) -> Pixels:
+        """Return a row of tiles `(h, ncols, w)` as lines of the page; unused places are gaps."""
         height, ncols, width = tiles.shape[:3]
         zoom = 1 if enlarged else self.mosaic.zoom
         if self.mosaic.is_rgb:
-            opaque = np.full((*tiles.shape[:3], 1), 255, np.uint8)
-            tiles = np.concatenate([tiles, opaque], 3)
+            opaque, places = np.zeros((*tiles.shape[:3], 1), np.uint8), self._places(row)
+            first = (places.start + self.geometry.lead) % ncols
+            opaque[:, first : first + len(places)] = 255
+            tiles = np.concatenate([tiles * (opaque > 0), opaque], 3)
         values = tiles.reshape(height, ncols * width, *tiles.shape[3:])
         nothing = np.full_like(values[:, :1], 0 if self.mosaic.is_rgb else GAP)
         source = np.where(self.column < 0, ncols * width, self.column * width + self.within // zoom)
@@ -218,8 +230,10 @@ class _Page:
         mosaic, geometry, d = self.mosaic, self.geometry, self.density
         longest = max(mosaic.labels, key=len, default="")
         behind_label = 0 if geometry.marks else text_width(longest, d) + _BEFORE_MARKS * d
-        for place in self._places(row):
-            _, left = geometry.header_corner(place)
+        places = self._places(row)
+        first = (places.start + geometry.lead) % len(geometry.columns)
+        for place, column in zip(places, geometry.columns[first:], strict=False):
+            left = geometry.left + column
             if geometry.has_labels:
                 write(canvas, mosaic.labels[place], 0, left, d)
             if mosaic.nonfinite:
@@ -326,13 +340,10 @@ def _write_columns(canvas: Pixels, mosaic: Mosaic, left: int, wide: int) -> None
 
 def _draw_color_bar(canvas: Pixels, ends: tuple[str, ...], left: int, density: int) -> None:
     """Draw all levels from low to high, and below them the figures of `ends`."""
-    d, widths = density, [text_width(text, density) for text in ends]
-    # The figure in the middle needs as much room on both sides as the wider of the others takes.
-    needed = 2 * (max(widths[0], widths[2]) + 8 * d) + widths[1]
-    width = min(max(_WIDEST_COLOR_BAR * d, needed), canvas.shape[1] - left)
+    d, widths = density, tuple(text_width(text, density) for text in ends)
+    needed = width_of_figures(widths, _BETWEEN_ENDS * d)
+    width = max(needed, min(_WIDEST_COLOR_BAR * d, canvas.shape[1] - left))
     bar = np.linspace(0, LEVELS - 1, width).round().astype(np.uint8)
     canvas[2 * d : (2 + _COLOR_BAR) * d, left : left + width] = bar
     for text, place, wide in zip(ends, (0.0, 0.5, 1.0), widths, strict=True):
-        if place != 0.5 or needed <= width:
-            start = left + round(place * (width - wide))
-            write(canvas, text, (4 + _COLOR_BAR) * d, start, d)
+        write(canvas, text, (4 + _COLOR_BAR) * d, left + round(place * (width - wide)), d)

@@ -71,8 +71,9 @@ def write(canvas: Pixels, text: str, top: int, left: int, density: int) -> None:
     if not text:
         return
     ink = shaded(text, density)
-    ink = ink[max(0, -top) :, max(0, -left) :]
-    top, left = max(0, top), max(0, left)
+    if top < 0 or left < 0:
+        ink = ink[max(0, -top) :, max(0, -left) :]
+        top, left = max(0, top), max(0, left)
     place = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]
-    ink = ink[: place.shape[0], : place.shape[1]]
-    np.copyto(place, ink, where=ink != GAP)
+    # Shades are above all other indices: what is there already stays beside the letters.
+    np.maximum(place, ink[: place.shape[0], : place.shape[1]], out=place)

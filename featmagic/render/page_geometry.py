@@ -163,6 +163,8 @@ def _header(
     longest = max(mosaic.labels, key=len, default="")
     named = metrics.fills and (mosaic.axes[0] or mosaic.inputs)
     label = metrics.label if named or _has_labels(longest, room, metrics) else 0
+    if metrics.fills and mosaic.axes[0] and not longest:  # above the first of the texts on the left
+        label += metrics.margin
     smallest, largest = metrics.marks
     mark: Length = max(smallest, min(largest, width))
     most = max(mosaic.nonfinite, key=len, default="")
@@ -174,8 +176,9 @@ def _header(
 def _left(mosaic: Mosaic, metrics: PageMetrics[Length]) -> Length:
     """Return where the tiles begin, right of input images and ticks."""
     beside = mosaic.inputs if not mosaic.lead else ()
-    widths = (_length(image.shape[1], metrics) + metrics.input_right for image in beside)
-    inputs = max(widths, default=0)
+    least = metrics.text_width(INPUT) if metrics.fills else 0
+    widths = (max(least, _length(image.shape[1], metrics)) for image in beside)
+    inputs = max((width + metrics.input_right for width in widths), default=0)
     ticks = max((metrics.text_width(text) + metrics.margin for *_, text in mosaic.ticks), default=0)
     return metrics.edge + inputs + ticks
 
@@ -186,13 +189,19 @@ def _widths(
     """Return where the cells of prefix tokens begin, and the width of the page."""
     width = max(metrics.least_width, left + tiles + metrics.edge)
     if mosaic.ends and metrics.between_ends is not None:
-        ends = sum(map(metrics.text_width, mosaic.ends)) + 2 * metrics.between_ends
+        ends = width_of_figures(tuple(map(metrics.text_width, mosaic.ends)), metrics.between_ends)
         width = max(width, left + ends + metrics.edge)
     if mosaic.strip is None:
         return left, width
     tokens_left = left + max(map(metrics.text_width, mosaic.strip.names)) + metrics.margin
     cells = min(mosaic.strip.indices.shape[1], metrics.least_cells)
     return tokens_left, max(width, tokens_left + 2 * metrics.cell[0] * cells)
+
+
+def width_of_figures(widths: tuple[Length, ...], between: Length) -> Length:
+    """Return the width of a color bar that has room for the figures at its ends and its middle."""
+    low, middle, high = widths
+    return 2 * (max(low, high) + between) + middle
 
 
 def _token_cells(

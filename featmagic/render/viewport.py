@@ -69,7 +69,7 @@ class Viewport:
 # Front ends scale a picture down that is wider than the cell. On a screen of two pixels to a CSS
 # pixel a PNG with one would be blurred; a PNG with two is sharp there, and smooth on others.
 PAGE = Viewport(
-    width=1000, gap=5, smallest=26, largest=330, columns=8, line=13, letter=7, density=2
+    width=1000, gap=5, smallest=26, largest=330, columns=8, line=12, letter=7, density=2
 )
 # The same page, where a picture has to take few bytes.
 SMALL_PAGE = replace(PAGE, density=1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.networks import DNN, images
+from helpers.tiles import page_image
 from PIL import Image
 from torch import nn
 
@@ -16,7 +17,6 @@ from featmagic import FeatmagicError
 from featmagic.grid.draw import draw_all
 from featmagic.options.view import View
 from featmagic.render.font import glyphs
-from featmagic.render.image import page_image
 from featmagic.render.palette import INK
 
 
