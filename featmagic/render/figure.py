@@ -142,6 +142,7 @@ def _metrics(text: _FigureText, density: int) -> PageMetrics[float]:
     width = partial(text.width, size=_SMALL)
     return PageMetrics(
         pixels=density,
+        css=1,
         head=0,
         edge=_EDGE,
         gap=_GAP,

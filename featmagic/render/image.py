@@ -42,6 +42,7 @@ def page_metrics(density: int) -> PageMetrics[int]:
     width = partial(text_width, density=d)
     return PageMetrics(
         pixels=1,
+        css=d,
         head=0,
         edge=0,
         gap=PAGE.gap * d,

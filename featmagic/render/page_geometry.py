@@ -20,6 +20,7 @@ class PageMetrics(Generic[Length]):
     """The sizes of the parts of a page in one medium."""
 
     pixels: int  # of the mosaic to a unit of length
+    css: int  # units of length to a CSS pixel: tiles begin at whole ones, to be sharp everywhere
     head: int  # left free above everything
     edge: int  # margin around everything
     gap: int  # between two tiles in a row
@@ -145,7 +146,9 @@ def _columns(
     span = mosaic.page - left if metrics.fills and mosaic.page else tight
     if ncols == 1 or span <= tight:
         return tuple(place * (width + metrics.gap) for place in range(ncols))
-    return tuple(round(place * (span - width) / (ncols - 1)) for place in range(ncols))
+    css = metrics.css if width % metrics.css == 0 else 1
+    pitch = (span - width) / (ncols - 1)
+    return tuple(round(place * pitch / css) * css for place in range(ncols))
 
 
 def _has_labels(longest: str, room: Length, metrics: PageMetrics[Length]) -> bool:
@@ -180,7 +183,8 @@ def _left(mosaic: Mosaic, metrics: PageMetrics[Length]) -> Length:
     widths = (max(least, _length(image.shape[1], metrics)) for image in beside)
     inputs = max((width + metrics.input_right for width in widths), default=0)
     ticks = max((metrics.text_width(text) + metrics.margin for *_, text in mosaic.ticks), default=0)
-    return metrics.edge + inputs + ticks
+    left = metrics.edge + inputs + ticks
+    return ceil(left / metrics.css) * metrics.css if metrics.fills else left
 
 
 def _widths(

@@ -107,7 +107,7 @@ def test_ticks_stand_left_of_the_tiles_at_the_middle_of_their_row(zoom):
     ticks = ((0, 0, "ab"), (0, 3, "c"), (1, 1, "d"))
     mosaic = replace(mosaic_of(2, ncols=1, zoom=zoom, ticks=ticks), labels=("", ""))
     geometry, drawn = geometry_of(mosaic), page_image(mosaic)
-    assert geometry.left == text_width("ab", D) + 4 * D
+    assert geometry.left == -(-(text_width("ab", D) + 4 * D) // D) * D  # a whole CSS pixel
     expected = paper(len(drawn), geometry.left)
     for row, line, text in ticks:
         first = line == 0 and zoom > 12 * D  # a name stands at the top of what is tall
@@ -222,7 +222,7 @@ def test_input_images_stand_at_the_left_edge_beside_their_row_under_their_name()
     drawn, geometry = page_image(mosaic), geometry_of(mosaic)
     assert drawn.shape[2] == 4
     colors = page_colors(mosaic.palette)
-    left = max(24, text_width("input", D)) + 10 * D
+    left = -(-(max(24, text_width("input", D)) + 10 * D) // D) * D
     plain = colors[page_image(replace(mosaic, inputs=()))]
     np.testing.assert_array_equal(drawn[:, left : left + plain.shape[1]], plain)
     expected = np.zeros((*drawn.shape[:1], left, 4), np.uint8)
