@@ -71,7 +71,8 @@ def _ncols(count: int, size: tuple[int, int], viewport: Viewport, lead: int) -> 
     if size == (1, 1):
         return min(count + lead, 2 * viewport.columns)
     cells = count + lead
-    ncols = cells if cells <= viewport.columns + 1 else _near_square(count)
+    # With an input image before them, a row has a place more, so that the last one isn't left over.
+    ncols = cells if cells <= viewport.columns + 1 else _near_square(count) + lead
     fitting = (viewport.width + viewport.gap) // (viewport.smallest + viewport.gap)
     while ncols > fitting:
         ncols = ceil(ncols / 2)

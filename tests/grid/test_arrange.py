@@ -241,7 +241,7 @@ def test_names_and_an_input_image_take_their_room_from_the_tiles():
     assert across(beside, 64) + wide(beside, 64) + 5 <= 1000 - 3 * 7
     lead = arranged(3, 8, 64, 64, image=image, input=True)
     assert (lead.lead, lead.ncols, lead.page) == (1, 9, 2000)
-    assert (arranged(3, 64, 64, 64, image=image, input=True).ncols) == 8
+    assert (arranged(3, 64, 64, 64, image=image, input=True).ncols) == 9  # eight rows, as without
     named = arranged(3, 8, 16, 16, sample="0,1,2")
     assert (named.ncols, named.page) == (8, 2000)
     assert across(named, 16) <= 1000 - 3 * 7 < across(replace(named, zoom=named.zoom + 1), 16)
