@@ -26,10 +26,10 @@ _RANGES, _RANGES_WIDTH = 499, 21
 _SHARES = 627
 _SIZES_END = 756
 
-_WIDTH = 760  # of the whole film strip, in pixels
+WIDTH = 760  # of the whole film strip, in pixels
 PITCH = 30  # pixels from one layer to the next
 _LINE = 14  # pixels from one line of text to the next
-_LONGEST = (_WIDTH - _NAMES) // LETTER  # letters of a line in the head
+_LONGEST = (WIDTH - _NAMES) // LETTER  # letters of a line in the head
 _BAR_WIDTH, _BAR_HEIGHT = 4, 26  # of a bar in a histogram, in pixels
 _ALARM_WIDTH = 4  # of the alarm left of a row, in pixels
 
@@ -43,8 +43,8 @@ def filmstrip_image(filmstrip: Filmstrip) -> Pixels:
     """Draw a head, and below it a row of `PITCH` pixels for each layer, as palette indices."""
     texts, layers = list(_head_texts(filmstrip)), filmstrip.rows
     top = _height(len(texts))
-    canvas = np.full((top + PITCH * len(layers), _WIDTH), GAP, np.uint8)
-    bands = canvas[top:].reshape(len(layers), PITCH, _WIDTH)
+    canvas = np.full((top + PITCH * len(layers), WIDTH), GAP, np.uint8)
+    bands = canvas[top:].reshape(len(layers), PITCH, WIDTH)
     for number, (pixels, row) in enumerate(zip(bands, layers, strict=True)):
         texts += _row_texts(row, top + number * PITCH)
         if row.tiles is not None:

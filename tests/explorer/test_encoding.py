@@ -20,7 +20,7 @@ from featmagic.explorer.document import document
 from featmagic.options.view import View
 from featmagic.support.errors import FeatmagicError
 
-LEVELS, GAP, NAN, PLUS, MINUS = 248, 248, 251, 252, 253
+LEVELS, GAP, NAN, PLUS, MINUS = 240, 240, 243, 244, 245
 
 
 def explored(maps, **view):

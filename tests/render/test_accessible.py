@@ -267,9 +267,9 @@ def test_a_figure_has_the_shapes_and_says_in_letters_which_tile_holds_what():
     made.savefig(file, format="svg")
     assert "1 ×" in file.getvalue().decode()
     for channel in (1, 2, 3):
-        left = channel * (7 * 6 + 4)
-        tile = np.asarray(image)[10 : 10 + 36, left : left + 42, :3] / 255
-        assert shape_in(blocks_of(tile, 6)[1, 2]).any()
+        left = channel * 2 * (7 * 6 + 4)
+        tile = np.asarray(image)[20 : 20 + 72, left : left + 84, :3] / 255
+        assert shape_in(blocks_of(tile, 12)[1, 2]).any()
 
 
 def test_a_figure_whose_tiles_are_too_narrow_for_both_has_a_line_for_marks():
