@@ -166,7 +166,8 @@ def _ticks(prepared: Prepared, grid_layout: GridLayout) -> tuple[tuple[int, int,
     room = prepared.viewport.line * grid_layout.density
     step = _step(grid_layout.zoom * tall, room, shrink, prepared.viewport)
     names = list(enumerate(tiling.value_row_names))[::step]
-    return tuple((0, row // shrink * tall, name) for row, name in names)
+    middle = 0 if prepared.viewport.strict else tall // 2
+    return tuple((0, row // shrink * tall + middle, name) for row, name in names)
 
 
 def _columns(prepared: Prepared, grid_layout: GridLayout) -> tuple[tuple[int, str], ...]:

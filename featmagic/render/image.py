@@ -276,14 +276,14 @@ class _Page:
             _write_columns(canvas[top + 2 * d :], mosaic, left, wide)
 
     def _draw_ticks(self, canvas: Pixels, first: int, last: int) -> None:
-        """Write texts left of the tiles, each at the middle of its row of values."""
+        """Write texts left of the tiles: at the top of a row of them, or beside a row of values."""
         mosaic, geometry, d = self.mosaic, self.geometry, self.density
+        name_rows = len(mosaic.indices) > 1 or any(mosaic.labels)
         for row, line, text in mosaic.ticks:
             if first <= row < last:
-                named = line == 0 and mosaic.zoom > LINE * d  # a row of tiles, or of large values
-                middle = min(mosaic.zoom, LINE * d) if named else mosaic.zoom
+                beside = 0 if name_rows else mosaic.zoom // 2 - (LINE * d) // 2
                 top = (row - first) * geometry.row_pitch + geometry.header + line * mosaic.zoom
-                top = max(0, top + middle // 2 - (LINE * d) // 2)
+                top = max(0, top + beside)
                 left = geometry.left - text_width(text, d) - page_metrics(d).margin
                 write(canvas, text, top, left, d)
 

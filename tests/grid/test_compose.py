@@ -55,7 +55,7 @@ def test_values_are_averaged_and_then_repeated_for_a_taller_picture(shrink):
             assert np.abs(tile[3 * row : 3 * row + 3, column] - mean).max() <= 0.51
     # A row of averages is six pixels tall, and a text twelve of two pixels: four averages.
     step = {1: 5, 2: 10, 3: 20}[shrink]
-    names = [(0, row // shrink * 3, str(row)) for row in range(0, 7, step)]
+    names = [(0, row // shrink * 3 + 1, str(row)) for row in range(0, 7, step)]
     assert mosaic.ticks == tuple(names)
 
 

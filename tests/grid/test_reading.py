@@ -580,7 +580,7 @@ def test_the_input_keeps_its_proportions(size, options):
     for shown in draw(one, View(input=True, **options)).mosaic.inputs:
         height, width, _ = shown.shape
         assert height / width == pytest.approx(size[0] / size[1], rel=0.1)
-        assert width <= 660  # a third of the page
+        assert width <= 1000  # half of the page
 
 
 def test_a_watch_keeps_no_copy_of_the_input_but_knows_when_it_has_changed():

@@ -144,11 +144,11 @@ def test_at_one_pixel_a_value_a_mark_above_the_tile_says_what_is_in_it(height, w
         marks = [one != other for one, other in zip(strange, plain, strict=True)]
     assert not marks[0].any()
     shapes = [filled(mark) for mark in marks[1:]]
-    assert all(len(one) >= 3 for one in shapes)
+    assert all(len(one) >= 2 for one in shapes)
     assert len({(one.shape, one.tobytes()) for one in shapes}) == 3
     cross, up, down = shapes
-    assert np.array_equal(cross, cross[:, ::-1])
     if width < 9:  # shapes, where letters have no room
+        assert np.array_equal(cross, cross[::-1])
         assert np.array_equal(up, down[::-1])
 
 
