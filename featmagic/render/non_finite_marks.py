@@ -13,6 +13,7 @@ from featmagic.render.palette import MARK, NAN, NEGATIVE_INF, POSITIVE_INF
 
 LETTERS = {NAN: "×", POSITIVE_INF: "↑", NEGATIVE_INF: "↓"}
 _FINER = 8  # places in a pixel, in each direction, that tell how much of it is covered
+_SMALL = 6  # pixels of a mark whose few rows are as they are told apart best
 KINDS = {letter: kind for kind, letter in LETTERS.items()}
 
 
@@ -46,8 +47,9 @@ def mark(kind: int, side: int) -> NDArray[np.bool_]:
 
 @cache
 def smooth_mark(kind: int, side: int) -> Pixels:
-    """Return a mark with smooth edges as palette indices, `SHADES` on `GAP`."""
-    finer = mark(kind, _FINER * side).reshape(side, _FINER, side, _FINER)
+    """Return a mark as palette indices, `SHADES` on `GAP`; a small one has no smooth edges."""
+    fine = _FINER if side > _SMALL else 1
+    finer = mark(kind, fine * side).reshape(side, fine, side, fine)
     return in_shades((finer.mean((1, 3)) * 255).round().astype(np.uint8))
 
 
