@@ -235,11 +235,13 @@ class _Page:
         first = (places.start + geometry.lead) % len(geometry.columns)
         for place, column in zip(places, geometry.columns[first:], strict=False):
             left = geometry.left + column
-            if geometry.has_labels:
-                write(canvas, mosaic.labels[place], 0, left, d)
+            if geometry.has_labels:  # in full at the right edge, too
+                most = geometry.width - text_width(mosaic.labels[place], d)
+                write(canvas, mosaic.labels[place], 0, min(left, most), d)
             if mosaic.nonfinite:
                 letters = mosaic.nonfinite[place][: geometry.most_marks]
-                self._draw_marks(canvas, letters, left + behind_label)
+                most = geometry.width - len(letters) * geometry.mark
+                self._draw_marks(canvas, letters, max(0, min(left + behind_label, most)))
         if row == 0 and mosaic.axes[0] and not geometry.has_labels:
             width = text_width(mosaic.axes[0], d)
             left = max(0, geometry.left - width - page_metrics(d).margin)

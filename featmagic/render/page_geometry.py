@@ -96,7 +96,13 @@ def page_geometry(mosaic: Mosaic, metrics: PageMetrics[Length]) -> PageGeometry[
     label, marks, mark = _header(mosaic, max(width, room), width, metrics)
     below = metrics.bar * bool(mosaic.bars) + metrics.columns * bool(mosaic.columns)
     row_pitch = label + marks + height + below + metrics.row_gap
-    tokens_left, page_width = _widths(mosaic, left, columns[-1] + width, metrics)
+    longest = max(mosaic.labels, key=len, default="")
+    has_labels = _has_labels(longest, max(width, room), metrics)
+    end = columns[-1] + width
+    if metrics.fills and not mosaic.page:  # what is above the last tile may be wider than it is
+        above = metrics.text_width(longest) if has_labels else 0
+        end = columns[-1] + max(width, above, mark if mosaic.nonfinite else 0)
+    tokens_left, page_width = _widths(mosaic, left, end, metrics)
     cell, cells_per_line, lines = _token_cells(
         mosaic, page_width - tokens_left - metrics.edge, metrics
     )
@@ -108,12 +114,11 @@ def page_geometry(mosaic: Mosaic, metrics: PageMetrics[Length]) -> PageGeometry[
     # One image stands beside all rows.
     input_height = _length(len(inputs[0]) if len(inputs) == 1 else 0, metrics)
     bottom = top + max(rows * row_pitch, label + marks + input_height + metrics.input_below)
-    longest = max(mosaic.labels, key=len, default="")
     return PageGeometry(
         left=left,
         top=top,
         header=label + marks,
-        has_labels=_has_labels(longest, max(width, room), metrics),
+        has_labels=has_labels,
         marks=marks,
         mark=mark,
         most_marks=max(1, int(max(width, room) // metrics.marks[1])),

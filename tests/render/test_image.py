@@ -102,6 +102,22 @@ def test_tiles_whose_columns_are_too_narrow_for_a_label_have_none():
     assert labeled.columns[1] >= text_width("4", D)
 
 
+@pytest.mark.parametrize("page", [0, 400])
+def test_labels_wider_than_their_tiles_are_there_in_full_at_the_right_edge_too(page):
+    mosaic = replace(mosaic_of(12, (3, 3), 6, 8), labels=("1234",) * 12, page=page)
+    geometry, drawn = geometry_of(mosaic), page_image(mosaic)
+    if not page:
+        mosaic = replace(mosaic, labels=("12",) * 12)
+        geometry, drawn = geometry_of(mosaic), page_image(mosaic)
+    label, wide = mosaic.labels[0], text_width(mosaic.labels[0], D)
+    assert geometry.has_labels
+    assert wide > 24
+    for place in range(12):
+        top, left = geometry.header_corner(place)
+        found = drawn[top : top + 12 * D, min(left, geometry.width - wide) :][:, :wide]
+        np.testing.assert_array_equal(found, shaded(label, D))
+
+
 @pytest.mark.parametrize("zoom", [4, 12, 24, 50])
 def test_ticks_stand_left_of_the_tiles_at_the_middle_of_their_row(zoom):
     ticks = ((0, 0, "ab"), (0, 3, "c"))
