@@ -48,7 +48,7 @@ def page_metrics(density: int) -> PageMetrics[int]:
         gap=PAGE.gap * d,
         row_gap=7 * d,
         label=13 * d,
-        between=4 * d,
+        between=3 * d,
         marks=(3 * d, _MARK * d),
         bar=(_BAR_TOP + _BAR) * d,
         columns=(LINE + 3) * d,
