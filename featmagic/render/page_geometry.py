@@ -95,7 +95,9 @@ def page_geometry(mosaic: Mosaic, metrics: PageMetrics[Length]) -> PageGeometry[
     room = width
     if metrics.fills and ncols > 1:
         room = columns[1] - metrics.between
-        if mosaic.page:  # the last label ends where the page does, and leaves the one before it room
+        if (
+            mosaic.page
+        ):  # the last label ends where the page does, and leaves the one before it room
             room = min(room, (columns[1] + width - metrics.between) // 2)
     label, marks, mark = _header(mosaic, max(width, room), width, metrics)
     below = metrics.bar * bool(mosaic.bars) + metrics.columns * bool(mosaic.columns)

@@ -67,6 +67,8 @@ def tiles_in(rgba, shape, density=2):
         if down.stop - down.start == BAR * density and down.start == end + 2 * density:
             continue
         for across in runs(opaque[down].any(0)):
+            if longest_runs(opaque[down, across]).max() < LONG * density:
+                continue  # letters of a text beside the tile
             block = rgba[down, across]
             edge, rest = divmod(block.shape[0], shape[0])
             assert rest == 0
