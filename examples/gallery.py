@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import math
+import struct
 import sys
 from base64 import b64encode
 from collections.abc import Callable
@@ -314,8 +315,8 @@ PAGE = """<!doctype html>
 <title>featmagic: a gallery</title>
 <style>
 {style}
-body {{ font: 14px/1.4 sans-serif; margin: 2em auto; max-width: 960px }}
-img {{ display: block; max-width: none; margin: 4px 0 }}
+body {{ font: 14px/1.4 sans-serif; margin: 2em auto; max-width: 1000px }}
+img {{ display: block; max-width: none; margin: 8px 0 }}
 figcaption, code {{ font: 12px/1.4 monospace }}
 figcaption {{ white-space: pre-wrap }}
 h2 {{ font-size: 15px; margin: 2em 0 0 }}
@@ -332,9 +333,10 @@ def section(row: Row) -> str:
     for caption, png in pictures(row):
         source = f"data:image/png;base64,{b64encode(png).decode()}"
         text = html.escape(caption)
-        parts.append(
-            f'<figure><figcaption>{text}</figcaption><img src="{source}" alt="{text}"></figure>'
-        )
+        # A grid has two pixels to a CSS pixel, and an overview has one.
+        width = struct.unpack(">I", png[16:20])[0] // (1 if row.view.get("overview") else 2)
+        image = f'<img src="{source}" width="{width}" alt="{text}">'
+        parts.append(f"<figure><figcaption>{text}</figcaption>{image}</figure>")
     return "\n".join(parts)
 
 

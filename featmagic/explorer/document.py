@@ -37,6 +37,7 @@ from featmagic.planes.measurements import constant_planes, to_host, value_range
 from featmagic.recording.records import Activation, shape_of
 from featmagic.render.palette import CONSTANT, GAP, LEVELS, NAN, NEGATIVE_INF, POSITIVE_INF, palette
 from featmagic.render.png import encode_png
+from featmagic.render.raster import raster_of
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.memory import unless_out_of_memory
 from featmagic.support.text import printable, readable
@@ -209,7 +210,7 @@ def image_text(
         "full": list(activation.inputs.image.shape[-2:]),
         "words": words,
     }
-    return {str(sample): image}, {image["id"]: encode_png(pixels, b"")}, []
+    return {str(sample): image}, {image["id"]: encode_png(raster_of(pixels))}, []
 
 
 def _check_used(planes: Iterable[SamplePlanes | str], views: Iterable[View], view: View) -> None:

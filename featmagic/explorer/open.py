@@ -16,6 +16,7 @@ from featmagic.options.view import View
 from featmagic.recording.records import Activation
 from featmagic.recording.rerun import Rerun, rerun_of
 from featmagic.render.mime_bundle import small_png
+from featmagic.render.viewport import SMALL_PAGE
 from featmagic.support.environment import running_shell
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import spoken
@@ -56,7 +57,7 @@ def open_explorer(
         reasons = "; ".join(f"{key}: {layer['reason']}" for key, layer in session.layers.items())
         raise FeatmagicError(f"Nothing to explore: {reasons}.")
     start = session.activations[session.shown.text["start"]["layer"]]
-    drawing = draw(start, grid_view(start, view, len(activations)))
+    drawing = draw(start, grid_view(start, view, len(activations)), SMALL_PAGE)
     picture = small_png(drawing.mosaic, drawing.caption) if drawing.mosaic else (b"", {})
     rerun = _sessions_of(inputs, session, maps) if inputs else None
     return Explorer(session, rerun, picture, spoken(drawing.caption), opening)

@@ -32,10 +32,11 @@ from featmagic.render.color import (
 from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, tile, with_marks
 from featmagic.render.non_finite_marks import mark_letters
 from featmagic.render.palette import GAP, LEVELS, NAN, palette
-from featmagic.render.viewport import GridLayout, step_of_labels
+from featmagic.render.viewport import GridLayout, Viewport, step_of_labels
 
+_BETWEEN_COLUMNS = 10  # CSS pixels between two names below a heat map
 _AT_ONCE = 2**17  # values to color at once
-_LEAST_INPUT = 16  # pixels that an input image is wide, where several stand one below the other
+_LEAST_INPUT = 16  # CSS pixels that an input image is wide, where several stand one below the other
 
 
 def color_range_of(prepared: Prepared, shown: Sequence[Prepared] = ()) -> Range:
@@ -139,6 +140,10 @@ def _annotated(
         tiles,
         bars=() if tiles.is_rgb else _bars(prepared, color_range),
         ticks=_ticks(prepared, grid_layout),
+        columns=_columns(prepared, grid_layout),
+        axes=prepared.tiling.axes
+        if prepared.viewport and not prepared.viewport.strict
+        else ("", ""),
         strip=_prefix_strip(prepared, color_range),
         scale=shared,
         ends=tuple(f"{value:.3g}" for value in ends),
@@ -163,9 +168,31 @@ def _ticks(prepared: Prepared, grid_layout: GridLayout) -> tuple[tuple[int, int,
     tiling, shrink, tall = prepared.tiling, grid_layout.shrink, grid_layout.tall
     if prepared.viewport is None or not tiling.value_row_names:
         return tuple((row, 0, name) for row, name in enumerate(tiling.row_names))
-    step = shrink * step_of_labels(grid_layout.zoom * tall, prepared.viewport)
+    room = prepared.viewport.line * grid_layout.density
+    step = _step(grid_layout.zoom * tall, room, shrink, prepared.viewport)
     names = list(enumerate(tiling.value_row_names))[::step]
-    return tuple((0, row // shrink * tall, name) for row, name in names)
+    middle = 0 if prepared.viewport.strict else tall // 2
+    return tuple((0, row // shrink * tall + middle, name) for row, name in names)
+
+
+def _columns(prepared: Prepared, grid_layout: GridLayout) -> tuple[tuple[int, str], ...]:
+    """Return the names below a heat map on a page: of every so many columns of values."""
+    names, viewport = prepared.tiling.value_column_names, prepared.viewport
+    if viewport is None or viewport.strict or not names:
+        return ()
+    longest = max(map(len, names)) * viewport.letter + _BETWEEN_COLUMNS
+    room = longest * grid_layout.density
+    step = _step(grid_layout.zoom, room, grid_layout.shrink, viewport)
+    return tuple(
+        (place // grid_layout.shrink, names[place]) for place in range(0, len(names), step)
+    )
+
+
+def _step(zoom: int, room: int, shrink: int, viewport: Viewport) -> int:
+    """Return the step between names: 1, 2, 5 ...; in a terminal so many averages of values."""
+    if viewport.strict:
+        return shrink * step_of_labels(zoom, room)
+    return step_of_labels(zoom, room * shrink)
 
 
 def _prefix_strip(prepared: Prepared, color_range: Range) -> PrefixStrip | None:
@@ -200,7 +227,7 @@ def _nonfinite_letters(tiles: Mosaic, prepared: Prepared) -> tuple[str, ...]:
     values = tiles.missing if tiles.is_rgb else tiles.indices
     if values is None or not prepared.measured.has_nonfinite:
         return ()
-    letters = mark_letters(values)[: len(tiles.labels)]
+    letters = mark_letters(values)[tiles.lead : tiles.lead + len(tiles.labels)]
     return letters if any(letters) else ()
 
 
@@ -209,20 +236,24 @@ def _inputs(tiles: Mosaic, prepared: Prepared) -> tuple[Pixels, ...]:
     images, viewport = prepared.images, prepared.viewport
     if not (images and prepared.view.input and viewport):
         return ()
-    rows, height = len(tiles.indices), tiles.tile_size[0] * tiles.zoom
-    highest = viewport.of_input(height)
-    if len(prepared.planes.values) == 1:
-        side = min(viewport.beside, viewport.width, max(96, rows * height))
+    rows, (tall, wide) = len(tiles.indices), (side * tiles.zoom for side in tiles.tile_size)
+    highest, d, size = viewport.of_input(tall), tiles.density, images.pixels.shape[2:]
+    if tiles.lead or (prepared.tiling.form == "tiles" and not viewport.strict):
+        scale = min(tall / size[0], wide / size[1])  # in the place of a tile
+    elif len(prepared.planes.values) == 1:
+        side = min(viewport.beside * d, viewport.width * d, max(96 * d, rows * tall))
         if not prepared.planes.down:
             return tuple(fit(images, side, highest)[:1])
         # The rows of values are samples or passes: one image below the other, each beside its row.
         count = len(images.pixels)
-        each = min(side, max(_LEAST_INPUT, height // count), (highest or side * count) // count)
+        each = min(side, max(_LEAST_INPUT * d, tall // count), (highest or side * count) // count)
         return (np.concatenate(list(fit(images, max(1, each)))),)
-    size = images.pixels.shape[2:]
-    # As tall as the tiles, but no wider than the space beside them.
-    scale = min(height / size[0], viewport.beside / size[1], (highest or height) / size[0])
-    return tuple(resize(images, *(max(1, round(side * scale)) for side in size)))
+    else:
+        # As tall as the tiles, but no wider than the space beside them.
+        beside = viewport.beside * d / size[1]
+        scale = min(tall / size[0], beside, (highest or tall) / size[0])
+    shown = resize(images, *(max(1, round(side * scale)) for side in size))
+    return tuple(shown[:1] if tiles.lead else shown)
 
 
 def _overlay(mosaic: Mosaic, prepared: Prepared, images: InputImages, color_range: Range) -> Mosaic:
@@ -252,8 +283,6 @@ def _overlay(mosaic: Mosaic, prepared: Prepared, images: InputImages, color_rang
             colors = palette[colors]
         mixed = below[row, lines, None] * (1 - opaque) + colors * opaque
         blended[row, lines] = mixed.round().astype(np.uint8)
-    if spare := rows * ncols - len(mosaic.labels):
-        blended[-1, :, -spare:] = mosaic.colors[GAP]
     return replace(mosaic, indices=blended, zoom=1)
 
 
@@ -261,7 +290,7 @@ def _opacity_by_tile(mosaic: Mosaic, color_range: Range) -> NDArray[np.float64]:
     """Return the opacity of each palette index in each tile, `(rows, ncols, 256)`, 0 to 1."""
     rows, _, ncols, _ = mosaic.indices.shape
     by_tile = np.zeros((rows * ncols, 256))
-    by_tile[: len(mosaic.labels)] = opacities(color_range)
+    by_tile[mosaic.lead : mosaic.lead + len(mosaic.labels)] = opacities(color_range)
     return by_tile.reshape(rows, ncols, 256)
 
 

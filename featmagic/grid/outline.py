@@ -8,7 +8,7 @@ from math import ceil
 
 import torch
 
-from featmagic.grid.arrange import LARGEST_ZOOM, MOST_PIXELS, lay_out_tiles, viewport_of
+from featmagic.grid.arrange import MOST_PIXELS, lay_out_tiles, viewport_of
 from featmagic.grid.prepare import first_in_a_row, tiling_of, tiling_of_images
 from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
@@ -19,6 +19,8 @@ from featmagic.planes.reduction import reduce
 from featmagic.recording.records import Activation
 from featmagic.render.figure import MOST_FIGURE_TILES, check_figure_size
 from featmagic.render.viewport import Viewport
+
+_USUAL_ZOOM = 32  # CSS pixels to a value, of tiles that don't fill a page otherwise
 
 
 def check_sizes(
@@ -42,11 +44,11 @@ def check_sizes(
     """
     if viewport is None:
         return
-    zoom, fits = view.zoom or LARGEST_ZOOM, MOST_FIGURE_TILES if figures else MOST_PIXELS
+    zoom, fits = view.zoom or _USUAL_ZOOM, MOST_FIGURE_TILES if figures else MOST_PIXELS
     for activation in activations:
         tensor = activation.tensor
-        if undrawable(tensor) or tensor.numel() * zoom**2 <= fits:
-            continue  # the usual case: all values would fit at the largest zoom
+        if undrawable(tensor) or tensor.numel() * (zoom * viewport.density) ** 2 <= fits:
+            continue  # the usual case, far below the limits
         own_view = fitting(activation, view, len(activations))
         planes = _outline(activation, own_view, viewport)
         tiling = tiling_of_images(planes) if view.reduce == "pca" else tiling_of(planes)
@@ -55,7 +57,8 @@ def check_sizes(
         if figures:
             height, width = (ceil(side / grid_layout.shrink) for side in tiling.size)
             values = tiling.count * height * grid_layout.tall * width
-            check_figure_size(values * grid_layout.zoom**2, tiling.count)
+            pixels = values * grid_layout.zoom**2 // grid_layout.density**2
+            check_figure_size(pixels, tiling.count)
 
 
 def _outline(activation: Activation, view: View, viewport: Viewport) -> Planes:

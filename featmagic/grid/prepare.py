@@ -12,7 +12,7 @@ from torch import Tensor, cat, empty
 from featmagic.grid.pass_rows import pass_rows
 from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
-from featmagic.planes.heat_map import assemble, folded_width, form_of
+from featmagic.planes.heat_map import assemble, assembled_axes, folded_width, form_of
 from featmagic.planes.input_image import InputImages, input_images
 from featmagic.planes.layout import Layout, check_used, fitting, layout_of
 from featmagic.planes.planes import Planes, in_rows, planes_of
@@ -47,6 +47,8 @@ class Tiling:
         row_names: The name of each row of tiles, where a row means something.
         value_row_names: The name of each row of values in the heat map; empty if there are
             several heat maps.
+        value_column_names: The name of each column of values in a heat map.
+        axes: What runs down and what runs across a heat map, if there is but one.
     """
 
     form: str
@@ -56,6 +58,8 @@ class Tiling:
     ncols: int | None = None
     row_names: tuple[str, ...] = ()
     value_row_names: tuple[str, ...] = ()
+    value_column_names: tuple[str, ...] = ()
+    axes: tuple[str, str] = ("", "")
 
     @property
     def margin(self) -> int:
@@ -275,6 +279,8 @@ def tiling_of(planes: Planes) -> Tiling:
     """Return how these planes are put together in tiles."""
     rows, count = planes.values.shape[:2]
     form = form_of(planes.form, count)
+    is_heat_map = form in ("rows", "columns")
+    axes = assembled_axes(form, planes.item, planes.axes)
     # Only the shape counts here: the meta device computes nothing else.
     assembled, _ = assemble(empty(planes.values.shape[1:], device="meta"), form)
     per_row, height, width = assembled.shape
@@ -290,6 +296,10 @@ def tiling_of(planes: Planes) -> Tiling:
         ncols=count if rows > 1 and form == "tiles" else None,
         row_names=planes.rows if form == "tiles" else (),
         value_row_names=() if form == "tiles" or rows > 1 else _value_row_names(planes, form),
+        value_column_names=_value_column_names(planes, form) if is_heat_map else (),
+        axes=(axes.down if rows == 1 and not planes.down else "", axes.across)
+        if is_heat_map
+        else ("", ""),
     )
 
 
@@ -309,6 +319,13 @@ def _value_row_names(planes: Planes, form: str) -> tuple[str, ...]:
             return planes.down
         return tuple(map(str, range(planes.values.shape[2])))
     return tuple(map(str, planes.indices[:: folded_width(len(planes.indices))]))
+
+
+def _value_column_names(planes: Planes, form: str) -> tuple[str, ...]:
+    """Return the names of a heat map's columns: steps or positions, or the indices of channels."""
+    if form == "columns":
+        return tuple(map(str, planes.indices))
+    return tuple(map(str, range(planes.values.shape[3])))
 
 
 def prepare_all(

@@ -14,12 +14,12 @@ from featmagic.files.transaction import write_whole
 from featmagic.grid.draw import Drawing, draw_all
 from featmagic.grid.outline import check_sizes
 from featmagic.options.view import View
-from featmagic.planes.dtypes import Pixels
 from featmagic.recording.records import Request
 from featmagic.render.figure import figure_bytes
-from featmagic.render.image import mosaic_png, page_image, rows_within, with_heading
+from featmagic.render.image import mosaic_png, page_raster, rows_within, with_heading
 from featmagic.render.mime_bundle import Bundle, publish
 from featmagic.render.mosaic import Mosaic, first_rows
+from featmagic.render.raster import Raster
 from featmagic.render.target import Target
 from featmagic.render.text import MosaicLines, mosaic_lines
 from featmagic.render.title import Heading, title_lines
@@ -165,7 +165,7 @@ def _show_image(
     mosaic: Mosaic,
     words: tuple[str, str],
     target: Target,
-    bundle: Callable[[Pixels, bytes, str, str], Bundle],
+    bundle: Callable[[Raster, str, str], Bundle],
     rows: int,
     lines: int | None,
 ) -> int:
@@ -180,8 +180,9 @@ def _show_image(
     # A terminal at an engine's client shows the text of an image: the caption is above already.
     text = _short(caption) if target.engine else caption
     alt = f"{' '.join(title_lines(title))}\n{caption}" if title else caption
-    pixels = with_heading(page_image(mosaic), mosaic.colors, Heading(title))
-    publish(*bundle(pixels, mosaic.palette, text, alt))
+    width = target.viewport.width if target.viewport else 0
+    picture = with_heading(page_raster(mosaic, width), Heading(title))
+    publish(*bundle(picture, text, alt))
     return rows
 
 

@@ -16,8 +16,8 @@ from featmagic.render.image import with_heading
 from featmagic.render.non_finite_marks import draw_marks, mark_letters
 from featmagic.render.palette import CONSTANT, GAP, INK, MARK, NAN, POSITIVE_INF, QUIET
 from featmagic.render.png import encode_png
+from featmagic.render.raster import Raster, raster_of
 from featmagic.render.title import Heading
-from featmagic.render.viewport import PAGE
 from featmagic.support.text import format_bytes, truncate
 
 # Where the columns begin, in pixels, and how wide their texts are, in letters.
@@ -28,23 +28,23 @@ _RANGES, _RANGES_WIDTH = 499, 21
 _SHARES = 627
 _SIZES_END = 756
 
+WIDTH = 760  # of the whole film strip, in pixels
 PITCH = 30  # pixels from one layer to the next
 _LINE = 14  # pixels from one line of text to the next
-_LONGEST = (PAGE.width - _NAMES) // LETTER  # letters of a line in the head
+_LONGEST = (WIDTH - _NAMES) // LETTER  # letters of a line in the head
 _BAR_WIDTH, _BAR_HEIGHT = 4, 26  # of a bar in a histogram, in pixels
 _ALARM_WIDTH = 4  # of the alarm left of a row, in pixels
 
 
 def filmstrip_png(filmstrip: Filmstrip, *, headed: bool = True) -> bytes:
     """Return the film strip as a PNG with an 8-bit palette, one pixel to a CSS pixel."""
-    return encode_png(headed_image(filmstrip, headed=headed), filmstrip.palette)
+    return encode_png(headed_image(filmstrip, headed=headed))
 
 
-def headed_image(filmstrip: Filmstrip, *, headed: bool = True) -> Pixels:
+def headed_image(filmstrip: Filmstrip, *, headed: bool = True) -> Raster:
     """Draw the film strip under the title of its view, if there is one."""
-    colors = np.frombuffer(filmstrip.palette, np.uint8).reshape(256, 3)
-    pixels = filmstrip_image(filmstrip, headed=headed)
-    return with_heading(pixels, colors, Heading(filmstrip.view.title or ""))
+    picture = raster_of(filmstrip_image(filmstrip, headed=headed), filmstrip.palette)
+    return with_heading(picture, Heading(filmstrip.view.title or ""))
 
 
 def filmstrip_image(filmstrip: Filmstrip, *, headed: bool = True) -> Pixels:
@@ -56,8 +56,8 @@ def filmstrip_image(filmstrip: Filmstrip, *, headed: bool = True) -> Pixels:
     layers = filmstrip.rows
     texts = list(_head_texts(filmstrip)) if headed or not layers else []
     top = _height(len(texts)) if texts else 0
-    canvas = np.full((top + PITCH * len(layers), PAGE.width), GAP, np.uint8)
-    bands = canvas[top:].reshape(len(layers), PITCH, PAGE.width)
+    canvas = np.full((top + PITCH * len(layers), WIDTH), GAP, np.uint8)
+    bands = canvas[top:].reshape(len(layers), PITCH, WIDTH)
     for number, (pixels, row) in enumerate(zip(bands, layers, strict=True)):
         texts += _row_texts(row, top + number * PITCH)
         if row.tiles is not None:

@@ -323,7 +323,7 @@ def levels(values: Tensor, low: Array, high: Array) -> Tensor:
 
     Example:
         >>> levels(torch.tensor([[[0.0, 1.0, 2.0]]]), np.zeros(1), np.full(1, 2.0)).tolist()
-        [[[0.0, 123.5, 247.0]]]
+        [[[0.0, 119.5, 239.0]]]
     """
     with np.errstate(over="ignore"):
         span = high - low
@@ -362,8 +362,8 @@ def palette_indices(
         own_range: whether each plane has its own range, so that a constant one has no color.
 
     Example:
-        >>> palette_indices(torch.tensor([[[0.2, 247.0, torch.nan]]]), nonfinite=True)
-        tensor([[[  0, 247, 251]]], dtype=torch.uint8)
+        >>> palette_indices(torch.tensor([[[0.2, 239.0, torch.nan]]]), nonfinite=True)
+        tensor([[[  0, 239, 243]]], dtype=torch.uint8)
     """
     masks = {}
     if nonfinite:

@@ -85,10 +85,11 @@ def mosaic_figure(mosaic: Mosaic, caption: str, title: str = "") -> Figure:
         1
     """
     rows, height, ncols, width = mosaic.indices.shape[:4]
-    check_figure_size(rows * height * ncols * width * mosaic.zoom**2, len(mosaic.labels))
+    scale = mosaic.zoom / mosaic.density
+    check_figure_size(int(rows * height * ncols * width * scale**2), len(mosaic.labels))
     text = FigureText(f"{title} {caption}")
     figure = new_page()
-    geometry = page_geometry(mosaic, _metrics(text))
+    geometry = page_geometry(mosaic, _metrics(text, mosaic.density))
     figure.set_size_inches(geometry.width / DPI, geometry.height / DPI)
     axes = add_page_axes(figure, (0, 0, 1, 1))
     axes.set(xlim=(0, geometry.width), ylim=(geometry.height, 0), autoscale_on=False)
@@ -119,14 +120,22 @@ def check_figure_size(pixels: int, tiles: int) -> None:
         )
 
 
-def _metrics(text: FigureText) -> PageMetrics[float]:
+def _metrics(text: FigureText, density: int) -> PageMetrics[float]:
     width = partial(text.width, size=_SMALL)
     return PageMetrics(
+        pixels=density,
+        css=1,
+        head=0,
         edge=EDGE,
         gap=_GAP,
+        row_gap=_GAP,
         label=10,
+        between=0,
         marks=(9, 9),  # letters
         bar=4,
+        columns=0,
+        margin=4,
+        cell=(2, 12),
         token_line=8,
         token_gap=2,
         input_right=2 * _GAP,
@@ -136,6 +145,7 @@ def _metrics(text: FigureText) -> PageMetrics[float]:
         least_width=360,  # for the title
         least_cells=0,
         even_lines=False,
+        fills=False,
         between_ends=None,
         text_width=width,
         marked_width=lambda label, marks: width(f"{label} {marks}"),
@@ -144,17 +154,21 @@ def _metrics(text: FigureText) -> PageMetrics[float]:
 
 def _draw_images(axes: Axes, mosaic: Mosaic, geometry: PageGeometry[float]) -> None:
     """Draw all tiles as one image, the input images, and the prefix tokens."""
-    _show(axes, _tile_pixels(mosaic, geometry), geometry.left, geometry.top, "tiles")
+    show = partial(_show, axes, density=mosaic.density)
+    show(_tile_pixels(mosaic, geometry), geometry.left, geometry.top, "tiles")
+    left = geometry.left if mosaic.lead else EDGE
     for row, image in enumerate(mosaic.inputs):
-        _show(axes, image, EDGE, geometry.tile_top(row), "input")
+        show(image, left, geometry.tile_top(row), "input")
     if mosaic.strip:
         cells = token_cells(mosaic.strip, geometry)
-        _show(axes, _rgba_palette(mosaic)[cells], geometry.tokens_left, EDGE, "tokens")
+        colors = _rgba_palette(mosaic)[cells]
+        _show(axes, colors, geometry.tokens_left, EDGE, "tokens", density=1)
 
 
-def _show(axes: Axes, pixels: Pixels, left: float, top: float, name: str) -> None:
+def _show(axes: Axes, pixels: Pixels, left: float, top: float, name: str, *, density: int) -> None:
     # "none" puts the pixels into a PDF or SVG as they are, once.
-    extent = left, left + pixels.shape[1], top + pixels.shape[0], top
+    height, width = (side / density for side in pixels.shape[:2])
+    extent = left, left + width, top + height, top
     axes.imshow(
         pixels, aspect="auto", interpolation="none", origin="upper", extent=extent, gid=name
     )
@@ -164,15 +178,19 @@ def _tile_pixels(mosaic: Mosaic, geometry: PageGeometry[float]) -> Pixels:
     """Return all tiles as one RGBA image that begins at the first header; gaps are transparent."""
     tiles = with_marks(mosaic)
     rows, height, ncols, width = tiles.shape[:4]
-    canvas = np.zeros((rows, geometry.row_pitch, ncols, geometry.column_pitch, 4), np.uint8)
-    place = canvas[:, geometry.header : geometry.header + height, :, :width]
+    d = mosaic.density
+    down, across = round(geometry.row_pitch * d), round(geometry.column_pitch * d)
+    top = round(geometry.header * d)
+    canvas = np.zeros((rows, down, ncols, across, 4), np.uint8)
+    place = canvas[:, top : top + height, :, :width]
     if mosaic.is_rgb:
         place[..., :3], place[..., 3] = tiles, 255
-        if spare := rows * ncols - len(mosaic.labels):
+        place[0, :, : mosaic.lead] = 0
+        if spare := rows * ncols - len(mosaic.labels) - mosaic.lead:
             place[-1, :, -spare:] = 0
     else:
         place[:] = _rgba_palette(mosaic)[tiles]
-    return canvas.reshape(rows * geometry.row_pitch, ncols * geometry.column_pitch, 4)
+    return canvas.reshape(rows * down, ncols * across, 4)
 
 
 def _rgba_palette(mosaic: Mosaic) -> Pixels:
@@ -190,7 +208,7 @@ def _draw_bars(axes: Axes, mosaic: Mosaic, geometry: PageGeometry[float]) -> Non
 
     if not mosaic.bars:
         return
-    height, width = (side * mosaic.zoom for side in mosaic.tile_size)
+    height, width = (side * mosaic.zoom / mosaic.density for side in mosaic.tile_size)
     lines = []
     for place, strength in enumerate(mosaic.bars):
         top, left = geometry.header_corner(place)
@@ -208,7 +226,7 @@ def _write_texts(
             top, left = geometry.header_corner(place)
             axes.text(left, top + geometry.header - above, text, va="baseline", **style)
     for row, line, text in mosaic.ticks:
-        y = geometry.tile_top(row) + (line + 0.5) * mosaic.zoom
+        y = geometry.tile_top(row) + (line + 0.5) * mosaic.zoom / mosaic.density
         axes.text(geometry.left - 3, y, text, ha="right", va="center_baseline", **style)
     names = mosaic.strip.names if mosaic.strip else ()
     for token, name in enumerate(names):
@@ -216,7 +234,9 @@ def _write_texts(
         axes.text(geometry.left, y, name, va="baseline", **style)
 
 
-def _headers(mosaic: Mosaic, geometry: PageGeometry[float]) -> Iterator[tuple[int, Iterable[str]]]:
+def _headers(
+    mosaic: Mosaic, geometry: PageGeometry[float]
+) -> Iterator[tuple[float, Iterable[str]]]:
     """Yield lines of text above the tiles, each with its distance from them.
 
     Letters stand for non-finite values: behind the labels, or in a line of their own.

@@ -24,7 +24,7 @@ Text = tuple[str, int, int, int]  # text, top, left, palette index
 @lru_cache(maxsize=4096)
 def glyphs(text: str) -> NDArray[np.bool_]:
     """Return which pixels the text covers, `(LINE, LETTER * len(text))`; nothing is smoothed."""
-    mask, (left, top) = _font().getmask2(text, "1")
+    mask, (left, top) = load_font("DejaVuSansMono", 10).getmask2(text, "1")
     ink = np.array(mask, np.uint8).reshape(mask.size[::-1]) > 0
     covered = np.zeros((LINE + 8, LETTER * len(text) + 8), bool)
     top, left = max(0, top - 2), max(0, left)
@@ -34,13 +34,16 @@ def glyphs(text: str) -> NDArray[np.bool_]:
 
 
 @cache
-def _font() -> Any:
-    """Load a font of matplotlib's, with the letters of most European languages."""
+def load_font(name: str, size: int) -> Any:
+    """Load a font that matplotlib brings along, with the letters of most European languages.
+
+    What a system has doesn't matter. Of Pillow's two layout engines the basic one is always there.
+    """
     import matplotlib
     from PIL import ImageFont
 
-    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    return ImageFont.truetype(str(fonts / "DejaVuSansMono.ttf"), 10)
+    file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
+    return ImageFont.truetype(str(file), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def draw_text(

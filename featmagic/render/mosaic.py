@@ -54,6 +54,11 @@ class Mosaic:
             none in any tile.
         missing: `(rows, h, ncols, w)`, of RGB tiles: `NAN` where they hold non-finite values.
         color_maps: how many color maps share the levels of the palette.
+        columns: texts below the tiles: column of values, text.
+        axes: what runs down and what runs across the values; "" where that isn't said.
+        page: width of the page that a row of tiles fills, in pixels; 0 if gaps are narrow instead.
+        density: pixels to a CSS pixel, in each direction.
+        lead: 1 if the input image stands before the first tile, in a place of its own.
     """
 
     indices: Pixels
@@ -69,6 +74,11 @@ class Mosaic:
     nonfinite: tuple[str, ...] = ()
     missing: Pixels | None = None
     color_maps: int = 1
+    columns: tuple[tuple[int, str], ...] = ()
+    axes: tuple[str, str] = ("", "")
+    page: int = 0
+    density: int = 1
+    lead: int = 0
 
     @property
     def tile_size(self) -> tuple[int, int]:
@@ -98,15 +108,24 @@ def tile(
         (2, 8, 3, 6)
     """
     count, height, width, *rgb = indices.shape
-    ncols = grid_layout.ncols
-    rows = ceil(count / ncols)
-    if spare := rows * ncols - count:
+    ncols, lead = grid_layout.ncols, grid_layout.lead
+    rows = ceil((lead + count) / ncols)
+    spare = rows * ncols - count
+    if spare:
         fill = tuple(palette[3 * GAP : 3 * GAP + 3]) if rgb else (GAP,)  # the gaps' color
         empty = indices.new_tensor(fill).expand(spare, height, width, len(fill))
         empty = empty.reshape(spare, height, width, *rgb)
-        indices = cat([indices, empty])
+        indices = cat([empty[:lead], indices, empty[lead:]])
     grid = indices.view(rows, ncols, height, width, *rgb).transpose(1, 2).contiguous()
-    return Mosaic(grid.cpu().numpy(), labels, palette, grid_layout.zoom)
+    return Mosaic(
+        grid.cpu().numpy(),
+        labels,
+        palette,
+        grid_layout.zoom,
+        page=grid_layout.page,
+        density=grid_layout.density,
+        lead=lead,
+    )
 
 
 def enlarge(mosaic: Mosaic) -> Pixels:
@@ -118,7 +137,7 @@ def enlarge(mosaic: Mosaic) -> Pixels:
 
 def first_rows(mosaic: Mosaic, rows: int) -> Mosaic:
     """Return the first rows of tiles with their annotations."""
-    count = rows * mosaic.indices.shape[2]
+    count = rows * mosaic.indices.shape[2] - mosaic.lead
     return replace(
         mosaic,
         indices=mosaic.indices[:rows],
@@ -136,5 +155,6 @@ def with_marks(mosaic: Mosaic) -> Pixels:
     pixels = enlarge(mosaic)
     if mosaic.nonfinite:
         values = mosaic.indices if mosaic.missing is None else mosaic.missing
-        draw_marks(pixels, values, mosaic.zoom)
+        if mosaic.zoom > mosaic.density:
+            draw_marks(pixels, values, mosaic.zoom)
     return pixels

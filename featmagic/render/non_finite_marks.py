@@ -7,9 +7,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from featmagic.planes.dtypes import Pixels
+from featmagic.render.lettering import in_shades
 from featmagic.render.palette import MARK, NAN, NEGATIVE_INF, POSITIVE_INF
 
 LETTERS = {NAN: "×", POSITIVE_INF: "↑", NEGATIVE_INF: "↓"}
+_FINER = 8  # places in a pixel, in each direction, that tell how much of it is covered
+_SMALL = 6  # pixels of a mark whose few rows are as they are told apart best
 KINDS = {letter: kind for kind, letter in LETTERS.items()}
 
 
@@ -39,6 +43,14 @@ def mark(kind: int, side: int) -> NDArray[np.bool_]:
         covered = (abs(2 * column - inner + 1) <= 2 * row + 1 - inner % 2) & (row < height)
         covered = covered if kind == POSITIVE_INF else covered[::-1]
     return np.pad(covered, edge)
+
+
+@cache
+def smooth_mark(kind: int, side: int) -> Pixels:
+    """Return a mark as palette indices, `SHADES` on `GAP`; a small one has no smooth edges."""
+    fine = _FINER if side > _SMALL else 1
+    finer = mark(kind, fine * side).reshape(side, fine, side, fine)
+    return in_shades((finer.mean((1, 3)) * 255).round().astype(np.uint8))
 
 
 def draw_marks(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], zoom: int) -> None:

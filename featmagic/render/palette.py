@@ -7,12 +7,21 @@ from functools import cache
 import numpy as np
 
 from featmagic.options.colormaps import DIVERGING, SEQUENTIAL, colormap
+from featmagic.planes.dtypes import Pixels
 
 # Indices 0 to LEVELS - 1 are the color map. An even number: a film strip has two color maps with
 # half as many levels each.
-LEVELS = 248
+LEVELS = 240
 
-GAP, INK, CONSTANT, NAN, POSITIVE_INF, NEGATIVE_INF, MARK, QUIET = range(LEVELS, 256)
+GAP, INK, CONSTANT, NAN, POSITIVE_INF, NEGATIVE_INF, MARK, QUIET = range(LEVELS, LEVELS + 8)
+
+# One gray with rising opacity, for letters with smooth edges on any ground; the last is opaque.
+SHADES = range(LEVELS + 8, 256)
+TRACK = SHADES[1]  # what a bar runs on
+# As legible on white as on #111111, the ground of JupyterLab's dark theme: 4.3 : 1 on both. With
+# the relative luminance L of WCAG 2.x and its contrast (L1 + 0.05) / (L2 + 0.05), L + 0.05 is the
+# geometric mean of 1.05 and 0.0556.
+LEGIBLE = (121, 121, 121)
 
 _OTHER_COLORS = {
     GAP: (70, 78, 90),  # slate: neither a gray nor in a common color map
@@ -23,6 +32,7 @@ _OTHER_COLORS = {
     NEGATIVE_INF: (0, 200, 255),
     MARK: (0, 0, 0),  # the shapes on the three above: far darker than each of them
     QUIET: (190, 195, 203),  # words that matter less: 4.7 : 1 on a gap (WCAG 1.4.3 asks 4.5)
+    **dict.fromkeys(SHADES, LEGIBLE),
 }
 
 
@@ -39,3 +49,20 @@ def _palette(cmap: str) -> bytes:
 
 
 _kept_palette = cache(_palette)
+
+
+def page_colors(palette: bytes) -> Pixels:
+    """Return the colors of a palette on a page, `(256, 4)` RGBA, without a ground of their own.
+
+    Gaps are transparent, and what marks a constant channel is legible on light and on dark pages.
+
+    Example:
+        >>> page_colors(bytes(768))[[GAP, CONSTANT, SHADES[0], SHADES[-1]]].tolist()
+        [[0, 0, 0, 0], [121, 121, 121, 255], [0, 0, 0, 32], [0, 0, 0, 255]]
+    """
+    colors = np.full((256, 4), 255, np.uint8)
+    colors[:, :3] = np.frombuffer(palette, np.uint8).reshape(256, 3)
+    colors[CONSTANT, :3] = LEGIBLE
+    colors[GAP] = 0
+    colors[SHADES.start :, 3] = np.linspace(0, 255, len(SHADES) + 1).round()[1:]
+    return colors

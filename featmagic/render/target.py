@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
-from featmagic.planes.dtypes import Pixels
 from featmagic.render.ascii import AsciiCells
 from featmagic.render.half_blocks import HalfBlockCells
 from featmagic.render.mime_bundle import Bundle, png_bundle, publish
 from featmagic.render.mosaic import Mosaic
+from featmagic.render.raster import Raster
 from featmagic.render.text import CellPainter
-from featmagic.render.viewport import PAGE, Viewport, terminal_viewport
+from featmagic.render.viewport import PAGE, SMALL_PAGE, Viewport, terminal_viewport
 from featmagic.support.environment import (
     color_depth,
     is_engine,
@@ -41,8 +41,7 @@ class Renderer:
             width of its window in pixels, as far as they are known; None for captions alone.
         refusal: the message if it is asked for by name but unsupported; "" if it draws anyway.
         has_colors: whether it prints text in color.
-        bundle: makes a MIME bundle from an image, its palette, its text and its alt text, if it
-            draws images.
+        bundle: makes a MIME bundle from a picture, its text and its alt text, if it draws images.
         cells: makes the painter of a mosaic in so many colors, if it draws text.
     """
 
@@ -51,7 +50,7 @@ class Renderer:
     viewport: Callable[[int, int | None, int | None], Viewport | None]
     refusal: str = ""
     has_colors: bool = False
-    bundle: Callable[[Pixels, bytes, str, str], Bundle] | None = None
+    bundle: Callable[[Raster, str, str], Bundle] | None = None
     cells: Callable[[Mosaic, int], CellPainter] | None = None
 
 
@@ -166,8 +165,13 @@ def _takes_blocks() -> bool:
 
 
 def _page(columns: int, lines: int | None, width: int | None) -> Viewport:
-    """Return a notebook's page, no wider than the window of a terminal that shows images."""
-    return replace(PAGE, width=min(PAGE.width, max(_NARROWEST_PAGE, width))) if width else PAGE
+    """Return a notebook's page, or the window of a terminal that shows images, if it is narrower.
+
+    A terminal knows no CSS pixels: its pictures have one pixel to each.
+    """
+    if lines is None:
+        return PAGE
+    return replace(SMALL_PAGE, width=min(PAGE.width, max(_NARROWEST_PAGE, width or PAGE.width)))
 
 
 def _screen(columns: int, lines: int | None, width: int | None) -> Viewport:

@@ -75,7 +75,7 @@ def mosaic_lines(mosaic: Mosaic, cells: CellPainter, columns: int) -> MosaicLine
         >>> from featmagic.render.mosaic import tile
         >>> from featmagic.render.ascii import AsciiCells
         >>> from featmagic.render.viewport import GridLayout
-        >>> tiles = torch.tensor([[[0, 120, 247]], [[247, 253, 0]]]).byte()
+        >>> tiles = torch.tensor([[[0, 120, 239]], [[239, 245, 0]]]).byte()
         >>> mosaic = tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 1, 1))
         >>> mosaic_lines(mosaic, AsciiCells(mosaic), 80).all()
         ['0   1', '.+@ @v.']

@@ -9,16 +9,19 @@ from featmagic.options.view import View
 
 # In half cells: the line above an input image, and three of a caption that speaks of it.
 _INPUT_WORDS = 8
+MOST_DENSE = (
+    4 * 10**6
+)  # CSS pixels of a picture with two pixels each: a browser keeps 16 bytes of each
 _LINES_AROUND = 6  # lines of a screen for a caption, labels, figures and the next prompt
 
 
 @dataclass(frozen=True)
 class Viewport:
-    """The room for a picture, in pixels of a page, or in half cells of a terminal.
+    """The room for a picture, in CSS pixels of a page, or in half cells of a terminal.
 
     Attributes:
         width: of the whole mosaic.
-        gap: between tiles.
+        gap: the least distance between tiles.
         smallest, largest: a tile's longer side, if the zoom is free to choose.
         columns: planes are shrunk if they are too large for so many tiles in a row.
         narrowest: a tile's longer side below which planes aren't shrunk for a row that can't be
@@ -29,6 +32,7 @@ class Viewport:
         on_image: as `smallest`, for tiles that lie on the input image.
         strict: whether nothing may be wider than `width`.
         height: the most that a tile may have; None if there is no limit.
+        density: pixels of the picture to a CSS pixel, in each direction; 1 in a terminal.
     """
 
     width: int
@@ -43,6 +47,7 @@ class Viewport:
     on_image: int = 96
     strict: bool = False
     height: int | None = None
+    density: int = 1
 
     def with_input(self) -> Viewport:
         """Return the room that an input image leaves: beside it, or in a terminal below it."""
@@ -61,18 +66,26 @@ class Viewport:
         return (self.height or 0) - _INPUT_WORDS
 
 
-# A JupyterLab cell is 768 pixels wide in a window of 1200; wider pictures are shrunk and blurred.
-PAGE = Viewport(width=760, gap=2, smallest=20, largest=192, columns=4)
+# Front ends scale a picture down that is wider than the cell. On a screen of two pixels to a CSS
+# pixel a PNG with one would be blurred; a PNG with two is sharp there, and smooth on others.
+PAGE = Viewport(
+    width=1000, gap=5, smallest=26, largest=330, columns=8, line=12, letter=7, density=2
+)
+# The same page, where a picture has to take few bytes.
+SMALL_PAGE = replace(PAGE, density=1)
 
 
 @dataclass(frozen=True)
 class GridLayout:
-    """How tiles are laid out."""
+    """How tiles are laid out, in pixels of the picture."""
 
     ncols: int  # tiles in a row
-    zoom: int  # width and height of a value in pixels
+    zoom: int  # width and height of a value
     shrink: int  # so many values become one in each direction, before they are enlarged
     tall: int = 1  # how often each row of values is repeated, to draw a flat picture taller
+    page: int = 0  # width that a row fills: gaps are as wide as that takes; 0 for narrow gaps
+    density: int = 1  # pixels to a CSS pixel, in each direction
+    lead: int = 0  # 1 if the input image stands before the first tile, as a tile of its own
 
 
 def tiles_that_fit(width: int, zoom: int, viewport: Viewport) -> int:
@@ -93,9 +106,9 @@ def most_columns(size: tuple[int, int], view: View, viewport: Viewport) -> int:
     return max(1, tiles_that_fit(tile, 1, viewport))
 
 
-def step_of_labels(zoom: int, viewport: Viewport) -> int:
-    """Return the step between rows of values that have ticks: 1, 2, 5, 10, 20 ..."""
-    least = ceil(viewport.line / zoom)
+def step_of_labels(zoom: int, room: int) -> int:
+    """Return the step between values that have ticks, `room` pixels each: 1, 2, 5, 10, 20 ..."""
+    least = ceil(room / zoom)
     steps: list[int] = [n * 10**power for power in range(9) for n in (1, 2, 5)]
     return min(step for step in steps if step >= least)
 

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from featmagic.recording.inputs import PassInputs
 from featmagic.recording.records import Activation
 
-HEADS, LAST = 3, 247
+HEADS, LAST = 3, 239
 
 
 def weights(key, queries, keys, *, image=True, grids=((4, 4),)):

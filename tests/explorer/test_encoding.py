@@ -20,7 +20,7 @@ from featmagic.explorer.document import document
 from featmagic.options.view import View
 from featmagic.support.errors import FeatmagicError
 
-LEVELS, GAP, NAN, PLUS, MINUS = 248, 248, 251, 252, 253
+LEVELS, GAP, NAN, PLUS, MINUS = 240, 240, 243, 244, 245
 
 
 def explored(maps, **view):
@@ -206,7 +206,7 @@ def test_dead_units_of_a_heat_map_are_counted_though_it_is_one_plane():
 def test_a_document_says_what_each_byte_stands_for():
     text = explored(looked_at(CONV, torch.randn(1, 3, 9, 9)), cmap="hot").text
     assert text["levels"] == LEVELS
-    assert text["codes"] == {"nan": NAN, "+inf": PLUS, "-inf": MINUS, "constant": 250, "gap": GAP}
+    assert text["codes"] == {"nan": NAN, "+inf": PLUS, "-inf": MINUS, "constant": 242, "gap": GAP}
     assert text["special"].keys() == text["codes"].keys()
     assert "hot" in text["cmaps"]
     assert {len(base64.b64decode(table)) for table in text["cmaps"].values()} == {3 * LEVELS}

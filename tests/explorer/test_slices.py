@@ -55,8 +55,8 @@ def assert_says(plate, png, planes):
     low, high = (np.array(plate[end], float)[:, None, None] for end in ("low", "high"))
     assert (low[:, 0, 0].astype(np.float32) == planes.amin((1, 2)).numpy()).all()
     assert (high[:, 0, 0].astype(np.float32) == planes.amax((1, 2)).numpy()).all()
-    said = low + codes / 247 * (high - low)
-    assert (np.abs(said - planes.numpy()) <= (high - low) / 494 + 1e-6).all()
+    said = low + codes / 239 * (high - low)
+    assert (np.abs(said - planes.numpy()) <= (high - low) / 478 + 1e-6).all()
 
 
 def test_the_document_has_the_middle_slice_of_each_volume_and_says_how_many_there_are(maps):

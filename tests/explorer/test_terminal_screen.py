@@ -109,7 +109,7 @@ def test_the_statistics_are_those_of_one_channel():
 
 
 def test_a_mosaic_as_lines_says_where_each_tile_is():
-    tiles = torch.tensor([[[0, 120, 247]], [[247, 253, 0]]]).byte()
+    tiles = torch.tensor([[[0, 120, 239]], [[239, 245, 0]]]).byte()
     grid = PreviewGrid(tile(tiles, ("0", "1"), bytes(768), GridLayout(2, 1, 1)), 0, 80)
     assert (grid.height, grid.line(1)) == (2, ".+@ @v.")
     assert grid.place(1) == Place(top=1, left=4, height=1, width=3, labeled=True)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from helpers import TESTS
 from helpers.networks import Failing, hooks_on, images
-from helpers.tiles import below_heading
+from helpers.tiles import below_heading, page_image
 from PIL import Image
 from torch import nn
 
@@ -24,7 +24,6 @@ from featmagic.files.transaction import write_whole
 from featmagic.grid.draw import draw
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
-from featmagic.render.image import page_image
 
 
 class Gives(nn.Module):

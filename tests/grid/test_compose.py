@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers.tiles import page_image
 
 from featmagic.grid.arrange import arrange
 from featmagic.grid.compose import color_range_of, compose, opacities
@@ -44,7 +45,7 @@ def levels(values):
 @pytest.mark.parametrize("shrink", [1, 2, 3])
 def test_values_are_averaged_and_then_repeated_for_a_taller_picture(shrink):
     values = torch.rand(1, 7, 30)
-    mosaic = composed(values, GridLayout(1, 2, shrink, 3), layout="NCL")
+    mosaic = composed(values, GridLayout(1, 2, shrink, 3, density=2), layout="NCL")
     place = levels(values[0].double().numpy())
     tall, wide = -(-7 // shrink), -(-30 // shrink)
     (tile,) = tiles_of(mosaic)
@@ -54,8 +55,9 @@ def test_values_are_averaged_and_then_repeated_for_a_taller_picture(shrink):
             rows, columns = row * shrink, column * shrink
             mean = place[rows : rows + shrink, columns : columns + shrink].mean()
             assert np.abs(tile[3 * row : 3 * row + 3, column] - mean).max() <= 0.51
-    step = shrink * 2  # a row of values is six pixels tall, and a text twelve
-    names = [(0, row // shrink * 3, str(row)) for row in range(0, 7, step)]
+    # A row of averages is six pixels tall, and a text twelve of two pixels: four averages.
+    step = {1: 5, 2: 10, 3: 20}[shrink]
+    names = [(0, row // shrink * 3 + 1, str(row)) for row in range(0, 7, step)]
     assert mosaic.ticks == tuple(names)
 
 
@@ -162,8 +164,9 @@ def test_tiles_lie_on_the_image_of_their_sample(sample, alpha):
 def test_a_row_that_is_not_full_ends_in_gaps_and_components_are_equally_opaque():
     image = torch.rand(1, 3, 12, 12)
     mosaic = composed(torch.rand(1, 5, 6, 6), GridLayout(3, 2, 1), image=image, overlay=True)
-    assert (mosaic.indices[1, :, 2] == mosaic.colors[GAP]).all()
-    assert (mosaic.indices[1, :, 1] != mosaic.colors[GAP]).any()
+    drawn = page_image(mosaic)
+    bottom = drawn[len(drawn) // 2 :]
+    assert (bottom[..., 3] > 0).any(0).nonzero()[0].max() == 2 * 12 + 5 - 1  # two of three places
     view = {"overlay": True, "reduce": "pca", "alpha": 0.25}
     one = prepared(torch.randn(1, 5, 6, 6), image=image, **view)
     mosaic = compose(one, color_range_of(one), GridLayout(1, 2, 1))
@@ -188,26 +191,52 @@ def test_shrunk_components_are_averaged_and_mark_what_holds_nan():
     assert mosaic.nonfinite == ("×",)
 
 
-def test_the_input_is_beside_the_tiles_as_tall_as_they_are_or_as_wide_as_its_place():
-    values = torch.rand(2, 4, 8, 8)
-    for size in ((16, 16), (16, 64), (64, 16)):
-        image = torch.rand(2, 3, *size)
-        one = composed(values, GridLayout(4, 6, 1), image=image, input=True, sample="0,1")
-        scale = min(48 / size[0], 160 / size[1])
-        expected = tuple(max(1, round(side * scale)) for side in size)
-        assert [picture.shape for picture in one.inputs] == [(*expected, 3)] * 2
-    (single,) = composed(
-        values, GridLayout(4, 6, 1), image=torch.rand(2, 3, 16, 16), input=True
-    ).inputs
-    assert single.shape == (96, 96, 3)
-    (tall,) = composed(
-        values, GridLayout(1, 10, 1), image=torch.rand(2, 3, 16, 16), input=True
-    ).inputs
-    assert tall.shape == (160, 160, 3)  # beside 320 pixels of tiles
-    assert composed(values, image=torch.rand(2, 3, 16, 16)).inputs == ()
+@pytest.mark.parametrize("size", [(16, 16), (16, 64), (64, 16), (300, 200)])
+@pytest.mark.parametrize("view", [{}, {"sample": "0,1"}])
+def test_an_input_image_is_as_large_as_fits_the_place_of_a_tile_and_keeps_its_proportions(
+    size, view
+):
+    values, image = torch.rand(2, 4, 8, 12), torch.rand(2, 3, *size)
+    mosaic = composed(values, image=image, input=True, **view)
+    tall, wide = 8 * mosaic.zoom, 12 * mosaic.zoom
+    scale = min(tall / size[0], wide / size[1])
+    expected = tuple(max(1, round(side * scale)) for side in size)
+    count = 2 if view else 1
+    assert [picture.shape for picture in mosaic.inputs] == [(*expected, 3)] * count
+    assert mosaic.lead == (not view)  # one stands before the first tile, others beside their row
+
+
+def test_an_input_image_stands_beside_a_heat_map():
+    values, image = torch.rand(2, 200), torch.rand(2, 3, 16, 16)
+    mosaic = composed(values, image=image, input=True)
+    assert [picture.shape for picture in mosaic.inputs] == [(320, 320, 3)]  # 160 CSS pixels
+    assert mosaic.lead == 0
+
+
+def test_without_an_option_there_is_no_input_image_and_in_a_terminal_it_is_no_taller_than_that():
+    values, image = torch.rand(2, 4, 8, 8), torch.rand(2, 3, 16, 16)
+    assert composed(values, image=image).inputs == ()
     room = terminal_viewport(80, 24)
-    (low,) = composed(values, viewport=room, image=torch.rand(2, 3, 16, 16), input=True).inputs
+    (low,) = composed(values, viewport=room, image=image, input=True).inputs
     assert len(low) <= room.height
+
+
+def test_a_heat_map_says_which_columns_of_values_stand_where_and_what_runs_across():
+    values = torch.rand(1, 30, 32)
+    mosaic = composed(values, layout="NLC")  # a column each, 32 of them
+    assert [text for _, text in mosaic.columns] == [str(n) for n in range(32)]
+    assert all(int(text) == column for column, text in mosaic.columns)
+    assert mosaic.axes == ("token", "unit")
+    signal = composed(torch.rand(1, 6, 5000), layout="NCL")
+    shrink = -(-5000 // signal.tile_size[1])
+    numbers = [int(text) for _, text in signal.columns]
+    step = numbers[1]
+    assert numbers == list(range(0, 5000, step))
+    assert str(step).strip("0") in ("1", "2", "5")
+    assert all(column == int(text) // shrink for column, text in signal.columns)
+    assert signal.axes == ("channel", "step")
+    assert composed(values, viewport=terminal_viewport(80), layout="NLC").columns == ()
+    assert composed(torch.rand(1, 4, 8, 8)).columns == ()
 
 
 def test_a_range_that_is_shared_has_figures_and_one_value_has_none():

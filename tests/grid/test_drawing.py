@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from helpers.tiles import page_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -23,20 +24,21 @@ from featmagic.recording.inputs import PassInputs
 from featmagic.recording.records import Activation
 from featmagic.render.ascii import AsciiCells
 from featmagic.render.color import apply_norm, choose_range, levels, palette_indices
-from featmagic.render.image import PAGE_METRICS, mosaic_png, page_image
+from featmagic.render.image import mosaic_png, page_metrics
 from featmagic.render.mosaic import tile
 from featmagic.render.page_geometry import page_geometry
 from featmagic.render.palette import (
     CONSTANT,
     GAP,
-    INK,
     LEVELS,
     NAN,
     NEGATIVE_INF,
     POSITIVE_INF,
+    SHADES,
     palette,
 )
 from featmagic.render.png import encode_png
+from featmagic.render.raster import raster_of
 from featmagic.render.text import mosaic_lines
 from featmagic.render.viewport import PAGE, GridLayout, Viewport, terminal_viewport
 from featmagic.support.errors import FeatmagicError
@@ -109,7 +111,7 @@ def test_the_palette_is_matplotlibs_color_map():
     colors = np.frombuffer(palette("magma"), np.uint8).reshape(256, 3)
     exact = matplotlib.colormaps["magma"](np.linspace(0, 1, LEVELS))[:, :3] * 255
     assert np.abs(colors[:LEVELS] - exact).max() <= 1
-    assert len({tuple(c) for c in colors[LEVELS:255].tolist()}) == 255 - LEVELS
+    assert len({tuple(c) for c in colors[LEVELS:].tolist()}) == 256 - LEVELS - len(SHADES) + 1
 
 
 def test_a_color_map_that_the_user_registered_is_known(request):
@@ -213,6 +215,7 @@ def test_mean_and_deviation_hold_out_where_float32_would_overflow():
 
 rooms = st.builds(
     Viewport,
+    density=st.sampled_from([1, 2]),
     width=st.integers(20, 800),
     gap=st.integers(1, 3),
     smallest=st.integers(1, 24),
@@ -239,18 +242,23 @@ def test_a_layout_always_fits_the_room(count, size, ncols, zoom, viewport):
     assert layout.zoom >= 1
     assert layout.ncols <= count
     wide = math.ceil(size[1] / layout.shrink) * layout.zoom
-    total = layout.ncols * (wide + viewport.gap) + viewport.gap
-    if (ncols is None and zoom is None) or viewport.strict:
-        assert total <= viewport.width
-    if not viewport.strict:
-        assert layout.ncols == min(ncols or layout.ncols, count)
-        assert layout.zoom == (zoom or layout.zoom)
-        assert zoom is None or layout.shrink == 1
+    if viewport.strict:
+        assert layout.ncols * (wide + viewport.gap) + viewport.gap <= viewport.width
+        return
+    d = layout.density
+    assert d in (1, viewport.density)
+    total = layout.ncols * wide + (layout.ncols - 1) * viewport.gap * d
+    if zoom is None and layout.ncols * (viewport.gap + 1) <= viewport.width:
+        assert total <= viewport.width * d
+    assert layout.page in (0, viewport.width * d)
+    assert layout.ncols == min(ncols or layout.ncols, count)
+    assert layout.zoom == (zoom * d if zoom else layout.zoom)
+    assert zoom is None or layout.shrink == 1
 
 
 @pytest.mark.parametrize(
     ("shape", "ncols"),
-    [((5, 24, 24), 5), ((64, 24, 24), 8), ((256, 14, 14), 16), ((64, 112, 112), 6)],
+    [((5, 24, 24), 5), ((64, 24, 24), 8), ((256, 14, 14), 16), ((64, 112, 112), 8)],
 )
 def test_grids_are_about_as_wide_as_tall(shape, ncols):
     count, *size = shape
@@ -269,26 +277,26 @@ def test_every_tile_stands_in_its_place_enlarged_by_whole_numbers(array, ncols, 
     layout = GridLayout(min(ncols, count), zoom, 1)
     mosaic = tile(torch.from_numpy(array), labels, bytes(768), layout)
     canvas = page_image(mosaic)
-    strip = page_geometry(mosaic, PAGE_METRICS).header
+    strip = page_geometry(mosaic, page_metrics(1)).header
     rest = np.ones(canvas.shape, bool)
     for place, plane in enumerate(array):
         row, column = divmod(place, layout.ncols)
-        top = 2 + strip + row * (strip + height * zoom + 2)
-        left = 2 + column * (width * zoom + 2)
+        top = strip + row * (strip + height * zoom + 7)
+        left = column * (width * zoom + 5)
         box = np.s_[top : top + height * zoom, left : left + width * zoom]
         assert (canvas[box] == np.kron(plane, np.ones((zoom, zoom), np.uint8))).all()
         rest[box] = False
-    assert set(canvas[rest].tolist()) <= {GAP, INK}
+    assert set(canvas[rest].tolist()) <= {GAP, *SHADES}
     if not strip:
         assert (canvas[rest] == GAP).all()
 
 
 def test_labels_are_left_out_where_a_tile_has_no_room_for_them():
     narrow = tile(torch.zeros(1, 5, 5).byte(), ("0",), bytes(768), GridLayout(1, 1, 1))
-    wide = tile(torch.zeros(1, 6, 6).byte(), ("0",), bytes(768), GridLayout(1, 1, 1))
-    assert page_geometry(narrow, PAGE_METRICS).header == 0
-    assert page_geometry(wide, PAGE_METRICS).header > 0
-    assert INK in page_image(wide)
+    wide = tile(torch.zeros(1, 7, 7).byte(), ("0",), bytes(768), GridLayout(1, 1, 1))
+    assert page_geometry(narrow, page_metrics(1)).header == 0
+    assert page_geometry(wide, page_metrics(1)).header > 0
+    assert (page_image(wide) >= SHADES.start).any()
 
 
 class CountedLetters(AsciiCells):
@@ -337,15 +345,19 @@ def test_the_input_and_a_row_of_tiles_fit_a_terminals_screen(lines, size, shape,
         assert height / width == pytest.approx(shape[0] / shape[1], rel=0.15)
 
 
-def test_the_png_is_an_opaque_palette_of_one_pixel_to_a_css_pixel():
+def test_the_png_has_a_palette_with_transparent_gaps_and_two_pixels_to_a_css_pixel():
     mosaic = draw(activation(torch.rand(1, 5, 24, 24)), View()).mosaic
     data = mosaic_png(mosaic)
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.format == "PNG"
         assert picture.mode == "P"
-        assert "transparency" not in picture.info
         assert (np.asarray(picture) == page_image(mosaic)).all()
-        assert picture.getpalette() == list(mosaic.palette)
+        assert picture.width == 2000
+        colors = np.frombuffer(mosaic.palette, np.uint8).reshape(256, 3)
+        assert picture.getpalette()[: 3 * LEVELS] == colors[:LEVELS].ravel().tolist()
+        alpha = list(picture.info["transparency"])
+        assert alpha[GAP] == 0
+        assert set(alpha[:GAP]) == {255}
 
 
 @settings(max_examples=60, deadline=None)
@@ -358,7 +370,8 @@ def test_the_png_is_an_opaque_palette_of_one_pixel_to_a_css_pixel():
     density=st.integers(1, 3),
 )
 def test_an_encoded_png_is_the_pixels(pixels, density):
-    with Image.open(io.BytesIO(encode_png(pixels, bytes(range(256)) * 3, density))) as picture:
+    raster = raster_of(pixels, bytes(range(256)) * 3).enlarged(density)
+    with Image.open(io.BytesIO(encode_png(raster))) as picture:
         assert picture.mode == ("RGB" if pixels.ndim == 3 else "P")
         drawn = np.asarray(picture)
     assert np.array_equal(drawn, pixels.repeat(density, 0).repeat(density, 1))
@@ -367,17 +380,20 @@ def test_an_encoded_png_is_the_pixels(pixels, density):
 @pytest.mark.parametrize("density", [1, 2])
 def test_a_png_of_many_lines_is_the_pixels(density):
     pixels = torch.randint(0, 256, (700, 5)).byte().numpy().repeat(2, 0)
-    with Image.open(io.BytesIO(encode_png(pixels, bytes(range(256)) * 3, density))) as picture:
+    raster = raster_of(pixels, bytes(range(256)) * 3).enlarged(density)
+    with Image.open(io.BytesIO(encode_png(raster))) as picture:
         assert np.array_equal(np.asarray(picture), pixels.repeat(density, 0).repeat(density, 1))
 
 
 def test_a_plane_too_large_for_the_page_is_averaged_and_says_so():
-    tensor = torch.rand(1, 64, 224, 224)
+    tensor = torch.rand(1, 64, 256, 256)
     drawing = draw(activation(tensor), View())
-    assert drawing.mosaic.tile_size == (112, 112)
-    assert "shrunk: 2 × 2 values averaged" in drawing.caption
+    assert drawing.mosaic.tile_size == (86, 86)
+    assert "shrunk: 3 × 3 values averaged" in drawing.caption
     plane = tensor[0, 3].double().numpy()
-    exact = plane.reshape(112, 2, 112, 2).mean((1, 3))
+    padded = np.full((258, 258), np.nan)
+    padded[:256, :256] = plane
+    exact = np.nanmean(padded.reshape(86, 3, 86, 3).swapaxes(1, 2).reshape(86, 86, 9), 2)
     levels = (exact - plane.min()) / (plane.max() - plane.min()) * (LEVELS - 1)
     assert np.abs(indices_of(tensor)[3] - levels).max() <= 0.5 + 1e-2
 

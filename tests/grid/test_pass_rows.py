@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.networks import DNN, images
+from helpers.tiles import page_image
 from PIL import Image
 from torch import nn
 
@@ -15,9 +16,7 @@ import featmagic
 from featmagic import FeatmagicError
 from featmagic.grid.draw import draw_all
 from featmagic.options.view import View
-from featmagic.render.font import glyphs
-from featmagic.render.image import page_image
-from featmagic.render.palette import INK
+from featmagic.render.lettering import shaded
 
 
 class Grows(nn.Module):
@@ -67,9 +66,9 @@ def test_the_names_of_rows_are_legible_in_a_picture():
     maps = captured(DNN(), images(1, 0), images(1, 1), layers=["cnn1"])
     (drawing,) = drawn(maps)
     page = page_image(drawing.mosaic)
-    for name in ("pass 1", "pass 2"):  # down to where the "p" ends
-        letters = glyphs(name)[1:]
-        windows = np.lib.stride_tricks.sliding_window_view(page[:, :60] == INK, letters.shape)
+    for name in ("pass 1", "pass 2"):
+        letters = shaded(name, 2)
+        windows = np.lib.stride_tricks.sliding_window_view(page[:, :90], letters.shape)
         assert (windows == letters).all((2, 3)).sum() == 1, name
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from helpers.networks import DNN, images
 
-HALF_A_LEVEL = 0.5 / 247  # a picture has 248 levels
+HALF_A_LEVEL = 0.5 / 239  # a picture has 240 levels
 
 
 def model_and_images():

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from secrets import token_hex
 
@@ -18,14 +18,12 @@ import nbformat
 import numpy as np
 from PIL import Image
 
-from featmagic.render.palette import GAP, palette
 from helpers import TESTS
 
 SECONDS = 120  # what is silent for so long is stuck, on a slow machine too
 PLACES = {"lab": "lab/workspaces/{number}/tree", "notebook": "notebooks"}
-HEIGHT = 2600  # cells out of sight have no elements, so that all of them are in sight
+HEIGHT = 3200  # cells out of sight have no elements, so that all of them are in sight
 
-GROUND = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)[GAP]  # of every picture
 OPENED = """name => {
     const widget = window.jupyterapp?.shell.currentWidget;
     return widget?.context?.path === name && widget.context.isReady;
@@ -213,8 +211,12 @@ class OpenNotebook:
     def pictures(self, number: int):
         return self.cell(number).locator(".jp-RenderedImage img")
 
-    def drawn(self, picture) -> np.ndarray:
-        """Return the screen's pixels where the picture is, `(H, W, RGB)`."""
+    def drawn(self, picture, expected) -> np.ndarray:
+        """Return the screen's pixels where the picture is, `(H, W, RGB)`.
+
+        A browser lays out in fractions of a pixel and draws on whole ones, which may be the next:
+        of the places within a pixel this is the one where most is as `expected`.
+        """
         picture.scroll_into_view_if_needed()
         picture.evaluate("image => image.decode()")
         screen = np.asarray(Image.open(io.BytesIO(self.page.screenshot())).convert("RGB"))
@@ -222,13 +224,12 @@ class OpenNotebook:
         x, y, width, height = (
             round(box[side] * self._density) for side in ("x", "y", "width", "height")
         )
-        # A browser lays out in fractions of a pixel and draws on whole ones, which may be the next:
-        # the picture begins where its ground's color does.
-        corner = (screen[y - 1 : y + 2, x - 1 : x + 2] == GROUND).all(-1)
-        assert corner.any(), f"no picture at {box}"
-        down, across = np.argwhere(corner)[0] - 1
-        top, left = y + down, x + across
-        return screen[top : top + height, left : left + width]
+        assert expected.shape == (height, width, 3)
+        near = [
+            screen[y + down : y + down + height, x + across : x + across + width]
+            for down, across in product((0, -1, 1), repeat=2)
+        ]
+        return max(near, key=lambda seen: (seen == expected).sum())
 
     def type(self, number: int, text: str, *keys: str) -> None:
         """Replace the cell's source by typing; then press keys."""

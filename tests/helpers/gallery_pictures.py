@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 import matplotlib
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
-from featmagic.render.font import DIGIT, LETTER, glyphs
-from featmagic.render.palette import CONSTANT, GAP, INK, palette
+from featmagic.render.lettering import shaded, text_width
+from featmagic.render.palette import CONSTANT, TRACK, page_colors, palette
 from helpers.expected import possible_colors, wrong_pixels
+from helpers.tiles import LONG, longest_runs, runs
 
-COLORS = np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)
-LABEL, BETWEEN = 9, 2  # pixels: a tile's label, the gap between two tiles
-TEXT = 12  # from one line of text to the next
+COLORS = page_colors(palette("gray"))
+D = 2  # pixels to a CSS pixel
+LABEL, BETWEEN = 13 * D, 5 * D  # pixels: a tile's label, the least gap between two tiles
+TEXT = 12 * D  # from one line of text to the next
+BAR_TOP, BAR, MARGIN = 2 * D, 3 * D, 4 * D
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Truth:
     indices: list | None = None  # of the channels, where they aren't counted from 0
     rows: tuple = ()  # what stands left of each row of tiles
     lines: Callable | None = None  # what stands left of a row of values
+    axes: tuple = ("", "")  # what runs down and what runs across the values
     strip: dict = field(default_factory=dict)  # the values of each prefix token
     inputs: tuple = ()  # photographs beside the tiles
     over: np.ndarray | None = None  # a photograph under the tiles
@@ -65,23 +68,44 @@ def places(values, norm):
     return np.asarray(norm(values.clip(norm.vmin, norm.vmax)), np.float64)
 
 
-def filled(mask):
-    """The mask without what is empty around it."""
-    down, across = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    return mask[down[0] : down[-1] + 1, across[0] : across[-1] + 1] if len(down) else mask[:0, :0]
+def filled(opacity):
+    """The opacities without what is empty around them."""
+    down, across = (np.flatnonzero((opacity > 0).any(axis)) for axis in (1, 0))
+    return opacity[down[0] : down[-1] + 1, across[0] : across[-1] + 1] if len(down) else opacity[:0]
+
+
+def letters(text):
+    """How opaque each pixel of the text is."""
+    return COLORS[shaded(text, D)][..., 3]
 
 
 class Picture:
-    """A PNG: its blocks of colors, found by the gaps around them, and the ink between them."""
+    """A PNG: its blocks of colors, found by what is transparent around them, and what is left."""
 
     def __init__(self, caption, data):
         self.caption = caption
         self.image = Image.open(io.BytesIO(data))
-        self.rgb = np.asarray(self.image.convert("RGB"))
-        self.ink = (self.rgb == COLORS[INK]).all(-1)
-        self.left_over = (self.rgb != COLORS[GAP]).any(-1)
-        found = ndimage.find_objects(ndimage.label(self.left_over & ~self.ink, np.ones((3, 3)))[0])
-        self.blocks = sorted(found, key=lambda box: (box[0].start, box[1].start))
+        pixels = np.asarray(self.image.convert("RGBA"))
+        self.rgb, self.alpha = pixels[..., :3], pixels[..., 3]
+        self.left_over = self.alpha > 0
+        self.blocks = sorted(self._found(), key=lambda box: (box[0].start, box[1].start))
+
+    def _found(self):
+        """The boxes of all that is opaque and no letter, nor the bar under a tile."""
+        opaque = self.alpha == 255
+        for band in runs(longest_runs(opaque) >= LONG * D):
+            for across in runs(opaque[band].any(0)):
+                end = -1
+                for part in runs(opaque[band, across].any(1)):
+                    down = slice(band.start + part.start, band.start + part.stop)
+                    is_long = (longest_runs(opaque[down, across]) >= LONG * D).any()
+                    if is_long and not self._is_bar(down, across, end):
+                        yield down, across
+                    end = down.stop
+
+    def _is_bar(self, down, across, end):
+        above = self.alpha[down.start - BAR_TOP - 1, across]
+        return down.stop - down.start == BAR and (end > 0 or above.any())
 
     def take(self, box):
         """The colors there, which are accounted for with that."""
@@ -90,16 +114,16 @@ class Picture:
 
     def says(self, text, down, across):
         """Whether just this text stands there."""
-        ink = filled(self.ink[down, across])
-        self.left_over[down, across] &= ~self.ink[down, across]
-        return np.array_equal(ink, filled(glyphs(text)[DIGIT.start :]))
+        found = filled(self.alpha[down, across])
+        self.left_over[down, across] = False
+        return np.array_equal(found, filled(letters(text)))
 
     def parts(self, truth):
         """The boxes of the strip, of the inputs, of the tiles and of the colors' bar."""
         blocks = list(self.blocks)
         bar = blocks.pop() if truth.shared and truth.pixels is None else None
         strip, rest = blocks[: len(truth.strip)], blocks[len(truth.strip) :]
-        leftmost = sorted(rest, key=lambda box: box[1].start)
+        leftmost = sorted(rest, key=lambda box: (box[1].start, box[0].start))
         inputs = sorted(leftmost[: len(truth.inputs)], key=lambda box: box[0].start)
         return strip, inputs, [box for box in rest if box not in inputs], bar
 
@@ -108,34 +132,43 @@ def assert_shows(picture, truth):
     """The picture shows all that the truth holds, in its place, and nothing else."""
     strip, inputs, tiles, bar = picture.parts(truth)
     assert len(tiles) == len(truth.tiles)
-    assert_grid(tiles, len(truth.rows))
+    leads = len(inputs) == 1 and not truth.rows and not truth.lines
+    assert_grid([*inputs, *tiles] if leads else tiles, len(truth.rows), leads=leads)
     for number, box in enumerate(tiles):
         assert_tile(picture, truth, number, box)
         assert_label(picture, truth.labels[number], box)
     assert_bars(picture, truth, tiles)
     assert_ticks(picture, truth, tiles, inputs)
+    assert_axes(picture, truth, tiles[0])
     assert_strip(picture, truth, strip)
     assert_inputs(picture, truth, inputs, tiles)
     if bar is not None:
         assert_color_bar(picture, truth, bar)
     assert not picture.left_over.any()
     colored = bool(truth.inputs) or truth.over is not None or truth.pixels is not None
-    assert (picture.image.format, picture.image.mode) == ("PNG", "RGB" if colored else "P")
-    assert picture.image.width <= 760
+    assert (picture.image.format, picture.image.mode) == ("PNG", "RGBA" if colored else "P")
+    assert picture.image.width <= 2000
     assert_caption(picture.caption, truth)
 
 
-def assert_grid(tiles, rows):
-    """Tiles of one size, side by side with a gap between, the rows full but for the last."""
-    sizes = {(down.stop - down.start, across.stop - across.start) for down, across in tiles}
+def assert_grid(tiles, rows, *, leads=False):
+    """Tiles of one size, side by side with equal gaps, the rows full but for the last."""
+    sizes = {(down.stop - down.start, across.stop - across.start) for down, across in tiles[leads:]}
     assert len(sizes) == 1
-    ncols = sum(down == tiles[0][0] for down, _ in tiles)
+    ((_, wide),) = sizes
+    ncols = sum(down.start == tiles[0][0].start for down, _ in tiles)
     assert not rows or (rows, len(tiles)) == (rows, rows * ncols)
+    gaps = []
     for number, (down, across) in enumerate(tiles):
-        assert across == tiles[number % ncols][1]
-        assert down == tiles[number - number % ncols][0]
+        assert across.start == tiles[number % ncols][1].start
+        assert down.start == tiles[number - number % ncols][0].start
         if number % ncols:
-            assert across.start - tiles[number - 1][1].stop == BETWEEN
+            gaps.append(across.start - tiles[number - 1][1].start - wide)
+    if gaps:
+        assert min(gaps) >= BETWEEN
+        assert max(gaps) - min(gaps) <= D
+        if len(tiles) > 2 and max(gaps) > BETWEEN:  # the last one ends where the page does
+            assert tiles[ncols - 1][1].start + wide == 2000
 
 
 def assert_tile(picture, truth, number, box):
@@ -156,8 +189,9 @@ def assert_tile(picture, truth, number, box):
         return
     place = places(values, truth.norms[number])
     hatch, beside = hatched(values), beside_the_hatch(values, own_range=not truth.shared)
-    assert (shown[hatch] == COLORS[CONSTANT]).all()
-    assert (shown[beside] == COLORS[GAP]).all()
+    assert (shown[hatch] == COLORS[CONSTANT, :3]).all()
+    opaque = picture.alpha[box].reshape(height, tall, width, wide)[:, 0, :, 0]
+    assert ((opaque == 0) == beside).all()
     rest = ~(hatch | beside)
     assert wrong_pixels(shown[rest], possible_colors(place[rest], (0, 1), truth.cmap)) == 0
 
@@ -170,7 +204,7 @@ def hatched(values):
 
 
 def beside_the_hatch(values, *, own_range):
-    """What is dark between the lines of the hatch: all, or a diagonal where a range is shared."""
+    """What is transparent between the lines of the hatch: all, or a diagonal of a shared range."""
     down, across = np.indices(values.shape)
     dark = own_range | ((down + across) % 3 == 1)
     return dark & ~hatched(values) & is_dead(values)
@@ -183,7 +217,10 @@ def assert_overlay(truth, number, colors, zoom):
     opacity = np.abs(values) / most if most else values
     top = possible_colors(places(values, norm) if most else values, (0, 1), truth.cmap)[1]
     if is_dead(values):
-        opacity, top = hatched(values).astype(float), np.broadcast_to(COLORS[CONSTANT], top.shape)
+        opacity, top = (
+            hatched(values).astype(float),
+            np.broadcast_to(palette_color(CONSTANT), top.shape),
+        )
     opacity, top = (np.kron(one, np.ones((zoom, zoom, 1))) for one in (opacity[..., None], top))
     under = resized(truth.over, *colors.shape[:2])
     if truth.cmap == "RdBu_r":  # both signs: a color each, on gray, and weak values are lifted
@@ -204,9 +241,17 @@ def strongest_colors(cmap):
     return [half[np.ptp(half, axis=1).argmax()] for half in halves]
 
 
+def palette_color(index):
+    """The color of an index in a picture that isn't drawn on a page."""
+    return np.frombuffer(palette("gray"), np.uint8).reshape(-1, 3)[index]
+
+
 def assert_label(picture, label, box):
     down, across = box
-    assert picture.says(label, slice(max(0, down.start - LABEL), down.start), across)
+    space = slice(max(0, down.start - LABEL), down.start)
+    wide = max(across.stop - across.start, text_width(label, D) if label else 0)
+    if label:
+        assert picture.says(label, space, slice(across.start, across.start + wide))
 
 
 def assert_bars(picture, truth, tiles):
@@ -214,13 +259,15 @@ def assert_bars(picture, truth, tiles):
     strengths = np.array(truth.strengths or [np.abs(values).max() for values in truth.tiles])
     wanted = not truth.shared and truth.pixels is None
     for strength, (down, across) in zip(strengths, tiles, strict=True):
-        under = picture.ink[down.stop : down.stop + 3, across]
-        picture.left_over[down.stop : down.stop + 3, across] &= ~under
-        length = int(under[1].sum())
-        assert not under[0].any()
-        assert (under[1:] == (np.arange(under.shape[1]) < length)).all()
-        exact = strength / strengths.max() * under.shape[1] if wanted else 0
-        assert abs(length - exact) < 0.51
+        if not wanted:
+            continue
+        under = slice(down.stop + BAR_TOP, down.stop + BAR_TOP + BAR)
+        bar = picture.alpha[under, across]
+        picture.left_over[under, across] = False
+        length = int((bar[0] == 255).sum())
+        track = np.where(np.arange(bar.shape[1]) < length, 255, COLORS[TRACK, 3])
+        assert (bar == track).all()
+        assert abs(length - strength / strengths.max() * bar.shape[1]) < 0.51
 
 
 def assert_ticks(picture, truth, tiles, inputs):
@@ -228,14 +275,48 @@ def assert_ticks(picture, truth, tiles, inputs):
     across = slice(max((box[1].stop for box in inputs), default=0), tiles[0][1].start)
     ncols = sum(down == tiles[0][0] for down, _ in tiles)
     for text, (down, _) in zip(truth.rows, tiles[::ncols], strict=bool(truth.rows)):
-        assert picture.says(text, slice(down.start, down.start + 12), across)
+        assert picture.says(text, slice(down.start, down.start + TEXT), across)
     if truth.lines:
-        (down, _), rows = tiles[0], len(truth.tiles[0])
-        zoom = (down.stop - down.start) // rows
-        step = next(step for step in (1, 2, 5, 10, 20, 50, 100) if step * zoom >= TEXT)
-        for row in range(0, rows, step):
-            top = down.start + row * zoom
-            assert picture.says(truth.lines(row), slice(top, top + 10), across)
+        (down, beside), (rows, width) = tiles[0], truth.tiles[0].shape
+        zoom, side = (down.stop - down.start) // rows, (beside.stop - beside.start) // width
+        for row in range(0, rows, round_step(zoom, TEXT)):
+            middle = zoom // side // 2 * side + side // 2  # of rows that are drawn taller
+            top = down.start + row * zoom + middle - TEXT // 2
+            assert picture.says(truth.lines(row), slice(max(0, top), top + TEXT), across)
+
+
+def round_step(zoom, room):
+    return next(step for step in (1, 2, 5, 10, 20, 50, 100) if step * zoom >= room)
+
+
+def assert_axes(picture, truth, box):
+    """Above a heat map what runs down, and below it what runs across, with figures."""
+    (down, across), (below, beside) = box, truth.axes
+    if below:
+        wide = text_width(below, D)
+        left = max(0, across.start - MARGIN - wide)
+        assert picture.says(below, slice(0, down.start - MARGIN), slice(left, left + wide))
+    if not beside:
+        return
+    width = truth.tiles[0].shape[1]
+    zoom = (across.stop - across.start) // width
+    line = slice(down.stop + 2 * D, down.stop + 2 * D + TEXT)
+    expected = np.zeros((TEXT, picture.alpha.shape[1] + 99), np.uint8)
+    right = across.stop
+    if text_width(beside, D) + 12 * D < across.stop - across.start:
+        right -= text_width(beside, D)
+        expected[:, right:][:, : letters(beside).shape[1]] = letters(beside)
+        right -= 6 * D
+    end = -99
+    for column in range(0, width, round_step(zoom, (len(str(width - 1)) * 7 + 10) * D)):
+        wide = text_width(str(column), D)
+        left = across.start + column * zoom + (zoom - wide) // 2
+        if left >= end + 6 * D and left + wide <= right:
+            expected[:, left:][:, :wide] = letters(str(column))
+            end = left + wide
+    found = picture.alpha[line]
+    picture.left_over[line] = False
+    assert np.array_equal(found, expected[:, : found.shape[1]])
 
 
 def assert_strip(picture, truth, strip):
@@ -251,7 +332,8 @@ def assert_strip(picture, truth, strip):
             wrong_pixels(cells[0, ::wide], possible_colors(np.array(place), (0, 1), truth.cmap))
             == 0
         )
-        assert picture.says(name, box[0], slice(0, box[1].start))
+        top = max(0, box[0].start - D)
+        assert picture.says(name, slice(top, top + TEXT - D), slice(0, box[1].start))
 
 
 def assert_inputs(picture, truth, inputs, tiles):
@@ -263,9 +345,16 @@ def assert_inputs(picture, truth, inputs, tiles):
         assert box[0].start == down.start
         assert abs(width - height * photograph.shape[1] / photograph.shape[0]) <= 1
         assert np.abs(shown - resized(photograph, height, width)).max() <= 3
+        name = slice(down.start - LABEL, down.start), slice(box[1].start, box[1].start + 60)
+        assert picture.says("input", *name)
 
 
 def resized(photograph, height, width):
+    """Pixels are averaged to fewer, or repeated to more."""
+    tall, wide = photograph.shape[:2]
+    if height >= tall and width >= wide:
+        down, across = np.arange(height) * tall // height, np.arange(width) * wide // width
+        return photograph[down[:, None], across].astype(np.float64)
     image = Image.fromarray(photograph).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image).astype(np.float64)
 
@@ -276,13 +365,14 @@ def assert_color_bar(picture, truth, box):
     width = across.stop - across.start
     steps = possible_colors(np.linspace(0, 1, width), (0, 1), truth.cmap)
     assert all(wrong_pixels(row, steps) == 0 for row in colors)
-    expected = np.zeros((7, picture.image.width), bool)
+    below = slice(down.stop, down.stop + 2 * D + TEXT)
+    expected = np.zeros((TEXT, picture.image.width), np.uint8)
     for text, place in zip(figures(norm), (0, 0.5, 1), strict=True):
-        left = across.start + round(place * (width - LETTER * len(text)))
-        expected[:, left : left + LETTER * len(text)] |= glyphs(text)[DIGIT]
-    below = picture.ink[down.stop :]
-    picture.left_over[down.stop :] &= ~below
-    assert np.array_equal(below[below.any(1)], expected[expected.any(1)])
+        left = across.start + round(place * (width - text_width(text, D)))
+        expected[:, left:][:, : letters(text).shape[1]] = letters(text)
+    found = picture.alpha[below]
+    picture.left_over[below] = False
+    assert np.array_equal(found[2 * D :], expected)
 
 
 def figures(norm):

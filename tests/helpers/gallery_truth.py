@@ -180,12 +180,6 @@ def heads():
     return gave("vit", ATTENTION)[0]
 
 
-def halved():
-    """Every 2 x 2 values averaged; the last row and column are alone."""
-    padded = np.pad(heads(), ((0, 0), (0, 1), (0, 1)), constant_values=np.nan)
-    return np.nanmean(padded.reshape(4, 99, 2, 99, 2), (2, 4))
-
-
 def looked_at(keys, said, **others):
     """Attention `(heads, keys)` on the patches, and what goes to the class token."""
     facts = f"NAQK, 4 of 4 heads, sample 0, {said}", "color range per head"
@@ -291,10 +285,7 @@ TRUTHS = {
         order=[1, 0],
         strip={f"s{n} CLS": tokens[0] for n, tokens in enumerate(gave("vit", BLOCK)[..., [1, 0]])},
     ),
-    "attention of each head, query by key": lambda: grid(
-        *(halved(), "NAQK, 4 of 4 heads, sample 0", "shrunk: 2 × 2 values averaged"),
-        **{"norms": own(heads()), "channels": heads(), "strengths": [h.max() for h in heads()]},
-    ),
+    "attention of each head, query by key": lambda: grid(heads(), "NAQK, 4 of 4 heads, sample 0"),
     "what the class token looks at": lambda: looked_at(heads()[:, 0], "query CLS", inputs=PAIR[:1]),
     "what all tokens look at": lambda: looked_at(heads().mean(1), "mean over the queries"),
     "what one token looks at": lambda: looked_at(heads()[:, 9], "query 9"),
@@ -305,22 +296,26 @@ TRUTHS = {
         *(gave("words", "embedding")[0], gave("words", "embedding")[0].T),
         "NLC, 48 of 48 features, sample 0, 20 tokens down, features across",
         lines=str,
+        axes=("token", "unit"),
     ),
     "a signal's channels": lambda: single(
         *[gave("chirp", "second")[0]] * 2,
         "NCL, 24 of 24 channels, sample 0, channels down, 189 steps across",
         lines=str,
+        axes=("channel", "step"),
     ),
     "a strip a channel": lambda: grid(gave("chirp", "first")[0][:, None], "NCW, 8 of 8 channels"),
     "an LSTM's output over time": lambda: single(
         *[gave("lstm", "0[0]")[0].T] * 2,
         "NLC, 16 of 16 units, sample 0, units down, 50 steps across",
         lines=str,
+        axes=("unit", "step"),
     ),
     "an LSTM's state": lambda: single(
         *[gave("lstm", "0[1][0]")[:, 0].T] * 2,
         "SNC, 16 of 16 units, sample 0, hidden state, units down, 2 states across",
         lines=str,
+        axes=("unit", "state"),
     ),
     "a volume, in the middle": lambda: grid(volume()[:, 5], f"{VOLUME}, slice 5 of 10 along depth"),
     "one slice": lambda: grid(volume()[:, 2], f"{VOLUME}, slice 2 of 10 along depth"),
@@ -339,7 +334,12 @@ TRUTHS = {
         lines=lambda line: str(12 * line),
     ),
     "features of two samples": lambda: single(
-        gave("head", "4"), gave("head", "4").T, "samples 0, 1", "values across", lines="s{}".format
+        gave("head", "4"),
+        gave("head", "4").T,
+        "samples 0, 1",
+        "values across",
+        lines="s{}".format,
+        axes=("", "unit"),
     ),
     "pooled features": lambda: shared(
         gave("head", "2")[0], own(gave("head", "2")[:1])[0], "NCHW, 16 of 16 values, sample 0"

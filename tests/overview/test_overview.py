@@ -21,7 +21,7 @@ import featmagic
 from featmagic.options.view import View
 from featmagic.overview.filmstrip import filmstrip
 from featmagic.overview.health import PARTS, SAMPLED
-from featmagic.overview.image import PITCH, TILES_LEFT, TILES_TOP, filmstrip_png, head_height
+from featmagic.overview.image import PITCH, TILES_LEFT, TILES_TOP, WIDTH, filmstrip_png, head_height
 from featmagic.overview.table import conclusion, filmstrip_text
 from featmagic.overview.text import filmstrip_lines
 from featmagic.overview.thumbnails import HALF
@@ -68,11 +68,11 @@ def decoded(film):
     with Image.open(io.BytesIO(filmstrip_png(film))) as picture:
         assert picture.mode == "P"
         assert "transparency" not in picture.info
-        assert picture.width == PAGE.width
+        assert picture.width == WIDTH
         colors = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
         pixels = np.asarray(picture)[head_height(film) :]
     assert len(pixels) == PITCH * len(film.rows)
-    return pixels.reshape(-1, PITCH, PAGE.width), colors
+    return pixels.reshape(-1, PITCH, WIDTH), colors
 
 
 def tiles_of(row, count, shape):
@@ -154,7 +154,7 @@ def test_the_palette_is_both_color_maps_of_matplotlib():
     for start, name in ((0, "viridis"), (HALF, "RdBu_r")):
         exact = matplotlib.colormaps[name](np.linspace(0, 1, HALF))[:, :3] * 255
         assert np.abs(colors[start : start + HALF] - exact).max() <= 1
-    assert len({tuple(c) for c in colors[2 * HALF : 255].tolist()}) == 7
+    assert len({tuple(c) for c in colors[2 * HALF : 2 * HALF + 7].tolist()}) == 7
 
 
 def test_zero_has_the_middle_color_of_the_diverging_map():

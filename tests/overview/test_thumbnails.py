@@ -43,9 +43,9 @@ def test_tiles_are_enlarged_by_whole_numbers(shape, form, laid_out):
 
 
 def test_every_two_levels_become_one_of_either_color_map():
-    tiles = np.array([0, 247, 248], np.uint8)
-    assert halve_levels(tiles, np.array([True])).tolist() == [HALF, 247, 248]
-    assert halve_levels(tiles, np.array([False])).tolist() == [0, HALF - 1, 248]
+    tiles = np.array([0, 239, 240], np.uint8)
+    assert halve_levels(tiles, np.array([True])).tolist() == [HALF, 239, 240]
+    assert halve_levels(tiles, np.array([False])).tolist() == [0, HALF - 1, 240]
 
 
 def test_a_color_map_that_is_asked_for_is_that_of_all_layers():

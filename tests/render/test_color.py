@@ -89,14 +89,14 @@ def test_a_logarithm_of_values_that_have_none_is_refused():
 
 def test_values_beyond_the_range_get_levels_beyond_and_indices_at_its_ends():
     placed = levels(torch.tensor([[[-1.0, 0.0, 1.0, 2.0]]]), np.zeros(1), np.ones(1))
-    assert placed.tolist() == [[[-247.0, 0.0, 247.0, 494.0]]]
-    assert palette_indices(placed, nonfinite=False).tolist() == [[[0, 0, 247, 247]]]
+    assert placed.tolist() == [[[-239.0, 0.0, 239.0, 478.0]]]
+    assert palette_indices(placed, nonfinite=False).tolist() == [[[0, 0, 239, 239]]]
 
 
 def test_each_plane_is_placed_in_its_own_range():
     values = torch.tensor([[[0.0, 1.0]], [[0.0, 1.0]]])
     placed = levels(values, np.zeros(2), np.array([1.0, 2.0]))
-    assert placed.tolist() == [[[0.0, 247.0]], [[0.0, 123.5]]]
+    assert placed.tolist() == [[[0.0, 239.0]], [[0.0, 119.5]]]
 
 
 def test_nonfinite_values_have_indices_of_their_own_in_constant_planes_too():

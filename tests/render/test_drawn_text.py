@@ -30,7 +30,7 @@ def letter(level):
 
 
 def test_a_letter_is_the_mean_of_the_two_values_it_stands_for():
-    upper, lower = [0, 10, 100, 247, 247], [0, 30, 200, 247, 0]
+    upper, lower = [0, 10, 100, 239, 239], [0, 30, 200, 239, 0]
     (line,) = lines_of(mosaic_of([[upper, lower]], ("",)))
     means = [(above + below) // 2 for above, below in zip(upper, lower, strict=True)]
     assert line == "".join(map(letter, means))
@@ -47,10 +47,10 @@ def test_what_is_no_level_has_a_shape_of_its_own_whatever_stands_beside_it(speci
 
 
 def test_below_the_last_of_an_odd_number_of_rows_is_a_gap():
-    lines = lines_of(mosaic_of([[[0, 247], [0, 247], [247, 0]]], ("",)))
-    assert lines == [letter(0) + letter(247), letter(247) + letter(0)]
-    (above_gap,) = lines_of(mosaic_of([[[GAP, 247, GAP], [247, GAP, GAP]]], ("",)))
-    assert above_gap == letter(247) * 2
+    lines = lines_of(mosaic_of([[[0, 239], [0, 239], [239, 0]]], ("",)))
+    assert lines == [letter(0) + letter(239), letter(239) + letter(0)]
+    (above_gap,) = lines_of(mosaic_of([[[GAP, 239, GAP], [239, GAP, GAP]]], ("",)))
+    assert above_gap == letter(239) * 2
 
 
 def test_labels_stand_above_their_tiles_with_a_blank_between():
@@ -93,7 +93,7 @@ def test_ticks_stand_right_before_the_line_of_their_row(zoom):
 
 def test_prefix_tokens_stand_above_all_in_as_many_lines_as_they_need():
     indices = np.zeros((2, 30), np.uint8)
-    indices[0, ::2], indices[1, 1::2] = 247, 247
+    indices[0, ::2], indices[1, 1::2] = 239, 239
     mosaic = mosaic_of(np.zeros((1, 2, 9), int), ("",), strip=PrefixStrip(("CLS", "R1"), indices))
     texts = ["".join(letter(level) for level in row) for row in indices.tolist()]
     for columns, width in ((80, 24), (20, 16), (28, 24), (27, 23)):

@@ -93,7 +93,7 @@ def tiles_in(pixels, mosaic, figure):
     full = pixels[region(figure, image)]
     rows, height, ncols, width = mosaic.indices.shape
     tall, wide = full.shape[0] // rows, full.shape[1] // ncols
-    label = 10 if texts(axes) else 0
+    label = 10 * mosaic.density if texts(axes) else 0
     for place in range(len(mosaic.labels)):
         top, left = place // ncols * tall + label, place % ncols * wide
         tile = full[top : top + height * mosaic.zoom, left : left + width * mosaic.zoom]
@@ -106,6 +106,7 @@ def test_the_rendered_tiles_have_the_colors_of_their_values(maps, options):
     figure = maps.figure("cnn1", cmap="RdBu_r", **options)
     mosaic = draw(Activation("cnn1", "cnn1", "Conv2d", 1, maps["cnn1"]), view).mosaic
     planes = maps["cnn1"][0].numpy()
+    figure.set_dpi(200)  # a pixel to each of the mosaic's
     tiles = list(tiles_in(rendered(figure), mosaic, figure))
     assert len(tiles) == 5
     for tile, plane in zip(tiles, planes, strict=True):
@@ -157,7 +158,8 @@ def test_bars_are_as_long_as_channels_are_strong(maps):
     (image,) = of_name(axes, "tiles")
     lengths = [line[1, 0] - line[0, 0] for line in bars.get_segments()]
     strength = maps["cnn1"][0].abs().amax((1, 2))
-    expected = strength / strength.max() * (image.get_array().shape[1] / 5 - 4)
+    # Two pixels of the image are one of the figure, and between two tiles there are four of these.
+    expected = strength / strength.max() * (image.get_array().shape[1] / 2 / 5 - 4)
     assert lengths == pytest.approx(expected.tolist(), rel=1e-5)
     assert not maps.figure("cnn1", scale="layer").axes[0].collections
 
@@ -190,10 +192,11 @@ def test_the_color_bar_gives_a_value_the_color_it_has_in_its_tile(options, kind)
     assert float(bar.norm(mosaic.scale.middle)) == pytest.approx(0.5, abs=1e-6)
     planes = maps["noise"][0].numpy()
     some = np.clip(planes, bar.vmin, bar.vmax)
-    places = np.asarray(bar.norm(some.ravel()), float).reshape(some.shape) * 247
+    places = np.asarray(bar.norm(some.ravel()), float).reshape(some.shape) * 239
+    figure.set_dpi(200)  # a pixel to each of the mosaic's
     for tile, place in zip(tiles_in(rendered(figure), mosaic, figure), places, strict=True):
-        table = mosaic.colors[:248].astype(int)
-        near = [table[np.clip(np.rint(place + step), 0, 247).astype(int)] for step in (-0.01, 0.01)]
+        table = mosaic.colors[:240].astype(int)
+        near = [table[np.clip(np.rint(place + step), 0, 239).astype(int)] for step in (-0.01, 0.01)]
         assert ((tile == near[0]).all(-1) | (tile == near[1]).all(-1)).all()
 
 
@@ -237,12 +240,16 @@ def test_the_input_and_the_overlay_are_as_in_the_mosaic():
     (picture,) = of_name(axes, "input")
     activation = maps._activation("0")
     assert (picture.get_array() == draw(activation, View(input=True)).mosaic.inputs[0]).all()
-    assert picture.get_extent()[1] < of_name(axes, "tiles")[0].get_extent()[0]
+    # The first place of the tiles' image is left to it.
+    left, right, *_ = picture.get_extent()
+    (image,) = of_name(axes, "tiles")
+    assert left == image.get_extent()[0]
+    assert not image.get_array()[:, : round(2 * (right - left)), 3].any()
     figure = maps.figure("0", overlay=True)
     tiles = draw(activation, View(overlay=True)).mosaic.indices
     (image,) = of_name(figure.axes[0], "tiles")
     shown = image.get_array()
-    assert (shown[10 : 10 + tiles.shape[1], : tiles.shape[3], :3] == tiles[0, :, 0]).all()
+    assert (shown[20 : 20 + tiles.shape[1], : tiles.shape[3], :3] == tiles[0, :, 0]).all()
 
 
 def test_prefix_tokens_are_a_strip_of_their_own():
@@ -415,7 +422,7 @@ EDGE, GAP, LABEL, BAR = 6, 4, 10, 4  # pixels: around everything, between, above
 
 def figure_of(count=4, size=(8, 10), ncols=2, zoom=4, title="title", **around):
     labels = around.pop("labels", tuple(map(str, range(count))))
-    tiles = torch.randint(0, 248, (count, *size)).byte()
+    tiles = torch.randint(0, 240, (count, *size)).byte()
     mosaic = mosaic_of(tiles, labels, palette("gray"), GridLayout(ncols, zoom, 1))
     return mosaic_figure(replace(mosaic, **around), title)
 

@@ -12,14 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from featmagic.render.palette import GAP, SHADES, page_colors
 from featmagic.render.png import encode_gray_png, encode_png
+from featmagic.render.raster import Band, Raster, raster_of
 
 NONE, SUB, UP = 0, 1, 2  # filters of a line, as the specification numbers them
 RANDOM = np.random.default_rng(0)
-PALETTE = RANDOM.integers(0, 256, (256, 3), np.uint8)
+PALETTE, BLACK = RANDOM.integers(0, 256, (256, 3), np.uint8), np.zeros((256, 3), np.uint8)
 
 # So many lines of so many pixels, of so few values.
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40), st.sampled_from([2, 5, 256]))
+
+
+def encoded(pixels, palette=BLACK, density=1):
+    return encode_png(raster_of(pixels, palette.tobytes()).enlarged(density))
 
 
 def noise_of(height, width, values, *colors):
@@ -56,7 +62,7 @@ def filters_of(png, line):
 @settings(deadline=None)
 def test_indices_of_a_palette_come_back(size, density):
     pixels = noise_of(*size)
-    found, image = decoded(encode_png(pixels, PALETTE.tobytes(), density))
+    found, image = decoded(encoded(pixels, PALETTE, density))
     assert image.mode == "P"
     assert image.getpalette() == PALETTE.ravel().tolist()
     np.testing.assert_array_equal(found, pixels.repeat(density, 0).repeat(density, 1))
@@ -66,9 +72,43 @@ def test_indices_of_a_palette_come_back(size, density):
 @settings(deadline=None)
 def test_colors_come_back(size, density):
     pixels = noise_of(*size, 3)
-    found, image = decoded(encode_png(pixels, bytes(768), density))
+    found, image = decoded(encoded(pixels, BLACK, density))
     assert image.mode == "RGB"
     np.testing.assert_array_equal(found, pixels.repeat(density, 0).repeat(density, 1))
+
+
+@given(sizes, st.integers(1, 3))
+@settings(deadline=None)
+def test_colors_that_are_partly_transparent_come_back(size, density):
+    pixels = noise_of(*size, 4)
+    height, width = pixels.shape[:2]
+    raster = Raster(height, width, 1, lambda: [Band(pixels)], PALETTE)
+    found, image = decoded(encode_png(raster.enlarged(density)))
+    assert image.mode == "RGBA"
+    np.testing.assert_array_equal(found, pixels.repeat(density, 0).repeat(density, 1))
+
+
+@given(sizes, st.lists(st.tuples(st.integers(1, 9), st.integers(1, 5)), min_size=1, max_size=5))
+@settings(deadline=None)
+def test_bands_come_back_one_below_the_other_with_their_lines_repeated(size, parts):
+    width, values = size[1:]
+    bands = [Band(noise_of(height, width, values), times) for height, times in parts]
+    whole = np.concatenate([lines.repeat(times, 0) for lines, times in bands])
+    raster = Raster(len(whole), width, 1, lambda: iter(bands), PALETTE)
+    np.testing.assert_array_equal(decoded(encode_png(raster))[0], whole)
+    np.testing.assert_array_equal(raster.pixels(), whole)
+
+
+def test_each_color_of_a_pages_palette_has_its_opacity():
+    pixels = np.arange(256, dtype=np.uint8)[None]
+    colors = page_colors(PALETTE.tobytes())
+    png = encode_png(Raster(1, 256, 1, lambda: [Band(pixels)], colors))
+    with Image.open(io.BytesIO(png)) as image:
+        assert image.mode == "P"
+        np.testing.assert_array_equal(np.asarray(image.convert("RGBA"))[0], colors)
+    assert colors[GAP, 3] == 0
+    assert [round(8 * int(colors[shade, 3]) / 255) for shade in SHADES] == list(range(1, 9))
+    assert (np.delete(colors[:, 3], [GAP, *SHADES]) == 255).all()
 
 
 @given(sizes)
@@ -84,7 +124,7 @@ def test_grays_come_back(size):
 @pytest.mark.parametrize("height", [255, 256, 257, 600])
 def test_lines_far_down_are_compared_with_those_above_them(height):
     pixels = np.tile(RANDOM.integers(0, 256, (1, 9), np.uint8), (height, 1))
-    png = encode_png(pixels, bytes(768))
+    png = encoded(pixels)
     np.testing.assert_array_equal(decoded(png)[0], pixels)
     assert filters_of(png, 9)[1:] == [UP] * (height - 1)
     assert len(png) < 768 + 9 * height / 2
@@ -94,9 +134,9 @@ def test_each_line_has_the_filter_that_leaves_more_zeros():
     row = RANDOM.permutation(256).astype(np.uint8)[None, :60]
     flat = np.full((1, 60), 7, np.uint8)
     pixels = np.concatenate([flat, row, row, flat, row[:, ::-1]])
-    assert filters_of(encode_png(pixels, bytes(768)), 60) == [SUB, UP, UP, SUB, UP]
+    assert filters_of(encoded(pixels), 60) == [SUB, UP, UP, SUB, UP]
     # Each pixel twice in both directions: the second line of a pixel always repeats the first.
-    assert filters_of(encode_png(pixels, bytes(768), 2), 120)[1::2] == [UP] * 5
+    assert filters_of(encoded(pixels, BLACK, 2), 120)[1::2] == [UP] * 5
 
 
 def test_a_gray_png_is_filtered_as_a_whole_where_neighbors_are_alike():
@@ -114,8 +154,8 @@ def test_the_chunks_are_those_that_a_png_of_its_kind_has():
     pixels = np.zeros((2, 3), np.uint8)
     header = b"\0\0\0\x03\0\0\0\x02\x08"
     for png, kind, names in [
-        (encode_png(pixels, PALETTE.tobytes()), 3, [b"IHDR", b"PLTE", b"IDAT", b"IEND"]),
-        (encode_png(np.zeros((2, 3, 3), np.uint8), b""), 2, [b"IHDR", b"IDAT", b"IEND"]),
+        (encoded(pixels, PALETTE), 3, [b"IHDR", b"PLTE", b"IDAT", b"IEND"]),
+        (encoded(np.zeros((2, 3, 3), np.uint8)), 2, [b"IHDR", b"IDAT", b"IEND"]),
         (encode_gray_png(pixels), 0, [b"IHDR", b"IDAT", b"IEND"]),
     ]:
         found = chunks_of(png)

@@ -12,6 +12,7 @@ import IPython
 import numpy as np
 import pytest
 import torch
+from helpers.tiles import page_image
 
 from featmagic.grid import show as grid
 from featmagic.grid.draw import draw
@@ -20,10 +21,10 @@ from featmagic.overview import show as overview
 from featmagic.overview.filmstrip import filmstrip
 from featmagic.recording.records import Activation
 from featmagic.render.ascii import AsciiCells
-from featmagic.render.image import page_image, rows_within
+from featmagic.render.image import rows_within
 from featmagic.render.palette import LEVELS
 from featmagic.render.target import RENDERERS, Renderer, Target, current_target, why_no_widget
-from featmagic.render.viewport import PAGE, terminal_viewport
+from featmagic.render.viewport import PAGE, SMALL_PAGE, terminal_viewport
 from featmagic.support.errors import FeatmagicError
 
 
@@ -180,8 +181,8 @@ def test_images_of_a_new_row_are_shown_as_it_bundles_them(displayed, capsys):
         "shape",
         is_supported=lambda: True,
         viewport=lambda columns, lines, width: PAGE,
-        bundle=lambda pixels, palette, text, alt: (
-            {"text/plain": text, "text/x-shape": str(pixels.shape)},
+        bundle=lambda picture, text, alt: (
+            {"text/plain": text, "text/x-shape": str(picture.css_size)},
             {},
         ),
     )
@@ -192,9 +193,10 @@ def test_images_of_a_new_row_are_shown_as_it_bundles_them(displayed, capsys):
     overview.show_filmstrip(film, target)
 
     first, second = displayed
-    assert first["text/x-shape"] == str(page_image(drawing.mosaic).shape)
+    height = len(page_image(drawing.mosaic)) // 2
+    assert first["text/x-shape"] == str((height, PAGE.width))  # a page's pictures line up
     assert first["text/plain"] == drawing.caption
-    assert second["text/x-shape"].endswith(f"{PAGE.width})")
+    assert second["text/x-shape"].endswith(", 760)")
     assert capsys.readouterr().out.startswith("conv  Conv2d")
 
 
@@ -206,12 +208,12 @@ def test_without_a_viewport_there_are_captions_alone(capsys):
 
 @pytest.mark.parametrize("height", [1, 60, 80, 150, 10**6])
 def test_an_image_has_as_many_rows_as_are_no_taller_but_one_at_least(height):
-    mosaic = draw(activation(12), View(ncols=2, zoom=4)).mosaic
+    mosaic = draw(activation(12), View(ncols=2, zoom=4), SMALL_PAGE).mosaic
     tall = len(page_image(mosaic))
     rows = rows_within(mosaic, height)
     pitch = (tall - len(page_image(grid.first_rows(mosaic, 1)))) // 5
-    assert rows == max(1, min(6, (height - 2) // pitch))
-    assert len(page_image(grid.first_rows(mosaic, rows))) <= max(height, 2 + pitch)
+    assert rows == max(1, min(6, height // pitch))
+    assert len(page_image(grid.first_rows(mosaic, rows))) <= max(height, pitch)
 
 
 def test_rows_of_an_image_are_cut_only_where_the_height_of_a_line_is_known(displayed, capsys):

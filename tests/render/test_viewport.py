@@ -9,6 +9,7 @@ import pytest
 from featmagic.options.view import View
 from featmagic.render.viewport import (
     PAGE,
+    SMALL_PAGE,
     Viewport,
     most_columns,
     step_of_labels,
@@ -19,13 +20,13 @@ from featmagic.render.viewport import (
 
 @pytest.mark.parametrize(("zoom", "step"), [(1, 20), (2, 10), (3, 5), (12, 1), (40, 1)])
 def test_ticks_of_rows_stand_a_round_number_apart_and_never_overlap(zoom, step):
-    assert step_of_labels(zoom, PAGE) == step
+    assert step_of_labels(zoom, PAGE.line) == step
     assert step * zoom >= PAGE.line
 
 
 def test_as_many_planes_fit_in_a_row_as_their_least_size_allows():
-    assert most_columns((24, 24), View(), PAGE) == 29
-    assert most_columns((24, 24), View(zoom=10), PAGE) == 3
+    assert most_columns((24, 24), View(), PAGE) == 18
+    assert most_columns((24, 24), View(zoom=10), PAGE) == 4
     assert most_columns((24, 4000), View(zoom=10), PAGE) == 1
 
 
@@ -38,8 +39,8 @@ def test_a_tile_is_as_tall_as_a_terminals_screen_without_the_lines_around_it():
 def test_a_terminals_letters_are_its_cells_and_a_line_of_text_is_two_half_cells():
     room = terminal_viewport(80, 24)
     assert (room.width, room.gap, room.letter, room.strict) == (79, 1, 1, True)
-    assert step_of_labels(1, room) == 5
-    assert step_of_labels(2, room) == 2
+    assert step_of_labels(1, room.line) == 5
+    assert step_of_labels(2, room.line) == 2
     assert terminal_viewport(3).width == 8
 
 
@@ -69,7 +70,7 @@ def test_in_a_row_that_cannot_be_broken_tiles_are_as_small_as_they_may_be(size):
 
 
 def test_an_input_image_takes_room_beside_the_tiles_of_a_page_or_above_those_of_a_terminal():
-    assert PAGE.with_input() == replace(PAGE, width=760 - 160 - 2)
+    assert PAGE.with_input() == replace(PAGE, width=1000 - 160 - 5)
     assert PAGE.of_input(50) is None
     for lines in (10, 24, 60):
         room = terminal_viewport(80, lines)
@@ -96,5 +97,6 @@ def test_the_room_in_a_terminal_is_counted_in_its_cells_and_in_half_cells_of_hei
 
 
 def test_the_room_on_a_page_is_that_of_a_notebooks_cell():
-    tile, image = {"smallest": 20, "largest": 192, "narrowest": 80}, {"beside": 160, "on_image": 96}
-    assert Viewport(760, 2, columns=4, line=12, letter=7, strict=False, **tile, **image) == PAGE
+    tile, image = {"smallest": 26, "largest": 330, "narrowest": 80}, {"beside": 160, "on_image": 96}
+    assert Viewport(1000, 5, columns=8, line=12, letter=7, density=2, **tile, **image) == PAGE
+    assert replace(PAGE, density=1) == SMALL_PAGE

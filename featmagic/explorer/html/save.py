@@ -21,7 +21,7 @@ from featmagic.planes.dtypes import undrawable
 from featmagic.recording.records import Activation
 from featmagic.render.image import mosaic_png
 from featmagic.render.title import title_lines
-from featmagic.render.viewport import PAGE
+from featmagic.render.viewport import SMALL_PAGE
 from featmagic.support.progress import Progress
 
 
@@ -63,7 +63,7 @@ def _still(activations: Sequence[Activation], view: View, most: int) -> Still:
         for count in (16, 4, 1)
     ]
     for how in (whole, small, *fewer):
-        drawing = draw(first, how, PAGE)
+        drawing = draw(first, how, SMALL_PAGE)
         picture = mosaic_png(drawing.mosaic) if drawing.mosaic else b""
         if len(picture) <= most:
             return Still(drawing.caption, picture)
