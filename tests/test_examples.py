@@ -68,7 +68,7 @@ def test_the_network_reads_drawings_it_has_never_seen(hiragana):
     assert hiragana.accuracy(model, *hiragana.draw_set(seed=2)) > 0.9
 
 
-@pytest.mark.parametrize("name", ["hiragana", "parallel"])
+@pytest.mark.parametrize("name", ["hiragana", "hiragana_ja", "parallel"])
 def test_the_notebook_runs_and_gives_the_outputs_it_is_committed_with(name, tmp_path):
     committed = nbformat.read(EXAMPLES / f"{name}.ipynb", as_version=4)
     again = nbformat.reads(nbformat.writes(committed), as_version=4)
@@ -159,7 +159,7 @@ def pictures_in(cell):
     return [output for output in cell.outputs if "image/png" in output.get("data", {})]
 
 
-@pytest.mark.parametrize("name", ["hiragana", "parallel", "vgg_resnet", "vit_swin"])
+@pytest.mark.parametrize("name", ["hiragana", "hiragana_ja", "parallel", "vgg_resnet", "vit_swin"])
 def test_a_committed_notebook_is_small_and_says_nothing_of_the_machine_it_ran_on(name):
     path = EXAMPLES / f"{name}.ipynb"
     assert path.stat().st_size < 1_800_000
@@ -174,7 +174,7 @@ def test_a_committed_notebook_is_small_and_says_nothing_of_the_machine_it_ran_on
             assert not re.search(r"(?i)/home/|/root|/users/|/tmp|[a-z]:\\|warning", text)
 
 
-@pytest.mark.parametrize("name", ["hiragana", "vgg_resnet", "vit_swin"])
+@pytest.mark.parametrize("name", ["hiragana", "hiragana_ja", "vgg_resnet", "vit_swin"])
 def test_a_committed_notebook_becomes_a_script_that_calls_the_magics(name):
     script, resources = ScriptExporter().from_filename(EXAMPLES / f"{name}.ipynb")
     assert resources["output_extension"] == ".py"
