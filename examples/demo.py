@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
-NOTEBOOKS = ("hiragana", "parallel", "vgg_resnet", "vit_swin")
+NOTEBOOKS = ("hiragana", "hiragana_ja", "parallel", "vgg_resnet", "vit_swin")
 
 
 def run_in_terminal(environment: dict[str, str]) -> None:

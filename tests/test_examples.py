@@ -8,18 +8,14 @@ import re
 import subprocess
 import sys
 from base64 import b64decode
-from dataclasses import fields
 from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from nbclient import NotebookClient
 from nbconvert import ScriptExporter
 from PIL import Image
-
-from featmagic.ipython.manual import option_help, option_usage
-from featmagic.options.line_options import LineOptions
-from featmagic.options.view import View
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -34,23 +30,44 @@ def hiragana():
     sys.path.remove(str(EXAMPLES))
 
 
-def test_the_readme_has_every_option_of_the_magics():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for field in (*fields(View), *fields(LineOptions)):
-        assert f"| `{option_usage(field)}` | {option_help(field)} |" in readme.replace(r"\|", "|")
+def blocks_of(name):
+    """The code blocks of a page, and the magics in its sentences and tables."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    spans = re.findall(r"`(%%?featuremaps [^`]*)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    assert len(blocks) >= 2
+    assert len(spans) >= 5
+    return blocks, spans
 
 
-def test_the_readmes_python_runs(shell):
-    """Every line of magics and of Python in the README, in its order, on the tutorial's model."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert len(blocks) >= 4
-    shell.names["featmagic"] = __import__("featmagic")
-    for block in blocks:
-        if "explore(" in block:  # tests/explorer/test_explorer.py runs it in a kernel
-            continue
-        for cell in re.split(r"\n\n(?=%%)", block.replace("%load_ext featmagic\n", "")):
-            shell.run(re.sub(r"^feature_maps\.save.*$", "", cell, flags=re.MULTILINE).strip())
+def cells_of(block):
+    return re.split(r"\n\n(?=%%)", block.replace("%load_ext featmagic\n", "").strip())
+
+
+def test_the_readmes_lines_run(shell, tmp_path, monkeypatch):
+    """On a ResNet, as the README says, in the order of the page."""
+    torchvision = pytest.importorskip("torchvision")
+    monkeypatch.chdir(tmp_path)
+    shell.names["model"] = torchvision.models.resnet18()
+    shell.names["x"] = torch.randn(1, 3, 224, 224)
+    blocks, spans = blocks_of("README.md")
+    for cell in (cell for block in blocks for cell in cells_of(block)):
+        shell.run(cell)
+    assert tmp_path.joinpath("conv1.png").read_bytes().startswith(b"\x89PNG")
+    for line in spans:
+        shell.run(f"{line}\nmodel(x);" if line.startswith("%%") else line)
+
+
+def test_the_japanese_readmes_lines_run(shell, tmp_path, monkeypatch):
+    """On the network of the course."""
+    monkeypatch.chdir(tmp_path)
+    blocks, spans = blocks_of("README.ja.md")
+    for cell in (cell for block in blocks for cell in cells_of(block)):
+        shell.run(cell)
+    shell.run("%featuremaps model cnn1 act1 pool1 -- model(x);")
+    for line in spans:
+        shell.run(f"{line}\nmodel(x);" if line.startswith("%%") else line)
+    assert tmp_path.joinpath("cnn1.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_network_reads_drawings_it_has_never_seen(hiragana):
@@ -67,7 +84,7 @@ def test_the_network_reads_drawings_it_has_never_seen(hiragana):
     assert hiragana.accuracy(model, *hiragana.draw_set(seed=2)) > 0.9
 
 
-@pytest.mark.parametrize("name", ["hiragana", "parallel"])
+@pytest.mark.parametrize("name", ["hiragana", "hiragana_ja", "parallel"])
 def test_the_notebook_runs_and_gives_the_outputs_it_is_committed_with(name, tmp_path):
     committed = nbformat.read(EXAMPLES / f"{name}.ipynb", as_version=4)
     again = nbformat.reads(nbformat.writes(committed), as_version=4)
@@ -158,7 +175,7 @@ def pictures_in(cell):
     return [output for output in cell.outputs if "image/png" in output.get("data", {})]
 
 
-@pytest.mark.parametrize("name", ["hiragana", "parallel", "vgg_resnet", "vit_swin"])
+@pytest.mark.parametrize("name", ["hiragana", "hiragana_ja", "parallel", "vgg_resnet", "vit_swin"])
 def test_a_committed_notebook_is_small_and_says_nothing_of_the_machine_it_ran_on(name):
     path = EXAMPLES / f"{name}.ipynb"
     assert path.stat().st_size < 1_800_000
@@ -173,7 +190,7 @@ def test_a_committed_notebook_is_small_and_says_nothing_of_the_machine_it_ran_on
             assert not re.search(r"(?i)/home/|/root|/users/|/tmp|[a-z]:\\|warning", text)
 
 
-@pytest.mark.parametrize("name", ["hiragana", "vgg_resnet", "vit_swin"])
+@pytest.mark.parametrize("name", ["hiragana", "hiragana_ja", "vgg_resnet", "vit_swin"])
 def test_a_committed_notebook_becomes_a_script_that_calls_the_magics(name):
     script, resources = ScriptExporter().from_filename(EXAMPLES / f"{name}.ipynb")
     assert resources["output_extension"] == ".py"

@@ -1017,14 +1017,3 @@ def test_what_is_not_explored_imports_no_widgets():
         "print('anywidget' in sys.modules, 'ipywidgets' in sys.modules)"
     )
     assert plain(code).splitlines()[-1] == "False False"
-
-
-# README
-
-
-def test_the_readmes_lines_run(front, tmp_path):
-    readme = (TESTS.parent / "README.md").read_text("utf-8")
-    (block,) = [it for it in re.findall(r"```python\n(.*?)```", readme, re.S) if "explore(" in it]
-    page = tmp_path / "look.html"
-    front.good(f"feature_maps = looked()\n{block.replace('look.html', str(page))}")
-    assert page.read_bytes().startswith(b"<!DOCTYPE html>")
