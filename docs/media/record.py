@@ -13,12 +13,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from helpers.front_ends import Notebooks, OpenNotebook, Server
-from helpers.terminal_sessions import Session
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
@@ -29,16 +27,19 @@ SIZE = (1280, 800)  # CSS pixels of the window in the animated picture
 DENSITY = 1.25  # pixels to a CSS pixel
 QUALITY = 80  # of WebP, of 100
 MOST_FRAMES = 200
+CELL = '.jp-Notebook .jp-Cell[data-windowed-list-index="{}"]'
 
 SETUP = f"""\
 import sys
 sys.path.insert(0, {str(EXAMPLES)!r})
-import torch, torchvision
-from photographs import photographs
+import torch
 torch.manual_seed(0)
-model, x = torchvision.models.resnet18().eval(), photographs()[:1]
 """
-STORY = ("%load_ext featmagic", "%%featuremaps model conv1\nmodel(x);")
+MODEL = """\
+import torchvision
+from photographs import photographs
+model, x = torchvision.models.resnet18().eval(), photographs()[:1]"""
+LOOK = "%%featuremaps model conv1\nmodel(x);"
 EXPLORER = "%%featuremaps model --explore\nmodel(x);"
 # What people want to do: the name of the picture, and the cell.
 QUESTIONS = {
@@ -47,9 +48,10 @@ QUESTIONS = {
     "overlay": "%%featuremaps model layer2 --overlay --max 4\nmodel(x);",
     "pca": "%%featuremaps model layer1 layer2 layer3 layer4 --reduce pca\nmodel(x);",
     "overview": "%%featuremaps model --overview\nmodel(x);",
-    "title": '%%featuremaps model conv1 --max 8 --cmap gray --title "CNN出力 (特徴マップ)"\nmodel(x);',
+    "title": '%%featuremaps model conv1 --max 8 --title "CNN出力 (特徴マップ)"\nmodel(x);',
 }
-TERMINAL = "%featuremaps model conv1 --max 10 -- model(x);"
+STYLE = "<style>pre { font: 12px/13.5px 'DejaVu Sans Mono'; color: #ddd; padding: 12px; margin: 0; width: max-content; }</style>"  # noqa: E501
+TERMINAL = "%featuremaps model layer2 --max 12 -- model(x);"
 
 POINTER = """() => {
     const pointer = document.createElement("div");
@@ -125,39 +127,37 @@ def notebook_of(cells: int, notebooks: Notebooks, size: tuple[int, int]) -> Iter
 
 def run(notebook: OpenNotebook, cell: int) -> None:
     """Run a cell, and wait until all of its output stands."""
-    notebook.command("notebook:run-cell") if cell < 0 else notebook.page.evaluate(
-        "n => { jupyterapp.shell.currentWidget.content.activeCellIndex = n; }", cell
-    )
+    activate = "n => { jupyterapp.shell.currentWidget.content.activeCellIndex = n; }"
+    notebook.page.evaluate(activate, cell)
     notebook.command("notebook:run-cell")
-    notebook.page.wait_for_function(
-        "n => /\\[\\d+\\]/.test(document.querySelector("
-        "`.jp-Notebook .jp-Cell[data-windowed-list-index=\"${n}\"] .jp-InputPrompt`).textContent)",
-        arg=cell,
-    )
+    has_run = r"prompt => /\[\d+\]/.test(document.querySelector(prompt).textContent)"
+    notebook.page.wait_for_function(has_run, arg=f"{CELL.format(cell)} .jp-InputPrompt")
     notebook.page.wait_for_timeout(700)
 
 
 def record_story(notebooks: Notebooks) -> None:
     """Record the animated picture: the extension is loaded, a grid is shown, then an explorer."""
-    with notebook_of(3, notebooks, SIZE) as notebook:
+    with notebook_of(4, notebooks, SIZE) as notebook:
         page = notebook.page
+        page.add_style_tag(content=f"{CELL.format(0)} {{ display: none; }}")
         page.set_viewport_size({"width": SIZE[0], "height": SIZE[1]})
         page.evaluate(POINTER)
         film = Film(page)
-        for cell, source in enumerate([*STORY, EXPLORER], 1):
-            scroll_to(notebook, cell)
+        notebook.type(1, MODEL)
+        run(notebook, 1)
+        film.frame(900)
+        for cell, source in ((2, "%load_ext featmagic"), (3, LOOK)):
             typed(notebook, cell, source, film)
-            film.frame(400)
+            film.frame(300)
             run(notebook, cell)
-            film.frame(1800)
-            if cell == 2:
-                for _ in range(4):
-                    page.mouse.move(SIZE[0] / 2, SIZE[1] / 2)
-                    page.mouse.wheel(0, 110)
-                    page.wait_for_timeout(150)
-                    film.frame(120)
-                film.frame(1200)
-        explore(notebook, 3, film)
+            film.frame(700)
+        scroll_to(notebook, 3, film)
+        film.frame(2600)
+        scroll_to(notebook, 4, film)
+        typed(notebook, 4, EXPLORER, film)
+        film.frame(300)
+        run(notebook, 4)
+        explore(notebook, 4, film)
         film.save(HERE / "notebook.webp")
 
 
@@ -169,10 +169,15 @@ def typed(notebook: OpenNotebook, cell: int, source: str, film: Film) -> None:
         film.frame(90)
 
 
-def scroll_to(notebook: OpenNotebook, cell: int) -> None:
-    """Bring a cell to the top of the window."""
-    notebook.cell(cell).evaluate("cell => cell.scrollIntoView({ block: 'start' })")
-    notebook.page.wait_for_timeout(300)
+def scroll_to(notebook: OpenNotebook, cell: int, film: Film, steps: int = 4) -> None:
+    """Bring a cell to the top of the window, a frame for every step of the way."""
+    where = "cell => cell.getBoundingClientRect().top - 100"
+    for left in range(steps, 0, -1):
+        far = notebook.cell(cell).evaluate(where) / left
+        notebook.page.mouse.move(SIZE[0] / 2, SIZE[1] / 2)
+        notebook.page.mouse.wheel(0, far)
+        notebook.page.wait_for_timeout(200)
+        film.frame(90)
 
 
 def explore(notebook: OpenNotebook, cell: int, film: Film) -> None:
@@ -213,7 +218,7 @@ def move(page: Page, target: Locator, film: Film, steps: int = 5) -> None:
 def record_questions(notebooks: Notebooks) -> None:
     """Record one picture for each of `QUESTIONS`: its cell with what is shown below."""
     with notebook_of(len(QUESTIONS) + 1, notebooks, (SIZE[0], 2600)) as notebook:
-        notebook.type(1, "%load_ext featmagic")
+        notebook.type(1, f"%load_ext featmagic\n{MODEL}")
         run(notebook, 1)
         for cell, (name, source) in enumerate(QUESTIONS.items(), 2):
             notebook.type(cell, source)
@@ -223,17 +228,16 @@ def record_questions(notebooks: Notebooks) -> None:
 
 def record_terminal(browser: Browser) -> None:
     """Record a look in a terminal with 24-bit colors."""
-    with TemporaryDirectory() as folder:
-        session = Session(Path(folder), SETUP, COLORTERM="truecolor", TERM="xterm-256color")
-        try:
-            session.run("%load_ext featmagic")
-            session.run(TERMINAL)
-            html = screen_html(session.screen)
-        finally:
-            session.close()
+    sys.path.insert(0, str(HERE.parent / "_pages"))
+    from page_media import Terminal
+
+    terminal = Terminal(f"{SETUP}{MODEL}", columns=128, rows=52)
+    terminal.run("%load_ext featmagic")
+    screen = terminal.run(TERMINAL)
     page = browser.new_page(device_scale_factor=DENSITY)
-    page.set_content(html)
-    picture_of(page.locator("pre")).save(HERE / "terminal.webp", quality=QUALITY, method=6)
+    page.set_content(f"<body style='margin: 0; background: #1e1e1e'>{STYLE}{screen.data}</body>")
+    shown = page.locator("pre").first
+    picture_of(shown).save(HERE / "terminal.webp", quality=QUALITY, method=6)
     page.close()
 
 
@@ -247,11 +251,13 @@ def main() -> None:
         server = Server(Path(folder))
         try:
             notebooks = Notebooks(server, browser, "lab")
-            wanted = sys.argv[1:] or ["story", "questions"]
+            wanted = sys.argv[1:] or ["story", "questions", "terminal"]
             if "story" in wanted:
                 record_story(notebooks)
             if "questions" in wanted:
                 record_questions(notebooks)
+            if "terminal" in wanted:
+                record_terminal(browser)
         finally:
             server.stop()
             browser.close()
