@@ -60,7 +60,7 @@ def subject_of(words: tuple[str, ...], namespace: Mapping[str, Any], watches: Wa
         raise problem
     if is_module(value):
         raise FeatmagicError(
-            f"%featuremaps {first} needs code to run: add -- {first}(x), or use %%featuremaps, "
+            f"%featuremaps {first} needs code to run: add `-- {first}(x)`, or use %%featuremaps, "
             "with two %, on the first line of a cell."
         )
     if value is not _ABSENT:

@@ -121,8 +121,8 @@ class _Choice:
             return value
         if self.other is not None and not (isinstance(value, str) and value[:1].isalpha()):
             return self.other(name, value)
-        *first, last = [*self.words, *(["a whole number"] if self.other else [])]
-        choices = f"{', '.join(first)} or {last}" if first else last
+        words = [*self.words, *(["a whole number"] if self.other else [])]
+        choices = " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
         near = did_you_mean(value, self.words, limit=1) if isinstance(value, str) else ""
         raise FeatmagicError(f"invalid {name} {short(value)}: choose {choices}.{near}")
 

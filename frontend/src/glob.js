@@ -16,111 +16,72 @@ const isInLevel = (letter) => letter !== ".";
  * @returns {(text: string) => boolean}
  */
 export function globOf(pattern) {
-	const { tokens, inLevel, anywhere, levels } = compiled([...pattern]);
-	/** @type {Map<string, bigint>} */
-	const known = new Map();
-
-	/** @param {string} letter */
-	function takers(letter) {
-		let bits = known.get(letter);
-		if (bits === undefined) {
-			bits = bitsOf(tokens.map((token) => token(letter)));
-			known.set(letter, bits);
-		}
-		return bits;
-	}
+	const [tokens, inLevel, anywhere, levels] = compiled(pattern);
+	/** @type {Record<string, bigint>} */
+	const takers = {}; // by letter, the states whose next token takes it
 
 	return (text) => {
 		let [states, skipping] = [1n, 0n];
 		for (const letter of text) {
+			takers[letter] ??= tokens.reduceRight(
+				(bits, token) => (bits << 1n) | BigInt(token(letter)),
+				0n,
+			);
 			skipping |= states & levels;
-			const stay = letter === "." ? anywhere : anywhere | inLevel;
-			states = ((states & takers(letter)) << 1n) | (states & stay);
-			if (letter === ".") states |= skipping;
-			if (!(states | skipping)) return false;
+			states =
+				((states & takers[letter]) << 1n) |
+				(states & anywhere) |
+				(letter === "." ? skipping : states & inLevel);
 		}
-		return ((states >> BigInt(tokens.length)) & 1n) === 1n;
+		return states >> BigInt(tokens.length) === 1n;
 	};
 }
 
-/** @param {boolean[]} flags */
-function bitsOf(flags) {
-	return flags.reduce((bits, flag, n) => (flag ? bits | (1n << BigInt(n)) : bits), 0n);
-}
+// Whole levels, perhaps none; one whole level, or several; a part of a level, or of several; a set,
+// which its first letter doesn't close; a letter.
+const PARTS = /((?<![^.])\*\*+\.)|((?<![^.])\*+(?![^.]))|(\*+)|\[((?:!.|[^!])[^\]]*)\]|./gsu;
 
 /**
  * Returns the tokens, and the states that take further letters: of the level, of any level, and
  * whole levels.
  *
- * @param {string[]} letters
+ * @param {string} pattern
+ * @returns {[Token[], bigint, bigint, bigint]}
  */
-function compiled(letters) {
+function compiled(pattern) {
 	/** @type {Token[]} */
 	const tokens = [];
 	let [inLevel, anywhere, levels] = [0n, 0n, 0n];
-	const isEdge = (/** @type {string | undefined} */ letter) =>
-		letter === undefined || letter === ".";
-	for (let at = 0; at < letters.length; at++) {
+	for (const [part, anyLevels, whole, stars, inside] of pattern.matchAll(PARTS)) {
+		const isOne = part === "*";
+		if (whole) tokens.push(isOne ? isInLevel : isAny); // no level is empty
 		const state = 1n << BigInt(tokens.length);
-		const letter = letters[at];
-		if (letter === "*") {
-			const start = at;
-			while (letters[at + 1] === "*") at++;
-			const isWhole = isEdge(letters[start - 1]) && isEdge(letters[at + 1]);
-			if (at === start && isWhole) {
-				tokens.push(isInLevel); // no level is empty
-				inLevel |= state << 1n;
-			} else if (at === start) inLevel |= state;
-			else if (!isWhole) anywhere |= state;
-			else if (letters[at + 1] === ".") {
-				levels |= state; // perhaps none
-				at++;
-			} else {
-				tokens.push(isAny); // a level at least
-				anywhere |= state << 1n;
-			}
-			continue;
-		}
-		const close = letter === "[" ? endOfSet(letters, at) : 0;
-		if (close) {
-			tokens.push(setOf(letters.slice(at + 1, close)));
-			at = close;
-		} else tokens.push(letter === "?" ? isInLevel : (other) => other === letter);
+		if (anyLevels) levels |= state;
+		else if (!whole && !stars) {
+			const isLetter = (/** @type {string} */ letter) => letter === part;
+			tokens.push(inside ? setOf(inside) : part === "?" ? isInLevel : isLetter);
+		} else if (isOne) inLevel |= state;
+		else anywhere |= state;
 	}
-	return { tokens, inLevel, anywhere, levels };
+	return [tokens, inLevel, anywhere, levels];
 }
 
 /**
- * Returns where the set that opens there is closed, or 0; its first letter closes none.
- *
- * @param {string[]} letters
- * @param {number} at
- */
-function endOfSet(letters, at) {
-	const first = letters[at + 1] === "!" ? at + 2 : at + 1;
-	return Math.max(0, letters.indexOf("]", first + 1));
-}
-
-/**
- * @param {string[]} inside - A set without its brackets.
+ * @param {string} inside - A set without its brackets.
  * @returns {Token}
  */
 function setOf(inside) {
 	const isNegated = inside[0] === "!";
-	const letters = isNegated ? inside.slice(1) : inside;
-	/** @type {[string, string][]} */
-	const ranges = [];
-	for (let at = 0; at < letters.length; at++) {
-		const isRange = letters[at + 1] === "-" && at + 2 < letters.length;
-		ranges.push([letters[at], letters[isRange ? at + 2 : at]]);
-		if (isRange) at += 2;
-	}
+	const ranges = [...inside.slice(+isNegated).matchAll(/(.)(?:-(.))?/gsu)].map(
+		([, first, last = first]) => [first, last].map(codeOf),
+	);
 	return (letter) => {
-		const code = /** @type {number} */ (letter.codePointAt(0));
-		const isIn = ranges.some(([first, last]) => {
-			const [from, to] = [first, last].map((end) => end.codePointAt(0) ?? 0);
-			return from <= code && code <= to;
-		});
-		return letter !== "." && isIn !== isNegated;
+		const code = codeOf(letter);
+		return letter !== "." && ranges.some(([from, to]) => from <= code && code <= to) !== isNegated;
 	};
+}
+
+/** @param {string} letter */
+function codeOf(letter) {
+	return /** @type {number} */ (letter.codePointAt(0));
 }

@@ -298,4 +298,4 @@ def test_a_limit_that_cannot_be_kept_is_told():
     maps = looked_at(nn.Sequential(nn.Conv2d(3, 64, 1)), torch.randn(1, 3, 64, 64))
     found = explored(maps, max_bytes=1)
     (said,) = [word for word in found.text["words"] if "channels" in word]
-    assert said == "1 layer without its last channels and more than 1 B all the same"
+    assert said == "1 layer without its last channels but still above 1 B"

@@ -161,7 +161,7 @@ def explore(terminal, texts):
         terminal.press(f"/\x1b[200~{pasted}\x1b[201~")
         terminal.shows(f"of {2 * len(texts)} layers")
         terminal.press("\r?")
-        terminal.shows("find layers by name")
+        terminal.shows("find layers by path")
         terminal.press("\x1b")
         terminal.until(terminal.table, "the layers")
     terminal.press("q")

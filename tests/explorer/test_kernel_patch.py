@@ -274,7 +274,7 @@ def test_weights_that_were_replaced_without_a_trace_are_found_by_the_sum():
     model, x = Net(), torch.randn(1, 2, 6, 6)
     activation = captured(model, x)["first"]
     model.first.weight.data = model.first.weight.data * 1.001
-    assert "doesn't give the captured value" in refusal(activation)
+    assert "doesn't reproduce the captured value" in refusal(activation)
 
 
 def test_weights_of_another_dtype_are_not_those_of_the_pass():
@@ -336,7 +336,7 @@ def test_a_layer_that_computes_something_else_shows_no_sum(kind, dtype):
 def test_a_hook_that_replaces_the_output_is_found_by_the_sum():
     model, x = Net(), torch.randn(1, 2, 6, 6)
     model.first.register_forward_hook(lambda _, args, output: output * 2)
-    assert "doesn't give the captured value" in refusal(captured(model, x)["first"])
+    assert "doesn't reproduce the captured value" in refusal(captured(model, x)["first"])
 
 
 def test_a_transposed_convolution_is_refused_with_a_reason():
@@ -369,7 +369,7 @@ def test_a_model_that_is_gone_is_not_kept_for_it():
     activation = captured(model, torch.randn(1, 2, 6, 6))["first"]
     del model
     gc.collect()
-    assert refusal(activation) == "The model that first is a layer of is no longer there."
+    assert refusal(activation) == "The model of first no longer exists."
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
@@ -378,7 +378,7 @@ def test_a_copy_of_feature_maps_holds_neither_model_nor_inputs(copied):
     with featmagic.capture(model, "first", fields=True) as maps, torch.no_grad():
         model(torch.randn(1, 2, 6, 6))
     twin = copied(maps).kept.activations["first"]
-    assert refusal(twin) == "The model that first is a layer of is no longer there."
+    assert refusal(twin) == "The model of first no longer exists."
     assert not twin.keeps_input
     assert kernel_patch(maps.kept.activations["first"], (0, 1, 2, 3)).total
 
@@ -622,7 +622,7 @@ def test_a_place_of_a_signal_and_of_a_slice_is_found_in_its_tensor():
     assert text["rows"][:4] == ["2, 3, ", "2, 4, ", "2, 5, ", "3, 3, "]
     assert (text["columns"], len(text["rows"])) == ([5, 6, 7], 9)
     assert pictures.shape == (3, 9, 3)
-    with pytest.raises(FeatmagicError, match="made of several"):
+    with pytest.raises(FeatmagicError, match="combines several values"):
         asked(session, **place, slice="mean")
 
 
@@ -634,7 +634,7 @@ def test_a_place_of_a_signal_and_of_a_slice_is_found_in_its_tensor():
         ({"source": 2}, "No input channel 2"),
         ({"source": -1}, "No input channel -1"),
         ({"layer": "act"}, "act is not a convolution"),
-        ({"position": [6, 0]}, "no place"),
+        ({"position": [6, 0]}, r"Position \(6, 0\) is outside a plane of 6 × 6"),
     ],
 )
 def test_a_question_that_is_wrong_is_answered_by_a_line(more, said):

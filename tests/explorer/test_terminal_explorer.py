@@ -277,7 +277,7 @@ def test_the_keys_are_said(sessions):
     session.explore(LOOK)
 
     session.press("?")
-    session.shows("find layers by name", "quit to the prompt")
+    session.shows("find layers by path, class or glob", "quit to the prompt")
     session.press("x")
     session.until(lambda: session.chosen()[0] == "cnn1" if "│" in session.lines()[0] else False)
     session.leave()

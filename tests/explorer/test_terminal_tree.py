@@ -229,7 +229,7 @@ def test_the_help_has_the_finds_and_settings_and_scrolls_to_its_end(sessions):
     session.until(lambda: "RdBu_r" in session.status())
 
     session.press("?")
-    session.shows("Right Left    unfold, fold", "previous layer, next layer")
+    session.shows("Right Left    expand, collapse", "previous, next layer")
     session.press(*["down"] * 5)
     session.shows("layer with most dead channels", "strongest channel", "first infinity")
     session.press(*["down"] * 20)

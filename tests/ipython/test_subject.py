@@ -30,6 +30,11 @@ def full(shell):
     return shell
 
 
+def captions(printed):
+    """Return the captions, a line each: what follows in further lines is indented."""
+    return printed.replace("\n  ", " · ").splitlines()
+
+
 def first(printed):
     return printed.splitlines()[0]
 
@@ -48,27 +53,27 @@ def first(printed):
         ("Conv2d", [CONV]),
         ("model.cnn1", [CONV]),
         ("act*", ["act1  LeakyReLU"]),
-        ("t", ["t  Tensor  (2, 3, 8, 8) float32 cpu · NCHW: 3 of 3 channels, sample 0"]),
-        ("t[1]", ["t[1]  Tensor  (3, 8, 8) float32 cpu · CHW: 3 of 3 channels, CHW assumed"]),
-        ("t[:,1]", ["t[:,1]  Tensor  (2, 8, 8) float32 cpu · CHW: 2 of 2 channels"]),
-        ("t t[0,0]", ["t  Tensor", "t[0,0]  Tensor  (8, 8) float32 cpu · HW: 1 of 1 planes"]),
+        ("t", ["t  Tensor  (2, 3, 8, 8) float32 cpu · NCHW, 3 of 3 channels, sample 0"]),
+        ("t[1]", ["t[1]  Tensor  (3, 8, 8) float32 cpu · CHW, 3 of 3 channels, CHW assumed"]),
+        ("t[:,1]", ["t[:,1]  Tensor  (2, 8, 8) float32 cpu · CHW, 2 of 2 channels"]),
+        ("t t[0,0]", ["t  Tensor", "t[0,0]  Tensor  (8, 8) float32 cpu · HW, 1 of 1 planes"]),
         ("batch", ["batch[0]  Tensor  (3, 8, 8)", "batch[1]  Tensor  (4,)"]),
-        ("batch[1]", ["batch[1]  Tensor  (4,) float32 cpu · C: 4 of 4 values"]),
+        ("batch[1]", ["batch[1]  Tensor  (4,) float32 cpu · C, 4 of 4 values"]),
         ("d", ["d['left']  Tensor  (3, 5, 5)", "d['right']  ndarray  (2, 4) float64 cpu · HW"]),
         ("d right", ["d['right']  ndarray"]),
-        ("array", ["array  ndarray  (3, 4) float64 cpu · HW: 1 of 1 planes"]),
-        ("image", ["image  ndarray  (9, 8, 3) uint8 cpu · HWC: 3 of 3 channels, HWC assumed"]),
-        ("images", ["images  Tensor  (2, 9, 8, 3) float32 cpu · NHWC: 3 of 3 channels"]),
+        ("array", ["array  ndarray  (3, 4) float64 cpu · HW, 1 of 1 planes"]),
+        ("image", ["image  ndarray  (9, 8, 3) uint8 cpu · HWC, 3 of 3 channels, HWC assumed"]),
+        ("images", ["images  Tensor  (2, 9, 8, 3) float32 cpu · NHWC, 3 of 3 channels"]),
         (
             "model.cnn1.weight",
-            ["model.cnn1.weight  Parameter  (5, 1, 5, 5) float32 cpu · CNHW: 5 of 5 channels"],
+            ["model.cnn1.weight  Parameter  (5, 1, 5, 5) float32 cpu · CNHW, 5 of 5 channels"],
         ),
         ("model.cnn1.bias", ["model.cnn1.bias  Parameter  (5,)"]),
         ("model.fc1.weight", ["model.fc1.weight  Parameter"]),
     ],
 )
 def test_what_a_line_shows(full, typed, shown):
-    lines = full.run(f"%featuremaps {typed}").splitlines()
+    lines = captions(full.run(f"%featuremaps {typed}"))
     assert len(lines) == len(shown)
     for line, beginning in zip(lines, shown, strict=True):
         assert line.startswith(beginning)
@@ -77,8 +82,8 @@ def test_what_a_line_shows(full, typed, shown):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("model", "%featuremaps model needs code to run: add -- model(x), or use %%featuremaps"),
-        ("model.fc1", "%featuremaps model.fc1 needs code to run: add -- model.fc1(x)"),
+        ("model", "%featuremaps model needs code to run: add `-- model(x)`, or use %%featuremaps"),
+        ("model.fc1", "%featuremaps model.fc1 needs code to run: add `-- model.fc1(x)`"),
         ("maps_a nope", "No 'nope' was captured. There are: cnn1, act1."),
         ("nope", "No 'nope' was captured. There are: cnn1, act1."),
         (
@@ -100,7 +105,7 @@ def test_what_a_line_answers(full, typed, message):
 
 def test_a_layer_that_was_captured_comes_before_a_variable_of_its_name_and_that_is_said(full):
     full.names["cnn1"] = torch.rand(4, 4)
-    said, shown = full.run("%featuremaps cnn1").splitlines()
+    said, shown = captions(full.run("%featuremaps cnn1"))
     assert said == "cnn1 is the layer that was captured last; (cnn1) is your variable."
     assert shown.startswith(CONV)
     assert first(full.run("%featuremaps (cnn1)")).startswith("cnn1  Tensor  (4, 4)")
@@ -157,7 +162,7 @@ def test_values_are_those_of_the_variable_now_and_the_variable_stays_as_it_is(fu
     assert tensor.grad is None
     with torch.no_grad():
         tensor.fill_(7)
-    assert " 7 … 7 " in full.run("%featuremaps t")
+    assert " 7 … 7, " in full.run("%featuremaps t")
 
 
 def test_what_was_captured_last_stays_the_same_when_other_things_are_shown(full):

@@ -277,7 +277,7 @@ CELLS = [
      "%featuremaps model cnn1 --cmap gray -- model(x);"),
     ("%hook model cnn1 --name a", "Use --into a", "%hook model cnn1 --into a"),
     ("%hook model cnn1 -- model(x)", "%hook takes no statement after `--`", "%hook model cnn1"),
-    ("%%hook model cnn1\nmodel(x)", "%hook has one %", "%hook model cnn1\nmodel(x);"),
+    ("%%hook model cnn1\nmodel(x)", "%hook is written with one %", "%hook model cnn1\nmodel(x);"),
     ("%hooks model", "Did you mean %hook?", "%hook model"),
     ("%watch model cnn1", "Did you mean %hook?", "%hook model cnn1"),
     ("%featuremap model cnn1 -- model(x)",

@@ -385,7 +385,9 @@ def test_without_its_colors_a_film_in_a_terminal_says_the_same():
     first, second = text.split("layer1  ")
     for sign in ("first NaN: layer0 (1 of 2", "first inf: layer0", "1 NaN, 2 inf", "×", "↑", "↓"):
         assert sign in first
+    second, repeated = second.split("first NaN")
     assert not re.search("[×↑↓]|NaN|inf", second)
+    assert repeated.count("layer0 (1 of 2 layers have it)") == 2  # and of the infinities
 
 
 # The colors themselves

@@ -87,7 +87,10 @@ def texts(axes):
 
 
 def tiles_in(pixels, mosaic, figure):
-    """Each tile as it stands in the pixels of the tiles' image, a color a value."""
+    """Each tile as it stands in the pixels of the tiles' image, the middle of each value.
+
+    matplotlib 3.8 moves what is right of the middle by a pixel if the width isn't whole by 1e-13.
+    """
     (axes, *_) = figure.axes
     (image,) = of_name(axes, "tiles")
     full = pixels[region(figure, image)]
@@ -97,7 +100,8 @@ def tiles_in(pixels, mosaic, figure):
     for place in range(len(mosaic.labels)):
         top, left = place // ncols * tall + label, place % ncols * wide
         tile = full[top : top + height * mosaic.zoom, left : left + width * mosaic.zoom]
-        yield tile[:: mosaic.zoom, :: mosaic.zoom]
+        middle = slice(mosaic.zoom // 2, None, mosaic.zoom)
+        yield tile[middle, middle]
 
 
 @pytest.mark.parametrize("options", [{}, {"scale": "layer"}, {"zoom": 3, "ncols": 2}])

@@ -202,8 +202,11 @@ def test_images_of_a_new_row_are_shown_as_it_bundles_them(displayed, capsys):
 
 def test_without_a_viewport_there_are_captions_alone(capsys):
     target = Target(RENDERERS["none"], None)
-    grid.show_drawing(draw(activation(), View(), None), target)
-    assert len(capsys.readouterr().out.splitlines()) == 1
+    drawing = draw(activation(), View(), None)
+    grid.show_drawing(drawing, target)
+    said = capsys.readouterr().out
+    assert said == drawing.caption.replace("\n", "\n  ") + "\n"
+    assert said.startswith("conv  Conv2d  (1, 4, 8, 8) float32 cpu\n")
 
 
 @pytest.mark.parametrize("height", [1, 60, 80, 150, 10**6])
