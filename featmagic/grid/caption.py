@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,18 +27,40 @@ def caption(prepared: Prepared, color_range: Range, grid_layout: GridLayout | No
     Only what may be wrong (NaN, constant or clipped channels, near-duplicates) has a third line.
     What the second line has no room for goes to the first, if that has.
     """
-    count, done = _describe_planes(prepared.planes, prepared.dims)
+    parts = describe(prepared, color_range, grid_layout)
+    what, (count, done) = _what(prepared.rows), _describe_planes(prepared.planes, prepared.dims)
     figures = _describe_figures(prepared.measured)
+    colors, source = ", ".join(parts.colors), ", ".join(parts.source)
+    findings = (*parts.findings, *_differing_bases(prepared.rgb))
+    lines = [*_two_lines(what, count, done, figures, colors, source), findings]
+    return "\n".join(" · ".join(line) for line in lines if line)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a caption says of a picture, in words that layers may have in common.
+
+    Attributes:
+        colors: the color map and its range, or the principal components; what had to be different.
+        source: how the tiles lie on the input, and what was done to that.
+        findings: what may be wrong.
+    """
+
+    colors: tuple[str, ...]
+    source: tuple[str, ...]
+    findings: tuple[str, ...]
+
+
+def describe(prepared: Prepared, color_range: Range, grid_layout: GridLayout | None) -> Description:
+    """Describe how a layer is drawn, and what may be wrong with it."""
     outside = _clipped(prepared, color_range)
     colors = _describe_drawing(prepared, color_range, grid_layout)
     if not outside and prepared.view.robust is not None:
-        colors += f", {_describe_limits(prepared.view.robust)}"
-    source = _describe_input(prepared, color_range)
+        colors.append(_describe_limits(prepared.view.robust))
     findings = _findings(prepared.measured, prepared.planes)
-    findings += outside
-    findings += _differing_bases(prepared.rgb)
-    lines = [*_two_lines(_what(prepared.rows), count, done, figures, colors, source), findings]
-    return "\n".join(" · ".join(parts) for parts in lines if parts)
+    return Description(
+        tuple(colors), tuple(_describe_input(prepared, color_range)), (*findings, *outside)
+    )
 
 
 def caption_of_undrawable(undrawable: Undrawable) -> str:
@@ -138,6 +161,11 @@ def _findings(measured: Statistics, planes: Planes) -> list[str]:
     return list(filter(None, findings))
 
 
+def findings_in_short(findings: Sequence[str]) -> list[str]:
+    """Return the same without the names of channels, but with how many there are."""
+    return [part for text in findings for part in text.partition(": ")[0].split(", ")]
+
+
 def _constant(measured: Statistics, planes: Planes) -> list[str]:
     """Return the planes that are constant in every sample shown."""
     if planes.form == "fold" or planes.values.shape[2:].numel() == 1 or planes.labels:
@@ -163,16 +191,16 @@ def _clipped(prepared: Prepared, color_range: Range) -> list[str]:
 
 def _describe_drawing(
     prepared: Prepared, color_range: Range, grid_layout: GridLayout | None
-) -> str:
+) -> list[str]:
     """Return the colors, and what had to be different from what was asked for."""
     if prepared.rgb is not None:
-        return _describe_components(prepared.rgb)
+        return components(prepared.rgb) + _sharing(prepared.rgb)
     words = _describe_colors(prepared, color_range)
     words += _describe_layout(prepared, grid_layout) if grid_layout else []
-    return ", ".join(words)
+    return words
 
 
-def _describe_input(prepared: Prepared, color_range: Range) -> str:
+def _describe_input(prepared: Prepared, color_range: Range) -> list[str]:
     """Return how the tiles lie on the input, and what was done to it."""
     words = []
     if prepared.overlays:
@@ -181,7 +209,7 @@ def _describe_input(prepared: Prepared, color_range: Range) -> str:
     if prepared.images:
         done = prepared.images.words
         words.append(done.removeprefix("input shown with ") if words else done)
-    return ", ".join(words)
+    return words
 
 
 def _describe_colors(prepared: Prepared, color_range: Range) -> list[str]:
@@ -220,10 +248,10 @@ def _describe_layout(prepared: Prepared, grid_layout: GridLayout) -> list[str]:
     return words
 
 
-def _describe_components(rgb: PCAImage) -> str:
-    """Return which colors the components have, whose basis that is, and what it can't be for."""
+def components(rgb: PCAImage) -> list[str]:
+    """Return which colors the components have, and whose basis that is."""
     if not rgb.count:
-        return "no principal component: all positions alike, or none finite"
+        return ["no principal component: all positions alike, or none finite"]
     words = [f"{plural(rgb.count, 'principal component')} as {_COLORS[rgb.count - 1]}"]
     if rgb.approximate:
         words.append("approximate: too many channels and positions for an exact search")
@@ -231,9 +259,11 @@ def _describe_components(rgb: PCAImage) -> str:
         words.append(f'reusing PCA basis "{rgb.name}"' if rgb.name else "reusing an earlier basis")
     elif rgb.name:
         words.append(f'kept as PCA basis "{rgb.name}"')
-    if rgb.sharing > 1:
-        words.append(f"basis shared by {rgb.sharing} layers")
-    return ", ".join(words)
+    return words
+
+
+def _sharing(rgb: PCAImage) -> list[str]:
+    return [f"basis shared by {rgb.sharing} layers"] if rgb.count and rgb.sharing > 1 else []
 
 
 def _differing_bases(rgb: PCAImage | None) -> list[str]:
