@@ -10,11 +10,12 @@ import numpy as np
 
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.image import draw_color_bar, page_metrics
-from featmagic.render.lettering import in_shades, write
+from featmagic.render.lettering import write
 from featmagic.render.mosaic import Mosaic
+from featmagic.render.page_text import write_line
 from featmagic.render.palette import GAP, page_colors
 from featmagic.render.raster import Band, Raster
-from featmagic.render.title import DENSITY, line_alpha, line_width
+from featmagic.render.title import line_width
 
 # In CSS pixels:
 GAP_BETWEEN = 8  # the least distance between two pictures
@@ -190,20 +191,8 @@ def _write_row(
         if picture.mosaic.nonfinite:
             write(canvas, " ".join(picture.mosaic.nonfinite[0]), 0, left, d)
         for number, text in enumerate(texts):
-            top = above + tallest + (_BELOW + number * _LINE) * d
-            ink = in_shades(_smooth(line_alpha(text, _NAME_SIZE, strip.room), d))
-            room = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]
-            np.maximum(room, ink[: room.shape[0], : room.shape[1]], out=room)
-
-
-def _smooth(alpha: Pixels, density: int) -> Pixels:
-    """Return letters of `DENSITY` pixels to a CSS pixel with so many."""
-    if density == DENSITY:
-        return alpha
-    alpha = np.pad(alpha, ((0, len(alpha) % DENSITY), (0, 0)))
-    means = alpha.reshape(len(alpha) // DENSITY, DENSITY, -1, DENSITY).mean((1, 3))
-    smoothed: Pixels = means.round().astype(np.uint8)
-    return smoothed
+            top = (above + tallest) // d + _BELOW + number * _LINE
+            write_line(canvas, text, (top, left // d), strip.room, d)
 
 
 def fair_side(longest: Sequence[int], room: int, density: int) -> int:
