@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -18,6 +20,24 @@ from featmagic.render.viewport import GridLayout
 from featmagic.support.text import percent, percentile, plural, readable, sparkline
 
 LONGEST_LINE = 127  # letters of 13 CSS pixels in 1,000
+# Whether planes, figures, colors and input stand in the first line, in the order of preference.
+_USUAL = (
+    (False, False, False, False),
+    (False, False, False, True),
+    (True, False, False, False),
+    (True, False, False, True),
+)
+# What is said in fewer words where a caption would have more than two lines.
+_SHORTER = {
+    r"input shown with ImageNet normalization undone": "input denormalized",
+    r"ImageNet normalization undone": "denormalized",
+    r"principal components as red, green, blue": "principal components as RGB",
+    r"shared color range across all layers": "range shared by all layers",
+    r"color range per": "range per",
+    r"R1, (?:R\d+, )*R(\d+)": r"R1–R\1",
+}
+# What is left out if that isn't enough: mean and deviation, the histogram, a count of all.
+_FEWER = {r", mean .*": "", "[▁-█]{2,}": "…", r"\b(\d+) of \1 ": r"\1 "}
 _COLORS = ("red", "red and green", "red, green, blue")
 
 
@@ -28,11 +48,11 @@ def caption(prepared: Prepared, color_range: Range, grid_layout: GridLayout | No
     What the second line has no room for goes to the first, if that has.
     """
     parts = describe(prepared, color_range, grid_layout)
-    what, (count, done) = _what(prepared.rows), _describe_planes(prepared.planes, prepared.dims)
-    figures = _describe_figures(prepared.measured)
-    colors, source = ", ".join(parts.colors), ", ".join(parts.source)
+    what, planes = _what(prepared.rows), _describe_planes(prepared.planes, prepared.dims)
+    figures, strip, prefix = _describe_figures(prepared.measured).partition(", strip: ")
+    groups = planes, (figures, (strip + prefix)[2:]), parts.colors, parts.source
     findings = (*parts.findings, *_differing_bases(prepared.rgb))
-    lines = [*_two_lines(what, count, done, figures, colors, source), findings]
+    lines = [*_two_lines(what, *groups), findings]
     return "\n".join(" · ".join(line) for line in lines if line)
 
 
@@ -68,23 +88,52 @@ def caption_of_undrawable(undrawable: Undrawable) -> str:
     return " · ".join([_what([undrawable.activation]), undrawable.reason])
 
 
-def _two_lines(what: str, *others: str) -> list[list[str]]:
-    """Distribute the parts of a caption over two lines that are short enough, if that can be."""
-    count, done, figures, colors, source = others
-    planes = ", ".join(filter(None, [count, done]))
-    ways = (
-        ([what], [planes, figures, colors, source]),
-        ([what, source], [planes, figures, colors]),
-        ([what, planes], [figures, colors, source]),
-        ([what, planes, source], [figures, colors]),
-    )
-    filled = [[list(filter(None, line)) for line in way] for way in ways]
-    return min(filled, key=lambda way: max(map(_excess, way)))
+def _two_lines(what: str, *groups: Sequence[str]) -> list[list[str]]:
+    """Distribute the parts of a caption over two lines that are short enough, if that can be.
+
+    Parts stay in the order in which they are usually said, in either line. Where no way of
+    distributing them helps, some are said in fewer words, and then the least of them is left out.
+    """
+    shorter = [[_replaced(part, _SHORTER) for part in group] for group in groups]
+    fewer = [[_replaced(part, _FEWER) for part in group] for group in shorter]
+    for given in (groups, shorter, fewer):
+        usual = _distributed(what, given, _USUAL)
+        best = min(usual, key=_excess)
+        if _excess(best):
+            count = sum(map(len, given))
+            best = min(_distributed(what, given, product((True, False), repeat=count)), key=_excess)
+        if not _excess(best):
+            return best
+    return best
 
 
-def _excess(parts: Sequence[str]) -> int:
-    """Return how many letters a line is too long."""
-    return max(0, len(" · ".join(parts)) - LONGEST_LINE)
+def _distributed(
+    what: str, groups: Sequence[Sequence[str]], ways: Iterable[Sequence[bool]]
+) -> Iterator[list[list[str]]]:
+    """Yield the two lines of each way, which says what stands in the first: groups, or parts."""
+    count = len(groups)
+    for way in ways:
+        by_part = iter(way)
+        lines: list[list[str]] = [[what], []]
+        for number, group in enumerate(groups):
+            ups = (
+                [way[number]] * len(group) if len(way) == count else [next(by_part) for _ in group]
+            )
+            for line, is_up in zip(lines, (True, False), strict=True):
+                parts = [part for part, up in zip(group, ups, strict=True) if up is is_up and part]
+                line += [", ".join(parts)] if parts else []
+        yield lines
+
+
+def _replaced(part: str, words: Mapping[str, str]) -> str:
+    for pattern, others in words.items():
+        part = re.sub(pattern, others, part)
+    return part
+
+
+def _excess(lines: Sequence[Sequence[str]]) -> int:
+    """Return by how many letters the longer of the lines is too long."""
+    return max(max(0, len(" · ".join(line)) - LONGEST_LINE) for line in lines)
 
 
 def _what(rows: Sequence[Activation]) -> str:
