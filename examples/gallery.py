@@ -110,7 +110,7 @@ class Logarithm(nn.Module):
 def head() -> nn.Module:
     """A pool, a wide and a narrow linear layer."""
     layers = [nn.Conv2d(3, 16, 5, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Linear(16, 144), nn.ReLU(), nn.Linear(144, 10))
+    return nn.Sequential(*layers, nn.Linear(16, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
 def swin() -> nn.Module:
@@ -333,8 +333,7 @@ def section(row: Row) -> str:
     for caption, png in pictures(row):
         source = f"data:image/png;base64,{b64encode(png).decode()}"
         text = html.escape(caption)
-        # A grid has two pixels to a CSS pixel, and an overview has one.
-        width = struct.unpack(">I", png[16:20])[0] // (1 if row.view.get("overview") else 2)
+        width = struct.unpack(">I", png[16:20])[0] // 2  # two pixels to a CSS pixel
         image = f'<img src="{source}" width="{width}" alt="{text}">'
         parts.append(f"<figure><figcaption>{text}</figcaption>{image}</figure>")
     return "\n".join(parts)

@@ -175,7 +175,7 @@ def test_pictures_are_what_a_page_needs(maps):
 def test_an_overview_is_one_picture_of_all_layers(maps, tmp_path):
     ((text, data),) = maps.pictures(overview=True)
     assert [name in text for name in maps] == [True] * 3
-    assert Image.open(io.BytesIO(data)).size[0] == 760
+    assert Image.open(io.BytesIO(data)).size[0] == 2000
     assert maps.save(tmp_path / "all.png", overview=True) == [tmp_path / "all.png"]
     assert (tmp_path / "all.png").read_bytes() == data
     with pytest.raises(FeatmagicError, match=r"An overview is saved as \.png, not 'all\.svg'"):

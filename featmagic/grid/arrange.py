@@ -72,7 +72,8 @@ def viewport_of(tiling: Tiling, viewport: Viewport) -> Viewport:
     height, width = tiling.size
     if tiling.form == "tiles" and not viewport.strict:
         return viewport
-    is_wide_heat_map = tiling.form in ("rows", "columns") and width > height
+    is_heat_map = tiling.form in ("rows", "columns") or not viewport.strict
+    is_wide_heat_map = is_heat_map and width > height
     return replace(viewport, largest=viewport.width // (1 if is_wide_heat_map else 2))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -17,6 +20,24 @@ from featmagic.render.viewport import GridLayout
 from featmagic.support.text import percent, percentile, plural, readable, sparkline
 
 LONGEST_LINE = 127  # letters of 13 CSS pixels in 1,000
+# Whether planes, figures, colors and input stand in the first line, in the order of preference.
+_USUAL = (
+    (False, False, False, False),
+    (False, False, False, True),
+    (True, False, False, False),
+    (True, False, False, True),
+)
+# What is said in fewer words where a caption would have more than two lines.
+_SHORTER = {
+    r"input shown with ImageNet normalization undone": "input denormalized",
+    r"ImageNet normalization undone": "denormalized",
+    r"principal components as red, green, blue": "principal components as RGB",
+    r"shared color range across all layers": "range shared by all layers",
+    r"color range per": "range per",
+    r"R1, (?:R\d+, )*R(\d+)": r"R1–R\1",
+}
+# What is left out if that isn't enough: mean and deviation, the histogram, a count of all.
+_FEWER = {r", mean .*": "", "[▁-█]{2,}": "…", r"\b(\d+) of \1 ": r"\1 "}
 _COLORS = ("red", "red and green", "red, green, blue")
 
 
@@ -26,18 +47,40 @@ def caption(prepared: Prepared, color_range: Range, grid_layout: GridLayout | No
     Only what may be wrong (NaN, constant or clipped channels, near-duplicates) has a third line.
     What the second line has no room for goes to the first, if that has.
     """
-    count, done = _describe_planes(prepared.planes, prepared.dims)
-    figures = _describe_figures(prepared.measured)
+    parts = describe(prepared, color_range, grid_layout)
+    what, planes = _what(prepared.rows), _describe_planes(prepared.planes, prepared.dims)
+    figures, strip, prefix = _describe_figures(prepared.measured).partition(", strip: ")
+    groups = planes, (figures, (strip + prefix)[2:]), parts.colors, parts.source
+    findings = (*parts.findings, *_differing_bases(prepared.rgb))
+    lines = [*_two_lines(what, *groups), findings]
+    return "\n".join(" · ".join(line) for line in lines if line)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a caption says of a picture, in words that layers may have in common.
+
+    Attributes:
+        colors: the color map and its range, or the principal components; what had to be different.
+        source: how the tiles lie on the input, and what was done to that.
+        findings: what may be wrong.
+    """
+
+    colors: tuple[str, ...]
+    source: tuple[str, ...]
+    findings: tuple[str, ...]
+
+
+def describe(prepared: Prepared, color_range: Range, grid_layout: GridLayout | None) -> Description:
+    """Describe how a layer is drawn, and what may be wrong with it."""
     outside = _clipped(prepared, color_range)
     colors = _describe_drawing(prepared, color_range, grid_layout)
     if not outside and prepared.view.robust is not None:
-        colors += f", {_describe_limits(prepared.view.robust)}"
-    source = _describe_input(prepared, color_range)
+        colors.append(_describe_limits(prepared.view.robust))
     findings = _findings(prepared.measured, prepared.planes)
-    findings += outside
-    findings += _differing_bases(prepared.rgb)
-    lines = [*_two_lines(_what(prepared.rows), count, done, figures, colors, source), findings]
-    return "\n".join(" · ".join(parts) for parts in lines if parts)
+    return Description(
+        tuple(colors), tuple(_describe_input(prepared, color_range)), (*findings, *outside)
+    )
 
 
 def caption_of_undrawable(undrawable: Undrawable) -> str:
@@ -45,23 +88,52 @@ def caption_of_undrawable(undrawable: Undrawable) -> str:
     return " · ".join([_what([undrawable.activation]), undrawable.reason])
 
 
-def _two_lines(what: str, *others: str) -> list[list[str]]:
-    """Distribute the parts of a caption over two lines that are short enough, if that can be."""
-    count, done, figures, colors, source = others
-    planes = ", ".join(filter(None, [count, done]))
-    ways = (
-        ([what], [planes, figures, colors, source]),
-        ([what, source], [planes, figures, colors]),
-        ([what, planes], [figures, colors, source]),
-        ([what, planes, source], [figures, colors]),
-    )
-    filled = [[list(filter(None, line)) for line in way] for way in ways]
-    return min(filled, key=lambda way: max(map(_excess, way)))
+def _two_lines(what: str, *groups: Sequence[str]) -> list[list[str]]:
+    """Distribute the parts of a caption over two lines that are short enough, if that can be.
+
+    Parts stay in the order in which they are usually said, in either line. Where no way of
+    distributing them helps, some are said in fewer words, and then the least of them is left out.
+    """
+    shorter = [[_replaced(part, _SHORTER) for part in group] for group in groups]
+    fewer = [[_replaced(part, _FEWER) for part in group] for group in shorter]
+    for given in (groups, shorter, fewer):
+        usual = _distributed(what, given, _USUAL)
+        best = min(usual, key=_excess)
+        if _excess(best):
+            count = sum(map(len, given))
+            best = min(_distributed(what, given, product((True, False), repeat=count)), key=_excess)
+        if not _excess(best):
+            return best
+    return best
 
 
-def _excess(parts: Sequence[str]) -> int:
-    """Return how many letters a line is too long."""
-    return max(0, len(" · ".join(parts)) - LONGEST_LINE)
+def _distributed(
+    what: str, groups: Sequence[Sequence[str]], ways: Iterable[Sequence[bool]]
+) -> Iterator[list[list[str]]]:
+    """Yield the two lines of each way, which says what stands in the first: groups, or parts."""
+    count = len(groups)
+    for way in ways:
+        by_part = iter(way)
+        lines: list[list[str]] = [[what], []]
+        for number, group in enumerate(groups):
+            ups = (
+                [way[number]] * len(group) if len(way) == count else [next(by_part) for _ in group]
+            )
+            for line, is_up in zip(lines, (True, False), strict=True):
+                parts = [part for part, up in zip(group, ups, strict=True) if up is is_up and part]
+                line += [", ".join(parts)] if parts else []
+        yield lines
+
+
+def _replaced(part: str, words: Mapping[str, str]) -> str:
+    for pattern, others in words.items():
+        part = re.sub(pattern, others, part)
+    return part
+
+
+def _excess(lines: Sequence[Sequence[str]]) -> int:
+    """Return by how many letters the longer of the lines is too long."""
+    return max(max(0, len(" · ".join(line)) - LONGEST_LINE) for line in lines)
 
 
 def _what(rows: Sequence[Activation]) -> str:
@@ -138,6 +210,11 @@ def _findings(measured: Statistics, planes: Planes) -> list[str]:
     return list(filter(None, findings))
 
 
+def findings_in_short(findings: Sequence[str]) -> list[str]:
+    """Return the same without the names of channels, but with how many there are."""
+    return [part for text in findings for part in text.partition(": ")[0].split(", ")]
+
+
 def _constant(measured: Statistics, planes: Planes) -> list[str]:
     """Return the planes that are constant in every sample shown."""
     if planes.form == "fold" or planes.values.shape[2:].numel() == 1 or planes.labels:
@@ -163,16 +240,16 @@ def _clipped(prepared: Prepared, color_range: Range) -> list[str]:
 
 def _describe_drawing(
     prepared: Prepared, color_range: Range, grid_layout: GridLayout | None
-) -> str:
+) -> list[str]:
     """Return the colors, and what had to be different from what was asked for."""
     if prepared.rgb is not None:
-        return _describe_components(prepared.rgb)
+        return components(prepared.rgb) + _sharing(prepared.rgb)
     words = _describe_colors(prepared, color_range)
     words += _describe_layout(prepared, grid_layout) if grid_layout else []
-    return ", ".join(words)
+    return words
 
 
-def _describe_input(prepared: Prepared, color_range: Range) -> str:
+def _describe_input(prepared: Prepared, color_range: Range) -> list[str]:
     """Return how the tiles lie on the input, and what was done to it."""
     words = []
     if prepared.overlays:
@@ -181,7 +258,7 @@ def _describe_input(prepared: Prepared, color_range: Range) -> str:
     if prepared.images:
         done = prepared.images.words
         words.append(done.removeprefix("input shown with ") if words else done)
-    return ", ".join(words)
+    return words
 
 
 def _describe_colors(prepared: Prepared, color_range: Range) -> list[str]:
@@ -220,10 +297,10 @@ def _describe_layout(prepared: Prepared, grid_layout: GridLayout) -> list[str]:
     return words
 
 
-def _describe_components(rgb: PCAImage) -> str:
-    """Return which colors the components have, whose basis that is, and what it can't be for."""
+def components(rgb: PCAImage) -> list[str]:
+    """Return which colors the components have, and whose basis that is."""
     if not rgb.count:
-        return "no principal component: all positions alike, or none finite"
+        return ["no principal component: all positions alike, or none finite"]
     words = [f"{plural(rgb.count, 'principal component')} as {_COLORS[rgb.count - 1]}"]
     if rgb.approximate:
         words.append("approximate: too many channels and positions for an exact search")
@@ -231,9 +308,11 @@ def _describe_components(rgb: PCAImage) -> str:
         words.append(f'reusing PCA basis "{rgb.name}"' if rgb.name else "reusing an earlier basis")
     elif rgb.name:
         words.append(f'kept as PCA basis "{rgb.name}"')
-    if rgb.sharing > 1:
-        words.append(f"basis shared by {rgb.sharing} layers")
-    return ", ".join(words)
+    return words
+
+
+def _sharing(rgb: PCAImage) -> list[str]:
+    return [f"basis shared by {rgb.sharing} layers"] if rgb.count and rgb.sharing > 1 else []
 
 
 def _differing_bases(rgb: PCAImage | None) -> list[str]:

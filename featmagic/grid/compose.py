@@ -29,7 +29,7 @@ from featmagic.render.color import (
     signed_opacity,
     tints,
 )
-from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, tile, with_marks
+from featmagic.render.mosaic import Mosaic, PrefixStrip, SharedRange, fitted, tile, with_marks
 from featmagic.render.non_finite_marks import mark_letters
 from featmagic.render.palette import GAP, LEVELS, NAN, palette
 from featmagic.render.viewport import GridLayout, Viewport, step_of_labels
@@ -58,6 +58,8 @@ def compose(prepared: Prepared, color_range: Range, grid_layout: GridLayout) -> 
     else:
         tiles = _pca_tiles(prepared, prepared.rgb, color_range, grid_layout)
     mosaic = _annotated(tiles, prepared, color_range, grid_layout)
+    if grid_layout.size:
+        mosaic = fitted(mosaic, grid_layout.size)
     if prepared.overlays and prepared.images:
         return _overlay(mosaic, prepared, prepared.images, color_range)
     return mosaic
@@ -70,7 +72,7 @@ def _color_tiles(prepared: Prepared, color_range: Range, grid_layout: GridLayout
         indices = _colored_planes(planes, prepared.measured, color_range, grid_layout.shrink)
     else:
         values = levels(*apply_norm(planes, color_range))
-        values, padding = assemble(values, tiling.form, tiling.count)
+        values, padding = assemble(values, tiling.form, tiling.count, tiling.fold)
         values, padding = block_average(values, grid_layout.shrink, padding)
         indices = palette_indices(values, nonfinite=prepared.measured.has_nonfinite)
         if padding:

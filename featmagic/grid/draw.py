@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +13,14 @@ from featmagic.grid.compose import color_range_of, compose
 from featmagic.grid.outline import check_sizes
 from featmagic.grid.pass_rows import pass_rows
 from featmagic.grid.prepare import Prepared, Undrawable, prepare_all
+from featmagic.grid.strip import (
+    StripDrawing,
+    StripLayer,
+    fits_strip,
+    strip_drawing,
+    strip_layer,
+    strip_layouts,
+)
 from featmagic.options.view import View
 from featmagic.recording.records import Activation
 from featmagic.render.mosaic import Mosaic
@@ -74,10 +83,35 @@ def draw_all(
     Raises:
         FeatmagicError: An activation can't be drawn as the view says.
     """
+    with closing(_draw(activations, view, viewport, strips=False)) as drawings:
+        for drawing in drawings:
+            assert isinstance(drawing, Drawing)
+            yield drawing
+
+
+def draw_together(
+    activations: Sequence[Activation], view: View, viewport: Viewport | None = PAGE
+) -> Generator[Drawing | StripDrawing]:
+    """Do the same, but put layers with one picture each in a strip, which comes first.
+
+    Raises:
+        FeatmagicError: As for `draw_all`.
+        KeyboardInterrupt: One came; what was drawn of a strip until then is yielded before.
+    """
+    return _draw(activations, view, viewport, strips=True)
+
+
+def _draw(
+    activations: Sequence[Activation], view: View, viewport: Viewport | None, *, strips: bool
+) -> Generator[Drawing | StripDrawing]:
     check_sizes(activations, view, viewport)
     with Progress(3 * len(pass_rows(activations, view)), "Drawing") as progress:
         layers = prepare_all(activations, view, viewport, progress.step)
         drawable = [layer for layer in layers if isinstance(layer, Prepared)]
+        together = [layer for layer in drawable if strips and fits_strip(layer)]
+        if len(together) > 1:
+            yield from _draw_strip(together, drawable, progress)
+            layers = [layer for layer in layers if layer not in together]
         arranged = [(layer, arrange(layer)) for layer in layers]
         for layer, grid_layout in arranged:
             drawing = unless_out_of_memory(
@@ -86,6 +120,35 @@ def draw_all(
             progress.step()
             progress.clear()
             yield drawing
+
+
+def _draw_strip(
+    layers: Sequence[Prepared], shown: Sequence[Prepared], progress: Progress
+) -> Generator[Drawing | StripDrawing]:
+    """Draw a strip of several layers, then say which of them have no picture, and why."""
+    ncols, room, layouts = strip_layouts(layers)
+    made: list[StripLayer] = []
+    without: list[Drawing] = []
+    try:
+        for layer, grid_layout in zip(layers, layouts, strict=True):
+            draw: Callable[[], StripLayer | Drawing] = partial(
+                strip_layer, layer, grid_layout, shown
+            )
+            drawn = unless_out_of_memory(draw, partial(_without_picture, layer))
+            if isinstance(drawn, StripLayer):
+                made.append(drawn)
+            else:
+                without.append(drawn)
+            progress.step()
+    except KeyboardInterrupt:  # what was drawn until then is shown
+        progress.clear()
+        if made:
+            yield strip_drawing(made, ncols, room, len(layers))
+        raise
+    progress.clear()
+    if made:
+        yield strip_drawing(made, ncols, room, len(layers))
+    yield from without
 
 
 def draw_prepared(layer: Prepared | Undrawable) -> Drawing:

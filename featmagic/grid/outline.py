@@ -51,7 +51,7 @@ def check_sizes(
             continue  # the usual case, far below the limits
         own_view = fitting(activation, view, len(activations))
         planes = _outline(activation, own_view, viewport)
-        tiling = tiling_of_images(planes) if view.reduce == "pca" else tiling_of(planes)
+        tiling = tiling_of_images(planes) if view.reduce == "pca" else tiling_of(planes, viewport)
         room = viewport_of(tiling, viewport)
         grid_layout = lay_out_tiles(tiling.count, tiling.size, own_view, room, tiling.ncols)
         if figures:

@@ -12,7 +12,7 @@ from torch import Tensor, cat, empty
 from featmagic.grid.pass_rows import pass_rows
 from featmagic.options.view import View
 from featmagic.planes.dtypes import undrawable
-from featmagic.planes.heat_map import assemble, assembled_axes, folded_width, form_of
+from featmagic.planes.heat_map import assemble, assembled_axes, folded_width, form_of, page_fold
 from featmagic.planes.input_image import InputImages, input_images
 from featmagic.planes.layout import Layout, check_used, fitting, layout_of
 from featmagic.planes.planes import Planes, in_rows, planes_of
@@ -49,6 +49,7 @@ class Tiling:
             several heat maps.
         value_column_names: The name of each column of values in a heat map.
         axes: What runs down and what runs across a heat map, if there is but one.
+        fold: How many values stand in a row of a fold.
     """
 
     form: str
@@ -60,6 +61,7 @@ class Tiling:
     value_row_names: tuple[str, ...] = ()
     value_column_names: tuple[str, ...] = ()
     axes: tuple[str, str] = ("", "")
+    fold: int | None = None
 
     @property
     def margin(self) -> int:
@@ -165,7 +167,7 @@ def _prepare(
         viewport=viewport,
         dims=view.layout or layout.dims,
         planes=planes,
-        tiling=tiling_of_images(planes) if is_pca else tiling_of(planes),
+        tiling=tiling_of_images(planes) if is_pca else tiling_of(planes, viewport),
         measured=measured,
         scale=scale,
         images=images,
@@ -275,14 +277,16 @@ def _input_images(
     return input_images(image, samples, view), planes
 
 
-def tiling_of(planes: Planes) -> Tiling:
-    """Return how these planes are put together in tiles."""
+def tiling_of(planes: Planes, viewport: Viewport | None = None) -> Tiling:
+    """Return how these planes are put together in tiles; folds have round rows on a page."""
     rows, count = planes.values.shape[:2]
     form = form_of(planes.form, count)
     is_heat_map = form in ("rows", "columns")
     axes = assembled_axes(form, planes.item, planes.axes)
     # Only the shape counts here: the meta device computes nothing else.
-    assembled, _ = assemble(empty(planes.values.shape[1:], device="meta"), form)
+    is_page = viewport is not None and not viewport.strict
+    fold = (page_fold if is_page else folded_width)(count) if form == "fold" else None
+    assembled, _ = assemble(empty(planes.values.shape[1:], device="meta"), form, width=fold)
     per_row, height, width = assembled.shape
     if form == "tiles":
         labels = (planes.labels or tuple(map(str, planes.indices))) * rows
@@ -295,11 +299,12 @@ def tiling_of(planes: Planes) -> Tiling:
         labels=labels,
         ncols=count if rows > 1 and form == "tiles" else None,
         row_names=planes.rows if form == "tiles" else (),
-        value_row_names=() if form == "tiles" or rows > 1 else _value_row_names(planes, form),
+        value_row_names=() if form == "tiles" or rows > 1 else _value_row_names(planes, form, fold),
         value_column_names=_value_column_names(planes, form) if is_heat_map else (),
         axes=(axes.down if rows == 1 and not planes.down else "", axes.across)
         if is_heat_map
         else ("", ""),
+        fold=fold,
     )
 
 
@@ -310,7 +315,7 @@ def tiling_of_images(planes: Planes) -> Tiling:
     return Tiling("tiles", rows, (height, width), ("",) * rows, ncols, planes.rows)
 
 
-def _value_row_names(planes: Planes, form: str) -> tuple[str, ...]:
+def _value_row_names(planes: Planes, form: str, fold: int | None) -> tuple[str, ...]:
     """Return the names of a heat map's rows: the indices of channels, samples or tokens."""
     if form == "rows":
         return tuple(map(str, planes.indices))
@@ -318,7 +323,7 @@ def _value_row_names(planes: Planes, form: str) -> tuple[str, ...]:
         if planes.down:
             return planes.down
         return tuple(map(str, range(planes.values.shape[2])))
-    return tuple(map(str, planes.indices[:: folded_width(len(planes.indices))]))
+    return tuple(map(str, planes.indices[::fold]))
 
 
 def _value_column_names(planes: Planes, form: str) -> tuple[str, ...]:

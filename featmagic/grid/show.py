@@ -11,8 +11,9 @@ from textwrap import fill
 
 from featmagic.files.paths import report_unsaved, target_files
 from featmagic.files.transaction import write_whole
-from featmagic.grid.draw import Drawing, draw_all
+from featmagic.grid.draw import Drawing, draw_all, draw_together
 from featmagic.grid.outline import check_sizes
+from featmagic.grid.strip import StripDrawing
 from featmagic.options.view import View
 from featmagic.recording.records import Request
 from featmagic.render.figure import figure_bytes
@@ -39,12 +40,16 @@ def show(request: Request, view: View, target: Target) -> None:
         FeatmagicError: A layer can't be drawn as the view says.
     """
     title = view.title or ""
-    with closing(draw_all(request.activations, view, target.viewport)) as drawings:
+    is_page = target.renderer.bundle is not None and target.lines is None
+    drawn = draw_together if is_page else draw_all
+    with closing(drawn(request.activations, view, target.viewport)) as drawings:
         for drawing in drawings:
-            unless_out_of_memory(
-                partial(show_drawing, drawing, target, view.rows, title),
-                partial(_tell_unshown, target),
+            shown = (
+                partial(show_strip, drawing, target, title)
+                if isinstance(drawing, StripDrawing)
+                else partial(show_drawing, drawing, target, view.rows, title)
             )
+            unless_out_of_memory(shown, partial(_tell_unshown, target))
             title = ""  # it stands once, above the first layer
 
 
@@ -159,6 +164,19 @@ def show_drawing(
         return
     if left_out := total - shown:
         target.tell(_hint(left_out, target))
+
+
+def show_strip(drawing: StripDrawing, target: Target, title: str = "") -> None:
+    """Show several layers on a page, under one caption; its description has that of each."""
+    assert target.renderer.bundle is not None
+    words = titled(drawing.caption, title)
+    if title:
+        warn_of_missing(title, target.tell)
+    target.tell(wrap(words, target.columns, indented=False))
+    whole = "\n".join([words, *drawing.details])
+    alt = f"{' '.join(title_lines(title))}\n{whole}" if title else whole
+    text = _short(words) if target.engine else whole
+    publish(*target.renderer.bundle(with_heading(drawing.picture, Heading(title)), text, alt))
 
 
 def _show_image(

@@ -85,7 +85,7 @@ def show_filmstrip(strip: Filmstrip, target: Target) -> None:
         target.tell("\n".join(wrap(line, target.columns) for line in summary.split("\n")))
         # A terminal at an engine's client shows the text of an image: the summary is above already.
         words = text.removeprefix(f"{summary}\n") if target.engine else text
-        publish(*renderer.bundle(headed_image(strip, headed=False), words, summary))
+        publish(*renderer.bundle(headed_image(strip, viewport, headed=False), words, summary))
     elif renderer.cells is not None and viewport is not None:
         target.tell_drawn(filmstrip_lines(strip, renderer.cells, target.colors, viewport.width))
         return

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, log2, sqrt
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 _MOST_APART = 64  # single values that are tiles, each with its index
+
+
+_PAGE_SHAPE = 8  # the width of a fold on a page, in heights
+_ROUND = (16, 20, 25, 32, 50, 64, 100, 128, 200, 256, 500, 512, 1000)  # values in its rows
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,17 @@ def form_of(form: str, count: int) -> str:
     return "tiles" if form == "fold" and count <= _MOST_APART else form
 
 
-def assemble(planes: Tensor, form: str, tiles: int = 1) -> tuple[Tensor, int]:
+def assemble(
+    planes: Tensor, form: str, tiles: int = 1, width: int | None = None
+) -> tuple[Tensor, int]:
     """Assemble planes `(P, H, W)` in tiles, and return how many values at the end are padding.
 
     Args:
         planes: shared evenly by the tiles.
         form: `rows` lie under each other, `columns` beside each other; `fold` is one plane that
-            holds the values row by row, as near to a square as they allow; `tiles` stay as they
-            are.
+            holds the values row by row; `tiles` stay as they are.
         tiles: how many there are, of rows or columns.
+        width: how many values stand in a row of a fold; as near to a square as they allow, if None.
     """
     if form == "tiles":
         return planes, 0
@@ -48,7 +54,7 @@ def assemble(planes: Tensor, form: str, tiles: int = 1) -> tuple[Tensor, int]:
         lines = planes.reshape(tiles, len(planes) // tiles, -1)
         return (lines if form == "rows" else lines.transpose(1, 2)), 0
     row = planes.reshape(-1)
-    width = folded_width(len(row))
+    width = width or folded_width(len(row))
     padding = -len(row) % width
     return functional.pad(row, (0, padding)).reshape(1, -1, width), padding
 
@@ -77,6 +83,22 @@ def assembled_axes(form: str, item: str, axes: tuple[str, str]) -> Axes:
 def folded_width(count: int) -> int:
     """Return how many of `count` values stand in a row when they are folded."""
     return ceil(sqrt(count))
+
+
+def page_fold(count: int) -> int:
+    """Return how many of `count` values stand in a row of a page: a round number of them.
+
+    A row is about eight times as long as all rows are high, and the last one is full if possible.
+
+    Example:
+        >>> [page_fold(count) for count in (100, 512, 768, 1000, 2048)]
+        [25, 64, 64, 100, 128]
+    """
+
+    def distance(width: int) -> float:
+        return abs(log2(width**2 / count / _PAGE_SHAPE)) + (count % width > 0)
+
+    return min(_ROUND, key=distance)
 
 
 def block_average(values: Tensor, factor: int, padding: int = 0) -> tuple[Tensor, int]:

@@ -97,6 +97,7 @@ def mosaic_figure(mosaic: Mosaic, caption: str, title: str = "") -> Figure:
     _draw_images(axes, mosaic, geometry)
     _draw_bars(axes, mosaic, geometry)
     _write_texts(axes, mosaic, geometry, text.style(_SMALL))
+    _write_axes(axes, mosaic, geometry, text)
     if mosaic.scale:
         below = figure.add_axes(_color_bar_box(geometry, geometry.height))
         _draw_color_bar(below, mosaic, text.style(_SMALL))
@@ -133,7 +134,7 @@ def _metrics(text: FigureText, density: int) -> PageMetrics[float]:
         between=0,
         marks=(9, 9),  # letters
         bar=4,
-        columns=0,
+        columns=10,
         margin=4,
         cell=(2, 12),
         token_line=8,
@@ -232,6 +233,32 @@ def _write_texts(
     for token, name in enumerate(names):
         y = EDGE + token * ((geometry.top - EDGE) / len(names)) + 7
         axes.text(geometry.left, y, name, va="baseline", **style)
+
+
+def _write_axes(
+    axes: Axes, mosaic: Mosaic, geometry: PageGeometry[float], text: FigureText
+) -> None:
+    """Write what stands below a heat map, and what runs down and across it."""
+    down, across = mosaic.axes
+    style, width = text.style(_SMALL), partial(text.widest, size=_SMALL)
+    if down and not any(mosaic.labels):
+        y = geometry.tile_top(0) - 2
+        left = max(EDGE, geometry.left - 3 - width(down))
+        axes.text(left, y, down, va="baseline", **style)
+    zoom = mosaic.zoom / mosaic.density
+    height, wide = (side * zoom for side in mosaic.tile_size)
+    for place in range(len(mosaic.labels)) if mosaic.columns else ():
+        top, left = geometry.header_corner(place)
+        y, right = top + geometry.header + height + 8, left + wide
+        if across and width(across) + 12 < wide:
+            axes.text(right, y, across, ha="right", va="baseline", **style)
+            right -= width(across) + 6
+        end = left - 12  # the first may begin left of its column
+        for column, name in mosaic.columns:
+            middle, half = left + (column + 0.5) * zoom, width(name) / 2
+            if middle - half >= end + 6 and middle + half <= right:
+                axes.text(middle, y, name, ha="center", va="baseline", **style)
+                end = middle + half
 
 
 def _headers(

@@ -166,7 +166,7 @@ class _Page:
             canvas = self._paper(height - bottom)
             if self.mosaic.ends:
                 below = canvas[geometry.tiles_bottom - bottom :]
-                _draw_color_bar(below, self.mosaic.ends, geometry.left, self.density)
+                draw_color_bar(below, self.mosaic.ends, geometry.left, self.density)
             yield self._colored(canvas)
 
     def _paper(self, height: int) -> Pixels:
@@ -363,8 +363,8 @@ def _write_columns(canvas: Pixels, mosaic: Mosaic, left: int, wide: int) -> None
             end = start + width
 
 
-def _draw_color_bar(canvas: Pixels, ends: tuple[str, ...], left: int, density: int) -> None:
-    """Draw all levels from low to high, and below them the figures of `ends`."""
+def draw_color_bar(canvas: Pixels, ends: tuple[str, ...], left: int, density: int) -> None:
+    """Draw all levels from low to high, and below them the figures of `ends`, in place."""
     d, widths = density, tuple(text_width(text, density) for text in ends)
     needed = width_of_figures(widths, _BETWEEN_ENDS * d)
     width = max(needed, min(_WIDEST_COLOR_BAR * d, canvas.shape[1] - left))

@@ -158,3 +158,22 @@ def with_marks(mosaic: Mosaic) -> Pixels:
         if mosaic.zoom > mosaic.density:
             draw_marks(pixels, values, mosaic.zoom)
     return pixels
+
+
+def fitted(mosaic: Mosaic, size: tuple[int, int]) -> Mosaic:
+    """Return the tiles with exactly so many pixels of height and width each, and with their marks.
+
+    Where these are no multiples of the values, some values are a pixel wider than others.
+
+    Example:
+        >>> import torch
+        >>> one = tile(torch.zeros(1, 2, 3).byte(), ("",), bytes(768), GridLayout(1, 2, 1))
+        >>> fitted(one, (5, 7)).tile_size
+        (5, 7)
+    """
+    pixels = with_marks(mosaic)
+    down, across = (
+        np.arange(side) * pixels.shape[axis] // side
+        for side, axis in zip(size, (1, 3), strict=True)
+    )
+    return replace(mosaic, indices=pixels[:, down][:, :, :, across], zoom=1, missing=None)

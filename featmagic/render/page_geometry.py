@@ -41,7 +41,7 @@ class PageMetrics(Generic[Length]):
     least_width: int  # of the page
     least_cells: int  # cells of a prefix token that the page has room for
     even_lines: bool  # whether a prefix token's lines are equally long, or all full but the last
-    fills: bool  # whether rows of tiles fill the width of a page, and axes and inputs are named
+    fills: bool  # whether rows of tiles fill the width of a page, and inputs are named
     between_ends: int | None  # the figures of the color bar; None if the page isn't made wider
     text_width: Callable[[str], Length]
     marked_width: Callable[[str, str], Length]  # of a label with marks behind it
@@ -175,9 +175,9 @@ def _header(
     there is room for all of them, otherwise in a line of their own.
     """
     longest = max(mosaic.labels, key=len, default="")
-    named = metrics.fills and (mosaic.axes[0] or mosaic.inputs)
+    named = mosaic.axes[0] or (metrics.fills and mosaic.inputs)
     label = metrics.label if named or _has_labels(longest, room, metrics) else 0
-    if metrics.fills and mosaic.axes[0] and not longest:  # above the first of the texts on the left
+    if mosaic.axes[0] and not longest:  # above the first of the texts on the left
         label += metrics.margin
     smallest, largest = metrics.marks
     mark: Length = max(smallest, min(largest, width))

@@ -98,6 +98,11 @@ def line_alpha(text: str, size: int, width: int, *, bold: bool = False) -> Pixel
     return _draw([text], typeface, size, room)
 
 
+def line_width(text: str, size: int, *, bold: bool = False) -> float:
+    """Return the width of a line as `line_alpha` draws it, in CSS pixels."""
+    return _width(text, typeface_of(text, bold=bold), size) / DENSITY
+
+
 def break_lines(text: str, most: float, width: Callable[[str], float]) -> list[str]:
     """Break a text into lines no wider than `most`, at spaces or inside a word that is too long.
 

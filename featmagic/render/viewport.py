@@ -86,6 +86,7 @@ class GridLayout:
     page: int = 0  # width that a row fills: gaps are as wide as that takes; 0 for narrow gaps
     density: int = 1  # pixels to a CSS pixel, in each direction
     lead: int = 0  # 1 if the input image stands before the first tile, as a tile of its own
+    size: tuple[int, int] | None = None  # of a tile, if not all values have as many pixels
 
 
 def tiles_that_fit(width: int, zoom: int, viewport: Viewport) -> int:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import io
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
+from math import ceil
 from typing import Any
 
 import numpy as np
 import torch
 
 from featmagic.options.view import View
-from featmagic.overview.filmstrip import Filmstrip, FilmstripRow, filmstrip
-from featmagic.overview.thumbnails import lay_out_thumbnails
-from featmagic.planes.dtypes import Pixels, undrawable
+from featmagic.overview.filmstrip import filmstrip
+from featmagic.overview.image import draw_tiles, shortened
+from featmagic.planes.dtypes import undrawable
 from featmagic.planes.layout import layout_of
 from featmagic.recording.records import Activation, call_of, shape_of
-from featmagic.render.palette import GAP
-from featmagic.render.title import DENSITY, line_alpha
+from featmagic.render.page_text import write_line
+from featmagic.render.palette import GAP, page_colors
+from featmagic.render.png import encode_png
+from featmagic.render.raster import Band, Raster
+from featmagic.render.title import line_width
+from featmagic.render.viewport import PAGE
 from featmagic.support.environment import running_shell, takes_png
 from featmagic.support.text import format_bytes, readable, spoken, width_of
 
@@ -28,10 +33,10 @@ EMPTY = "Nothing has been captured yet. Run %featuremaps MODEL ... -- model(x)."
 MOST_ROWS = 20
 
 # A page's columns, in CSS pixels.
-_WIDTH, _PITCH, _LINE = 760, 30, 20
-_TILES_LEFT, _TEXT_LEFT = 176, 424
+_PITCH, _LINE = 30, 20
+_LEAST, _MOST = 168, 400  # where the tiles begin
+_TILES = 248  # from the first tile to the text beside them
 _NAME_SIZE, _TEXT_SIZE = 12, 11
-_INK = (122, 122, 122)  # legible on white and on black alike
 _LONGEST_NAME = 40  # letters of a name in text
 
 
@@ -93,43 +98,42 @@ class Glance:
 
         It is shown without being asked for, so nothing that goes wrong with it is an error.
         """
-        from PIL import Image
-
         if not self.activations:
             return None
         try:
-            pixels, file = self.picture(), io.BytesIO()
-            image = Image.fromarray(pixels).quantize(256, Image.Quantize.FASTOCTREE)
-            image.save(file, "PNG")
+            picture = self.picture()
+            png = encode_png(picture)
         except Exception:
             return None
-        return b64encode(file.getvalue()).decode(), (
-            pixels.shape[1] // DENSITY,
-            pixels.shape[0] // DENSITY,
-        )
+        height, width = picture.css_size
+        return b64encode(png).decode(), (width, height)
 
-    def picture(self) -> Pixels:
-        """Draw the head, a row for each of the first layers, and what is left out, as RGBA."""
+    def picture(self) -> Raster:
+        """Draw the head, a row for each of the first layers, and what is left out."""
         shared, shown = _shared(self.activations), self.activations[:MOST_ROWS]
         film = filmstrip([_first_sample(each) for each in shown], View())
-        rest, below = self._rest(), _LINE + _PITCH * len(shown)
+        rest, below, d = self._rest(), _LINE + _PITCH * len(shown), PAGE.density
         height = below + _LINE * len(rest)
-        canvas = np.zeros((height * DENSITY, _WIDTH * DENSITY, 4), np.uint8)
-        canvas[..., :3] = _INK
-        _write(canvas, _head(self.activations, shared), 0, 0, _WIDTH, _TEXT_SIZE)
+        canvas = np.full((height * d, PAGE.width * d), GAP, np.uint8)
+        cells = [list(filter(None, _cells(each, shared))) for each in shown]
+        longest = max(ceil(line_width(name, _NAME_SIZE, bold=True)) for name, *_ in cells)
+        left = max(_LEAST, min(_MOST, longest + 16))
+        write = partial(write_line, canvas, density=d)
+        write(_head(self.activations, shared), (0, 0), PAGE.width, size=_TEXT_SIZE)
         rows = {row.activation.key: row for row in film.rows}
-        for number, each in enumerate(shown):
+        for number, (each, (name, *facts)) in enumerate(zip(shown, cells, strict=True)):
             top = _LINE + number * _PITCH
-            middle = top + (_PITCH - 16) // 2
-            name, *facts = filter(None, _cells(each, shared))
-            _write(canvas, name, middle, 0, _TILES_LEFT - 8, _NAME_SIZE, bold=True)
-            _write(canvas, "  ".join(facts), middle, _TEXT_LEFT, _WIDTH, _TEXT_SIZE)
+            middle, text = top + (_PITCH - 16) // 2, left + _TILES
+            name = shortened(name, left - 8, _NAME_SIZE, bold=True)
+            write(name, (middle, 0), left - 8, size=_NAME_SIZE, bold=True)
+            write("  ".join(facts), (middle, text), PAGE.width - text, size=_TEXT_SIZE)
             row = rows.get(each.key)
             if row is not None and row.tiles is not None:
-                _paint(canvas, row, film, top)
+                draw_tiles(canvas[top * d :, (left - 1) * d :], row.tiles, row, film.band, d)
         for number, line in enumerate(rest):
-            _write(canvas, line, below + _LINE * number, 0, _WIDTH, _TEXT_SIZE)
-        return canvas
+            write(line, (below + _LINE * number, 0), PAGE.width, size=_TEXT_SIZE)
+        colors = page_colors(film.palette)
+        return Raster(*canvas.shape, d, lambda: [Band(canvas)], colors)
 
     def _rest(self) -> list[str]:
         """Return lines about the layers that have no row."""
@@ -144,29 +148,6 @@ class Glance:
 
     def _alt(self) -> str:
         return spoken(self.text.replace("\n  ", "\n").replace("…", "and"))
-
-
-def _write(
-    canvas: Pixels, text: str, top: int, left: int, right: int, size: int, *, bold: bool = False
-) -> None:
-    alpha = line_alpha(text, size, right - left, bold=bold)
-    place = canvas[top * DENSITY :, left * DENSITY :, 3]
-    place = place[: alpha.shape[0], : alpha.shape[1]]
-    np.maximum(place, alpha[: place.shape[0], : place.shape[1]], out=place)
-
-
-def _paint(canvas: Pixels, row: FilmstripRow, film: Filmstrip, top: int) -> None:
-    """Paint the thumbnails of a layer side by side; what is no value stays transparent."""
-    assert row.tiles is not None
-    band, colors = film.band, np.frombuffer(film.palette, np.uint8).reshape(256, 3)
-    for number, tile in enumerate(lay_out_thumbnails(row.tiles, row.form, band)):
-        height, width = tile.shape
-        down = top + 1 + (band.side - height) // 2
-        across = _TILES_LEFT + number * (band.side + band.gap)
-        enlarged = tile.repeat(DENSITY, 0).repeat(DENSITY, 1)
-        place = canvas[down * DENSITY :, across * DENSITY :][: height * DENSITY, : width * DENSITY]
-        enlarged = enlarged[: place.shape[0], : place.shape[1]]
-        place[..., :3], place[..., 3] = colors[enlarged], np.where(enlarged == GAP, 0, 255)
 
 
 def _first_sample(activation: Activation) -> Activation:

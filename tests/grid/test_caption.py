@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.gallery_truth import gallery
 
 from featmagic.grid.caption import caption
 from featmagic.grid.compose import color_range_of
@@ -231,3 +232,14 @@ def test_the_model_itself_goes_by_what_it_is_called_or_by_its_class():
     assert draw(second, View()).caption.startswith("net:2  Conv2d  (1, 3, 4, 4) float32 cpu")
     unnamed = Activation(".", ".", "Conv2d", 1, values)
     assert draw(unnamed, View()).caption.startswith("Conv2d  (1, 3, 4, 4) float32 cpu\n")
+
+
+@pytest.mark.parametrize(
+    "view", [{"input": True}, {"overlay": True}, {"reduce": "pca", "input": True}], ids=str
+)
+def test_tokens_beside_or_under_an_image_have_captions_of_two_lines_that_fit(view):
+    ((caption_of_tokens, _),) = gallery.maps_of("registers").pictures("block", **view)
+    lines = caption_of_tokens.splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= 127
+    assert "CLS, R1–R4" in lines[0] + lines[1] or "CLS, R1, R2, R3, R4" in lines[0] + lines[1]

@@ -329,9 +329,9 @@ TRUTHS = {
         "NC, 10 of 10 values, sample 0",
     ),
     "many features": lambda: single(
-        *(gave("head", "4")[0].reshape(12, 12), gave("head", "4")[0]),
-        "NC, 144 of 144 values, sample 0",
-        lines=lambda line: str(12 * line),
+        *(gave("head", "4")[0].reshape(4, 32), gave("head", "4")[0]),
+        "NC, 128 of 128 values, sample 0",
+        lines=lambda line: str(32 * line),
     ),
     "features of two samples": lambda: single(
         gave("head", "4"),

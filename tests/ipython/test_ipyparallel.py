@@ -177,7 +177,7 @@ def test_an_overview_comes_in_one_picture_an_engine(client):
         words, picture = shown[engine]
         assert words.data["text/plain"].startswith("7 layers · 29.6 kB of activations")
         assert picture.data["text/plain"].startswith("cnn1, Conv2d, (1, 5, 24, 24), from ")
-        assert picture.metadata["image/png"]["width"] == 760
+        assert picture.metadata["image/png"]["width"] == 1000
 
 
 def test_one_engines_error_is_one_line_beside_the_others_grids(client, truth):

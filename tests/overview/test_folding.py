@@ -82,7 +82,7 @@ def test_rows_that_repeat_the_row_above_are_folded_and_counted(layers, image):
 def test_the_picture_and_the_terminal_have_no_row_of_them(image):
     film = film_of(look_at_all(model_of(nn.Dropout()), image))
     with Image.open(io.BytesIO(filmstrip_png(film))) as picture:
-        assert picture.height == head_height(film) + 2 * PITCH
+        assert picture.height == 2 * (head_height(film) + 2 * PITCH)
     viewport = Viewport(width=79, gap=1, smallest=8, largest=24, columns=2, strict=True)
     film = film_of(look_at_all(model_of(nn.Dropout()), image), viewport)
     text = filmstrip_lines(film, RENDERERS["ascii"].cells, 0, 79)

@@ -21,19 +21,28 @@ import featmagic
 from featmagic.options.view import View
 from featmagic.overview.filmstrip import filmstrip
 from featmagic.overview.health import PARTS, SAMPLED
-from featmagic.overview.image import PITCH, TILES_LEFT, TILES_TOP, WIDTH, filmstrip_png, head_height
+from featmagic.overview.image import (
+    PITCH,
+    TILES_TOP,
+    WIDTH,
+    columns_of,
+    filmstrip_png,
+    head_height,
+    headed_image,
+)
 from featmagic.overview.table import conclusion, filmstrip_text
 from featmagic.overview.text import filmstrip_lines
 from featmagic.overview.thumbnails import HALF
 from featmagic.recording.layout_hints import LayoutHint
 from featmagic.recording.records import Activation
-from featmagic.render.palette import CONSTANT, GAP, INK, MARK, NAN, NEGATIVE_INF, POSITIVE_INF
+from featmagic.render.palette import CONSTANT, GAP, MARK, NAN, NEGATIVE_INF, POSITIVE_INF, SHADES
 from featmagic.render.target import RENDERERS
 from featmagic.render.viewport import PAGE, Viewport
 from featmagic.support.errors import FeatmagicError
 from featmagic.support.text import format_bytes
 
 SIDE, WIDE = 28, 30  # a tile's side, and from one to the next
+LEFT = 140  # of the first tile, where names are short
 
 
 def terminal(columns):
@@ -64,22 +73,26 @@ def leaves(model, *inputs):
 
 
 def decoded(film):
-    """The PNG's indices, a row each layer, and its palette."""
+    """The PNG's indices, one to a CSS pixel, a row each layer, and its palette."""
     with Image.open(io.BytesIO(filmstrip_png(film))) as picture:
         assert picture.mode == "P"
-        assert "transparency" not in picture.info
-        assert picture.width == WIDTH
+        assert picture.info["transparency"][GAP] == 0
+        d = picture.width // WIDTH
+        assert picture.width == d * WIDTH
         colors = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
-        pixels = np.asarray(picture)[head_height(film) :]
-    assert len(pixels) == PITCH * len(film.rows)
-    return pixels.reshape(-1, PITCH, WIDTH), colors
+        pixels = np.asarray(picture)[d * head_height(film) :]
+    assert len(pixels) == d * PITCH * len(film.rows)
+    rows = pixels.reshape(-1, d * PITCH, d * WIDTH)[:, ::d, ::d]
+    # Without some of the room of the names, so that the tiles of all films begin at one place.
+    apart = columns_of(film).tiles - LEFT
+    return np.concatenate([rows[..., :10], rows[..., 10 + apart :]], 2), colors
 
 
 def tiles_of(row, count, shape):
     """The tiles of a decoded row, of `shape` each, one pixel a value."""
     zoom = SIDE // max(shape)
     tall, wide = (side * zoom for side in shape)
-    top, left = TILES_TOP + (SIDE - tall) // 2, TILES_LEFT + (SIDE - wide) // 2
+    top, left = TILES_TOP + (SIDE - tall) // 2, LEFT + (SIDE - wide) // 2
     found = [row[top : top + tall, left + WIDE * n : left + WIDE * n + wide] for n in range(count)]
     for tile in found:
         assert (tile == tile[::zoom, ::zoom].repeat(zoom, 0).repeat(zoom, 1)).all()
@@ -146,7 +159,8 @@ def test_a_row_is_the_same_alone_and_among_others():
     together, _ = decoded(filmstrip(wanted, View()))
     for place in (0, 3, 20, len(wanted) - 1):
         alone, _ = decoded(filmstrip([wanted[place]], View()))
-        assert (alone[0] == together[place]).all()
+        begin = LEFT - 1
+        assert (alone[0][:, begin : begin + 240] == together[place][:, begin : begin + 240]).all()
 
 
 def test_the_palette_is_both_color_maps_of_matplotlib():
@@ -154,7 +168,7 @@ def test_the_palette_is_both_color_maps_of_matplotlib():
     for start, name in ((0, "viridis"), (HALF, "RdBu_r")):
         exact = matplotlib.colormaps[name](np.linspace(0, 1, HALF))[:, :3] * 255
         assert np.abs(colors[start : start + HALF] - exact).max() <= 1
-    assert len({tuple(c) for c in colors[2 * HALF : 2 * HALF + 7].tolist()}) == 7
+    assert len({tuple(c) for c in colors[2 * HALF + 1 : 2 * HALF + 7].tolist()}) == 6
 
 
 def test_zero_has_the_middle_color_of_the_diverging_map():
@@ -185,7 +199,7 @@ def test_several_samples_are_refused():
 def test_single_values_are_lines_of_cells_in_their_order():
     values = torch.rand(1, 1000)
     rows, _ = decoded(film_of(values))
-    cells = rows[0][TILES_TOP : TILES_TOP + SIDE, TILES_LEFT : TILES_LEFT + 238]
+    cells = rows[0][TILES_TOP : TILES_TOP + SIDE, LEFT : LEFT + 238]
     first = next(n for n, line in enumerate(cells) if (line != GAP).any())
     lines = cells[first : first + 18 : 2, :238:2].reshape(-1)
     exact = (values - values.min()) / (values.max() - values.min()) * (HALF - 1)
@@ -198,7 +212,7 @@ def test_a_sequence_is_a_heat_map_over_the_whole_strip():
     wanted = leaves(nn.Sequential(lstm), torch.randn(1, 34, 8))
     output = wanted[0].tensor[0].double().numpy()  # steps, units
     rows, _ = decoded(filmstrip(wanted, View()))
-    drawn = rows[0][TILES_TOP : TILES_TOP + SIDE : 2, TILES_LEFT : TILES_LEFT + 238 : 7]
+    drawn = rows[0][TILES_TOP : TILES_TOP + SIDE : 2, LEFT : LEFT + 238 : 7]
     exact = HALF + (output.T / np.abs(output).max() + 1) / 2 * (HALF - 1)
     assert np.abs(drawn - exact).max() <= 0.76
 
@@ -315,10 +329,9 @@ def test_nan_and_infinities_are_loud_in_the_picture():
     low, high = exact.min(1, keepdims=True), exact.max(1, keepdims=True)
     # The layer is of one sign, but for what is infinite.
     assert np.abs(tiles[:3, rest] - (exact - low) / (high - low) * (HALF - 1)).max() <= 0.76
-    cross = np.eye(4, dtype=bool) | np.eye(4, dtype=bool)[::-1]
-    assert (rows[0][: PITCH - 2, :4] == np.tile(np.where(cross, MARK, NAN), (7, 1))).all()
-    words = rows[0][:, TILES_LEFT + 240 :]
-    assert {NAN, MARK} <= set(words.ravel().tolist())  # dark letters in a box
+    assert {NAN, MARK} == set(rows[0][: PITCH - 2, :4].ravel().tolist())  # a bar of marks
+    words = rows[0][:, LEFT + 240 :]
+    assert {NAN, MARK, SHADES[-1]} <= set(words.ravel().tolist())  # a mark before the words
     assert NAN not in rows[1]
     assert (rows[1][:, :4] == GAP).all()
 
@@ -326,9 +339,26 @@ def test_nan_and_infinities_are_loud_in_the_picture():
 def test_the_alarm_is_in_the_head_of_the_picture():
     film = film_of(torch.full((1, 2, 4, 4), torch.nan))
     with Image.open(io.BytesIO(filmstrip_png(film))) as picture:
-        above = np.asarray(picture)[: head_height(film)]
-    assert {NAN, MARK, INK} <= set(above.ravel().tolist())
+        above = np.asarray(picture)[: 2 * head_height(film)]
+    assert {NAN, MARK, SHADES[-1]} <= set(above.ravel().tolist())
     assert "no finite value" in filmstrip_text(film)
+
+
+def test_names_have_the_room_they_need_and_columns_never_overlap():
+    for length in (1, 20, 60, 400):
+        film = filmstrip([activation(torch.rand(1, 2, 4, 4), "n" * length)], View())
+        for width in (760, 820, 1000):
+            columns = columns_of(film, width)
+            assert columns.tiles + 238 < columns.histograms
+            assert columns.histograms + 64 < columns.ranges < columns.shares < columns.end == width
+
+
+def test_very_many_layers_have_a_picture_of_one_pixel_to_a_css_pixel():
+    film = film_of(*[torch.rand(1, 2, 4, 4)] * 140)
+    picture = headed_image(film)
+    assert picture.density == 1
+    assert picture.width == WIDTH
+    assert headed_image(film_of(*[torch.rand(1, 2, 4, 4)] * 20)).density == 2
 
 
 def test_memory_is_that_of_all_activations():
@@ -599,12 +629,12 @@ def test_a_picture_under_its_caption_has_no_head_and_one_that_stands_alone_has(t
     ((text, png),) = maps.pictures(overview=True)
     assert text.startswith("2 layers · ")
     with Image.open(io.BytesIO(png)) as picture:
-        assert picture.height == 2 * PITCH
+        assert picture.height == 2 * 2 * PITCH
     (file,) = maps.save(tmp_path / "all.png", overview=True)
     film = filmstrip(maps._request((), View()).activations, View())
     with Image.open(file) as picture:
-        assert picture.height == head_height(film) + 2 * PITCH
-        assert np.array_equal(np.asarray(picture)[head_height(film) :], image_of(png))
+        assert picture.height == 2 * (head_height(film) + 2 * PITCH)
+        assert np.array_equal(np.asarray(picture)[2 * head_height(film) :], image_of(png))
 
 
 def image_of(png):

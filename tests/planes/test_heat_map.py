@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featmagic.planes.heat_map import assemble, block_average, folded_width, form_of
+from featmagic.planes.heat_map import assemble, block_average, folded_width, form_of, page_fold
 
 
 def averages(plane, factor):
@@ -60,6 +60,24 @@ def test_a_fold_is_as_near_to_a_square_as_its_values_allow():
     assert folded.flatten()[:7].tolist() == values.tolist()
     square, none = assemble(torch.rand(9, 1, 1), "fold")
     assert (square.shape, none) == ((1, 3, 3), 0)
+
+
+def test_rows_of_a_fold_on_a_page_have_round_numbers_of_values():
+    wide = {100: 25, 144: 32, 512: 64, 768: 64, 1000: 100, 2048: 128, 4096: 128}
+    assert {count: page_fold(count) for count in wide} == wide
+    values = torch.arange(512.0).reshape(512, 1, 1)
+    folded, padding = assemble(values, "fold", width=64)
+    assert padding == 0
+    assert torch.equal(folded[0], torch.arange(512.0).reshape(8, 64))
+
+
+@given(st.integers(65, 10**6))
+def test_a_fold_on_a_page_is_wider_than_tall_and_has_several_rows(count):
+    width = page_fold(count)
+    rows = -(-count // width)
+    assert rows >= 2
+    assert width >= rows
+    assert any(width % round_number == 0 for round_number in (16, 25, 50, 20))
 
 
 def test_rows_lie_under_each_other_and_columns_beside_each_other():

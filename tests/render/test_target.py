@@ -196,7 +196,7 @@ def test_images_of_a_new_row_are_shown_as_it_bundles_them(displayed, capsys):
     height = len(page_image(drawing.mosaic)) // 2
     assert first["text/x-shape"] == str((height, PAGE.width))  # a page's pictures line up
     assert first["text/plain"] == drawing.caption
-    assert second["text/x-shape"].endswith(", 760)")
+    assert second["text/x-shape"].endswith(", 1000)")
     assert capsys.readouterr().out.startswith("conv  Conv2d")
 
 
