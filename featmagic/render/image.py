@@ -172,8 +172,8 @@ class _Page:
     def _paper(self, height: int) -> Pixels:
         return np.full((height, self.width), GAP, np.uint8)
 
-    def _colored(self, canvas: Pixels) -> Band:
-        return Band(self.colors[canvas] if self.is_colored else canvas)
+    def _colored(self, canvas: Pixels, times: int = 1, *, has_text: bool = False) -> Band:
+        return Band(self.colors[canvas] if self.is_colored else canvas, times, has_text)
 
     def _head(self) -> Pixels:
         """Draw the prefix tokens: the name and the cells of each."""
@@ -192,19 +192,15 @@ class _Page:
     def _rows(self, first: int, last: int, height: int) -> Iterator[Band]:
         """Yield some rows of tiles with all that stands around them."""
         mosaic, geometry = self.mosaic, self.geometry
+        if not (mosaic.ticks or mosaic.inputs or mosaic.nonfinite):
+            yield from self._plain_row(first, height)
+            return
         canvas = self._paper(height)
         for row in range(first, last):
             top = (row - first) * geometry.row_pitch
             self._draw_labels(canvas[top:], row)
             self._draw_below(canvas[top:], row)
         tall = mosaic.tile_size[0] * mosaic.zoom
-        if not (mosaic.ticks or mosaic.inputs or mosaic.nonfinite):
-            top = geometry.header  # a single row, whose lines of values repeat
-            if top:
-                yield self._colored(canvas[:top])
-            yield Band(self._lines(mosaic.indices[first], first), mosaic.zoom)
-            yield self._colored(canvas[top + tall :])
-            return
         self._draw_ticks(canvas, first, last)
         pixels = self._colored(canvas).lines
         for row in range(first, last):
@@ -225,6 +221,29 @@ class _Page:
             )
         self._draw_inputs(pixels, first, last)
         yield Band(pixels)
+
+    def _plain_row(self, row: int, height: int) -> Iterator[Band]:
+        """Yield a row of tiles where nothing stands beside them, so that most lines repeat."""
+        mosaic, header = self.mosaic, self.geometry.header
+        if header:
+            canvas = self._paper(header)
+            self._draw_labels(canvas, row)
+            yield self._colored(canvas, has_text=True)
+        yield Band(self._lines(mosaic.indices[row], row), mosaic.zoom)
+        left = height - header - mosaic.tile_size[0] * mosaic.zoom
+        if mosaic.columns:
+            canvas = self._paper(height)
+            self._draw_below(canvas, row)
+            yield self._colored(canvas[height - left :], has_text=True)
+            return
+        gap = self._paper(1)
+        if mosaic.bars:
+            above, bar = (side * self.density for side in (_BAR_TOP, _BAR))
+            yield self._colored(gap, above)
+            yield self._colored(self._bar(row), bar)
+            left -= above + bar
+        if left:
+            yield self._colored(gap, left)
 
     def _lines(self, tiles: Pixels, row: int, *, enlarged: bool = False) -> Pixels:
         """Return a row of tiles `(h, ncols, w)` as lines of the page; unused places are gaps."""
@@ -281,23 +300,29 @@ class _Page:
             left += side
 
     def _draw_below(self, canvas: Pixels, row: int) -> None:
-        """Draw a bar below each tile, as long as its channel is strong, and texts below that."""
+        """Draw a bar below each tile, and texts below that."""
         mosaic, geometry, d = self.mosaic, self.geometry, self.density
-        places, wide = self._places(row), mosaic.tile_size[1] * mosaic.zoom
         top = geometry.header + mosaic.tile_size[0] * mosaic.zoom
         if mosaic.bars:
-            lengths = np.full(len(geometry.columns) + 1, -1)  # the last one stands for gaps
-            columns = [(place + geometry.lead) % len(geometry.columns) for place in places]
-            shares = np.array(mosaic.bars[places.start : places.stop])
-            lengths[columns] = (shares * wide).round()
-            length = lengths[self.column]
-            line = np.where(self.within < length, SHADES[-1], TRACK)
-            bar = canvas[top + _BAR_TOP * d : top + (_BAR_TOP + _BAR) * d]
-            bar[:] = np.where((length < 0) | (self.column < 0), GAP, line)
+            canvas[top + _BAR_TOP * d : top + (_BAR_TOP + _BAR) * d] = self._bar(row)
             top += (_BAR_TOP + _BAR) * d
-        for place in places if mosaic.columns else ():
+        for place in self._places(row) if mosaic.columns else ():
             _, left = geometry.header_corner(place)
+            wide = mosaic.tile_size[1] * mosaic.zoom
             _write_columns(canvas[top + 2 * d :], mosaic, left, wide)
+
+    def _bar(self, row: int) -> Pixels:
+        """Return a line of the bars below a row of tiles: as long as each channel is strong."""
+        mosaic, geometry, places = self.mosaic, self.geometry, self._places(row)
+        wide, count = mosaic.tile_size[1] * mosaic.zoom, len(geometry.columns)
+        lengths = np.full(count + 1, -1)  # the last one stands for gaps
+        first = (places.start + geometry.lead) % count
+        shares = np.array(mosaic.bars[places.start : places.stop])
+        lengths[first : first + len(places)] = (shares * wide).round()
+        length = lengths[self.column]
+        line = np.where(self.within < length, SHADES[-1], TRACK)
+        bar = np.where((length < 0) | (self.column < 0), GAP, line)
+        return bar.astype(np.uint8)[None]
 
     def _draw_ticks(self, canvas: Pixels, first: int, last: int) -> None:
         """Write texts left of the tiles: at the top of a row of them, or beside a row of values."""
