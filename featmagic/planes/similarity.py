@@ -59,9 +59,9 @@ def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
     counts = []
     for first in range(0, len(rows), _BLOCK):
         block = rows[first : first + _BLOCK]
-        like = (block @ rows[: first + len(block)].T).abs_() > least
-        like[:, first:].tril_(-1)
-        counts.append(like.any(1).sum())
+        r = block @ rows[: first + len(block)].T
+        r[:, first:].tril_(-1)
+        counts.append((torch.maximum(r.amax(1), -r.amin(1)) > least).sum())
     return torch.stack(counts).sum()
 
 

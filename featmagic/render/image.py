@@ -143,6 +143,7 @@ class _Page:
         self.mosaic, self.geometry, self.width, self.colors = mosaic, geometry, width, colors
         self.density = mosaic.density
         self.is_colored = mosaic.is_rgb or bool(mosaic.inputs)
+        self.longest_label = text_width(max(mosaic.labels, key=len, default=""), mosaic.density)
         # Of each pixel across: which tile of the row it is in, and where in the tile; -1 in gaps.
         wide = mosaic.tile_size[1] * mosaic.zoom
         self.column, self.within = np.full((2, width), -1)
@@ -270,8 +271,7 @@ class _Page:
     def _draw_labels(self, canvas: Pixels, row: int) -> None:
         """Write the label of each tile, and a shape for each kind of non-finite value in it."""
         mosaic, geometry, d = self.mosaic, self.geometry, self.density
-        longest = max(mosaic.labels, key=len, default="")
-        behind_label = 0 if geometry.marks else text_width(longest, d) + _BEFORE_MARKS * d
+        behind_label = 0 if geometry.marks else self.longest_label + _BEFORE_MARKS * d
         places = self._places(row)
         first = (places.start + geometry.lead) % len(geometry.columns)
         for place, column in zip(places, geometry.columns[first:], strict=False):
