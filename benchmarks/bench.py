@@ -76,13 +76,17 @@ class Picture:
     than_axes: float | None = None
 
 
-# The default view enlarges small planes, which make_grid doesn't; zoom=1 draws what it draws.
+# Axes are compared with what a notebook shows by default. make_grid has one pixel to a value, and
+# neither labels nor bars: zoom=1 draws about what it draws, in four times the pixels.
 SHOWN, PLAIN = View(max=0), View(max=0, zoom=1)
 PICTURES = (
     Picture((1, 5, 24, 24), SHOWN, None, 50),
-    Picture((1, 64, 112, 112), PLAIN, 3, 50),
-    Picture((1, 256, 56, 56), PLAIN, 3, 100),
+    Picture((1, 64, 112, 112), SHOWN, None, 50),
+    Picture((1, 64, 56, 56), SHOWN, None, 50),
+    Picture((1, 256, 56, 56), SHOWN, None, 100),
     Picture((1, 2048, 7, 7), SHOWN, 3, 500),
+    Picture((1, 64, 112, 112), PLAIN, 3),
+    Picture((1, 256, 56, 56), PLAIN, 3),
     Picture((1, 2048, 7, 7), PLAIN, 3),
 )
 MEMORY_SHAPES = ((1, 64, 112, 112), (1, 256, 56, 56), (1, 256, 224, 224))

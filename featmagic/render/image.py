@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, partial
-from math import ceil
+from math import ceil, gcd
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.lettering import LINE, in_shades, text_width, write
@@ -150,6 +151,7 @@ class _Page:
         for column, left in enumerate(geometry.columns):
             at = slice(geometry.left + left, geometry.left + left + wide)
             self.column[at], self.within[at] = column, np.arange(wide)
+        self.source: dict[int, NDArray[np.intp]] = {}  # by zoom: which value each pixel shows
 
     def bands(self, height: int) -> Iterator[Band]:
         """Yield the bands of a page of that height."""
@@ -237,14 +239,13 @@ class _Page:
             self._draw_below(canvas, row)
             yield self._colored(canvas[height - left :], has_text=True)
             return
-        gap = self._paper(1)
-        if mosaic.bars:
-            above, bar = (side * self.density for side in (_BAR_TOP, _BAR))
-            yield self._colored(gap, above)
-            yield self._colored(self._bar(row), bar)
-            left -= above + bar
+        times = gcd(left, self.density)  # there is nothing finer than a CSS pixel
         if left:
-            yield self._colored(gap, left)
+            canvas = self._paper(left // times)
+            if mosaic.bars:
+                bar = slice(_BAR_TOP * self.density // times, None)
+                canvas[bar][: _BAR * self.density // times] = self._bar(row)
+            yield self._colored(canvas, times)
 
     def _lines(self, tiles: Pixels, row: int, *, enlarged: bool = False) -> Pixels:
         """Return a row of tiles `(h, ncols, w)` as lines of the page; unused places are gaps."""
@@ -257,8 +258,10 @@ class _Page:
             tiles = np.concatenate([tiles * (opaque > 0), opaque], 3)
         values = tiles.reshape(height, ncols * width, *tiles.shape[3:])
         nothing = np.full_like(values[:, :1], 0 if self.mosaic.is_rgb else GAP)
-        source = np.where(self.column < 0, ncols * width, self.column * width + self.within // zoom)
-        lines: Pixels = np.concatenate([values, nothing], 1).take(source, 1)
+        if zoom not in self.source:
+            place = self.column * width + self.within // zoom
+            self.source[zoom] = np.where(self.column < 0, ncols * width, place)
+        lines: Pixels = np.concatenate([values, nothing], 1).take(self.source[zoom], 1)
         return self.colors[lines] if self.is_colored and not self.mosaic.is_rgb else lines
 
     def _places(self, row: int) -> range:
@@ -320,9 +323,9 @@ class _Page:
         shares = np.array(mosaic.bars[places.start : places.stop])
         lengths[first : first + len(places)] = (shares * wide).round()
         length = lengths[self.column]
-        line = np.where(self.within < length, SHADES[-1], TRACK)
-        bar = np.where((length < 0) | (self.column < 0), GAP, line)
-        return bar.astype(np.uint8)[None]
+        line = np.where(self.within < length, np.uint8(SHADES[-1]), np.uint8(TRACK))
+        bar: Pixels = np.where((length < 0) | (self.column < 0), np.uint8(GAP), line)[None]
+        return bar
 
     def _draw_ticks(self, canvas: Pixels, first: int, last: int) -> None:
         """Write texts left of the tiles: at the top of a row of them, or beside a row of values."""

@@ -110,13 +110,13 @@ def _count(flags: NDArray[np.bool_]) -> NDArray[np.uint32]:
 
 def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
     """Join parts to longer ones: each chunk of a PNG takes 12 bytes besides its content."""
-    waiting: list[bytes] = []
+    waiting = bytearray()
     for part in parts:
-        waiting.append(part)
-        if sum(map(len, waiting)) >= _CHUNK:
-            yield b"".join(waiting)
+        waiting += part
+        if len(waiting) >= _CHUNK:
+            yield bytes(waiting)
             waiting.clear()
-    yield b"".join(waiting)
+    yield bytes(waiting)
 
 
 def _png(height: int, width: int, kind: int, colors: Pixels, data: Iterable[bytes]) -> bytes:
