@@ -213,15 +213,10 @@ class _Page:
                 indices=mosaic.indices[row : row + 1],
                 missing=None if mosaic.missing is None else mosaic.missing[row : row + 1],
             )
-            lines, place = (
-                self._lines(with_marks(part)[0], row, enlarged=True),
-                pixels[top : top + tall],
-            )
-            np.copyto(
-                place,
-                lines,
-                where=(self.column >= 0)[:, None] if lines.ndim == 3 else self.column >= 0,
-            )
+            lines = self._lines(with_marks(part)[0], row, enlarged=True)
+            is_tile = self.column >= 0
+            where = is_tile[:, None] if lines.ndim == 3 else is_tile
+            np.copyto(pixels[top : top + tall], lines, where=where)
         self._draw_inputs(pixels, first, last)
         yield Band(pixels)
 
