@@ -63,7 +63,7 @@ from featmagic.recording.records import Activation
 from featmagic.render.image import mosaic_png
 from featmagic.render.mosaic import Mosaic, tile
 from featmagic.render.palette import LEVELS, palette
-from featmagic.render.viewport import PAGE, SMALL_PAGE
+from featmagic.render.viewport import PAGE
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,17 @@ class Picture:
     than_axes: float | None = None
 
 
-# The default view enlarges small planes, which make_grid doesn't; zoom=1 draws what it draws.
+# Axes are compared with what a notebook shows by default. make_grid has one pixel to a value, and
+# neither labels nor bars: zoom=1 draws about what it draws, in four times the pixels.
 SHOWN, PLAIN = View(max=0), View(max=0, zoom=1)
 PICTURES = (
     Picture((1, 5, 24, 24), SHOWN, None, 50),
-    Picture((1, 64, 112, 112), PLAIN, 3, 50),
-    Picture((1, 256, 56, 56), PLAIN, 3, 100),
+    Picture((1, 64, 112, 112), SHOWN, None, 50),
+    Picture((1, 64, 56, 56), SHOWN, None, 50),
+    Picture((1, 256, 56, 56), SHOWN, None, 100),
     Picture((1, 2048, 7, 7), SHOWN, 3, 500),
+    Picture((1, 64, 112, 112), PLAIN, 3),
+    Picture((1, 256, 56, 56), PLAIN, 3),
     Picture((1, 2048, 7, 7), PLAIN, 3),
 )
 MEMORY_SHAPES = ((1, 64, 112, 112), (1, 256, 56, 56), (1, 256, 224, 224))
@@ -142,8 +146,8 @@ def picture_rows(effort: Effort) -> Iterator[Row]:
 
 
 def mosaic_of(tensor: Tensor, view: View) -> Mosaic:
-    """Draw an activation with featmagic, with as many pixels to a CSS pixel as the others: one."""
-    mosaic = draw(Activation("layer", "layer", "Conv2d", 1, tensor), view, SMALL_PAGE).mosaic
+    """Draw an activation with featmagic, as on a notebook's page: two pixels to a CSS pixel."""
+    mosaic = draw(Activation("layer", "layer", "Conv2d", 1, tensor), view).mosaic
     if mosaic is None:
         raise ValueError(f"nothing to draw in {tuple(tensor.shape)}")
     return mosaic
@@ -196,7 +200,7 @@ def plain_png(tensor: Tensor) -> bytes:
     planes = tensor[0]
     low, high = planes.amin((1, 2), keepdim=True), planes.amax((1, 2), keepdim=True)
     levels = ((planes - low) * ((LEVELS - 1) / (high - low))).round_().to(torch.uint8)
-    grid_layout = lay_out_tiles(len(planes), (planes.shape[1], planes.shape[2]), PLAIN, SMALL_PAGE)
+    grid_layout = lay_out_tiles(len(planes), (planes.shape[1], planes.shape[2]), PLAIN, PAGE)
     return mosaic_png(tile(levels, ("",) * len(planes), palette("viridis"), grid_layout))
 
 

@@ -15,6 +15,7 @@ MOST_ORDERED = most_compared(16)
 _BLOCK = 64  # planes to compare with those before them at once
 _LARGE = 1024  # values of a plane, from which comparing a part of them first is faster
 _PART = 8  # one of how many values that part takes
+_SHORTEST = 1e-12  # of rows whose lengths need no scaling first
 _AT_ONCE = 2**16  # values to copy at once
 _ROUNDING = 1e-5  # of sums of products, in float32
 _PASSES = 4  # of improvements of an order: the first brings most
@@ -59,9 +60,9 @@ def near_duplicates(planes: Tensor, least: float = 0.99) -> Tensor:
     counts = []
     for first in range(0, len(rows), _BLOCK):
         block = rows[first : first + _BLOCK]
-        like = (block @ rows[: first + len(block)].T).abs_() > least
-        like[:, first:].tril_(-1)
-        counts.append(like.any(1).sum())
+        r = block @ rows[: first + len(block)].T
+        r[:, first:].tril_(-1)
+        counts.append((torch.maximum(r.amax(1), -r.amin(1)) > least).sum())
     return torch.stack(counts).sum()
 
 
@@ -73,8 +74,7 @@ def _count_by_part(planes: Tensor, least: float) -> Tensor:
     are copied whole.
     """
     at_once = max(1, _AT_ONCE // planes[0].numel())
-    units = map(_unit_rows, torch.split(planes, at_once))
-    parts = [(rows[:, ::_PART].clone(), known) for rows, known in units]
+    parts = map(_unit_parts, torch.split(planes, at_once))
     part, known = (torch.cat(each) for each in zip(*parts, strict=True))
     lengths = part.square().sum(1)
     near = (lengths[:, None] + lengths) / 2 - (1 - least) - _ROUNDING
@@ -87,6 +87,20 @@ def _count_by_part(planes: Tensor, least: float) -> Tensor:
     others = others[~torch.isin(others[:, 0], found)]
     more = torch.unique(others[_are_alike(planes, others, least), 0])
     return torch.tensor(len(found) + len(more))
+
+
+def _unit_parts(planes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a part of the values of each unit row, and which planes have one; on the CPU."""
+    rows = planes.detach().flatten(1)
+    rows = rows - rows[:, :1]
+    rows = rows.sub_(rows.mean(1, keepdim=True))
+    lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    # In float32's reach, squared too; so no value was NaN or infinite, and no plane constant.
+    if ((lengths > _SHORTEST) & (lengths < 1 / _SHORTEST)).all():
+        known = torch.ones(len(rows), dtype=torch.bool)
+        return (rows[:, ::_PART] / lengths).float(), known
+    rows, known = _unit_rows(planes)
+    return rows[:, ::_PART].clone(), known
 
 
 def _are_alike(planes: Tensor, pairs: Tensor, least: float) -> Tensor:

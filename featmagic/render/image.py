@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, partial
-from math import ceil
+from math import ceil, gcd
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featmagic.planes.dtypes import Pixels
 from featmagic.render.lettering import LINE, in_shades, text_width, write
@@ -143,12 +144,14 @@ class _Page:
         self.mosaic, self.geometry, self.width, self.colors = mosaic, geometry, width, colors
         self.density = mosaic.density
         self.is_colored = mosaic.is_rgb or bool(mosaic.inputs)
+        self.longest_label = text_width(max(mosaic.labels, key=len, default=""), mosaic.density)
         # Of each pixel across: which tile of the row it is in, and where in the tile; -1 in gaps.
         wide = mosaic.tile_size[1] * mosaic.zoom
         self.column, self.within = np.full((2, width), -1)
         for column, left in enumerate(geometry.columns):
             at = slice(geometry.left + left, geometry.left + left + wide)
             self.column[at], self.within[at] = column, np.arange(wide)
+        self.source: dict[int, NDArray[np.intp]] = {}  # by zoom: which value each pixel shows
 
     def bands(self, height: int) -> Iterator[Band]:
         """Yield the bands of a page of that height."""
@@ -172,8 +175,8 @@ class _Page:
     def _paper(self, height: int) -> Pixels:
         return np.full((height, self.width), GAP, np.uint8)
 
-    def _colored(self, canvas: Pixels) -> Band:
-        return Band(self.colors[canvas] if self.is_colored else canvas)
+    def _colored(self, canvas: Pixels, times: int = 1, *, has_text: bool = False) -> Band:
+        return Band(self.colors[canvas] if self.is_colored else canvas, times, has_text)
 
     def _head(self) -> Pixels:
         """Draw the prefix tokens: the name and the cells of each."""
@@ -192,19 +195,15 @@ class _Page:
     def _rows(self, first: int, last: int, height: int) -> Iterator[Band]:
         """Yield some rows of tiles with all that stands around them."""
         mosaic, geometry = self.mosaic, self.geometry
+        if not (mosaic.ticks or mosaic.inputs or mosaic.nonfinite):
+            yield from self._plain_row(first, height)
+            return
         canvas = self._paper(height)
         for row in range(first, last):
             top = (row - first) * geometry.row_pitch
             self._draw_labels(canvas[top:], row)
             self._draw_below(canvas[top:], row)
         tall = mosaic.tile_size[0] * mosaic.zoom
-        if not (mosaic.ticks or mosaic.inputs or mosaic.nonfinite):
-            top = geometry.header  # a single row, whose lines of values repeat
-            if top:
-                yield self._colored(canvas[:top])
-            yield Band(self._lines(mosaic.indices[first], first), mosaic.zoom)
-            yield self._colored(canvas[top + tall :])
-            return
         self._draw_ticks(canvas, first, last)
         pixels = self._colored(canvas).lines
         for row in range(first, last):
@@ -214,17 +213,34 @@ class _Page:
                 indices=mosaic.indices[row : row + 1],
                 missing=None if mosaic.missing is None else mosaic.missing[row : row + 1],
             )
-            lines, place = (
-                self._lines(with_marks(part)[0], row, enlarged=True),
-                pixels[top : top + tall],
-            )
-            np.copyto(
-                place,
-                lines,
-                where=(self.column >= 0)[:, None] if lines.ndim == 3 else self.column >= 0,
-            )
+            lines = self._lines(with_marks(part)[0], row, enlarged=True)
+            is_tile = self.column >= 0
+            where = is_tile[:, None] if lines.ndim == 3 else is_tile
+            np.copyto(pixels[top : top + tall], lines, where=where)
         self._draw_inputs(pixels, first, last)
         yield Band(pixels)
+
+    def _plain_row(self, row: int, height: int) -> Iterator[Band]:
+        """Yield a row of tiles where nothing stands beside them, so that most lines repeat."""
+        mosaic, header = self.mosaic, self.geometry.header
+        if header:
+            canvas = self._paper(header)
+            self._draw_labels(canvas, row)
+            yield self._colored(canvas, has_text=True)
+        yield Band(self._lines(mosaic.indices[row], row), mosaic.zoom)
+        left = height - header - mosaic.tile_size[0] * mosaic.zoom
+        if mosaic.columns:
+            canvas = self._paper(height)
+            self._draw_below(canvas, row)
+            yield self._colored(canvas[height - left :], has_text=True)
+            return
+        times = gcd(left, self.density)  # there is nothing finer than a CSS pixel
+        if left:
+            canvas = self._paper(left // times)
+            if mosaic.bars:
+                bar = slice(_BAR_TOP * self.density // times, None)
+                canvas[bar][: _BAR * self.density // times] = self._bar(row)
+            yield self._colored(canvas, times)
 
     def _lines(self, tiles: Pixels, row: int, *, enlarged: bool = False) -> Pixels:
         """Return a row of tiles `(h, ncols, w)` as lines of the page; unused places are gaps."""
@@ -237,8 +253,10 @@ class _Page:
             tiles = np.concatenate([tiles * (opaque > 0), opaque], 3)
         values = tiles.reshape(height, ncols * width, *tiles.shape[3:])
         nothing = np.full_like(values[:, :1], 0 if self.mosaic.is_rgb else GAP)
-        source = np.where(self.column < 0, ncols * width, self.column * width + self.within // zoom)
-        lines: Pixels = np.concatenate([values, nothing], 1).take(source, 1)
+        if zoom not in self.source:
+            place = self.column * width + self.within // zoom
+            self.source[zoom] = np.where(self.column < 0, ncols * width, place)
+        lines: Pixels = np.concatenate([values, nothing], 1).take(self.source[zoom], 1)
         return self.colors[lines] if self.is_colored and not self.mosaic.is_rgb else lines
 
     def _places(self, row: int) -> range:
@@ -251,8 +269,7 @@ class _Page:
     def _draw_labels(self, canvas: Pixels, row: int) -> None:
         """Write the label of each tile, and a shape for each kind of non-finite value in it."""
         mosaic, geometry, d = self.mosaic, self.geometry, self.density
-        longest = max(mosaic.labels, key=len, default="")
-        behind_label = 0 if geometry.marks else text_width(longest, d) + _BEFORE_MARKS * d
+        behind_label = 0 if geometry.marks else self.longest_label + _BEFORE_MARKS * d
         places = self._places(row)
         first = (places.start + geometry.lead) % len(geometry.columns)
         for place, column in zip(places, geometry.columns[first:], strict=False):
@@ -281,23 +298,29 @@ class _Page:
             left += side
 
     def _draw_below(self, canvas: Pixels, row: int) -> None:
-        """Draw a bar below each tile, as long as its channel is strong, and texts below that."""
+        """Draw a bar below each tile, and texts below that."""
         mosaic, geometry, d = self.mosaic, self.geometry, self.density
-        places, wide = self._places(row), mosaic.tile_size[1] * mosaic.zoom
         top = geometry.header + mosaic.tile_size[0] * mosaic.zoom
         if mosaic.bars:
-            lengths = np.full(len(geometry.columns) + 1, -1)  # the last one stands for gaps
-            columns = [(place + geometry.lead) % len(geometry.columns) for place in places]
-            shares = np.array(mosaic.bars[places.start : places.stop])
-            lengths[columns] = (shares * wide).round()
-            length = lengths[self.column]
-            line = np.where(self.within < length, SHADES[-1], TRACK)
-            bar = canvas[top + _BAR_TOP * d : top + (_BAR_TOP + _BAR) * d]
-            bar[:] = np.where((length < 0) | (self.column < 0), GAP, line)
+            canvas[top + _BAR_TOP * d : top + (_BAR_TOP + _BAR) * d] = self._bar(row)
             top += (_BAR_TOP + _BAR) * d
-        for place in places if mosaic.columns else ():
+        for place in self._places(row) if mosaic.columns else ():
             _, left = geometry.header_corner(place)
+            wide = mosaic.tile_size[1] * mosaic.zoom
             _write_columns(canvas[top + 2 * d :], mosaic, left, wide)
+
+    def _bar(self, row: int) -> Pixels:
+        """Return a line of the bars below a row of tiles: as long as each channel is strong."""
+        mosaic, geometry, places = self.mosaic, self.geometry, self._places(row)
+        wide, count = mosaic.tile_size[1] * mosaic.zoom, len(geometry.columns)
+        lengths = np.full(count + 1, -1)  # the last one stands for gaps
+        first = (places.start + geometry.lead) % count
+        shares = np.array(mosaic.bars[places.start : places.stop])
+        lengths[first : first + len(places)] = (shares * wide).round()
+        length = lengths[self.column]
+        line = np.where(self.within < length, np.uint8(SHADES[-1]), np.uint8(TRACK))
+        bar: Pixels = np.where((length < 0) | (self.column < 0), np.uint8(GAP), line)[None]
+        return bar
 
     def _draw_ticks(self, canvas: Pixels, first: int, last: int) -> None:
         """Write texts left of the tiles: at the top of a row of them, or beside a row of values."""

@@ -76,4 +76,6 @@ def write(canvas: Pixels, text: str, top: int, left: int, density: int) -> None:
         top, left = max(0, top), max(0, left)
     place = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]
     # Shades are above all other indices: what is there already stays beside the letters.
-    np.maximum(place, ink[: place.shape[0], : place.shape[1]], out=place)
+    if place.shape != ink.shape:
+        ink = ink[: place.shape[0], : place.shape[1]]
+    np.maximum(place, ink, out=place)

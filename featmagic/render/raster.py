@@ -16,6 +16,7 @@ class Band(NamedTuple):
 
     lines: Pixels  # `(h, W)` palette indices, or `(h, W, 3)` RGB or `(h, W, 4)` RGBA
     times: int = 1
+    has_text: bool = False  # if so, it is compressed as what repeats: letters do
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +45,15 @@ class Raster:
         """Return the picture with every pixel as a square, and so many more to a CSS pixel."""
 
         def bands() -> Iterable[Band]:
-            for lines, times in self.bands():
-                yield Band(lines.repeat(factor, 1), times * factor)
+            for lines, times, has_text in self.bands():
+                yield Band(lines.repeat(factor, 1), times * factor, has_text)
 
         height, width = self.height * factor, self.width * factor
         return Raster(height, width, self.density * factor, bands, self.colors)
 
     def pixels(self) -> Pixels:
         """Draw the whole picture."""
-        drawn: Pixels = np.concatenate([lines.repeat(times, 0) for lines, times in self.bands()])
+        drawn: Pixels = np.concatenate([lines.repeat(times, 0) for lines, times, _ in self.bands()])
         return drawn
 
 

@@ -88,12 +88,19 @@ def test_colors_that_are_partly_transparent_come_back(size, density):
     np.testing.assert_array_equal(found, pixels.repeat(density, 0).repeat(density, 1))
 
 
-@given(sizes, st.lists(st.tuples(st.integers(1, 9), st.integers(1, 5)), min_size=1, max_size=5))
+# So many lines, each so many times, with or without text; some are more than zlib's window holds.
+parts_of_pictures = st.tuples(st.integers(1, 9), st.integers(1, 5), st.booleans())
+
+
+@given(
+    st.sampled_from([1, 7, 40, 2000, 9000]),
+    st.sampled_from([2, 5, 256]),
+    st.lists(parts_of_pictures, min_size=1, max_size=5),
+)
 @settings(deadline=None)
-def test_bands_come_back_one_below_the_other_with_their_lines_repeated(size, parts):
-    width, values = size[1:]
-    bands = [Band(noise_of(height, width, values), times) for height, times in parts]
-    whole = np.concatenate([lines.repeat(times, 0) for lines, times in bands])
+def test_bands_come_back_one_below_the_other_with_their_lines_repeated(width, values, parts):
+    bands = [Band(noise_of(height, width, values), *how) for height, *how in parts]
+    whole = np.concatenate([band.lines.repeat(band.times, 0) for band in bands])
     raster = Raster(len(whole), width, 1, lambda: iter(bands), PALETTE)
     np.testing.assert_array_equal(decoded(encode_png(raster))[0], whole)
     np.testing.assert_array_equal(raster.pixels(), whole)
@@ -137,6 +144,18 @@ def test_each_line_has_the_filter_that_leaves_more_zeros():
     assert filters_of(encoded(pixels), 60) == [SUB, UP, UP, SUB, UP]
     # Each pixel twice in both directions: the second line of a pixel always repeats the first.
     assert filters_of(encoded(pixels, BLACK, 2), 120)[1::2] == [UP] * 5
+
+
+def test_many_letters_take_fewer_bytes_where_the_band_says_that_it_has_text():
+    letter = noise_of(24, 12, 256)  # looks like noise, but comes again and again
+    lines = np.tile(letter, (1, 100))
+    sizes = {}
+    for has_text in (False, True):
+        raster = Raster(24, 1200, 1, lambda has=has_text: [Band(lines, 1, has)], PALETTE)
+        png = encode_png(raster)
+        np.testing.assert_array_equal(decoded(png)[0], lines)
+        sizes[has_text] = len(png)
+    assert sizes[True] < sizes[False] / 3
 
 
 def test_a_gray_png_is_filtered_as_a_whole_where_neighbors_are_alike():
