@@ -60,7 +60,7 @@ KEYS: tuple[KeysText, ...] = (
         "help": "kernel × patch: the sum that gives the value of a convolution",
         "keys": {"k": ("patch", 0)},
     },
-    {"shown": "i", "help": "explain what has the focus", "keys": {"i": ("explain", 0)}},
+    {"shown": "i", "help": "describe the focused control", "keys": {"i": ("explain", 0)}},
     {"shown": "?", "help": "show this help", "keys": {"?": ("help", 0)}},
     {"shown": "Escape", "help": "close, or clear the position", "keys": {}},
 )
@@ -88,7 +88,7 @@ TIPS = {
     "heads": "What the query attends to in every head, side by side.",
     "cursor": "The value at the position of the cursor.",
     "patch": "The sum that gives the value at the chosen place: input times kernel. (k)",
-    "source": "The channel of the layer's input of which the part of the sum is shown.",
+    "source": "The input channel whose part of the sum is shown.",
     "largest": "The channel of the input that contributes most to the value.",
     "on page": "This page doesn't contain the weights: kernel × patch needs a notebook.",
     "gone": "The kernel is gone, or has released the tensors: run the cell again.",

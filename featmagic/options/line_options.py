@@ -37,20 +37,20 @@ class LineOptions:
         "name of the variable to bind; default: feature_maps",
         also="name as var variable variable-name result to store assign bind return output-name "
         "alias keep",
-        python="capture() gives the feature maps: assign them to a variable.",
+        python="Name the variable in the with statement: with capture(...) as maps_a.",
     )  # fmt: skip
     as_is: bool = switch(
         "line",
         "leave training mode, autograd and the inputs' devices unchanged",
         also="unchanged untouched no-eval keep-mode keep-grad enable-grad requires-grad with-grad",
-        python="capture(model, ..., as_is=True) takes it.",
+        python="Use capture(model, ..., as_is=True).",
     )
     inputs: str | None = option(
         "line", None, "NAME", _any_text,
         "with --explore, a tensor or a list of inputs to choose from; the model runs on the one "
         "that is chosen",
         also="examples dataset candidates run-on pick dataloader loader input-list",
-        python="explore(model=model, inputs=images) takes it.",
+        python="Use explore(model=model, inputs=images).",
     )  # fmt: skip
     save: str | None = option(
         "line", None, "PATH", _any_text,
@@ -63,11 +63,11 @@ class LineOptions:
         "npz=maps.npz npy=maps.npz csv=maps.npz numpy=maps.npz pickle=maps.npz pt=maps.npz "
         "safetensors=maps.safetensors tensors=maps.npz raw=maps.npz arrays=maps.npz page=look.html "
         "html=look.html",
-        python='feature_maps.save("maps.png") writes a file.',
+        python='Use feature_maps.save("maps.png").',
     )  # fmt: skip
     overwrite: bool = switch(
         "line",
         "overwrite existing files",
         also="force f y yes replace exist-ok clobber overwrite-existing",
-        python="save() takes overwrite=True.",
+        python="Use save(..., overwrite=True).",
     )

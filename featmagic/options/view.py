@@ -29,11 +29,14 @@ _WRITTEN = (str, int, float)  # types whose values a hint repeats
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """How to draw activations: immutable, with every value checked and converted.
+    """The display options of feature maps, checked and immutable.
+
+    Its fields are the keyword arguments of `FeatureMaps.show`, `explore`, `pictures`, `figure` and
+    `save`, and the options of `%%featuremaps`, whose help describes them.
 
     Raises:
-        FeatmagicError: A value is invalid, such as `ncols=0` or an unknown colormap, or an option
-            has no effect beside the others.
+        FeatmagicError: If a value is invalid, such as `ncols=0` or an unknown colormap, or if an
+            option would have no effect.
 
     Example:
         >>> View(channels="0:16,40", cmap="gray").max
@@ -193,8 +196,8 @@ class View:
     )
     mean: tuple[float, ...] | None = option(
         "input image", None, "R,G,B", validators.numbers,
-        "with --input or --overlay, mean that normalized the input; default: ImageNet's, if the "
-        "input looks so",
+        "with --input or --overlay, mean that normalized the input; default: ImageNet's, if "
+        "detected",
         also="mu input-mean mean-rgb",
         joined=",",
     )
@@ -241,7 +244,7 @@ class View:
     )
     title: str | None = option(
         "title", None, "TEXT", validators.text,
-        "heading of the picture, figure or file, in any script; quote it if it has spaces",
+        "title of the picture, figure or file, in any script; quote it if it contains spaces",
         also="caption label heading suptitle header text name-of-figure",
     )
     rows: int | None = option(
@@ -274,7 +277,7 @@ class View:
     def _where_centered(self) -> str:
         """Say where the center has to be, given a limit or both."""
         if self.vmin is not None and self.vmax is not None:
-            return "halfway between vmin and vmax: leave out one of the three"
+            return "halfway between vmin and vmax: omit one of the three"
         if self.vmin is not None:
             return f"greater than vmin ({self.vmin:g})"
         return f"less than vmax ({self.vmax:g})"
@@ -286,7 +289,7 @@ class View:
 
     @property
     def kind(self) -> str:
-        """The view that is asked for: `grid`, `overview` or `explorer`, a key of `TAKEN`."""
+        """The requested view: `grid`, `overview` or `explorer`, a key of `TAKEN`."""
         return "overview" if self.overview else "explorer" if self.explore else "grid"
 
     def changed(self, *groups: str) -> list[str]:

@@ -203,7 +203,7 @@ class PreviewGrid:
     """
 
     def __init__(self, mosaic: Mosaic, colors: int, columns: int) -> None:
-        """Lay out a mosaic in so many colors; labels and ticks have so many columns."""
+        """Lay out a mosaic with a number of colors and a width for labels and ticks."""
         # prompt_toolkit finds the nearest of 256 colors itself; given their numbers, versions
         # before 3.0.53 lose the two palest grays.
         cells = HalfBlockCells(mosaic, 2**24) if colors else AsciiCells(mosaic)
