@@ -11,7 +11,8 @@ from helpers import TESTS
 
 import featmagic
 from featmagic.explorer.words import KEYS
-from featmagic.ipython.manual import LINE_OPTIONS, option_usage
+from featmagic.ipython.manual import option_usage
+from featmagic.options.line_options import LineOptions
 from featmagic.options.view import View
 
 ROOT = TESTS.parent
@@ -80,7 +81,7 @@ def test_the_blocks_that_the_build_does_not_run_run(shell, tmp_path, monkeypatch
 def test_every_option_has_one_entry_on_the_page_of_options(option_pages):
     page = option_pages.options_page()
     entries = re.findall(r"^:::\{option\} (.*)$", page, re.MULTILINE)
-    assert sorted(entries) == sorted([*map(option_usage, fields(View)), *LINE_OPTIONS])
+    assert sorted(entries) == sorted(map(option_usage, [*fields(View), *fields(LineOptions)]))
     titles = re.findall(r"^## (.*)$", page, re.MULTILINE)
     assert len(titles) == len(set(titles)) > 5
 

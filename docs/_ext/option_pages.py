@@ -9,12 +9,14 @@ from typing import Any
 
 from featmagic.explorer.words import KEYS
 from featmagic.ipython.config import FeatMagic
-from featmagic.ipython.manual import LINE_OPTIONS, option_usage
-from featmagic.options.view import TAKEN, View
+from featmagic.ipython.manual import option_help, option_usage
+from featmagic.options.groups import TAKEN
+from featmagic.options.line_options import LineOptions
+from featmagic.options.view import View
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
-_KNOWN = {option_usage(option).split()[0] for option in fields(View)} | {
-    usage.split()[0] for usage in LINE_OPTIONS
+_KNOWN = {
+    option_usage(option).split()[0] for kind in (View, LineOptions) for option in fields(kind)
 }
 
 # A section of the page for the groups of `View`, in the order in which people ask.
@@ -46,7 +48,7 @@ def options_page() -> str:
     """Return a section for each kind of option, with an entry for each option."""
     parts = [f"## {title}\n\n{''.join(map(_entry, options))}" for title, options in sections()]
     of_the_line = "".join(
-        _described(usage, _sentence(help)) for usage, help in LINE_OPTIONS.items()
+        _described(option_usage(each), _sentence(option_help(each))) for each in fields(LineOptions)
     )
     return "\n".join([*parts, f"## {OF_THE_LINE}\n\n{of_the_line}"])
 

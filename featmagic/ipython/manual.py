@@ -137,9 +137,9 @@ ipython_config.py: cmap, max, scale, zoom, renderer and into. Options on the lin
 precedence.
 
 The cell runs with the model in eval mode and without gradients, and inputs are moved to
-the model's device if all of them are elsewhere. The model is left unchanged:
-every training flag is restored, and all hooks are removed. `feature_maps` maps the name of each
-layer to its output; it can be used inside the cell, and if a forward pass fails,
+the model's device if all of them are elsewhere. The model is left unchanged: every
+training flag is restored, and all hooks are removed. `feature_maps` maps the name of
+each layer to its output; it can be used inside the cell, and if a forward pass fails,
 it holds the layers that ran before. If the model runs several times, it holds each
 layer's output in the latest pass that ran the layer, and the caption names that pass.
 

@@ -196,14 +196,14 @@ class View:
     )
     mean: tuple[float, ...] | None = option(
         "input image", None, "R,G,B", validators.numbers,
-        "with --input or --overlay, mean that normalized the input; default: ImageNet's, if "
+        "with --input or --overlay, mean used to normalize the input; default: ImageNet's, if "
         "detected",
         also="mu input-mean mean-rgb",
         joined=",",
     )
     std: tuple[float, ...] | None = option(
         "input image", None, "R,G,B", validators.numbers,
-        "with --input or --overlay, standard deviation that normalized the input",
+        "with --input or --overlay, standard deviation used to normalize the input",
         also="sigma stddev input-std std-rgb",
         joined=",",
     )
@@ -222,13 +222,13 @@ class View:
         "histogram hist summarize film-strip filmstrip",
     )
     explore: bool = switch(
-        "explorer", "interactive explorer of layers and channels; in a terminal, with keys",
+        "explorer", "interactive explorer of layers and channels; controlled by keys in a terminal",
         also="html widget interactive gui browser app explorer click ui dashboard hover "
         "zoomable",
     )
     max_bytes: int = option(
         "explorer", 24_000_000, "SIZE", validators.size_in_bytes,
-        "with --explore, size limit; beyond it, maps are downsampled or channels left out",
+        "with --explore, size limit in bytes; beyond it, maps are downsampled or channels omitted",
         also="memory budget max-size size-limit limit-bytes bytes mb max-memory max-mb",
         written="24MB",
         joined="",
@@ -237,7 +237,7 @@ class View:
         "renderer", "auto", "auto|png|blocks|ascii|none",
         choice("auto", "png", "blocks", "ascii", "none"),
         "how pictures are drawn: png (notebooks, and terminals that show images), blocks (colored "
-        "half blocks), ascii (letters), none (captions alone), or auto, the best available",
+        "half blocks), ascii (letters), none (only captions), or auto, the best available",
         also="text=ascii backend engine plain=ascii unicode=blocks quiet=none silent=none "
         "captions=none no-images=none terminal=blocks render half-blocks=blocks "
         "sixel=png",

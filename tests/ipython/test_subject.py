@@ -104,7 +104,7 @@ def test_what_a_line_answers(full, typed, message):
 def test_a_layer_that_was_captured_comes_before_a_variable_of_its_name_and_that_is_said(full):
     full.names["cnn1"] = torch.rand(4, 4)
     said, shown = full.run("%featuremaps cnn1").splitlines()
-    assert said == "cnn1 is the layer that was captured last; (cnn1) is your variable."
+    assert said == "cnn1 is shown as the captured layer; write (cnn1) for the variable."
     assert shown.startswith(CONV)
     assert first(full.run("%featuremaps (cnn1)")).startswith("cnn1  Tensor  (4, 4)")
     full.names["cnn1"] = 5
