@@ -157,6 +157,6 @@ Examples
 
     %featuremaps model lm_head --pass all -- model.generate(ids);
 
-    %%featuremaps model --explore --inputs images --save look.html
+    %%featuremaps model --explore --inputs images --save explorer.html
     model(images[:1]);
 """

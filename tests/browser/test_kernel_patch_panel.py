@@ -365,7 +365,7 @@ def test_a_kernel_that_is_gone_is_not_asked(one):
     one.choose("conv1", 3, 5, 5)
     one.page.evaluate("from_python('_alive', false)")
     one.button.click()
-    expect(one.panel).to_contain_text("The kernel is gone")
+    expect(one.panel).to_contain_text("kernel has stopped")
     assert not any(each["ask"] == "patch" for each in one.page.evaluate(LATER))
 
 

@@ -170,7 +170,7 @@ OPTIONS = [
     ("--stats", "Use --overview", "--overview"),
     ("--over", "Use --overwrite, --overlay or --overview", "--overview"),
     ("--overview --ncols 3", "--ncols doesn't apply here: --overview doesn't use it", "--overview"),
-    ("--html", "Use --save look.html or --explore", "--save look.html"),
+    ("--html", "Use --save explorer.html or --explore", "--save explorer.html"),
     ("--widget", "Use --explore", None),
     ("--interactive", "Use --explore", None),
     ("--explore --ncols 3", "--ncols doesn't apply here: --explore doesn't use it", None),
