@@ -142,8 +142,8 @@ class FeatMagics(Magics):  # type: ignore[misc]
         if watches:
             return f"Watching {_listed(watches)}"
         return (
-            "No layers are being watched. %hook MODEL LAYER ... watches layers; %hook MODEL lists "
-            "them."
+            "No layers are being watched. Watch some with %hook MODEL LAYER ...; %hook MODEL lists "
+            "the layers."
         )
 
 

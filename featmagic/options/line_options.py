@@ -59,8 +59,8 @@ class LineOptions:
         "savefig save-as save-to o outfile output-file outdir output-dir folder dir to-file "
         "download png=maps.png svg=maps.svg pdf=maps.pdf jpg=maps.png jpeg=maps.png "
         "npz=maps.npz npy=maps.npz csv=maps.npz numpy=maps.npz pickle=maps.npz pt=maps.npz "
-        "safetensors=maps.safetensors tensors=maps.npz raw=maps.npz arrays=maps.npz page=explorer.html "
-        "html=explorer.html",
+        "safetensors=maps.safetensors tensors=maps.npz raw=maps.npz arrays=maps.npz "
+        "page=explorer.html html=explorer.html",
         python='Use feature_maps.save("maps.png").',
     )  # fmt: skip
     overwrite: bool = switch(

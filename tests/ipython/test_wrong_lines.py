@@ -241,10 +241,8 @@ OPTIONS = [
 CELLS = [
     ("%hook off", "%unhook stops watching", "%unhook"),
     ("%hook --off", "%unhook stops watching", "%unhook"),
-    ("%hook list", (
-        "%hook alone lists what is watched; %hook model lists the "
-        "layers"
-    ), "%hook model"),
+    ("%hook list", "%hook alone lists what is watched; %hook model lists the layers",
+     "%hook model"),
     ("%hook help", "%hook? shows the help", "%hook?"),
     ("%hook --help", "%hook? shows the help", "%hook?"),
     ("%unhook all", "%unhook alone stops watching everything", "%unhook"),
@@ -261,10 +259,7 @@ CELLS = [
     ('%hook model ["cnn1","act1"]', "%hook model cnn1 act1", "%hook model cnn1 act1"),
     ("%hook model (cnn1, act1)", "%hook model cnn1 act1", "%hook model cnn1 act1"),
     ('%hook model "cnn1", "act1"', "%hook model cnn1 act1", "%hook model cnn1 act1"),
-    ('%hook model "cnn1 act1"', (
-        "Don't put several layers in one pair of quotes: %hook model cnn1 "
-        "act1"
-    ),
+    ('%hook model "cnn1 act1"', "Don't put several layers in one pair of quotes: %hook model cnn1",
      "%hook model cnn1 act1"),
     ("%hook model, cnn1", "Separate layers with spaces: %hook model cnn1", "%hook model cnn1"),
     ("%hook model,cnn1", "Separate layers with spaces: %hook model cnn1", "%hook model cnn1"),
