@@ -387,7 +387,7 @@ def files_of(
     activations = maps._request(layers, view).activations
     if not activations:
         why = next(iter(missing_lines(maps.missing)), "")
-        raise FeatmagicError(f"Nothing to save: {why}" if why else EMPTY)
+        raise FeatmagicError(f"Nothing to save. {why}" if why else EMPTY)
     return files_for(path, drawn_names(activations, view), view, overwrite=overwrite)
 
 

@@ -119,7 +119,7 @@ def test_a_module_that_is_not_in_the_model_is_refused_with_what_there_is(net):
         "This Linear isn't a module of the Net: pass one of its modules or "
         "their names, such as 'stem', 'blocks.0.0', 'blocks.1.0'."
     )
-    with pytest.raises(FeatmagicError, match=r"The Tanh that was .*, such as 'stem', 'blocks', "):
+    with pytest.raises(FeatmagicError, match=r"This Tanh isn't .*, such as 'stem', 'blocks', "):
         capture(net, [nn.Tanh()])
     with pytest.raises(FeatmagicError, match=r"isn't a module of the Net"):
         capture(net, Net())
@@ -282,7 +282,7 @@ def test_a_capture_may_be_used_again_after_an_error(net):
 def test_a_block_in_a_block_of_the_same_capture_is_refused_and_the_outer_one_goes_on(net):
     outer = capture(net, "stem")
     with outer as maps:
-        with pytest.raises(FeatmagicError, match="hasn't ended yet: call capture"), outer:
+        with pytest.raises(FeatmagicError, match="already in use: call capture"), outer:
             pass
         net(X)
         assert not net.training

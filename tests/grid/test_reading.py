@@ -618,7 +618,7 @@ def test_a_kept_order_is_said_to_be_one():
     first = draw(activation(SIGNED, cache=memory), View(sort="similar"))
     second = draw(activation(SIGNED, cache=memory), View(sort="similar"))
     assert "similar ones side by side" in first.caption
-    assert "in the order of an earlier look" not in first.caption
+    assert "reusing an earlier order" not in first.caption
     assert "similar ones side by side, reusing an earlier order" in second.caption
 
 

@@ -163,5 +163,5 @@ def test_nothing_to_save_says_why(shell, tmp_path):
     shell.run("skips = Skips(); skips.a = torch.nn.ReLU()")
     error = str(shell.error(f"%%featuremaps skips a --save {tmp_path / 'x.png'}\nskips(x);"))
     assert error.startswith(
-        "Nothing to save: Nothing captured from a: it was not called in the last"
+        "Nothing to save. Nothing captured from a: it was not called in the last"
     )

@@ -106,4 +106,4 @@ def test_a_part_of_the_channels_keeps_the_order_of_all():
     part = Planes(values[:, [4, 1, 3]], (4, 1, 3), 6, "channels")
     ranked, places = rank(part, View(sort="similar"), "conv", cache)
     assert [part.indices[place] for place in places] == [n for n in order if n in part.indices]
-    assert "earlier look" in ranked.words[0]
+    assert "reusing an earlier order" in ranked.words[0]

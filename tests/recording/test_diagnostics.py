@@ -57,7 +57,7 @@ def test_a_layer_that_is_taken_out_or_replaced_in_the_block_says_so(runs, as_is)
         model.add_module(name, nn.Sequential(nn.Linear(4, 4)))
     told = missing_in(model, "**", run=change, as_is=as_is)
     assert set(told) == ({"first", "first.0", "last", "last.0"} if runs else set())
-    assert all("taken out of the model" in reason for reason in told.values())
+    assert all("removed from the model" in reason for reason in told.values())
 
 
 def test_a_layer_behind_a_failure_and_one_whose_weights_are_used_have_their_own_reasons():

@@ -151,7 +151,7 @@ def test_one_value_per_channel_is_recognized_in_training_mode():
     with pytest.raises(ValueError, match="more than 1 value"):
         layer(x)
     assert fix(layer, Given({"input": x})).endswith(
-        "more than one value per channel: model.eval()."
+        "more than one value per channel: call model.eval()."
     )
     assert fix(layer.eval(), Given({"input": x})) == ""
 

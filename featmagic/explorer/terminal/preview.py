@@ -1,4 +1,4 @@
-"""The preview of a layer: its grid or one channel large, drawn by the stages of a look."""
+"""The preview of a layer: its grid or one channel large, drawn as in still pictures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Canvas:
 
     @property
     def viewport(self) -> Viewport:
-        """The viewport for the stages of a look: a tile with its label is no taller."""
+        """The viewport of the still pictures: a tile with its label is no taller."""
         viewport = terminal_viewport(self.columns + 1)
         return replace(viewport, height=max(8, 2 * (self.lines - 1)))
 
@@ -50,7 +50,7 @@ class Preview:
     """A layer that is drawn.
 
     Attributes:
-        caption: Its caption, as a look has it.
+        caption: Its caption, as in still pictures.
         grid: Its grid; None if it has no picture.
         ready: The prepared layer that was drawn.
         colors: The color range of its values.
