@@ -32,35 +32,35 @@ def capture(
     fields: bool = False,
     passes: int | str = "last",
 ) -> Capture:
-    """Record what layers return while a `with` block runs; your model is left unchanged.
+    """Record the outputs of layers while a `with` block runs; your model is left unchanged.
 
-    The block runs with the model in eval mode and without gradients. After it, every submodule's
-    `training` flag is restored and no hook is left. Tensors in the model's arguments are moved to
-    the model's device if all of them are elsewhere; lengths for `pack_padded_sequence` stay on the
-    CPU.
+    Inside the block the model is in eval mode and gradients are off. When the block ends, the
+    `training` flag of every submodule is restored and all hooks are removed. If all tensors passed
+    to the model are on another device, they are moved to the model's device; lengths for
+    `pack_padded_sequence` stay on the CPU.
 
     Args:
-        model: Any `nn.Module`, including DataParallel, DistributedDataParallel and compiled ones.
-        layers: Names of layers, modules of the model (`model.layer1[0].conv1`), and lists, tuples
-            or other iterables of both. A name is a path (`layer1.0.conv1`), its Python spelling
-            (`layer1[0].conv1`), a glob (`layer1.*` for the modules in `layer1`, `layer1.**` for all
-            below it, `**.conv1`), a class name (`Conv2d`), `.` or `""` for the model itself, or
-            `relu:2` for a second call. A module that has several names goes by the first one, and a
-            `ModuleList` stands for its items. The model's direct children if no layer is given.
-        as_is: Leave the mode, gradients and inputs as they are.
-        fields: Compute the receptive fields of the layers, for an explorer to show, and keep the
-            inputs of convolutions. A pass takes a little longer. Has no effect with `as_is`.
-        passes: What to keep if the model runs several times. "last" keeps each layer's output in
-            the latest pass that ran it. A number keeps only that pass, counted from 1, or from the
-            end as -1. "all" keeps every pass (`FeatureMaps.passes`).
+        model: Any `nn.Module`, including DataParallel, DistributedDataParallel and compiled models.
+        layers: The layers to record: names, modules of the model (`model.layer1[0].conv1`), or
+            iterables of both. A name is a path (`layer1.0.conv1` or `layer1[0].conv1`), a glob
+            (`layer1.*` matches the modules in `layer1`, `layer1.**` all layers below it, and
+            `**.conv1` every `conv1`), a class name (`Conv2d`), or `.` or `""` for the model itself;
+            `relu:2` is the second call of a layer. A module with several names is recorded under
+            the first, and a `ModuleList` stands for its items. Default: the model's children.
+        as_is: If True, leave training mode, gradients and the inputs' devices unchanged.
+        fields: If True, also compute receptive fields and keep the inputs of convolutions, for an
+            explorer to show. Passes take slightly longer. Has no effect with `as_is=True`.
+        passes: Which passes to keep if the model runs several times. `"last"` keeps each layer's
+            output in the latest pass that ran it. A number keeps only that pass, counted from 1, or
+            from the end as -1. `"all"` keeps every pass (see `FeatureMaps.passes`).
 
     Returns:
-        A context manager that gives `FeatureMaps`, which fill up as the model runs. Only what the
-        thread or task of the block runs is captured. It may be used again, one block after the
-        other, and gives new `FeatureMaps` each time.
+        A context manager that yields a `FeatureMaps`, which fills up as the model runs. Only what
+        the current thread or task runs is recorded. The context manager can be used again after
+        its block ends, and yields a new `FeatureMaps` each time.
 
     Raises:
-        FeatmagicError: There is no such layer, `passes` is invalid, or the model isn't an
+        FeatmagicError: If a layer doesn't exist, `passes` is invalid, or `model` isn't an
             `nn.Module`.
 
     Example:
@@ -76,7 +76,7 @@ def capture(
 
 
 class MisusedCapture(FeatmagicError, TypeError, AttributeError):
-    """What `capture` returns was used in another way than in a `with` statement.
+    """The return value of `capture` was used outside of a `with` statement.
 
     It is an `AttributeError`, so that `hasattr` works, and a `TypeError`, as for any object that
     can't be called, indexed or iterated over.
@@ -86,7 +86,7 @@ class MisusedCapture(FeatmagicError, TypeError, AttributeError):
 class Capture(Block[FeatureMaps]):
     """The context manager of `capture`: hooks and eval mode are on while its block runs.
 
-    Whatever else is asked of it is answered with how it is meant.
+    Any other use raises an error that shows how to use it.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class Capture(Block[FeatureMaps]):
         """Put the hooks on, for new feature maps."""
         if self._recorder is not None and self._recorder.is_attached:
             raise FeatmagicError(
-                "The block of this capture hasn't ended yet: call capture(...) again for a block "
-                "inside of it, or in another thread."
+                "This capture is already in use: call capture(...) again for a nested block or "
+                "another thread."
             )
         self._maps = maps = FeatureMaps(self._passes)
         sink = KeepPasses(maps.kept)
@@ -142,7 +142,7 @@ class Capture(Block[FeatureMaps]):
             if not (add_note(error, hint) and shows_notes()):
                 say(f"featmagic: {hint}")
 
-    # Any other use is answered with how it is meant.
+    # Any other use raises an error that shows how to use it.
 
     def __repr__(self) -> str:
         return f"<{self._usage()}>"

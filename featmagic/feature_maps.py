@@ -44,13 +44,13 @@ _NOT_THEN = "it has no output in that pass"
 
 
 class FeatureMaps(Mapping[str, Tensor]):
-    """What the layers of a model returned, by key.
+    """A mapping from layers to the tensors that they returned.
 
-    A key is a layer's path, followed by `:2` for its second call in the pass (and so on), and by
-    the Python expression that reaches a tensor in a nested return value: `lstm[1][0]`,
-    `enc['hidden']`, or `rois.boxes` for a public attribute of a plain object. Tensors deeper inside
-    such an object are only mentioned in `missing`. Both `"."` and `""` are the model itself. A
-    value is a detached copy on the model's device, in the shape in which the layer returned it.
+    A key is a layer's path, such as `layer1.0.conv1`. It ends with `:2` for the layer's second call
+    in the pass (and so on), and with the Python expression that reaches a tensor in a nested
+    output: `lstm[1][0]`, `enc['hidden']`, or `rois.boxes` for a public attribute of a plain object.
+    Tensors deeper inside such an object are only mentioned in `missing`. Both `"."` and `""` refer
+    to the model itself. A value is a detached copy with the shape, dtype and device of the output.
 
     If the model ran several times, all values of a layer come from the latest pass that ran it.
     Keys are in the order in which the layers ran in the latest pass; a layer that only an earlier
@@ -58,10 +58,10 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     Attributes:
         kept: The passes that were kept.
-        missing: The selected layers that gave nothing, each with the reason.
+        missing: A mapping from each selected layer that has no output to the reason.
 
     Raises:
-        MissingMap: (a `KeyError`) There is no such key; the message says which keys there are.
+        MissingMap: If a key doesn't exist; a `KeyError` whose message lists the existing keys.
 
     Example:
         >>> import featmagic, torch
@@ -82,12 +82,12 @@ class FeatureMaps(Mapping[str, Tensor]):
 
     @property
     def passes(self) -> tuple[FeatureMaps, ...]:
-        """The feature maps of each pass, the first pass first, if all were kept (`passes="all"`).
+        """The feature maps of each pass in order, if all were kept with `capture(passes="all")`.
 
-        A pass is a call of the whole model or, if there was none, a call of its parts.
+        A pass is a call of the whole model or, if the whole model wasn't called, of parts of it.
 
         Raises:
-            FeatmagicError: `passes` wasn't "all".
+            FeatmagicError: If not all passes were kept.
         """
         return tuple(_maps_of(kept) for kept in self.kept.each())
 
@@ -119,7 +119,7 @@ class FeatureMaps(Mapping[str, Tensor]):
         return Glance(shown, name_of(self, "feature_maps"), tuple(self.missing))
 
     def shapes(self) -> str:
-        """Return every key with its shape, in one line."""
+        """Return a string that lists each key with its shape, such as `cnn1 (1, 5, 24, 24)`."""
         kept = self.kept.activations.items()
         shapes = (f"{readable(key)} {shape_of(each.tensor)}" for key, each in kept)
         return ", ".join(shapes) or "nothing captured"
@@ -128,14 +128,19 @@ class FeatureMaps(Mapping[str, Tensor]):
         return list(self)
 
     def show(self, *layers: str, **view: Any) -> None:
-        """Show the grids, each under its caption, as `%%featuremaps` does.
+        """Show the feature maps of each layer as a grid under a caption, as `%%featuremaps` does.
 
         Args:
-            layers: Keys, or layers as a magic takes them; all layers if none is given.
-            **view: Fields of `View`, such as `cmap="gray"` or `channels="0:16"`.
+            layers: Keys, globs or class names, as for `capture`. Default: all layers.
+            **view: Display options, the fields of `View`, such as `cmap="gray"` or
+                `channels="0:16"`.
 
         Raises:
-            FeatmagicError: There is no such layer or option, or a value is invalid.
+            FeatmagicError: If a layer or option doesn't exist, or a value is invalid.
+
+        Example::
+
+            feature_maps.show("conv1", topk=8, scale="layer")
         """
         show_view(self, layers, view_with_defaults(view, session_defaults()))
 
@@ -145,39 +150,44 @@ class FeatureMaps(Mapping[str, Tensor]):
         """Return an interactive explorer, as `%%featuremaps --explore` shows it.
 
         Args:
-            layers: Keys, or layers as a magic takes them; all layers if none is given.
-            model: The model that gave the maps, for picking inputs. It is referenced until the
-                explorer is closed.
-            inputs: Inputs to pick from: a tensor whose first dimension is the items, or a list with
-                the arguments of each call of the model: a tensor, a tuple of arguments, or a dict
-                of keyword arguments. Picking one runs the model in the kernel, as a look does.
-            **view: Fields of `View`, such as `max_bytes="8MB"` or `cmap="gray"`.
+            layers: Keys, globs or class names, as for `capture`. Default: all layers.
+            model: The model that was captured; needed with `inputs`. The explorer keeps a reference
+                to it until it is closed.
+            inputs: Inputs to choose from: a tensor whose first dimension indexes the inputs, or a
+                list with one tensor, tuple of arguments or dict of keyword arguments per input.
+                Choosing one runs the model in eval mode and without gradients.
+            **view: Display options, the fields of `View`, such as `max_bytes="8MB"`.
 
         Returns:
-            A widget, which a notebook shows if it is the value of a cell. In an IPython terminal
-            an explorer opens at once, and None is returned when it is closed.
+            In a notebook, a widget that is displayed if it is the value of a cell. In an IPython
+            terminal, None, once the explorer that opens has been closed.
 
         Raises:
-            FeatmagicError: There is no such layer or option, there is nothing to explore, or there
-                is neither a notebook nor IPython to show it.
+            FeatmagicError: If a layer or option doesn't exist, there is nothing to explore, or
+                neither a notebook nor an IPython terminal is available.
+
+        Example::
+
+            ex = feature_maps.explore(model=model, inputs=images)
         """
         explorer_view = view_with_defaults({**view, "explore": True}, session_defaults())
         request = self._request(layers, explorer_view, model, inputs)
         return in_memory("show", partial(explorer.explore, request, explorer_view))
 
     def pictures(self, *layers: str, **view: Any) -> list[tuple[str, bytes]]:
-        """Return what `show` shows as captions and PNGs, for a page of your own.
+        """Return the pictures that `show` displays as captions and PNGs, for your own pages.
 
         Args:
-            layers: Keys, or layers as a magic takes them; all layers if none is given.
-            **view: Fields of `View`.
+            layers: Keys, globs or class names, as for `capture`. Default: all layers.
+            **view: Display options, the fields of `View`.
 
         Returns:
-            A caption and a PNG for each layer, or for all of them with `overview=True`. The PNG is
-            empty if there is no picture. Passes of different shapes get separate pictures.
+            A list with a tuple `(caption, png)` for each layer, or a single one with
+            `overview=True`. `png` is empty if the layer can't be drawn. Passes of different shapes
+            get separate pictures.
 
         Raises:
-            FeatmagicError: As for `show`.
+            FeatmagicError: If a layer or option doesn't exist, or a value is invalid.
         """
         drawn_view = picture_view(view)
         request = self._request(layers, drawn_view)
@@ -189,14 +199,20 @@ class FeatureMaps(Mapping[str, Tensor]):
 
         Args:
             layer: A key.
-            **view: Fields of `View`.
+            **view: Display options, the fields of `View`.
 
         Raises:
-            FeatmagicError: There is no such key or option, or the layer can't be drawn.
+            FeatmagicError: If the key or an option doesn't exist, or the layer can't be drawn.
+
+        Example::
+
+            feature_maps.figure("conv1", cmap="gray").savefig("conv1.pdf")
         """
         drawn_view = picture_view(view)
         if drawn_view.overview:
-            raise FeatmagicError("An overview is a PNG: save('overview.png', overview=True).")
+            raise FeatmagicError(
+                "An overview can't be a Figure: use save('overview.png', overview=True)."
+            )
         activations = self._request((layer,), drawn_view).activations
         if activations[0].key != layer:
             raise self._missing_map(layer)  # a pattern may mean several
@@ -216,31 +232,36 @@ class FeatureMaps(Mapping[str, Tensor]):
     def save(
         self, path: str | os.PathLike[str], *layers: str, overwrite: bool = False, **view: Any
     ) -> list[Path]:
-        """Write pictures (.png, .svg, .pdf), an explorer as a page (.html), or whole tensors.
+        """Save pictures (.png, .svg, .pdf), an explorer (.html) or tensors (.npz, .safetensors).
 
-        Pictures of several layers go to a file each, `maps-cnn1.png` for `maps.png`. A page holds
-        all layers, with as many samples as `max_bytes` allows, and works in any browser, offline.
-        Whole tensors (.npz, .safetensors) go to one file under their keys, or as `cnn1@pass2` if
-        all passes were kept. A key that is unsafe in an .npz (`../a`) is renamed, with a message.
+        Pictures of several layers go to one file each: `maps.png` becomes `maps-cnn1.png` and so
+        on. An .html file contains all layers, with as many samples as `max_bytes` allows, and works
+        offline in any browser. Tensors are saved whole in one file under their keys, or as
+        `cnn1@pass2` if all passes were kept; keys that are unsafe in an .npz (`../a`) are renamed,
+        with a message.
 
         Each file is written completely or not at all; several files are put in place once all are
-        complete. A file that is replaced keeps its mode, extended attributes and, where possible,
-        its owner; a symbolic link to a file stays. A file with several hard links is refused.
+        complete. A replaced file keeps its mode, extended attributes and, where possible, its
+        owner; symbolic links are followed. Files with several hard links are refused.
 
         Args:
-            path: The file; its suffix decides what is written.
-            layers: Keys, or layers as a magic takes them; all layers if none is given.
-            overwrite: Whether existing files may be replaced.
-            **view: Fields of `View`: those of a grid for pictures, those of an explorer for a page,
-                `passes` for tensors.
+            path: The file; its suffix determines the format.
+            layers: Keys, globs or class names, as for `capture`. Default: all layers.
+            overwrite: If True, replace existing files.
+            **view: Display options, the fields of `View`: those of a grid for pictures, those of an
+                explorer for .html, and `passes` for tensors.
 
         Returns:
-            The files that were written.
+            The paths of the files that were written.
 
         Raises:
-            FeatmagicError: There is no such layer, option or folder, the suffix is unknown, there
-                is nothing to draw, or a file already exists or can't be written. If other files
-                were written before that one, the message names them.
+            FeatmagicError: If a layer, option or folder doesn't exist, the suffix is unknown, there
+                is nothing to draw, or a file already exists or can't be written. The message names
+                files that were written before the error.
+
+        Example::
+
+            feature_maps.save("maps.pdf", "conv1", cmap="gray")
         """
         if holds_page(path):
             file_view = page_view(view)
@@ -287,7 +308,7 @@ class FeatureMaps(Mapping[str, Tensor]):
     def _missing_map(self, key: object) -> MissingMap:
         captured = self.kept.activations
         if key in captured:
-            return MissingMap(f"'{key}' gave nothing: {_NOT_THEN}.")
+            return MissingMap(f"Nothing captured from '{key}': {_NOT_THEN}.")
         if wider := wider_pattern(str(key), captured.values()):
             return MissingMap(f"`{key}` matches nothing one level down; use `{wider}`.")
         return MissingMap(why_missing(str(key), captured, self.missing, self.kept.repeated))
@@ -302,7 +323,7 @@ def _maps_of(kept: KeptPasses) -> FeatureMaps:
 
 
 def maps_of_variables(values: Mapping[str, object]) -> FeatureMaps:
-    """Return tensors and arrays of the user's as feature maps, by the expressions that reach them.
+    """Return the user's tensors and arrays as feature maps, by the expressions that reach them.
 
     Raises:
         FeatmagicError: A value can't be read or copied, or holds no tensor or too many.
@@ -318,9 +339,9 @@ def show_view(
     model: nn.Module | None = None,
     inputs: Any = None,
 ) -> None:
-    """Show these layers, or all of them and what is missing, in the view that is asked for.
+    """Show these layers, or all of them and what is missing, in the requested view.
 
-    In an explorer, `inputs` can be picked, on which `model` runs again.
+    An explorer offers `inputs`, on which `model` can run again.
     """
     target, request = current_target(view.renderer), maps._request(layers, view, model, inputs)
     in_memory("show", partial(VIEWS[view.kind].show, request, view, target))
@@ -342,7 +363,7 @@ def save_view(
     *,
     overwrite: bool,
 ) -> list[Path]:
-    """Write these layers, or all of them, as tensors or as the view that is asked for."""
+    """Write these layers, or all of them, as tensors or in the requested view."""
     request = maps._request(layers, view)
     files = files_of(maps, path, layers, view, overwrite=overwrite)
     if holds_arrays(files[0]):
@@ -362,18 +383,18 @@ def files_of(
     *,
     overwrite: bool,
 ) -> list[Path]:
-    """Return the files that `save_view` would write, if it may."""
+    """Return the files that `save_view` would write, or raise an error if it can't."""
     activations = maps._request(layers, view).activations
     if not activations:
         why = next(iter(missing_lines(maps.missing)), "")
-        raise FeatmagicError(f"Nothing to save: {why}" if why else EMPTY)
+        raise FeatmagicError(f"Nothing to save. {why}" if why else EMPTY)
     return files_for(path, drawn_names(activations, view), view, overwrite=overwrite)
 
 
 def files_for(
     path: str | os.PathLike[str], keys: Sequence[str], view: View, *, overwrite: bool
 ) -> list[Path]:
-    """Return the files that would hold these keys, captured or not, if they may be written."""
+    """Return the files for these keys, captured or not; raise an error if they can't be written."""
     if holds_arrays(path):
         return target_files(path, keys, overwrite=overwrite)
     return VIEWS[view.kind].targets(path, keys, overwrite=overwrite)

@@ -108,7 +108,7 @@ def test_a_module_that_is_equal_to_another_one_is_told_from_it():
     with capture(net, net[1]) as maps:
         net(X)
     assert list(maps) == ["1"]
-    with pytest.raises(FeatmagicError, match="The Equal that was given isn't a module of this"):
+    with pytest.raises(FeatmagicError, match="This Equal isn't a module of the"):
         capture(net, Equal(4, 4))
 
 
@@ -116,12 +116,12 @@ def test_a_module_that_is_not_in_the_model_is_refused_with_what_there_is(net):
     with pytest.raises(FeatmagicError) as caught:
         capture(net, nn.Linear(4, 4))
     assert str(caught.value) == (
-        "The Linear that was given isn't a module of this Net: give one of its own modules or "
+        "This Linear isn't a module of the Net: pass one of its modules or "
         "their names, such as 'stem', 'blocks.0.0', 'blocks.1.0'."
     )
-    with pytest.raises(FeatmagicError, match=r"The Tanh that was .*, such as 'stem', 'blocks', "):
+    with pytest.raises(FeatmagicError, match=r"This Tanh isn't .*, such as 'stem', 'blocks', "):
         capture(net, [nn.Tanh()])
-    with pytest.raises(FeatmagicError, match=r"isn't a module of this Net"):
+    with pytest.raises(FeatmagicError, match=r"isn't a module of the Net"):
         capture(net, Net())
 
 
@@ -135,9 +135,11 @@ def test_a_module_that_is_not_in_the_model_is_refused_with_what_there_is(net):
         (nn.Linear, "Layer names must be strings, not the class Linear; use 'Linear'."),
         (X, "Layer names must be strings, not a Tensor; run the model on it in the `with` block."),
         (["stem", 3], "Layer names must be strings, not 3; use '3'."),
-        ([], "This list of layers is empty: leave it out for the model's direct children."),
-        ((n for n in ()), "This generator of layers is empty: leave it out for the model's "
-         "direct children."),
+        ([], "This list of layers is empty: omit it to capture the model's direct children."),
+        ((n for n in ()), (
+            "This generator of layers is empty: omit it to capture the model's direct "
+            "children."
+        )),
     ],
 )  # fmt: skip
 def test_what_is_no_layer_is_refused(net, layer, message):
@@ -280,7 +282,7 @@ def test_a_capture_may_be_used_again_after_an_error(net):
 def test_a_block_in_a_block_of_the_same_capture_is_refused_and_the_outer_one_goes_on(net):
     outer = capture(net, "stem")
     with outer as maps:
-        with pytest.raises(FeatmagicError, match="hasn't ended yet: call capture"), outer:
+        with pytest.raises(FeatmagicError, match="already in use: call capture"), outer:
             pass
         net(X)
         assert not net.training

@@ -75,7 +75,7 @@ def test_the_blocks_that_the_build_does_not_run_run(shell, tmp_path, monkeypatch
     assert len(ran) >= 3
     for body in ran:
         shell.run(body.replace("%load_ext featmagic\n", ""))
-    assert (tmp_path / "look.html").exists()
+    assert (tmp_path / "explorer.html").exists()
 
 
 def test_every_option_has_one_entry_on_the_page_of_options(option_pages):

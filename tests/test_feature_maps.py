@@ -48,7 +48,7 @@ def test_a_key_that_is_not_there_says_what_is(maps):
         maps["cnn2"]
     assert isinstance(caught.value, FeatmagicError)
     assert str(caught.value) == (
-        "No 'cnn2' was captured. Did you mean cnn1? There are: cnn1, act1, fc2."
+        "No 'cnn2' was captured. Did you mean cnn1? Captured: cnn1, act1, fc2."
     )
 
 
@@ -56,7 +56,7 @@ def test_a_layer_with_several_tensors_says_their_keys():
     lstm = nn.ModuleDict({"lstm": nn.LSTM(2, 3)})
     with featmagic.capture(lstm, "lstm") as maps:
         lstm["lstm"](torch.randn(4, 1, 2))
-    with pytest.raises(KeyError, match=r"gave several tensors: lstm\[0\], lstm\[1\]\[0\]"):
+    with pytest.raises(KeyError, match=r"returned several tensors: lstm\[0\], lstm\[1\]\[0\]"):
         maps["lstm"]
 
 

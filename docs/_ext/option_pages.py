@@ -9,14 +9,15 @@ from typing import Any
 
 from featmagic.explorer.words import KEYS
 from featmagic.ipython.config import FeatMagic
-from featmagic.ipython.manual import option_usage
+from featmagic.ipython.manual import option_help, option_usage
 from featmagic.options.groups import TAKEN
 from featmagic.options.line_options import LineOptions
-from featmagic.options.option import flag
 from featmagic.options.view import View
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
-_KNOWN = {flag(option) for option in (*fields(View), *fields(LineOptions))}
+_KNOWN = {
+    option_usage(option).split()[0] for kind in (View, LineOptions) for option in fields(kind)
+}
 
 # A section of the page for the groups of `View`, in the order in which people ask.
 SECTIONS = {
@@ -47,8 +48,7 @@ def options_page() -> str:
     """Return a section for each kind of option, with an entry for each option."""
     parts = [f"## {title}\n\n{''.join(map(_entry, options))}" for title, options in sections()]
     of_the_line = "".join(
-        _described(option_usage(option), _sentence(option.metadata["help"]))
-        for option in fields(LineOptions)
+        _described(option_usage(each), _sentence(option_help(each))) for each in fields(LineOptions)
     )
     return "\n".join([*parts, f"## {OF_THE_LINE}\n\n{of_the_line}"])
 

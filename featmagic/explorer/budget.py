@@ -93,7 +93,7 @@ def _cap(sizes: Sequence[Size], budget: int) -> int:
 
 
 def _largest_share(size: Size, cap: int) -> Share:
-    """Return the largest share of a layer that takes so many bytes."""
+    """Return the largest share of a layer that fits a number of bytes."""
     share, longest = Share(), max(size[1:])
     while _cost(size, share) > cap and longest / (share.shrink + 1) >= _SMALLEST:
         share = Share(share.shrink + 1)

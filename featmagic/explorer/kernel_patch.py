@@ -179,11 +179,11 @@ def _layer_and_input(convolution: Convolution | None, name: str) -> tuple[Any, G
         )
     if given.is_changed:
         raise FeatmagicError(
-            f"The input of {name} was changed in place after the pass: run the look again."
+            f"The input of {name} was changed in place after the pass: run the cell again."
         )
     if convolution.has_changed:
         raise FeatmagicError(
-            f"The weights of {name} have changed since the pass: run the look again."
+            f"The weights of {name} have changed since the pass: run the cell again."
         )
     return module, given
 

@@ -184,7 +184,7 @@ def change_settings(
     for name, value in changes.items():
         if name not in SETTINGS:
             near = did_you_mean(name, SETTINGS, limit=1) if isinstance(name, str) else ""
-            raise FeatmagicError(f"No setting {name!r}.{near} There are: {', '.join(SETTINGS)}.")
+            raise FeatmagicError(f"No setting {name!r}.{near} Settings: {', '.join(SETTINGS)}.")
         if type(value) is type(start[name]) and value == start[name]:
             new[name] = value
         elif name == "cmap":

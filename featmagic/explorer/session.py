@@ -118,7 +118,7 @@ class Session:
         _check_value(planes, y, x)
         if planes.place_index is None:
             raise FeatmagicError(
-                "Each value shown combines several values, so no single sum gives it."
+                "Each value shown combines several values, so no single sum produces it."
             )
         patch = kernel_patch(activation, planes.place_index.index(channel, y, x), source)
         names = (name for name, each in self.activations.items() if each.key == patch.key)

@@ -194,28 +194,34 @@ _NONE = object()  # no input waits to be picked
 
 
 class Explorer(KernelWidget):
-    """An explorer of feature maps, which `FeatureMaps.explore()` returns.
+    """The widget that `FeatureMaps.explore()` returns: an interactive view of feature maps.
 
-    Its traits can be read, set, observed, and linked to those of other widgets; a click in the
-    browser sets them too. An invalid value is refused, and nothing changes.
+    Its traits can be read, set, observed, and linked to those of other widgets; clicks in the
+    browser set them too. If a value is invalid, an error is raised and nothing changes.
 
     Attributes:
-        layer: The key of the chosen layer.
-        channel: The number of the chosen channel.
-        sample: The number of the chosen item of the batch.
-        slice: The slice of volumes that is shown: its number, or `mid` for the middle one, `mip`
-            for the largest values along the depth, `mean` for their mean.
-        position: The chosen position `(y, x)` in the channel, in pixels of the tensor, or None.
-        input: The number of the input that was picked, or None for what was captured. Setting it
-            runs the model, as a look does; if the model fails, its error is raised and nothing
-            changes.
-        settings: How the layer is drawn: {settings}. When it is set, settings that aren't named
-            keep their values.
+        layer: The key of the selected layer.
+        channel: The index of the selected channel.
+        sample: The index of the selected sample in the batch.
+        slice: The slice of a volume that is shown: an index, or "mid" for the middle slice, "mip"
+            for the maximum over depth, or "mean" for the mean over depth.
+        position: The selected position `(y, x)` in the channel, in elements of the tensor, or None.
+        input: The index of the selected item of `inputs`, or None for the captured input. Setting
+            it runs the model in eval mode and without gradients; if the model fails, its error is
+            raised and nothing changes.
+        settings: A dict of how the layer is drawn: {settings}. Settings that are left out when it
+            is set keep their values.
 
-    The activations, and the model and inputs if they were given, are held until `close()`.
+    The explorer holds the captured tensors, and the model and inputs if any, until `close()`.
 
     Raises:
-        FeatmagicError: If a trait is set to an invalid value, or anything is used after `close()`.
+        FeatmagicError: If a trait is set to an invalid value, or is used after `close()`.
+
+    Example::
+
+        ex = feature_maps.explore()
+        ex.layer, ex.channel = "conv1", 3
+        ex.selection.mean()
     """
 
     layer = _choice("layer")
@@ -262,7 +268,7 @@ class Explorer(KernelWidget):
 
     @property
     def selection(self) -> Tensor:
-        """The chosen channel of the chosen sample, `(H, W)`, on the model's device.
+        """The selected channel of the selected sample: a tensor `(H, W)` on the model's device.
 
         Raises:
             FeatmagicError: If the layer has no picture, or the explorer is closed.
@@ -333,7 +339,7 @@ class Explorer(KernelWidget):
 
     @traitlets.observe("layer", "input")
     def _choose_what_exists(self, _: Any) -> None:
-        """Choose anew where the layer or input doesn't have what was chosen before."""
+        """Choose again where the layer or input lacks what was chosen before."""
         place = self._place()
         channels = channels_of(place.session.layer(self.layer))
         others = {"channel": channels[0], "sample": 0, "slice": "mid", "position": None}

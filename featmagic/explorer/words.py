@@ -57,10 +57,10 @@ KEYS: tuple[KeysText, ...] = (
     },
     {
         "shown": "k",
-        "help": "kernel × patch: the sum that gives the value of a convolution",
+        "help": "kernel × patch: how the value of a convolution is computed",
         "keys": {"k": ("patch", 0)},
     },
-    {"shown": "i", "help": "explain what has the focus", "keys": {"i": ("explain", 0)}},
+    {"shown": "i", "help": "describe the focused control", "keys": {"i": ("explain", 0)}},
     {"shown": "?", "help": "show this help", "keys": {"?": ("help", 0)}},
     {"shown": "Escape", "help": "close, or clear the position", "keys": {}},
 )
@@ -72,7 +72,7 @@ TIPS = {
     ),
     "order": "The order of the layers: a tree of modules, in execution order, or by dead channels.",
     "dead": "The bar is the share of dead channels: those whose values are all equal.",
-    "module": "A module whose output a layer inside it returned",
+    "module": "A module whose output is that of a layer inside it",
     "strength": (
         "The bar is the largest absolute value, as a share of that of the strongest channel."
     ),
@@ -87,11 +87,11 @@ TIPS = {
     "histogram": "Histogram of the values (square-root scale), with the color bar below.",
     "heads": "What the query attends to in every head, side by side.",
     "cursor": "The value at the position of the cursor.",
-    "patch": "The sum that gives the value at the chosen place: input times kernel. (k)",
-    "source": "The channel of the layer's input of which the part of the sum is shown.",
+    "patch": "How the value at the chosen position is computed: input × kernel. (k)",
+    "source": "The input channel whose part of the sum is shown.",
     "largest": "The channel of the input that contributes most to the value.",
     "on page": "This page doesn't contain the weights: kernel × patch needs a notebook.",
-    "gone": "The kernel is gone, or has released the tensors: run the cell again.",
+    "gone": "The notebook's kernel has stopped or released the tensors: run the cell again.",
     "place": "Choose a position: click on a map, or press Shift and an arrow key.",
     "keys": "Show the keyboard shortcuts. (?)",
 }

@@ -94,8 +94,8 @@ def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
     for key, tensor in tensors.items():
         if reason := valueless(tensor):
             raise FeatmagicError(
-                f"{printable(key)} can't be an array: {reason}. Take the others one by one, "
-                "each by its key."
+                f"{printable(key)} can't be an array: {reason}. Convert the others one by one, by "
+                "key."
             )
     return {key: tensor.numpy() for key, tensor in _storable_tensors(tensors, ".npz", {})}
 

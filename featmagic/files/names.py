@@ -33,7 +33,7 @@ def file_names(file: Path, keys: Sequence[str]) -> list[str]:
 
 
 def distinct(names: Iterable[str], longest: int) -> list[str]:
-    """Shorten the names to so many bytes, and number those that would be the same file.
+    """Shorten the names to a number of bytes, and number those that would be the same file.
 
     Example:
         >>> distinct(["relu_2", "ReLU_2", "fc", "a long name", "a long one"], 8)

@@ -69,7 +69,7 @@ def _put_all(complete: Mapping[Path, Path], *, overwrite: bool) -> list[Path]:
         except FeatmagicError as error:
             if put:
                 names = ", ".join(printable(each.name) for each in put)
-                raise FeatmagicError(f"{error} Written before that: {names}.") from error
+                raise FeatmagicError(f"{error} Already written: {names}.") from error
             raise
         put.append(file)
     return put

@@ -36,14 +36,14 @@ _FIRST_LINE = re.compile(r"%%featuremaps(?![\w?!])(.*)", re.DOTALL)
 _LINE_MAGIC_AS_CELL = re.compile(r"%%(hook|unhook)(?![\w?!])")
 _HELP = {
     "featuremaps": (
-        "%%featuremaps goes on the first line of its cell, and runs the lines below it. "
+        "%%featuremaps must be on the first line of a cell; it runs the rest of the cell. "
         "For one statement, use %featuremaps MODEL LAYER ... -- STATEMENT."
     ),
     "hook": (
-        "%hook is written with one %, on its own line. To run a cell and show feature maps, put "
-        "%%featuremaps on its first line."
+        "%hook is a line magic, with a single %. To run a cell and show its feature maps, start it "
+        "with %%featuremaps."
     ),
-    "unhook": "%unhook is written with one %, on its own line.",
+    "unhook": "%unhook is a line magic, with a single %.",
 }
 
 

@@ -1,4 +1,4 @@
-"""What `%%featuremaps` does: a look, for one `with` block."""
+"""What `%%featuremaps` does, as a context manager: one run of it is called a look."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Look(Block["FeatureMaps"]):
         from featmagic.support.environment import runs_widgets
 
         if not runs_widgets():
-            raise FeatmagicError("--inputs is for an explorer in a notebook: there is none here.")
+            raise FeatmagicError("--inputs works only with an explorer in a notebook.")
         inputs = find_inputs(self._line.inputs, self._namespace)
         rerun_of(model, inputs, paths)  # raises if the model can't be run on them again
         return inputs
@@ -135,7 +135,9 @@ class Look(Block["FeatureMaps"]):
         if why := why_no_pass(self._recorder):
             return f"{text}: {why}."
         reasons = missing_from(self._recorder, self._maps.kept).items()
-        return f"{text}." + "".join([f" {path} gave nothing: {why}." for path, why in reasons][:1])
+        return f"{text}." + "".join(
+            [(f" Nothing captured from {path}: {why}.") for path, why in reasons][:1]
+        )
 
     def _show(self) -> None:
         from featmagic.feature_maps import show_view

@@ -50,7 +50,7 @@ class FeatMagics(Magics):  # type: ignore[misc]
                 self._hook(asked)
 
     def _hook(self, asked: HookLine) -> None:
-        """Watch layers, list those of a model, or say what is watched."""
+        """Watch layers, list those of a model, or list what is watched."""
         if asked.model is None:
             say(self._watched())
         elif not asked.layers:
@@ -141,7 +141,10 @@ class FeatMagics(Magics):  # type: ignore[misc]
         watches = list(self.watches)
         if watches:
             return f"Watching {_listed(watches)}"
-        return "Nothing is watched. %hook MODEL LAYER ... begins; %hook MODEL lists the layers."
+        return (
+            "No layers are being watched. Watch some with %hook MODEL LAYER ...; %hook MODEL lists "
+            "the layers."
+        )
 
 
 # IPython shows these docstrings as help.
@@ -174,7 +177,7 @@ def _check_not_a_layer(expression: str, found: Any, namespace: Mapping[str, Any]
 
     if not children_of(found):
         raise FeatmagicError(
-            f"{expression} is a layer without layers below it. To watch it: %hook {owner} {rest}"
+            f"{expression} has no layers below it. To watch it: %hook {owner} {rest}"
         )
 
 

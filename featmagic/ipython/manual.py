@@ -59,8 +59,8 @@ Watch layers of a model: every later cell that runs the model updates `feature_m
 Synopsis
     %hook MODEL LAYER ... [--into NAME]   watch these layers
     %hook MODEL [--depth N]               list the layers as a tree: class and sizes,
-                                          parameters, output shapes where they are known
-    %hook                                 say what is watched
+                                          parameters, and output shapes if known
+    %hook                                 list what is watched
 
 {_MODEL_AND_LAYER}
 
@@ -77,7 +77,7 @@ Options
 Each name holds the feature maps of one model: watching with the same name again replaces
 the earlier watch. The model runs as usual: training mode, gradients and inputs are
 unchanged, and its hooks exist only while a cell runs. Model and layers are looked up at
-the beginning of each cell, so a variable that is bound to a new model is followed.
+the beginning of each cell, so a new model in the same variable is watched too.
 
 Examples
     %hook model cnn1 act1 pool1
@@ -112,21 +112,21 @@ Run a cell, or a statement, and show the feature maps of a model.
     %featuremaps cnn1 --cmap gray                show cnn1 again, in gray
 
 Synopsis
-    %%featuremaps [MODEL [LAYER ...]] [options]            run the cell below
+    %%featuremaps [MODEL [LAYER ...]] [options]            run the rest of the cell
     %featuremaps MODEL [LAYER ...] [options] -- STATEMENT  run one statement
-    %featuremaps [LAYER ...] [options]                     show what was captured, again
+    %featuremaps [LAYER ...] [options]                     draw again what was captured
     %featuremaps NAME [LAYER ...] [options]                show what a variable holds
 
 {_MODEL_AND_LAYER}
 Without LAYER, the children of the model are shown; with --overview or --explore, all
-layers, and those blocks whose output isn't the output of a layer inside them.
+layers, and blocks whose output differs from that of the layers inside them.
 Without MODEL, the layers that %hook watches are shown.
 
 NAME  a variable, an attribute or an item: feature maps (--into NAME, capture), a tensor or a
       NumPy array (batch[0], model.conv1.weight), or a list or dict of tensors. A matrix is
       one picture, (C, H, W) and (N, C, H, W) are channels, (H, W, 3) and (N, H, W, 3) images.
       Weights of a convolution have one filter per tile, and --sample is the input channel.
-      A layer of that name that was captured last comes first; (NAME) means the variable.
+      A captured layer of that name takes precedence; (NAME) means the variable.
 
 Options
 {options_of_view()}
@@ -137,10 +137,10 @@ ipython_config.py: cmap, max, scale, zoom, renderer and into. Options on the lin
 precedence.
 
 The cell runs with the model in eval mode and without gradients, and inputs are moved to
-the model's device if all of them are elsewhere. Afterwards the model is left unchanged:
-every training flag is restored, and no hook is left. `feature_maps` maps the name of each
-layer to its output; it exists from the beginning of the cell, and if a forward pass
-fails, it holds the layers that ran before. If the model runs several times, it holds each
+the model's device if all of them are elsewhere. The model is left unchanged: every
+training flag is restored, and all hooks are removed. `feature_maps` maps the name of
+each layer to its output; it can be used inside the cell, and if a forward pass fails,
+it holds the layers that ran before. If the model runs several times, it holds each
 layer's output in the latest pass that ran the layer, and the caption names that pass.
 
 Examples
@@ -157,6 +157,6 @@ Examples
 
     %featuremaps model lm_head --pass all -- model.generate(ids);
 
-    %%featuremaps model --explore --inputs images --save look.html
+    %%featuremaps model --explore --inputs images --save explorer.html
     model(images[:1]);
 """

@@ -88,8 +88,8 @@ def call_hint(magic: str, before: Sequence[str], rest: Sequence[str]) -> str:
     if magic == "%featuremaps":
         return f"Code goes after `--`: %featuremaps {names} -- {code}"
     if magic == "%%featuremaps":
-        return f"Code goes in the lines below: %%featuremaps {names}, and {code} on the next line."
-    return f"{magic} takes no code: write {magic} {names}, and run {code} in another cell."
+        return f"Code goes on the next line: %%featuremaps {names}, then {code} below it."
+    return f"{magic} doesn't run code: write {magic} {names}, and run {code} in another cell."
 
 
 def option_after_dashes(statement: str) -> str:
@@ -97,7 +97,7 @@ def option_after_dashes(statement: str) -> str:
     first, _, rest = statement.partition(" ")
     if not rest or f"--{first}" not in _KNOWN or not re.fullmatch(r"[^\s=(]+", rest.strip()):
         return ""
-    return f"Options have no space after their dashes: --{first} {readable(rest.strip())}"
+    return f"Remove the space after the dashes: --{first} {readable(rest.strip())}"
 
 
 def plain(words: Sequence[str]) -> list[str]:
@@ -190,7 +190,7 @@ def _of_word(
     if magic == "%hook" and position == 0 and folded in _STOP:
         return "%unhook stops watching."
     if magic == "%hook" and position == 0 and folded in _LIST:
-        return "%hook alone says what is watched; %hook model lists the layers of model."
+        return "%hook alone lists what is watched; %hook model lists the layers of model."
     if folded == "all" or (magic == "%unhook" and word == "*"):
         return _of_all(magic, alone)
     if _CALL.match(word):
@@ -201,7 +201,7 @@ def _of_word(
         layers = " ".join(readable(name.removeprefix(f"{root}.")) for name in alone)
         return f"Name the model first, then its layers: {magic} {root} {layers}"
     if word in _LONG_DASHES:
-        return "Code goes after two hyphens: %featuremaps MODEL ... -- model(x)"
+        return "Code goes after `--`: %featuremaps MODEL ... -- model(x)"
     if "=" in word or word.startswith(_LONG_DASHES):
         option, equals, value = word.partition("=")
         given = value if equals else "".join(_after(word, words)) or None
@@ -211,9 +211,9 @@ def _of_word(
     is_list = word[:1] in "[({" and word[-1:] in "])}"
     if "," in re.sub(r"""\[[^\]]*\]|'[^']*'|"[^"]*\"""", "", word) or is_list:
         model = "MODEL " if not position and magic in ("%hook", "%%featuremaps") and is_list else ""
-        return f"Separate layers by spaces: {magic} {model}{' '.join(plain(alone))}"
+        return f"Separate layers with spaces: {magic} {model}{' '.join(plain(alone))}"
     if " " in word:
-        return f"Quotes make one name of several: {magic} {' '.join(plain(alone))}"
+        return f"Don't put several layers in one pair of quotes: {magic} {' '.join(plain(alone))}"
     return ""
 
 

@@ -39,7 +39,7 @@ def listing(model: nn.Module, depth: int | None = None) -> Iterator[str]:
     """
     modules = {path: module for path, module in walk(model) if path != ROOT}
     if not modules:
-        yield f"{class_of(unwrap(model)[-1])} has no layers below it; it is a layer itself."
+        yield f"{class_of(unwrap(model)[-1])} has no layers below it: it is a single layer."
         return
     tree = _Tree(model, modules)
     lines = tree.lines(depth or len(tree.rows), folds=depth != 0)

@@ -38,11 +38,11 @@ def find_model(expression: str, namespace: Mapping[str, Any]) -> nn.Module:
     if is_module(value):
         raise FeatmagicError(
             f"{expression} is {with_article(class_of(value))} that isn't initialized: its __init__ "
-            "has to call super().__init__() first."
+            "must call super().__init__() first."
         )
     hint = ""
     if type(value) is str and value in modules_in(namespace):
-        hint = f" It holds the name of a model: write {value} itself."
+        hint = f" It holds the name of a model: use {value} itself."
     raise FeatmagicError(
         f"expected an nn.Module, but {expression} is {with_article(class_of(value))}.{hint} "
         f"{_list_of_models(namespace)}{_how_to_show(expression, value)}"
@@ -115,7 +115,7 @@ class Binding:
         self._namespace[self.name] = self._maps
 
     def undo(self) -> None:
-        """Restore what the name referred to, unless the user has bound it anew meanwhile."""
+        """Restore what the name referred to, unless the user has rebound it meanwhile."""
         if self._namespace.get(self.name) is self._maps:
             del self._namespace[self.name]
             if self._was_bound:
@@ -126,8 +126,8 @@ def check_free(name: str, namespace: Mapping[str, Any]) -> None:
     """Raise an error if `name` refers to something of the user's own."""
     if not may_bind(name, namespace):
         raise FeatmagicError(
-            f"{name} is {with_article(class_of(namespace[name]))} of yours. "
-            "Add --into NAME to put the feature maps elsewhere."
+            f"{name} already holds {with_article(class_of(namespace[name]))}. Add --into NAME to "
+            "store the feature maps elsewhere."
         )
 
 
@@ -193,7 +193,7 @@ class _ModelExpression:
     def _not_allowed(self) -> FeatmagicError:
         callee = self.expression.partition("(")[0]
         if self.expression.endswith(")") and callee in modules_in(self.namespace):
-            how = f"name it without the call, as {callee}"
+            how = f"leave out the call and write {callee}"
         elif "(" in self.expression:
             how = "assign it to a variable first"
         else:
@@ -260,10 +260,10 @@ def _list_of_models(namespace: Mapping[str, Any]) -> str:
     models = [f"{name} ({class_of(value)})" for name, value in modules_in(namespace).items()]
     if models:
         more = f" and {len(models) - 8} more" if len(models) > 8 else ""
-        return f"Models here: {', '.join(models[:8])}{more}."
+        return f"Available models: {', '.join(models[:8])}{more}."
     if "torch" not in sys.modules:
         return "torch isn't imported yet: import it, and create or load a model first."
-    return "There is no nn.Module yet: create or load a model first."
+    return "No model has been defined yet: create or load an nn.Module first."
 
 
 def _as_layer(name: str, namespace: Mapping[str, Any]) -> str:

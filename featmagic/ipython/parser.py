@@ -99,7 +99,7 @@ def _depth(written: str | None, model: str | None, layers: list[str]) -> int | N
     if written is None:
         return None
     if model is None or layers:
-        raise FeatmagicError("--depth is for listing the layers of a model: %hook MODEL --depth N.")
+        raise FeatmagicError("--depth applies only to listing layers: %hook MODEL --depth N.")
     if not re.fullmatch(r"\d{1,9}|all", written, re.ASCII):
         raise FeatmagicError(
             f"invalid --depth '{written}': choose a number of levels, or 0 for every module."
@@ -240,7 +240,7 @@ class _Parser(argparse.ArgumentParser):
             raise FeatmagicError(call_hint(self.prog, before, rest))
         words = plain([*before, *rest])
         raise FeatmagicError(
-            f"Separate model and layers by spaces, without commas: {self.prog} {' '.join(words)}"
+            f"Separate the model and layers with spaces, not commas: {self.prog} {' '.join(words)}"
         )
 
     def _check_values(self, words: list[str]) -> None:
@@ -269,7 +269,7 @@ class _Parser(argparse.ArgumentParser):
         if not word.startswith("-") or NEGATIVE_NUMBER.match(word) or name in known:
             return
         if word == "-":
-            raise FeatmagicError("Code goes after two dashes: %featuremaps MODEL ... -- model(x)")
+            raise FeatmagicError("Code goes after `--`: %featuremaps MODEL ... -- model(x)")
         follows = None if not after or after.startswith("-") else after
         raise FeatmagicError(self._unknown_option(name, value if equals else follows, named))
 
@@ -325,7 +325,7 @@ def _views(parsed: argparse.Namespace, defaults: Mapping[str, Any]) -> tuple[Vie
     given = {each.name: _checked(each, parsed) for each in fields(View) if each.name in parsed}
     if parsed.save is None:
         if parsed.overwrite:
-            raise FeatmagicError("--overwrite needs --save PATH: nothing else is written.")
+            raise FeatmagicError("--overwrite needs --save PATH.")
         return view_with_defaults(given, defaults), None
     from featmagic.files.paths import holds_page  # keeps loading the extension fast
 

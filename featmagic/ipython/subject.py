@@ -43,7 +43,7 @@ def subject_of(words: tuple[str, ...], namespace: Mapping[str, Any], watches: Wa
     first, others = words[0], words[1:]
     if first in watches.captured():
         if _shows(_held(first, namespace)):
-            say(f"{first} is the layer that was captured last; ({first}) is your variable.")
+            say(f"{first} is shown as the captured layer; write ({first}) for the variable.")
         return Subject(watches.last(), words)
     problem: FeatmagicError | None = None
     try:
@@ -70,7 +70,7 @@ def subject_of(words: tuple[str, ...], namespace: Mapping[str, Any], watches: Wa
         )
     shown = [name for name, held in list(namespace.items()) if type(name) is str and is_shown(held)]
     if near := did_you_mean(first, [name for name in shown if name[:1] != "_"]):
-        raise FeatmagicError(f"{first} is neither a layer that was captured nor a variable.{near}")
+        raise FeatmagicError(f"{first} is neither a captured layer nor a variable.{near}")
     return Subject(watches.last(), words)
 
 
@@ -96,7 +96,7 @@ def _variables(
         if not found:
             listed = ", ".join(list(maps)[:8]) + ", …" * (len(maps) > 8)
             raise FeatmagicError(
-                f"{word} is neither a tensor nor a part of {first}. There are: {listed}."
+                f"{word} is neither a tensor nor a part of {first}, which contains: {listed}."
             )
         keys += found[:1]
     if not keys:

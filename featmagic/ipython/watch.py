@@ -73,9 +73,7 @@ class Watches:
         watches = [watch for watch in self if watch.expression == word]
         if not watches:
             near, names = did_you_mean(word, self._all), ", ".join(self._all) or "none"
-            raise FeatmagicError(
-                f"Nothing is watched as '{readable(word)}'.{near} Watched: {names}."
-            )
+            raise FeatmagicError(f"No watch is named '{readable(word)}'.{near} Watched: {names}.")
         return watches
 
     def only(self, name: str | None) -> Watch:
@@ -86,7 +84,7 @@ class Watches:
             return next(iter(self))
         if not self._all:
             raise FeatmagicError(
-                "Nothing is watched: name a model, as in %%featuremaps MODEL LAYER ..., or "
+                "No model is being watched: name one, as in %%featuremaps MODEL LAYER ..., or "
                 "%hook it first."
             )
         names = " or ".join(f"--into {name}" for name in self._all)
@@ -287,7 +285,7 @@ class Watch:
             self.say_missing(running.maps.missing)
         if not may_bind(self.name, self.namespace):
             self.say_once(
-                f"{self.name} is a variable of yours now and isn't refreshed: use %hook ... --into "
+                f"{self.name} has been reassigned and is no longer updated: use %hook ... --into "
                 "NAME."
             )
 
@@ -303,9 +301,11 @@ class Watch:
             return False
 
     def say_missing(self, missing: Mapping[str, str]) -> None:
-        """Print which layers gave nothing, and why."""
+        """Print which layers have no output, and why."""
         for name, reason in missing.items():
-            self.say_once(printable(f"{name} of {self.expression} gave nothing: {reason}."))
+            self.say_once(
+                printable(f"Nothing captured from {name} of {self.expression}: {reason}.")
+            )
 
     def say_once(self, text: str) -> None:
         """Print a line unless this watch has printed it before."""

@@ -40,9 +40,7 @@ def picture_view(options: Mapping[str, Any]) -> View:
     """Return the view of a picture that isn't shown on a screen."""
     _refuse_options_of_a_screen(options)
     if options.get("explore"):
-        raise FeatmagicError(
-            "An explorer isn't a picture: save it as a page, with save('look.html')."
-        )
+        raise FeatmagicError("An explorer is saved as a page: use save('explorer.html').")
     return view_with_defaults(options, session_defaults())
 
 

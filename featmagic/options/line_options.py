@@ -34,40 +34,38 @@ class LineOptions:
 
     into: str | None = option(
         "line", None, "NAME", variable,
-        "name of the variable to bind; default: feature_maps",
+        "name of the variable for the feature maps; default: feature_maps",
         also="name as var variable variable-name result to store assign bind return output-name "
         "alias keep",
-        python="capture() gives the feature maps: assign them to a variable.",
+        python="Name the variable in the with statement: with capture(...) as maps_a.",
     )  # fmt: skip
     as_is: bool = switch(
         "line",
         "leave training mode, autograd and the inputs' devices unchanged",
         also="unchanged untouched no-eval keep-mode keep-grad enable-grad requires-grad with-grad",
-        python="capture(model, ..., as_is=True) takes it.",
+        python="Use capture(model, ..., as_is=True).",
     )
     inputs: str | None = option(
         "line", None, "NAME", _any_text,
-        "with --explore, a tensor or a list of inputs to choose from; the model runs on the one "
-        "that is chosen",
+        "with --explore, a tensor or list of inputs; the model runs on the one that you choose",
         also="examples dataset candidates run-on pick dataloader loader input-list",
-        python="explore(model=model, inputs=images) takes it.",
+        python="Use explore(model=model, inputs=images).",
     )  # fmt: skip
     save: str | None = option(
         "line", None, "PATH", _any_text,
-        "also save to a file: pictures as .png, .svg or .pdf, an explorer for any browser as "
-        ".html, tensors as .npz or .safetensors; several pictures get a file each, such as "
-        "maps-cnn1.png and maps-act1.png, while an explorer or tensors are in one file",
+        "also save to a file: pictures as .png, .svg or .pdf (one file per picture, such as "
+        "maps-cnn1.png and maps-act1.png), an explorer as .html, tensors as .npz or .safetensors",
         also="out output file path filename file-name fname export write dump dest destination "
         "savefig save-as save-to o outfile output-file outdir output-dir folder dir to-file "
         "download png=maps.png svg=maps.svg pdf=maps.pdf jpg=maps.png jpeg=maps.png "
         "npz=maps.npz npy=maps.npz csv=maps.npz numpy=maps.npz pickle=maps.npz pt=maps.npz "
-        "safetensors=maps.safetensors tensors=maps.npz raw=maps.npz arrays=maps.npz page=look.html "
-        "html=look.html",
-        python='feature_maps.save("maps.png") writes a file.',
+        "safetensors=maps.safetensors tensors=maps.npz raw=maps.npz arrays=maps.npz "
+        "page=explorer.html html=explorer.html",
+        python='Use feature_maps.save("maps.png").',
     )  # fmt: skip
     overwrite: bool = switch(
         "line",
         "overwrite existing files",
         also="force f y yes replace exist-ok clobber overwrite-existing",
-        python="save() takes overwrite=True.",
+        python="Use save(..., overwrite=True).",
     )

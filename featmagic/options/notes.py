@@ -1,4 +1,4 @@
-"""Words that look like options and are none, with what does what is meant by them."""
+"""Words that people mistake for options, with hints about what to use instead."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOTES = (
     ),
     Note(
         "layer layers module modules node nodes target targets at hook block blocks return-nodes",
-        "Layers are named without an option: {line} {layer}",
+        "Name layers without an option: {line} {layer}",
         'Pass layers by position: show("{layer}").',
     ),
     Note(
@@ -51,14 +51,14 @@ NOTES = (
     ),
     Note(
         "train training train-mode mode dropout",
-        "The model runs in eval mode; with --as-is it keeps the mode that it has.",
-        "capture() runs the model in eval mode; capture(..., as_is=True) keeps the mode it has.",
+        "The model runs in eval mode; --as-is keeps its current mode.",
+        "capture() runs the model in eval mode; capture(..., as_is=True) keeps its current mode.",
     ),
     Note(
         "imagenet denormalize unnormalize denorm unnorm imagenet-mean imagenet-std imagenet-norm",
-        "Use --input, which undoes ImageNet normalization if the input looks so; else give --mean "
+        "Use --input, which undoes ImageNet normalization if it detects it; otherwise set --mean "
         "and --std.",
-        "Use input=True, which undoes ImageNet normalization if the input looks so; else give mean "
+        "Use input=True, which undoes ImageNet normalization if it detects it; otherwise set mean "
         "and std.",
     ),
     Note(
@@ -68,13 +68,15 @@ NOTES = (
     ),
     Note(
         "compare diff difference versus vs delta against other side-by-side",
-        "There is no comparison; show one after the other, with the same --vmin and --vmax.",
-        "There is no comparison; show one after the other, with the same vmin and vmax.",
+        "Side-by-side comparison isn't supported: show one after the other with the same --vmin "
+        "and --vmax.",
+        "Side-by-side comparison isn't supported: show one after the other with the same vmin and "
+        "vmax.",
     ),
     Note(
         "animate animation gif video movie mp4 fps",
-        "There are no animations; --pass all shows one row per pass.",
-        'There are no animations; passes="all" shows one row per pass.',
+        "Animations aren't supported; --pass all shows one row per pass.",
+        'Animations aren\'t supported; passes="all" shows one row per pass.',
     ),
     Note(
         "dpi figsize fig-size resolution fig figure",
@@ -89,8 +91,8 @@ NOTES = (
     ),
     Note(
         "weights weight parameters params kernel kernels",
-        "Weights aren't shown; in --explore, the key k shows a convolution's kernel at work.",
-        "Weights aren't shown; in explore(), the key k shows a convolution's kernel at work.",
+        "To show weights, use %featuremaps model.conv1.weight.",
+        "Only outputs are shown here; in IPython, %featuremaps model.conv1.weight shows weights.",
     ),
     Note(
         "reverse invert inverted flip reversed",
@@ -108,8 +110,8 @@ NOTES = (
     ),
     Note(
         "format ext extension suffix filetype file-type",
-        "The file's suffix decides, as in --save maps.png, maps.svg or maps.npz.",
-        'The file\'s suffix decides, as in save("maps.svg").',
+        "The file's suffix sets the format: --save maps.png, maps.svg or maps.npz.",
+        'The file\'s suffix sets the format: save("maps.svg").',
     ),
     Note(
         "list ls tree print-layers list-layers",
@@ -127,7 +129,7 @@ NOTES = (
     ),
     Note(
         "bins nbins",
-        "The captions have a histogram of each layer; its bins can't be changed.",
+        "Each caption has a histogram; its bins can't be changed.",
     ),
     Note(
         "quantize fp16 half dtype precision amp float16 bf16",

@@ -29,11 +29,14 @@ _WRITTEN = (str, int, float)  # types whose values a hint repeats
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """How to draw activations: immutable, with every value checked and converted.
+    """The display options of feature maps, checked and immutable.
+
+    Its fields are the keyword arguments of `FeatureMaps.show`, `explore`, `pictures`, `figure` and
+    `save`, and the options of `%%featuremaps`, whose help describes them.
 
     Raises:
-        FeatmagicError: A value is invalid, such as `ncols=0` or an unknown colormap, or an option
-            has no effect beside the others.
+        FeatmagicError: If a value is invalid, such as `ncols=0` or an unknown colormap, or if an
+            option would have no effect.
 
     Example:
         >>> View(channels="0:16,40", cmap="gray").max
@@ -193,14 +196,14 @@ class View:
     )
     mean: tuple[float, ...] | None = option(
         "input image", None, "R,G,B", validators.numbers,
-        "with --input or --overlay, mean that normalized the input; default: ImageNet's, if the "
-        "input looks so",
+        "with --input or --overlay, mean used to normalize the input; default: ImageNet's, if "
+        "detected",
         also="mu input-mean mean-rgb",
         joined=",",
     )
     std: tuple[float, ...] | None = option(
         "input image", None, "R,G,B", validators.numbers,
-        "with --input or --overlay, standard deviation that normalized the input",
+        "with --input or --overlay, standard deviation used to normalize the input",
         also="sigma stddev input-std std-rgb",
         joined=",",
     )
@@ -219,13 +222,13 @@ class View:
         "histogram hist summarize film-strip filmstrip",
     )
     explore: bool = switch(
-        "explorer", "interactive explorer of layers and channels; in a terminal, with keys",
+        "explorer", "interactive explorer of layers and channels; controlled by keys in a terminal",
         also="html widget interactive gui browser app explorer click ui dashboard hover "
         "zoomable",
     )
     max_bytes: int = option(
         "explorer", 24_000_000, "SIZE", validators.size_in_bytes,
-        "with --explore, size limit; beyond it, maps are downsampled or channels left out",
+        "with --explore, size limit in bytes; beyond it, maps are downsampled or channels omitted",
         also="memory budget max-size size-limit limit-bytes bytes mb max-memory max-mb",
         written="24MB",
         joined="",
@@ -234,14 +237,14 @@ class View:
         "renderer", "auto", "auto|png|blocks|ascii|none",
         choice("auto", "png", "blocks", "ascii", "none"),
         "how pictures are drawn: png (notebooks, and terminals that show images), blocks (colored "
-        "half blocks), ascii (letters), none (captions alone), or auto, the best available",
+        "half blocks), ascii (letters), none (only captions), or auto, the best available",
         also="text=ascii backend engine plain=ascii unicode=blocks quiet=none silent=none "
         "captions=none no-images=none terminal=blocks render half-blocks=blocks "
         "sixel=png",
     )
     title: str | None = option(
         "title", None, "TEXT", validators.text,
-        "heading of the picture, figure or file, in any script; quote it if it has spaces",
+        "title of the picture, figure or file, in any script; quote it if it contains spaces",
         also="caption label heading suptitle header text name-of-figure",
     )
     rows: int | None = option(
@@ -274,7 +277,7 @@ class View:
     def _where_centered(self) -> str:
         """Say where the center has to be, given a limit or both."""
         if self.vmin is not None and self.vmax is not None:
-            return "halfway between vmin and vmax: leave out one of the three"
+            return "halfway between vmin and vmax: omit one of the three"
         if self.vmin is not None:
             return f"greater than vmin ({self.vmin:g})"
         return f"less than vmax ({self.vmax:g})"
@@ -286,7 +289,7 @@ class View:
 
     @property
     def kind(self) -> str:
-        """The view that is asked for: `grid`, `overview` or `explorer`, a key of `TAKEN`."""
+        """The requested view: `grid`, `overview` or `explorer`, a key of `TAKEN`."""
         return "overview" if self.overview else "explorer" if self.explore else "grid"
 
     def changed(self, *groups: str) -> list[str]:

@@ -27,7 +27,7 @@ def undrawable(tensor: Tensor) -> str | None:
     if computes_itself(tensor):
         return f"a {printable(type(tensor).__name__)}, no picture"
     if "float4" in str(tensor.dtype):
-        return "two values to a byte, no picture"
+        return "two values per byte, no picture"
     if not is_number(tensor.dtype):
         return f"{str(tensor.dtype).removeprefix('torch.')} values aren't numbers, no picture"
     if tensor.numel() == 0:

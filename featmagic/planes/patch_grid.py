@@ -87,8 +87,10 @@ def _requested(count: int, inputs: PassInputs, view: View, key: str) -> PatchGri
     if grid is not None and 0 <= rest <= _MOST and before in (None, rest):
         return _on(grid, count)
     wanted = f"{_spelled(view.grid)} grid" if view.grid else "grid"
-    wanted += "" if before is None else f" behind {_prefix(before)}"
-    raise FeatmagicError(f"{key}: {count} tokens are no {wanted}: {_what_fits(count, inputs)}.")
+    wanted += "" if before is None else f" after {_prefix(before)}"
+    raise FeatmagicError(
+        f"{key}: {count} tokens don't form a {wanted}: {_what_fits(count, inputs)}."
+    )
 
 
 def _what_fits(count: int, inputs: PassInputs) -> str:

@@ -236,7 +236,7 @@ def _select_query(
         height, width = layout.grid
         raise FeatmagicError(
             f"There is no CLS token: {part.shape[place]} tokens = {height} x {width} patches. "
-            "--attn mean or --attn N takes another query."
+            "Use --attn mean or --attn N."
         )
     index = 0 if how == "cls" else picked(str(how), part.shape[place], "token")[0]
     name = "CLS" if has_cls and index == 0 else index

@@ -50,13 +50,15 @@ def rank(
     if not view.sorts:
         return planes, None
     if planes.is_montage:
-        raise FeatmagicError("A montage has its slices in order: --sort and --topk have no place.")
+        raise FeatmagicError(
+            "--sort and --topk don't apply here: a montage keeps its slices in order."
+        )
     by = "absmean" if view.sort == "index" else view.sort
     words = f"by {by}"
     if by == "similar":
         places, is_kept = _similar(planes, key, cache or LayerCache())
         order = torch.tensor(places, device=planes.values.device)
-        words = "those alike side by side" + ", in the order of an earlier look" * is_kept
+        words = "similar ones side by side" + ", reusing an earlier order" * is_kept
     else:
         keys = _SORT_KEYS[by](planes.values.transpose(0, 1).flatten(1))
         order = keys.nan_to_num(-torch.inf).argsort(descending=True, stable=True)
@@ -73,7 +75,7 @@ def most_ranked(planes: Planes, view: View) -> int | None:
 
 
 def _similar(planes: Planes, key: str, cache: LayerCache) -> tuple[list[int], bool]:
-    """Return the places in an order by similarity, and whether an earlier look made that order."""
+    """Return the places in an order by similarity, and whether that order was reused."""
     indices = tuple(sorted(planes.indices))
     order = cache.orders.get((key, indices)) or cache.orders.get((key, tuple(range(planes.total))))
     is_kept = order is not None

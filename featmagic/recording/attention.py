@@ -88,7 +88,7 @@ def _too_large(
         return None
     return (
         f"its attention weights would take {format_bytes(size)}, more than the "
-        f"{format_bytes(MOST_BYTES)} that a look allows: use fewer tokens or samples, or have the "
+        f"{format_bytes(MOST_BYTES)} allowed: use fewer tokens or samples, or have the "
         "model call it with need_weights=True"
     )
 

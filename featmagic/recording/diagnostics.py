@@ -51,16 +51,16 @@ _SEVERAL = (nn.MultiheadAttention, nn.Identity)
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _ONE_PROGRAM = "the model is an exported program: its layers run as one graph"
-_UNHOOKED = "its hooks were removed meanwhile, as `_forward_hooks.clear()` does"
+_UNHOOKED = "its hooks were removed during the run, for example by `_forward_hooks.clear()`"
 _LONGEST_REASON = 2000  # characters: an error in the user's code may print a whole tensor
 
 
 def missing_from(recorder: Recorder, kept: KeptPasses) -> dict[str, str]:
-    """Return each layer that gave nothing, with the reason; before a pass, each that never can."""
+    """Return the reason for each layer without an output; before a pass, for those that can't."""
     if recorder.last is not None:
         return reasons(recorder.selection, kept, recorder.unhooked)
     if why := why_no_pass(recorder):
-        return dict.fromkeys(recorder.selection.asked, f"no pass of the model was seen: {why}")
+        return dict.fromkeys(recorder.selection.asked, f"no pass of the model was observed: {why}")
     missing = _never_given(recorder.selection)
     if not recorder.leaves_compiled:
         return missing
@@ -75,12 +75,9 @@ def missing_from(recorder: Recorder, kept: KeptPasses) -> dict[str, str]:
 def why_no_pass(recorder: Recorder) -> str:
     """Return the reason why no pass of the model was seen; "" if none is known."""
     if recorder.ran_elsewhere:
-        return (
-            "only another thread or task ran it, and a look captures only what its own thread or "
-            "task runs"
-        )
+        return "it ran only in another thread or task, and only the current one is captured"
     if recorder.was_copied:
-        return "it was copied meanwhile, and passes of the copy aren't captured"
+        return "it was copied during the run, and passes of the copy aren't captured"
     if recorder.compiled_first:
         return (
             "torch compiled code for the first time in this process, and that run can't be "
@@ -115,7 +112,7 @@ def _returns_one_tensor(module: nn.Module) -> bool:
 def reasons(
     selection: Selection, kept: KeptPasses, unhooked: frozenset[str] = frozenset()
 ) -> dict[str, str]:
-    """Return each selected layer that gave nothing in the passes kept, with the reason.
+    """Return each selected layer without an output in the passes kept, with the reason.
 
     Args:
         selection: what was recorded.
@@ -150,7 +147,7 @@ def _why_not_called(
     path: str, module: nn.Module, tree: dict[str, nn.Module], calls: int, kept: KeptPasses
 ) -> str:
     if tree.get(path) is not module:
-        return "it was taken out of the model, or replaced, meanwhile"
+        return "it was removed from the model or replaced during the run"
     kind = type(unwrap(module)[-1]).__name__
     above = [tree[up] for up in ancestors(path, tree)]
     if calls:
@@ -165,7 +162,7 @@ def _why_not_called(
         return "the model is compiled, and compiled code runs no hook: " + (
             "use %%featuremaps, or capture() without as_is"
             if CAN_RUN_EAGER
-            else "with torch 2.6 or newer, a look runs it as plain Python"
+            else "torch 2.6 or newer can run it uncompiled"
         )
     if kept.failed:
         return "the pass failed before it returned"
@@ -195,14 +192,14 @@ def _is_one_program(module: nn.Module) -> bool:
 
 
 def missing_lines(missing: Mapping[str, str]) -> list[str]:
-    """Say which layers gave nothing, in a line for each reason."""
+    """Say which layers have no output, in one line per reason."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in missing.items():
         by_reason.setdefault(reason, []).append(readable(name))
     lines = []
     for reason, names in by_reason.items():
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-        lines.append(f"{', '.join(names[:8])}{more} gave nothing: {reason}.")
+        lines.append(f"Nothing captured from {', '.join(names[:8])}{more}: {reason}.")
     return lines
 
 
@@ -217,23 +214,23 @@ def why_missing(
     # What follows a dot is an attribute of the output, unless it is the name of a child layer.
     parts = [k for k in keys if is_in(k, key) and len(captured[k].path) <= len(key)]
     if parts:
-        return f"'{key}' gave several tensors: {', '.join(parts)}."
+        return f"'{key}' returned several tensors: {', '.join(parts)}."
     same = [f"'{given}'" for k, given in repeated.items() if k == key or k.startswith(f"{key}[")]
     if same:
-        return f"'{key}' isn't kept twice: it returned what {', '.join(same)} had given."
+        return f"'{key}' wasn't kept again: it returned the same tensor as {', '.join(same)}."
     if key in missing:
-        return f"'{key}' gave nothing: {missing[key]}."
+        return f"Nothing captured from '{key}': {missing[key]}."
     if not keys:
         return (
             f"No '{key}': no pass of the model has been captured yet (compiled code can't be "
             "observed)."
         )
     listed = ", ".join(keys[:20]) + (f" and {len(keys) - 20} more" if len(keys) > 20 else "")
-    return f"No '{key}' was captured.{did_you_mean(key, keys)} There are: {listed}."
+    return f"No '{key}' was captured.{did_you_mean(key, keys)} Captured: {listed}."
 
 
 def remarks(recorder: Recorder) -> list[str]:
-    """Return lines that say how the passes ran differently because of the look."""
+    """Return lines that say how capturing changed the way in which the passes ran."""
     if recorder.as_is:
         return []
     lines = [_moved_line(recorder)] if recorder.moved else []
@@ -256,8 +253,8 @@ def _elsewhere_line(recorder: Recorder) -> str:
     times = recorder.passes_elsewhere
     how_often = f" {_times(times)}" if times else ""
     return (
-        f"Another thread or task ran the model{how_often} meanwhile, in the eval mode set by this "
-        "look; --as-is (as_is=True) leaves the mode alone."
+        f"Another thread or task ran the model{how_often} at the same time, in the eval mode set "
+        "for capturing; --as-is (as_is=True) keeps its own mode."
     )
 
 
@@ -311,5 +308,5 @@ def gradient_hint(error: BaseException) -> str | None:
         return None
     return (
         "Gradients are off while feature maps are captured. --as-is leaves gradients and the "
-        "model's mode as they are (in Python, as_is=True)."
+        "model's mode unchanged (in Python, as_is=True)."
     )

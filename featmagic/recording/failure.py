@@ -1,4 +1,4 @@
-"""A failure: the layer whose forward raised an error, and what it was given."""
+"""A failure: the layer whose forward raised an error, and the input that it received."""
 
 from __future__ import annotations
 
@@ -165,16 +165,16 @@ def _sentences(failure: Failure, error: Exception, before: str) -> list[str]:
     given = _given(failure)
     words = _described_given(failure, given)
     if out_of_memory(error):
-        return [f"Memory ran out in {failure.name}, which was given {words}."]
+        return [f"Out of memory in {failure.name}, which received {words}."]
     module = failure.module
     if runs_torchs_forward(module):
         wanted = takes(module)
-        known = f", and takes {wanted}" if wanted else ""
-        return [f"{name} failed: it was given {words}{known}.", *filter(None, [fix(module, given)])]
+        known = f", but expects {wanted}" if wanted else ""
+        return [f"{name} failed: it received {words}{known}.", *filter(None, [fix(module, given)])]
     values = _values(failure)
     here = f" In the line that failed, {values}." if values else ""
     return [
-        f"{name} failed in its own code: it was given {words}{_own_parameters(module, given)}."
+        f"{name} failed in its own code: it received {words}{_own_parameters(module, given)}."
         f"{here}",
         *filter(None, [before]),
     ]

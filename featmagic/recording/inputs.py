@@ -62,7 +62,7 @@ def image_of(inputs: PassInputs) -> Tensor | None:
     image, version = inputs.image, inputs.version
     if image is not None and version is not None and version != version_of(image):
         raise FeatmagicError(
-            "The input was changed in place after the pass, and a watch keeps no copy of it: "
+            "The input was changed in place after the pass, and %hook keeps no copy of it; "
             "%%featuremaps does."
         )
     return image

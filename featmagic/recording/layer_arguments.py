@@ -72,7 +72,7 @@ def not_a_name(value: object) -> FeatmagicError:
 def _each(layers: Iterable[Layers], depth: int) -> Iterator[str | nn.Module]:
     """Yield the names and modules in a collection, in their order."""
     if depth > _DEEPEST:
-        raise FeatmagicError(f"Layers are in more than {_DEEPEST} collections inside each other.")
+        raise FeatmagicError(f"Layers are in more than {_DEEPEST} collections deep.")
     for layer in layers:
         if isinstance(layer, str):
             yield layer
@@ -87,8 +87,8 @@ def _each(layers: Iterable[Layers], depth: int) -> Iterator[str | nn.Module]:
                 yield name
             if is_empty:
                 raise FeatmagicError(
-                    f"This {type(layer).__name__} of layers is empty: leave it out for the model's "
-                    "direct children."
+                    f"This {type(layer).__name__} of layers is empty: omit it to capture the "
+                    "model's direct children."
                 )
 
 
@@ -119,7 +119,7 @@ def _not_in(tree: Mapping[str, nn.Module], module: nn.Module) -> str:
     of_kind = [path for path in paths if type(tree[path]) is type(module)]
     examples = ", ".join(f"'{path}'" for path in (of_kind or paths)[:3])
     return readable(
-        f"The {kind} that was given isn't a module of this {whole}: give one of its own modules or "
-        f"their names{f', such as {examples}' if examples else ''}.",
+        f"This {kind} isn't a module of the {whole}: pass one of its modules or their "
+        f"names{f', such as {examples}' if examples else ''}.",
         _LONGEST_MESSAGE,
     )

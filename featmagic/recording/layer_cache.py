@@ -1,4 +1,4 @@
-"""The layer cache: what is kept of a module from one look to the next."""
+"""The layer cache: what is kept of a module between captures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 @dataclass(eq=False)
 class LayerCache:
-    """What looks at a layer have computed, for the next look to reuse.
+    """What captures of a layer have computed, for the next one to reuse.
 
     Attributes:
         orders: orders of channels by similarity, by the activation's key and the channels' indices.

@@ -1,4 +1,4 @@
-"""The output shapes of a model's layers, as the last look at it gave them."""
+"""The output shapes of a model's layers, as last captured."""
 
 from __future__ import annotations
 

@@ -182,13 +182,13 @@ def fix(module: nn.Module, given: Given) -> str:
 
 def _fix_of_type(given: Given) -> str:
     kinds = {type(value).__name__ for value in given.values.values()}
-    return "Make a tensor of it first: torch.from_numpy(x)." if kinds == {"ndarray"} else ""
+    return "Convert it to a tensor first: torch.from_numpy(x)." if kinds == {"ndarray"} else ""
 
 
 def _fix_of_dtype(module: nn.Module, x: Tensor, weight: Tensor | None) -> str:
     if isinstance(module, _EMBEDDINGS):
         is_index = x.dtype in (torch.int32, torch.int64)
-        return "" if is_index else "Indices are integers: x.long()."
+        return "" if is_index else "Indices must be integers: x.long()."
     if weight is None or x.dtype == weight.dtype or x.is_complex():
         return ""
     if x.dtype == torch.uint8:
@@ -210,7 +210,9 @@ def _fix_of_device(module: nn.Module, given: Given, x: Tensor, weight: Tensor | 
     if weight is None or on == {x.device}:
         return ""
     if given.device is None:  # the model is on several devices
-        return f"Layer and input must be on one device: x.to('{weight.device}') moves the input."
+        return (
+            f"Layer and input must be on the same device: x.to('{weight.device}') moves the input."
+        )
     return f"Move it first: x.to('{weight.device}')."
 
 
@@ -229,7 +231,7 @@ def _fix_of_convolution(module: Any, given: Given, x: Tensor) -> str:
         return _fix_of_channels(places, wanted, shape, is_input=given.is_input)
     if len(shape) == places + 1 and shape[0] != wanted:
         if shape[-1] == wanted and places == 2 and wanted > 1:
-            return "Channels come first: x.permute(2, 0, 1)."
+            return "Channels must come first: x.permute(2, 0, 1)."
         return "Add the channel dimension: x.unsqueeze(1)." if wanted == 1 else ""
     if len(shape) == places and wanted == 1:
         return "Add the batch and the channel dimension: x[None, None]."
@@ -240,7 +242,7 @@ def _fix_of_convolution(module: Any, given: Given, x: Tensor) -> str:
 
 def _fix_of_channels(places: int, wanted: int, shape: tuple[int, ...], *, is_input: bool) -> str:
     if shape[-1] == wanted:
-        return f"Channels come second: {_LAST_TO_FIRST[places]}."
+        return f"Channels must come second: {_LAST_TO_FIRST[places]}."
     if is_input and places == 2 and (shape[1], wanted) == (1, 3):
         return "Repeat the gray channel: x.expand(-1, 3, -1, -1)."
     if is_input and places == 2 and (shape[1], wanted) == (4, 3):
@@ -262,7 +264,7 @@ def _fix_of_size(module: Any, places: tuple[int, ...]) -> str:
         return ""
     needed, size = (" x ".join(map(str, sizes)) for sizes in (reach, padded))
     padded_by = " with padding" if any(padding) else ""
-    return f"Use a larger input: here it is {size}{padded_by}, and the kernel {needed}."
+    return f"Use a larger input: it is {size}{padded_by}, but the kernel is {needed}."
 
 
 def _each(value: Any, places: int) -> Any:
@@ -281,14 +283,14 @@ def _fix_of_norm(module: Any, given: Given, x: Tensor) -> str:
         return "Add the batch dimension: x.unsqueeze(0)."
     per_channel = prod(shape[2:]) * shape[0] if len(shape) > 1 else 2
     if isinstance(module, _BATCH_NORMS) and module.training and per_channel == 1:
-        return "In training mode there must be more than one value per channel: model.eval()."
+        return "In training mode it needs more than one value per channel: call model.eval()."
     return ""
 
 
 def _fix_of_last_dims(module: Any, given: Given, x: Tensor) -> str:
     wanted = tuple(module.normalized_shape)
     if x.dim() == 4 and len(wanted) == 1 and x.shape[-1] != wanted[0] == x.shape[1]:
-        return "Channels come last: x.permute(0, 2, 3, 1)."
+        return "Channels must come last: x.permute(0, 2, 3, 1)."
     return ""
 
 

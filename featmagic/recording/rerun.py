@@ -61,7 +61,7 @@ class Rerun:
         with Recorder(selection, follow=self.fields, weights=self.weights) as recorder:
             self._call(number)
         if recorder.last is None:
-            raise FeatmagicError("The model ran, but no forward pass of it was seen.")
+            raise FeatmagicError("The model ran, but no forward pass of it was observed.")
         return recorder.last
 
     def _call(self, number: int) -> None:
@@ -82,9 +82,9 @@ def rerun_of(
     if items is None and model is None:
         return None
     if items is None:
-        raise FeatmagicError("model has no use without inputs: explore(model=model, inputs=xs).")
+        raise FeatmagicError("model needs inputs to choose from: explore(model=model, inputs=xs).")
     if model is None:
-        raise FeatmagicError("inputs need a model to run: explore(model=model, inputs=xs).")
+        raise FeatmagicError("inputs needs a model to run: explore(model=model, inputs=xs).")
     if not (isinstance(items, (list, tuple)) or (isinstance(items, Tensor) and items.dim())):
         raise FeatmagicError(
             "inputs must be a tensor of items or a list of them, not a value of type "

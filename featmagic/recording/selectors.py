@@ -176,7 +176,7 @@ def _call_number(reading: Reading) -> int | None:
         return None
     if not re.fullmatch(r"0*[1-9]\d{0,17}", call):
         text = f"{reading.spellings[0]}:{call}"
-        raise FeatmagicError(f"'{text}': a call is a number from 1, as in relu:2.")
+        raise FeatmagicError(f"'{text}': calls are numbered from 1, as in relu:2.")
     return int(call)
 
 
@@ -266,7 +266,7 @@ def _no_such_layer(tree: Mapping[str, nn.Module], selector: Selector, listed_by:
         hint = did_you_mean(layer, [*by_name, *classes])
         hint = re.sub(r"(?<= )\S+(?=[ ?])", lambda name: by_name.get(name[0], name[0]), hint)
     if "," in layer:
-        hint += " A comma doesn't separate layers: give each on its own."
+        hint += " Commas don't separate layers: pass each one separately."
     return (
         f"{type(unwrap(tree[ROOT])[-1]).__name__} has no layer '{layer}'.{hint} "
         f"{listed_by} lists all {len(paths)}."

@@ -95,7 +95,7 @@ def _layout(key: str, tensor: Tensor, kind: str) -> tuple[str, tuple[str, ...]]:
     shape, rank = tuple(tensor.shape), tensor.dim()
     is_weight = kind == "Parameter" or key.endswith(_WEIGHTS)
     if is_weight and rank in _KERNELS and shape[0] > 1:
-        return _KERNELS[rank], ("a filter in each tile", "samples are input channels")
+        return _KERNELS[rank], ("one filter per tile", "samples are input channels")
     first = shape[rank - 3] if rank in (3, 4) else 0
     if first and shape[-1] in _COLORS and first not in _COLORS and not is_weight:
         dims = "HWC" if rank == 3 else "NHWC"

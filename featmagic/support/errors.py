@@ -12,10 +12,10 @@ _LONGEST_VALUE = 80
 
 
 class FeatmagicError(ValueError):
-    """A request that can't be met.
+    """Raised if featmagic can't do what was requested, such as showing an unknown layer.
 
-    The message says in one line what is wrong, what there is, and what to do. IPython shows it in
-    place of a traceback, and the cell counts as failed.
+    A `ValueError` whose one-line message says what is wrong and what to do. IPython shows only the
+    message, without a traceback, and the cell counts as failed.
     """
 
     def __str__(self) -> str:

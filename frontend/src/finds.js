@@ -107,7 +107,7 @@ export function makeFinds(state) {
 		/** @param {string} key */
 		press(key) {
 			const row = finds.find((one) => one.key === key);
-			if (row && !go(row.name)) state.note.value = `${row.label}: there is none.`;
+			if (row && !go(row.name)) state.note.value = `${row.label}: none found.`;
 			return Boolean(row);
 		},
 	};

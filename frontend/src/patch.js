@@ -12,7 +12,7 @@ import { whereOf } from "./slices.js";
 
 const REST = 100; // milliseconds after which a choice that stays is asked about
 
-const ASKING = "asking the kernel …";
+const ASKING = "waiting for the kernel …";
 
 /**
  * Makes the panel and the button that opens it.

@@ -39,7 +39,7 @@ export function makePins(state, controls) {
 		if (before) unpin(before);
 		else if (!state.chosen.peek()) return;
 		else if (made.size < MOST) add();
-		else state.note.value = `There are ${MOST} pins: unpin one first.`;
+		else state.note.value = `At most ${MOST} pins: unpin one first.`;
 	}
 
 	function add() {

@@ -96,7 +96,7 @@ export class State {
 			if (!shown) return this.#notHere.value;
 			if (this.chosen.value) return "";
 			const { channel } = this.choice.value;
-			return `Channel ${channel} is not among the ${shown.plate.channels.length} that are here.`;
+			return `Channel ${channel} isn't one of the ${shown.plate.channels.length} channels shown.`;
 		});
 	}
 

@@ -113,7 +113,7 @@ test("a channel that isn't here is said, with how many are", async () => {
 	const state = new State(twoLayers(), null);
 	await state.load();
 	state.choose({ channel: 5 });
-	expect(state.missing.value).toBe("Channel 5 is not among the 2 that are here.");
+	expect(state.missing.value).toBe("Channel 5 isn't one of the 2 channels shown.");
 });
 
 test("nothing is shown after the view was taken down", async () => {

@@ -173,7 +173,7 @@ def test_what_there_is_none_of_has_no_button_and_a_key_says_so(browser, tmp_path
         expect(buttons).to_contain_text("Strongest channel")
         expect(it.root).to_contain_text("No dead channels, NaN or infinities.")
         it.grid.press("N")
-        expect(it.status).to_contain_text("First NaN: there is none.")
+        expect(it.status).to_contain_text("First NaN: none found.")
 
 
 # Tooltips
@@ -369,7 +369,7 @@ def test_pins_stand_beside_the_grid_in_sight_four_at_most(it):
     it.grid.press("Enter")
     pins = it.root.locator(".featmagic-pin")
     expect(pins).to_have_count(4)
-    expect(it.status).to_contain_text("There are 4 pins: unpin one first.")
+    expect(it.status).to_contain_text("At most 4 pins: unpin one first.")
     expect(pins.first.locator("canvas")).to_be_in_viewport()
     grid, pin = it.grid.bounding_box(), pins.first.bounding_box()
     assert pin["x"] >= grid["x"] + grid["width"]

@@ -298,7 +298,7 @@ def test_the_reason_why_there_is_no_sum_stands_in_its_place(one):
     one.answer()
     one.it.grid.press("Shift+ArrowRight")
     question = one.question()
-    reason = "The weights of conv1 have changed since the pass: run the look again."
+    reason = "The weights of conv1 have changed since the pass: run the cell again."
     one.page.evaluate("([id, error]) => message({ answer: id, error })", [question["id"], reason])
     expect(one.panel).to_contain_text(reason)
     expect(one.panel.locator("canvas").first).to_be_hidden()
@@ -365,7 +365,7 @@ def test_a_kernel_that_is_gone_is_not_asked(one):
     one.choose("conv1", 3, 5, 5)
     one.page.evaluate("from_python('_alive', false)")
     one.button.click()
-    expect(one.panel).to_contain_text("The kernel is gone")
+    expect(one.panel).to_contain_text("kernel has stopped")
     assert not any(each["ask"] == "patch" for each in one.page.evaluate(LATER))
 
 

@@ -405,7 +405,7 @@ def test_the_selection_of_single_values_holds_them_all(front, name):
         ("ex.sample = 2", "No sample 2: choose 0 to 1."),
         ("ex.position = (24, 0)", "Position (24, 0) is outside a plane of 24 × 24."),
         ("ex.position = 3", "position must be None or (y, x), not 3."),
-        ("ex.settings = {'cmapp': 'gray'}", "No setting 'cmapp'. Did you mean cmap? There are: "),
+        ("ex.settings = {'cmapp': 'gray'}", "No setting 'cmapp'. Did you mean cmap? Settings: "),
         ("ex.settings = {'gamma': -1}", "gamma must be from 0.1 to 5, not -1."),
         ("ex.settings = {'cmap': 'jet'}", "The explorer has no colormap 'jet', only viridis, "),
         ("ex.input = 1", "There are no inputs to pick: explore(model=model, inputs=xs) adds them."),
@@ -414,7 +414,7 @@ def test_the_selection_of_single_values_holds_them_all(front, name):
         ("featmagic.FeatureMaps().explore()", "Nothing to explore: the model has not run"),
         (
             "feature_maps.explore(inputs=images)",
-            "inputs need a model to run: explore(model=model, ",
+            "inputs needs a model to run: explore(model=model, ",
         ),
         ("feature_maps.explore(model=model)", "model has no use without inputs: "),
         (

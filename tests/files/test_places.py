@@ -332,7 +332,7 @@ def test_where_the_third_file_cannot_be_put_the_message_names_the_two_before(tmp
     said = line(write_whole, writers, overwrite=overwrite)
     assert said == (
         f"{files[2]} is a folder: name a file in it, such as {files[2]}/maps.png. "
-        "Written before that: maps-a.png, maps-b.png."
+        "Already written: maps-a.png, maps-b.png."
     )
     assert files_in(tmp_path) == ["maps-a.png", "maps-b.png", "maps-c.png"]
     assert files[0].read_bytes() == files[1].read_bytes() == b"new"

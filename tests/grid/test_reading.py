@@ -445,7 +445,7 @@ def test_given_ends_are_never_widened():
 
 def test_a_middle_that_given_ends_leave_no_room_for_is_refused():
     for options, says in (
-        ({"vmin": 0, "vmax": 1}, "halfway between vmin and vmax: leave out one of the three"),
+        ({"vmin": 0, "vmax": 1}, "halfway between vmin and vmax: omit one of the three"),
         ({"vmin": 6}, r"greater than vmin \(6\)"),
         ({"vmax": 4}, r"less than vmax \(4\)"),
     ):
@@ -617,9 +617,9 @@ def test_a_kept_order_is_said_to_be_one():
     memory = LayerCache()
     first = draw(activation(SIGNED, cache=memory), View(sort="similar"))
     second = draw(activation(SIGNED, cache=memory), View(sort="similar"))
-    assert "those alike side by side" in first.caption
-    assert "in the order of an earlier look" not in first.caption
-    assert "those alike side by side, in the order of an earlier look" in second.caption
+    assert "similar ones side by side" in first.caption
+    assert "reusing an earlier order" not in first.caption
+    assert "similar ones side by side, reusing an earlier order" in second.caption
 
 
 def test_a_subset_keeps_the_order_it_was_first_shown_in():

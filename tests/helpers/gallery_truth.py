@@ -235,7 +235,7 @@ TRUTHS = {
     "the largest value first": lambda: sorted_by(conv(), "max", lambda rows: rows.max(1)),
     "the widest spread first": lambda: sorted_by(conv(), "std", lambda rows: rows.std(1)),
     "the three strongest": lambda: sorted_by(relu(), "absmean", absmean, 3),
-    "those alike side by side": lambda order: grid(conv(), f"{CNN}, those alike", order=order),
+    "similar ones side by side": lambda order: grid(conv(), f"{CNN}, those alike", order=order),
     "some channels": lambda: grid(
         conv(), "3 of 12 channels", '1 constant ("dead") channel: 3', order=[2, 9, 3]
     ),

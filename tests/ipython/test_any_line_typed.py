@@ -270,7 +270,7 @@ def test_names_that_are_no_text_are_left_out_of_a_list(ip):
 
 def test_an_object_of_the_users_under_the_name_of_the_maps_is_never_asked(ip):
     said = run(ip, "hook", "model cnn1 --into feature_maps_2")
-    assert said.startswith("feature_maps_2 is a Raising of yours.")
+    assert said.startswith("feature_maps_2 already holds a Raising.")
 
 
 @pytest.mark.parametrize("name", [n for n in odd_modules()._modules if n != "."])

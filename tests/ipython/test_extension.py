@@ -62,7 +62,7 @@ def test_an_unload_in_the_middle_of_a_cell_takes_the_hooks_off(shell, model):
     shell.run("%hook model cnn1\n%unload_ext featmagic\ny = model(x)")
     assert hooks_on(model) == []
     shell.run("%load_ext featmagic")
-    assert "Nothing is watched" in shell.run("%hook")
+    assert "No layers are being watched" in shell.run("%hook")
 
 
 def test_an_unload_without_a_load_does_no_harm(shell):

@@ -196,7 +196,7 @@ def test_one_engines_error_is_one_line_beside_the_others_grids(client, truth):
 def test_a_failing_forward_names_the_layer_on_every_engine(client):
     ran = client.run("%%px\n%%featuremaps model cnn1\nmodel(image[..., :20]);")
     assert ran.status == "error"
-    note = "featmagic: fc1 (Linear) failed: it was given (1, 480) float32 cpu, and takes (…, 720)"
+    note = "featmagic: fc1 (Linear) failed: it received (1, 480) float32 cpu, but expects (…, 720)"
     said = "".join(o.get("text") or str(o.get("data")) for o in ran.outputs)
     said += "".join("\n".join(error.traceback) for error in ran.errors)
     assert said.count(note) == 2  # printed, where errors take no notes

@@ -45,7 +45,7 @@ def test_neither_model_nor_layers_means_what_is_watched(shell):
 
 
 def test_nothing_watched_and_nothing_named_says_what_to_type(shell):
-    assert "Nothing is watched" in str(shell.error("%%featuremaps\nmodel(x)"))
+    assert "No model is being watched" in str(shell.error("%%featuremaps\nmodel(x)"))
 
 
 def test_one_of_several_watches_is_chosen_by_its_name(shell):
@@ -119,7 +119,7 @@ def test_a_model_without_a_statement_is_told_that_nothing_runs(shell):
 def test_a_key_that_was_not_captured_says_what_was(shell):
     shell.run("%%featuremaps model cnn1 act1\nmodel(x);")
     message = str(shell.error("%featuremaps cnn2"))
-    assert message == "No 'cnn2' was captured. Did you mean cnn1? There are: cnn1, act1."
+    assert message == "No 'cnn2' was captured. Did you mean cnn1? Captured: cnn1, act1."
 
 
 def test_a_look_puts_back_every_training_flag_and_the_grad_mode(shell):
@@ -163,7 +163,7 @@ def test_a_variable_of_the_users_is_never_overwritten(shell, model):
     shell.run("feature_maps = {}\nran = False")
     error = shell.error("%%featuremaps model cnn1\nran = True\nmodel(x)")
     assert str(error) == (
-        "feature_maps is a dict of yours. Add --into NAME to put the feature maps elsewhere."
+        "feature_maps already holds a dict. Add --into NAME to store the feature maps elsewhere."
     )
     assert shell.names["feature_maps"] == {}
     assert shell.names["ran"] is False
@@ -228,20 +228,21 @@ def test_a_layer_that_gave_nothing_is_named_with_the_reason(shell):
     printed = shell.run(
         "%%featuremaps odd used used:2 unused many attention.out_proj text\nodd(z);"
     )
-    lines = [line for line in printed.splitlines() if "gave nothing" in line]
+    lines = [line for line in printed.splitlines() if "Nothing captured from" in line]
     assert lines == [
-        "unused gave nothing: it was not called in the last pass"
+        "Nothing captured from unused: it was not called in the last pass"
         " (direct .forward() calls and functional use of its weights can't be observed).",
-        "many gave nothing: a ModuleList only holds other modules and has no forward of its own.",
-        "attention.out_proj gave nothing: its parent, a MultiheadAttention,"
+        "Nothing captured from many: a ModuleList only holds other modules and has no forward of "
+        "its own.",
+        "Nothing captured from attention.out_proj: its parent, a MultiheadAttention,"
         " uses its weights without calling it.",
-        "text gave nothing: it returned no tensor (str).",
+        "Nothing captured from text: it returned no tensor (str).",
     ]
 
 
 def test_a_second_call_that_never_came_says_how_many_there_were(shell):
     printed = shell.run("%%featuremaps model cnn1:2 act1\nmodel(x);")
-    assert "cnn1:2 gave nothing: it was called only once in the last pass." in printed
+    assert "Nothing captured from cnn1:2: it was called only once in the last pass." in printed
 
 
 def test_calls_are_labelled(shell):
@@ -263,7 +264,7 @@ def test_when_the_forward_fails_what_ran_before_is_kept_and_the_layer_is_named(s
     notes = error.__notes__ if sys.version_info >= (3, 11) else [printed]
     (note,) = notes
     assert (
-        "featmagic: 1.0 (Failing) failed in its own code: it was given (1, 1, 28, 28) float32 cpu. "
+        "featmagic: 1.0 (Failing) failed in its own code: it received (1, 1, 28, 28) float32 cpu. "
         "The last layer captured before it, 0, returned (1, 1, 28, 28). "
         "The layers captured before it are in feature_maps; %featuremaps shows them."
     ) in note
@@ -288,15 +289,19 @@ def test_an_error_of_the_cells_own_gets_no_hint(shell):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("nosuch cnn1", "There is no variable 'nosuch'. Models here: model (DNN)."),
+        ("nosuch cnn1", "There is no variable 'nosuch'. Available models: model (DNN)."),
         (
             "modle cnn1",
-            "There is no variable 'modle'. Did you mean model? Models here: model (DNN).",
+            "There is no variable 'modle'. Did you mean model? Available models: model (DNN).",
         ),
-        ("things cnn1", "expected an nn.Module, but things is a list. Models here: model (DNN)."),
+        (
+            "things cnn1",
+            ("expected an nn.Module, but things is a list. Available models: model (DNN)."),
+        ),
         (
             "x cnn1",
-            "expected an nn.Module, but x is a Tensor. Models here: model (DNN). To show x itself: "
+            "expected an nn.Module, but x is a Tensor. Available models: model (DNN). To show x "
+            "itself: "
             "%featuremaps x, with one % and no statement.",
         ),
         ("model con1", "DNN has no layer 'con1'. Did you mean cnn1? %hook model lists all 7."),
@@ -512,9 +517,9 @@ def test_layers_that_gave_nothing_for_one_reason_are_one_line(shell):
     shell.run("several = torch.nn.ModuleDict({n: torch.nn.ReLU() for n in 'abc'})")
     shell.run("several['d'] = torch.nn.Tanh()")
     printed = shell.run("%%featuremaps several a b c d\nseveral.d(x);")
-    lines = [line for line in printed.splitlines() if "gave nothing" in line]
+    lines = [line for line in printed.splitlines() if "Nothing captured from" in line]
     assert len(lines) == 1
-    assert lines[0].startswith("a, b, c gave nothing: it was not called")
+    assert lines[0].startswith("Nothing captured from a, b, c: it was not called")
 
 
 def test_the_model_itself_goes_by_what_was_typed(shell, model):

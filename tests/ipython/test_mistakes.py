@@ -58,7 +58,8 @@ def test_without_torch_it_says_to_import_it(tmp_path):
 def test_without_a_model_it_says_to_make_one(empty):
     message = helped(empty, "%hook model cnn1")
     assert message == (
-        "There is no variable 'model'. There is no nn.Module yet: create or load a model first."
+        "There is no variable 'model'. No model has been defined yet: create or load an nn.Module "
+        "first."
     )
 
 
@@ -76,7 +77,7 @@ def test_a_class_without_a_model_is_recognized(shell):
 )
 def test_commas_between_model_and_layers_are_recognized(shell, line):
     message = helped(shell, f"%hook {line}")
-    assert message == "Separate layers by spaces: %hook model cnn1 act1"
+    assert message == "Separate layers with spaces: %hook model cnn1 act1"
 
 
 def test_an_option_without_its_dashes_is_recognized(shell):
@@ -108,7 +109,7 @@ def test_a_key_that_is_missing_is_said_in_a_short_line(shell):
 @pytest.mark.parametrize("line", ["%hook name cnn1", "%%featuremaps name cnn1\nmodel(x)"])
 def test_a_variable_that_holds_the_models_name_is_recognized(shell, line):
     shell.names["name"] = "model"
-    assert "It holds the name of a model: write model itself." in helped(shell, line)
+    assert "It holds the name of a model: use model itself." in helped(shell, line)
 
 
 def test_a_model_in_quotes_is_the_model(shell):
@@ -118,7 +119,7 @@ def test_a_model_in_quotes_is_the_model(shell):
 @pytest.mark.parametrize("magic", ["hook", "unhook"])
 def test_a_percent_too_many_is_said(shell, model, magic):
     message = helped(shell, f"%%{magic} model cnn1\ny = model(x)")
-    assert message.startswith(f"%{magic} is written with one %")
+    assert message.startswith(f"%{magic} is a line magic, with a single %")
     assert "y" not in shell.names
     assert hooks_on(model) == []
 
@@ -137,12 +138,12 @@ def test_a_percent_too_few_is_said_even_before_anything_was_captured(shell):
     ],
 )
 def test_a_cell_magic_below_the_first_line_is_told_where_it_belongs(shell, cell):
-    assert "goes on the first line of its cell" in helped(shell, cell)
+    assert "must be on the first line of a cell" in helped(shell, cell)
 
 
 def test_the_lines_around_a_misplaced_magic_stay_as_they_are(shell):
     cell = "y = [1]\ntry:\n    %%featuremaps model cnn1\nfinally:\n    y.append(2)\ny.append(3)"
-    assert "goes on the first line of its cell" in helped(shell, cell)
+    assert "must be on the first line of a cell" in helped(shell, cell)
     assert shell.names["y"] == [1, 2]
 
 
@@ -183,12 +184,12 @@ def test_a_model_as_text_in_plain_python_is_said():
 def test_a_layer_of_another_model_in_plain_python_is_said():
     import featmagic
 
-    with pytest.raises(FeatmagicError, match="isn't a module of this DNN"):
+    with pytest.raises(FeatmagicError, match="isn't a module of the DNN"):
         featmagic.capture(DNN(), DNN().cnn1)
 
 
 @pytest.mark.parametrize("magic", ["hook", "unhook"])
 def test_a_space_between_two_percents_changes_nothing_about_the_mistake(shell, magic):
     assert helped(shell, f"y = 1\n% %{magic} model cnn1").startswith(
-        f"%{magic} is written with one %"
+        f"%{magic} is a line magic, with a single %"
     )

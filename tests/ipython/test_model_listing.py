@@ -237,8 +237,8 @@ def test_the_depth_is_an_option_of_the_line(shell):
         ("net --depth x", "invalid --depth 'x': choose a number of levels, or 0 for every module."),
         ("net --depth -1", "invalid --depth '-1': choose a number of levels, or 0 for every "
          "module."),
-        ("net 0 --depth 1", "--depth is for listing the layers of a model: %hook MODEL --depth N."),
-        ("--depth 1", "--depth is for listing the layers of a model: %hook MODEL --depth N."),
+        ("net 0 --depth 1", "--depth applies only to listing layers: %hook MODEL --depth N."),
+        ("--depth 1", "--depth applies only to listing layers: %hook MODEL --depth N."),
     ],
 )  # fmt: skip
 def test_a_depth_that_makes_no_sense_is_refused(shell, line, message):

@@ -80,8 +80,8 @@ def test_inputs_that_are_not_there_are_answered_with_a_variable_of_that_spelling
 @pytest.mark.parametrize(
     ("spelled", "message"),
     [
-        ("x", "expected an nn.Module, but x is a Tensor. Models here: model (DNN)."),
-        ("which", "expected an nn.Module, but which is a str. Models here: model (DNN)."),
+        ("x", "expected an nn.Module, but x is a Tensor. Available models: model (DNN)."),
+        ("which", "expected an nn.Module, but which is a str. Available models: model (DNN)."),
         ("models[which", "can't use 'models[which' as a model: write model, trainer.model or"),
         ("mode", "There is no variable 'mode'. Did you mean model"),
         ("cnn1", "There is no variable 'cnn1'. It is a layer of model; name the model first"),
@@ -97,7 +97,7 @@ def test_what_is_no_model_is_said_with_the_models_that_there_are(names, spelled,
 
 def test_the_name_of_a_model_in_a_variable_is_recognized(names):
     names["name"] = "model"
-    with pytest.raises(FeatmagicError, match="It holds the name of a model: write model itself"):
+    with pytest.raises(FeatmagicError, match="It holds the name of a model: use model itself"):
         find_model("name", names)
     assert list(modules_in(names)) == ["model"]
 
@@ -122,9 +122,9 @@ def test_a_name_is_free_if_it_is_unbound_or_holds_feature_maps(names):
     check_free("maps", names)
     names["one"] = 1
     for name, what in (("x", "a Tensor"), ("one", "an int")):
-        with pytest.raises(FeatmagicError, match=f"^{name} is {what} of yours. Add --into NAME"):
+        with pytest.raises(FeatmagicError, match=f"^{name} already holds {what}. Add --into NAME"):
             check_free(name, names)
-        with pytest.raises(FeatmagicError, match="of yours"):
+        with pytest.raises(FeatmagicError, match="already holds"):
             Binding(name, FeatureMaps(), names)
 
 

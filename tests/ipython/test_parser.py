@@ -214,7 +214,7 @@ def test_a_colormap_is_given_by_its_name():
 @pytest.mark.parametrize("explore", ["", " --explore"])
 @pytest.mark.parametrize("size", ["", " --max-bytes 1MB"])
 def test_a_page_holds_as_much_as_the_line_says_whatever_is_shown(explore, size):
-    look = parse_look(f"model cnn1 --save look.html{explore}{size}")
+    look = parse_look(f"model cnn1 --save explorer.html{explore}{size}")
     assert look.saving.view.kind == "explorer"
     assert look.saving.view.max_bytes == (1_000_000 if size else View().max_bytes)
     assert look.view.kind == ("explorer" if explore else "grid")

@@ -93,9 +93,9 @@ def test_a_layer_that_did_not_run_in_the_pass_shown_is_said(shell):
     )
     printed = shell.run("%featuremaps --pass 1")
     assert captions(printed) == [("act1", ["pass 1 of 2"])]
-    assert "cnn1 gave nothing: it has no output in that pass." in printed
+    assert "Nothing captured from cnn1: it has no output in that pass." in printed
     assert str(shell.error("%featuremaps cnn1 --pass 1")) == (
-        "'cnn1' gave nothing: it has no output in that pass."
+        "Nothing captured from 'cnn1': it has no output in that pass."
     )
 
 
@@ -147,7 +147,7 @@ def test_a_pass_that_fails_leaves_the_earlier_one_where_it_did_not_get(shell):
     shell.names["z"] = torch.ones(1, 4)
     result, printed = shell.attempt("%%featuremaps net 0 2\nnet(z)\nnet(-z)")
     said = printed + "".join(getattr(result.error_in_exec, "__notes__", ()))
-    assert "1 (Fails) failed in its own code: it was given (1, 4) float32 cpu. " in said
+    assert "1 (Fails) failed in its own code: it received (1, 4) float32 cpu. " in said
     assert "The layers captured before it are in feature_maps; %featuremaps shows them." in said
     shown = captions(shell.run("%featuremaps"))
     assert shown == [("0", ["pass 2 of 2"]), ("2", ["pass 1 of 2"])]
@@ -162,4 +162,6 @@ def test_nothing_to_save_says_why(shell, tmp_path):
     shell.run("class Skips(torch.nn.Module):\n    def forward(self, x): return x")
     shell.run("skips = Skips(); skips.a = torch.nn.ReLU()")
     error = str(shell.error(f"%%featuremaps skips a --save {tmp_path / 'x.png'}\nskips(x);"))
-    assert error.startswith("Nothing to save: a gave nothing: it was not called in the last")
+    assert error.startswith(
+        "Nothing to save. Nothing captured from a: it was not called in the last"
+    )

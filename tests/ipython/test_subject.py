@@ -84,17 +84,20 @@ def test_what_a_line_shows(full, typed, shown):
     [
         ("model", "%featuremaps model needs code to run: add `-- model(x)`, or use %%featuremaps"),
         ("model.fc1", "%featuremaps model.fc1 needs code to run: add `-- model.fc1(x)`"),
-        ("maps_a nope", "No 'nope' was captured. There are: cnn1, act1."),
-        ("nope", "No 'nope' was captured. There are: cnn1, act1."),
+        ("maps_a nope", "No 'nope' was captured. Captured: cnn1, act1."),
+        ("nope", "No 'nope' was captured. Captured: cnn1, act1."),
         (
             "maps_b",
-            "maps_b is neither a layer that was captured nor a variable. Did you mean maps_a?",
+            "maps_b is neither a captured layer nor a variable. Did you mean maps_a?",
         ),
         ("word", "word is a str: %featuremaps shows feature maps, tensors and NumPy arrays"),
         ("numbers", "numbers is a list: %featuremaps shows feature maps, tensors"),
         ("t[9]", "t[9] can't be read: IndexError"),
         ("batch[0].nope", "batch[0].nope can't be read: AttributeError"),
-        ("d wrong", "wrong is neither a tensor nor a part of d. There are: d['left'], d['right']."),
+        (
+            "d wrong",
+            ("wrong is neither a tensor nor a part of d, which contains: d['left'], d['right']."),
+        ),
         ("t --pass 3", "There is no pass 3: 1 pass ran."),
         ("t --sample 5", "No sample 5"),
     ],
@@ -106,7 +109,7 @@ def test_what_a_line_answers(full, typed, message):
 def test_a_layer_that_was_captured_comes_before_a_variable_of_its_name_and_that_is_said(full):
     full.names["cnn1"] = torch.rand(4, 4)
     said, shown = captions(full.run("%featuremaps cnn1"))
-    assert said == "cnn1 is the layer that was captured last; (cnn1) is your variable."
+    assert said == "cnn1 is shown as the captured layer; write (cnn1) for the variable."
     assert shown.startswith(CONV)
     assert first(full.run("%featuremaps (cnn1)")).startswith("cnn1  Tensor  (4, 4)")
     full.names["cnn1"] = 5
@@ -125,7 +128,8 @@ def test_before_anything_was_captured_variables_are_shown_all_the_same(shell):
 def test_where_a_model_is_needed_another_variable_is_answered_in_one_line(full, line, name, kind):
     error = str(full.error(line.format(name)))
     assert error == (
-        f"expected an nn.Module, but {name} is {kind}. Models here: model (DNN). To show {name} "
+        f"expected an nn.Module, but {name} is {kind}. Available models: model (DNN). To show "
+        f"{name} "
         f"itself: %featuremaps {name}, with one % and no statement."
     )
 
@@ -138,7 +142,7 @@ def test_the_options_of_a_layer_apply(full):
     printed = full.run("%featuremaps model.cnn1.weight --title 'Filters of cnn1'")
     assert first(printed) == "Filters of cnn1"
     assert "2 layers" in full.run("%featuremaps maps_a --overview")
-    assert "a filter in each tile" in printed
+    assert "one filter per tile" in printed
 
 
 def test_what_is_shown_can_be_saved(full, tmp_path):

@@ -18,7 +18,7 @@ from torch import nn
 
 LINE = "%%featuremaps model cnn1"
 NOTE = (
-    "featmagic: fc1 (Linear) failed: it was given (1, 480) float32 cpu, and takes (…, 720) "
+    "featmagic: fc1 (Linear) failed: it received (1, 480) float32 cpu, but expects (…, 720) "
     "float32 cpu. The layers captured before it are in feature_maps; %featuremaps shows them."
 )
 FAILS = "model(x[:1, ..., :20])"
@@ -72,7 +72,7 @@ def test_no_frame_of_ours_is_shown(shell, name, mode):
     assert "RuntimeError: mat1 and mat2 shapes cannot be multiplied" in shown
     # Here `capture` finds no IPython that is running, and adds a note; a kernel is tried below.
     if name != "a block" or IPython.version_info >= (8, 14):
-        assert len(re.findall(r"fc1 \(Linear\) failed: it was given \(1, 480\)", shown)) == 1
+        assert len(re.findall(r"fc1 \(Linear\) failed: it received \(1, 480\)", shown)) == 1
     if HAS_NOTES or name not in THROUGH_A_MAGIC:
         assert_none_of_ours(shown)
     elif mode == "Context":  # Python 3.10 keeps the frames of a magic, and IPython hides them
@@ -125,7 +125,7 @@ def test_the_layers_before_are_shown_on_request(shell, model):
         "act1",
         "pool1",
     ]
-    assert "fc1, act2, fc2 gave nothing: the pass failed before it returned." in printed
+    assert "Nothing captured from fc1, act2, fc2: the pass failed before it returned." in printed
     overview = shell.run("%featuremaps --overview")
     assert [name for name in ("cnn1", "act1", "pool1", "flat") if name not in overview] == []
 
@@ -195,7 +195,7 @@ def test_a_kernel_sends_no_frame_of_ours(kernel, cell):
     if HAS_NOTES:
         assert_none_of_ours(shown)
     said = shown + ran.text
-    assert said.count("fc1 (Linear) failed: it was given (1, 480) float32 cpu") == 1
+    assert said.count("fc1 (Linear) failed: it received (1, 480) float32 cpu") == 1
     kernel.good("pass")
 
 
@@ -227,7 +227,7 @@ def test_a_script_of_cells_in_a_terminal_shows_no_frame_of_ours(mode, tmp_path):
              "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert "RuntimeError: mat1 and mat2" in done.stdout
-    assert "fc1 (Linear) failed: it was given (1, 480) float32 cpu" in done.stdout
+    assert "fc1 (Linear) failed: it received (1, 480) float32 cpu" in done.stdout
     if HAS_NOTES:
         assert_none_of_ours(done.stdout)
 

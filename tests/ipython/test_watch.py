@@ -166,9 +166,9 @@ def test_a_wrong_name_leaves_no_hook_and_the_watch_before_it(shell, model):
 
 def test_a_variable_of_the_users_is_not_taken(shell):
     shell.run("feature_maps = [1]")
-    assert "a list of yours" in str(shell.error("%hook model cnn1"))
+    assert "already holds a list" in str(shell.error("%hook model cnn1"))
     assert shell.names["feature_maps"] == [1]
-    assert "Nothing is watched" in shell.run("%hook")
+    assert "No layers are being watched" in shell.run("%hook")
 
 
 def test_a_name_that_the_user_takes_back_is_not_written_again(shell):
@@ -176,7 +176,7 @@ def test_a_name_that_the_user_takes_back_is_not_written_again(shell):
     shell.run("feature_maps = 'mine'")
     printed = shell.run("y = model(x)") + shell.run("y = model(x)")
     assert shell.names["feature_maps"] == "mine"
-    assert printed.count("feature_maps is a variable of yours now") == 1
+    assert printed.count("feature_maps has been reassigned") == 1
 
 
 def test_maps_that_the_cell_captures_itself_are_not_taken_over(shell):
@@ -232,8 +232,8 @@ def test_unhook_stops_one_or_all(shell):
     assert shell.run("%unhook model") == (
         "No longer watching fc2 of model → two; fc1 of model → feature_maps\n"
     )
-    assert shell.run("%unhook").startswith("Nothing is watched.")
-    assert "Nothing is watched" in shell.run("%hook")
+    assert shell.run("%unhook").startswith("No layers are being watched.")
+    assert "No layers are being watched" in shell.run("%hook")
     shell.run("%hook model cnn1\n%unhook\ny = model(x)")
     assert list(shell.names["feature_maps"]) == []
 
@@ -246,7 +246,7 @@ def test_a_model_alone_lists_its_layers_and_hooks_nothing(shell, model):
         if name
     ]
     assert total.startswith(f"DNN: 7 modules, {sum(p.numel() for p in model.parameters()):,} ")
-    assert "Nothing is watched" in shell.run("%hook")
+    assert "No layers are being watched" in shell.run("%hook")
 
 
 def test_a_model_without_layers_can_be_listed(shell):
@@ -260,7 +260,7 @@ def test_a_layer_that_gives_nothing_is_said_once(shell):
     shell.names["model"] = model
     shell.run("%hook model used unused")
     printed = shell.run("y = model(x)") + shell.run("y = model(x)")
-    assert printed.count("unused of model gave nothing: it was not called") == 1
+    assert printed.count("Nothing captured from unused of model: it was not called") == 1
 
 
 def test_copies_and_pickles_of_a_watched_model_carry_nothing_that_runs(shell, x):
@@ -301,10 +301,10 @@ def test_a_failing_layer_is_named_and_what_ran_before_is_kept(shell):
     assert type(result.error_in_exec) is RuntimeError
     kept = "The layers captured before it are in feature_maps; %featuremaps shows them.\n"
     assert printed.endswith(
-        "1 (Conv2d) failed: it was given (1, 2, 28, 28) float32 cpu, and takes (N, 3, H, W) "
+        "1 (Conv2d) failed: it received (1, 2, 28, 28) float32 cpu, but expects (N, 3, H, W) "
         f"float32 cpu. {kept}"
     )
-    assert "gave nothing" not in printed
+    assert "Nothing captured from" not in printed
     assert list(shell.names["feature_maps"]) == ["0"]
     printed = shell.run("try:\n    bad(x)\nexcept RuntimeError:\n    pass")
     assert printed == f"The last pass of bad didn't finish. {kept}"
@@ -392,9 +392,10 @@ def test_a_layer_that_the_cell_takes_out_is_said_in_one_line(shell):
     shell.run("%hook model 0 1")
     told = shell.run("del model[1]\ny = model(x)")
     assert told.splitlines() == [
-        "1 of model gave nothing: it was taken out of the model, or replaced, meanwhile."
+        "Nothing captured from 1 of model: it was removed from the model or replaced during the "
+        "run."
     ]
     shell.run("%unhook")
     shell.names.update(model=nn.Sequential(nn.Linear(2, 2), nn.ReLU()))
     told = shell.run("%%featuremaps model 0 1 --renderer none\ndel model[1]\nmodel(x);")
-    assert "1 gave nothing: it was taken out of the model" in told
+    assert "Nothing captured from 1: it was removed from the model" in told

@@ -35,7 +35,7 @@ def test_what_has_no_picture_says_why(tensor, why):
 
 
 def test_bits_and_halves_of_bytes_are_no_numbers():
-    assert undrawable(of_dtype("float4_e2m1fn_x2")) == "two values to a byte, no picture"
+    assert undrawable(of_dtype("float4_e2m1fn_x2")) == "two values per byte, no picture"
     assert undrawable(of_dtype("bits8")) == "bits8 values aren't numbers, no picture"
     rows = [torch.zeros(2), torch.zeros(3)]
     nested = torch.nested.nested_tensor(rows, layout=torch.jagged)

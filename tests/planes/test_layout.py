@@ -523,15 +523,18 @@ def test_a_grid_that_is_given_overrules():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"grid": (30, 30)}, "846 tokens are no 30 x 30 grid: 846 = 29 x 29 + 5 prefix tokens."),
+        (
+            {"grid": (30, 30)},
+            "846 tokens don't form a 30 x 30 grid: 846 = 29 x 29 + 5 prefix tokens.",
+        ),
         (
             {"grid": (29, 29), "prefix_tokens": 1},
-            "846 tokens are no 29 x 29 grid behind 1 prefix token: "
+            "846 tokens don't form a 29 x 29 grid after 1 prefix token: "
             "846 = 29 x 29 + 5 prefix tokens.",
         ),
         (
             {"prefix_tokens": 2},
-            "846 tokens are no grid behind 2 prefix tokens: 846 = 29 x 29 + 5 prefix tokens.",
+            "846 tokens don't form a grid after 2 prefix tokens: 846 = 29 x 29 + 5 prefix tokens.",
         ),
     ],
 )

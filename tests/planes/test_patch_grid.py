@@ -94,18 +94,22 @@ def test_the_grid_and_the_number_of_tokens_that_are_asked_for_go_before_those_th
 @pytest.mark.parametrize(
     ("count", "view", "says"),
     [
-        (12, {"grid": "4x4"}, "12 tokens are no 4 x 4 grid: 12 = 3 x 4."),
-        (13, {"grid": "4x4"}, "13 tokens are no 4 x 4 grid: 13 = 3 x 4 + 1 prefix token."),
-        (14, {"grid": "4x4"}, "14 tokens are no 4 x 4 grid: 14 = 3 x 4 + 2 prefix tokens."),
-        (12, {"prefix_tokens": 2}, "12 tokens are no grid behind 2 prefix tokens: 12 = 3 x 4."),
-        (12, {"prefix_tokens": 12}, "12 tokens are no grid behind 12 prefix tokens"),
-        (12, {"prefix_tokens": 13}, "12 tokens are no grid behind 13 prefix tokens"),
+        (12, {"grid": "4x4"}, "12 tokens don't form a 4 x 4 grid: 12 = 3 x 4."),
+        (13, {"grid": "4x4"}, "13 tokens don't form a 4 x 4 grid: 13 = 3 x 4 + 1 prefix token."),
+        (14, {"grid": "4x4"}, "14 tokens don't form a 4 x 4 grid: 14 = 3 x 4 + 2 prefix tokens."),
+        (
+            12,
+            {"prefix_tokens": 2},
+            "12 tokens don't form a grid after 2 prefix tokens: 12 = 3 x 4.",
+        ),
+        (12, {"prefix_tokens": 12}, "12 tokens don't form a grid after 12 prefix tokens"),
+        (12, {"prefix_tokens": 13}, "12 tokens don't form a grid after 13 prefix tokens"),
         (
             12,
             {"grid": "3x3", "prefix_tokens": 1},
-            "12 tokens are no 3 x 3 grid behind 1 prefix token: 12 = 3 x 4.",
+            "12 tokens don't form a 3 x 3 grid after 1 prefix token: 12 = 3 x 4.",
         ),
-        (80, {"grid": "3x4"}, "80 tokens are no 3 x 4 grid: 80 = 8 x 8 + 16 prefix tokens."),
+        (80, {"grid": "3x4"}, "80 tokens don't form a 3 x 4 grid: 80 = 8 x 8 + 16 prefix tokens."),
     ],
 )
 def test_what_does_not_fit_says_what_would(count, view, says):

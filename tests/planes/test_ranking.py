@@ -89,13 +89,13 @@ def test_a_montage_keeps_its_order():
 def test_an_order_by_likeness_is_kept_for_the_layer_and_for_parts_of_it():
     planes, cache = planes_of(), LayerCache()
     first, order = rank(planes, View(sort="similar"), "conv", cache)
-    assert first.words == ("those alike side by side",)
+    assert first.words == ("similar ones side by side",)
     changed = Planes(planes.values.flip(1), planes.indices, 99, "channels", samples=(0,))
     again, kept = rank(changed, View(sort="similar"), "conv", cache)
-    assert again.words == ("those alike side by side, in the order of an earlier look",)
+    assert again.words == ("similar ones side by side, reusing an earlier order",)
     assert kept.tolist() == order.tolist()
     other, _ = rank(planes, View(sort="similar"), "other", cache)
-    assert other.words == ("those alike side by side",)
+    assert other.words == ("similar ones side by side",)
 
 
 def test_a_part_of_the_channels_keeps_the_order_of_all():
@@ -106,4 +106,4 @@ def test_a_part_of_the_channels_keeps_the_order_of_all():
     part = Planes(values[:, [4, 1, 3]], (4, 1, 3), 6, "channels")
     ranked, places = rank(part, View(sort="similar"), "conv", cache)
     assert [part.indices[place] for place in places] == [n for n in order if n in part.indices]
-    assert "earlier look" in ranked.words[0]
+    assert "reusing an earlier order" in ranked.words[0]

@@ -205,7 +205,7 @@ def test_a_backbone_that_returns_what_its_layers_gave_has_no_row():
     maps = look_at_all(model, image())
     assert list(maps) == ["0.first", "0.second"]
     assert not maps.missing
-    with pytest.raises(MissingMap, match=r"it returned what '0\.first', '0\.second' had given"):
+    with pytest.raises(MissingMap, match=r"it returned the same tensor as '0\.first', '0\.second'"):
         maps["0"]
 
 
@@ -262,8 +262,8 @@ def test_a_look_at_a_left_out_block_says_which_layer_gave_its_output():
     maps = look_at_all(nn.Sequential(nn.Sequential(nn.Tanh(), nn.ReLU())), torch.ones(1, 2))
     with pytest.raises(MissingMap) as error:
         maps["0"]
-    assert "'0' isn't kept twice: it returned what '0.1' had given." in str(error.value)
-    with pytest.raises(featmagic.FeatmagicError, match=r"it returned what '0\.1' had given"):
+    assert "'0' wasn't kept again: it returned the same tensor as '0.1'." in str(error.value)
+    with pytest.raises(featmagic.FeatmagicError, match=r"it returned the same tensor as '0\.1'"):
         maps.show("0")
 
 

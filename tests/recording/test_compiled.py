@@ -142,7 +142,7 @@ def test_hook_says_that_a_compiled_model_gives_nothing_and_names_the_look(shell,
     shell.names.update(model=model, z=z)
     printed = shell.run("%hook model conv1")
     printed += shell.run("y = model(z)") + shell.run("y = model(z)")
-    assert printed.count("conv1 of model gave nothing: the model is compiled") == 1
+    assert printed.count("Nothing captured from conv1 of model: the model is compiled") == 1
     assert "%%featuremaps" in printed or not CAN_RUN_EAGER
     if CAN_RUN_EAGER:
         assert "conv1  Conv2d" in shell.run("%%featuremaps\nmodel(z);")

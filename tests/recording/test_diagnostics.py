@@ -1,4 +1,4 @@
-"""Why a layer gave nothing, in words."""
+"""Why a layer has no output, in words."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_layer_that_is_taken_out_or_replaced_in_the_block_says_so(runs, as_is)
         model.add_module(name, nn.Sequential(nn.Linear(4, 4)))
     told = missing_in(model, "**", run=change, as_is=as_is)
     assert set(told) == ({"first", "first.0", "last", "last.0"} if runs else set())
-    assert all("taken out of the model" in reason for reason in told.values())
+    assert all("removed from the model" in reason for reason in told.values())
 
 
 def test_a_layer_behind_a_failure_and_one_whose_weights_are_used_have_their_own_reasons():
@@ -82,23 +82,27 @@ def test_a_traced_part_and_an_exported_program_say_that_they_run_as_one():
 def test_lines_about_missing_layers_share_a_reason_and_name_eight():
     missing = {f"a{n}": "asleep" for n in range(8)} | {"b": "gone"}
     first, second = missing_lines(missing)
-    assert first == f"{', '.join(f'a{n}' for n in range(8))} gave nothing: asleep."
-    assert second == "b gave nothing: gone."
+    assert first == f"Nothing captured from {', '.join(f'a{n}' for n in range(8))}: asleep."
+    assert second == "Nothing captured from b: gone."
     (line,) = missing_lines({f"a{n}": "asleep" for n in range(10)})
-    assert line.startswith(f"{', '.join(f'a{n}' for n in range(8))} and 2 more gave nothing: ")
+    assert line.startswith(
+        f"Nothing captured from {', '.join(f'a{n}' for n in range(8))} and 2 more: "
+    )
 
 
 def test_a_key_that_is_not_there_is_answered_with_what_is():
     keys = ["lstm[0]", "lstm[1][0]", "lstm2", "conv1"]
     captured = {key: Activation(key, key.partition("[")[0], "Some", 1, EMPTY) for key in keys}
-    assert why_missing("lstm", captured, {}) == "'lstm' gave several tensors: lstm[0], lstm[1][0]."
-    assert why_missing("act", captured, {"act": "asleep"}) == "'act' gave nothing: asleep."
+    assert why_missing("lstm", captured, {}) == (
+        "'lstm' returned several tensors: lstm[0], lstm[1][0]."
+    )
+    assert why_missing("act", captured, {"act": "asleep"}) == "Nothing captured from 'act': asleep."
     assert why_missing("act", {}, {}).startswith(
         "No 'act': no pass of the model has been captured yet"
     )
     near = why_missing("conv2", captured, {})
     assert near.startswith("No 'conv2' was captured. Did you mean conv1")
-    assert near.endswith("There are: lstm[0], lstm[1][0], lstm2, conv1.")
+    assert near.endswith("Captured: lstm[0], lstm[1][0], lstm2, conv1.")
     for count, more in ((20, ""), (21, " and 1 more"), (30, " and 10 more")):
         keys = [f"k{n}" for n in range(count)]
         many = why_missing("zzz", {key: Activation(key, key, "Some", 1, EMPTY) for key in keys}, {})

@@ -47,7 +47,7 @@ class Joins(nn.Module):
 def test_a_layer_says_what_it_was_given_and_what_it_takes():
     model = nn.Sequential(nn.Conv2d(1, 5, 5), nn.ModuleDict({"fc": nn.Linear(512, 2)})["fc"])
     assert told(model, torch.rand(1, 1, 28, 28)) == (
-        "1 (Linear) failed: it was given (1, 5, 24, 24) float32 cpu, and takes (…, 512) float32 "
+        "1 (Linear) failed: it received (1, 5, 24, 24) float32 cpu, but expects (…, 512) float32 "
         f"cpu. {KEPT}"
     )
 
@@ -55,7 +55,7 @@ def test_a_layer_says_what_it_was_given_and_what_it_takes():
 def test_the_likely_fix_follows():
     model = nn.Sequential(nn.Conv2d(1, 5, 5), nn.Linear(5 * 24 * 24, 2))
     assert told(model, torch.rand(1, 1, 28, 28)) == (
-        "1 (Linear) failed: it was given (1, 5, 24, 24) float32 cpu, and takes (…, 2880) float32 "
+        "1 (Linear) failed: it received (1, 5, 24, 24) float32 cpu, but expects (…, 2880) float32 "
         f"cpu. Flatten it first: torch.flatten(x, 1). {KEPT}"
     )
 
@@ -63,20 +63,20 @@ def test_the_likely_fix_follows():
 def test_the_first_layer_says_nothing_of_layers_before_it():
     line = told(nn.Sequential(nn.Conv2d(3, 5, 5)), torch.rand(1, 28, 28, 3))
     assert line == (
-        "0 (Conv2d) failed: it was given (1, 28, 28, 3) float32 cpu, and takes (N, 3, H, W) "
-        "float32 cpu. Channels come second: x.permute(0, 3, 1, 2)."
+        "0 (Conv2d) failed: it received (1, 28, 28, 3) float32 cpu, but expects (N, 3, H, W) "
+        "float32 cpu. Channels must come second: x.permute(0, 3, 1, 2)."
     )
 
 
 def test_a_model_without_layers_is_called_by_its_class():
     assert told(nn.Linear(4, 2), torch.rand(1, 3)) == (
-        "Linear failed: it was given (1, 3) float32 cpu, and takes (…, 4) float32 cpu."
+        "Linear failed: it received (1, 3) float32 cpu, but expects (…, 4) float32 cpu."
     )
 
 
 def test_indices_are_told_with_their_range():
     assert told(nn.Sequential(nn.Embedding(10, 4)), torch.tensor([[3, 10]])) == (
-        "0 (Embedding) failed: it was given (1, 2) int64 cpu with values from 3 to 10, and takes "
+        "0 (Embedding) failed: it received (1, 2) int64 cpu with values from 3 to 10, but expects "
         "integers from 0 to 9 on cpu."
     )
 
@@ -85,13 +85,15 @@ def test_several_tensors_go_by_the_names_of_the_arguments():
     query, key = torch.rand(3, 1, 8), torch.rand(3, 1, 7).double()
     line = told(nn.MultiheadAttention(8, 2), query, key=key, value=query)
     assert line == (
-        "MultiheadAttention failed: it was given query (3, 1, 8) float32 cpu, key (3, 1, 7) "
-        "float64 cpu, value (3, 1, 8) float32 cpu, and takes query (L, N, 8), key (S, N, 8), "
+        "MultiheadAttention failed: it received query (3, 1, 8) float32 cpu, key (3, 1, 7) "
+        "float64 cpu, value (3, 1, 8) float32 cpu, but expects query (L, N, 8), key (S, N, 8), "
         "value (S, N, 8) float32 cpu."
     )
     state = torch.zeros(1, 2, 5)
     line = told(nn.LSTM(8, 4), torch.rand(3, 2, 8), (state, state))
-    assert "given input (3, 2, 8), hx[0] (1, 2, 5), hx[1] (1, 2, 5) float32 cpu, and takes" in line
+    assert (
+        "it received input (3, 2, 8), hx[0] (1, 2, 5), hx[1] (1, 2, 5) float32 cpu, but expects"
+    ) in line
     assert "(L, N, 8) and states (1, N, 4) float32 cpu" in line
 
 
@@ -107,13 +109,13 @@ def test_several_tensors_go_by_the_names_of_the_arguments():
 )
 def test_other_arguments_are_told_by_their_kind(args, words):
     line = told(nn.Linear(4, 2), *args)
-    assert line.startswith(f"Linear failed: it was given {words}, and takes (…, 4) float32 cpu.")
+    assert line.startswith(f"Linear failed: it received {words}, but expects (…, 4) float32 cpu.")
 
 
 def test_between_layers_the_block_says_what_its_tensors_are_and_what_returned_last():
     line = told(nn.Sequential(Joins()), torch.rand(1, 1, 28, 28), layers=["0.conv"])
     assert line == (
-        "0 (Joins) failed in its own code: it was given (1, 1, 28, 28) float32 cpu. In the line "
+        "0 (Joins) failed in its own code: it received (1, 1, 28, 28) float32 cpu. In the line "
         "that failed, x is (1, 1, 28, 28) and y is (1, 4, 26, 26). The last layer captured before "
         f"it, 0.conv, returned (1, 4, 26, 26). {KEPT}"
     )
@@ -129,7 +131,7 @@ def test_a_block_in_place_of_its_parameters_names_them():
             return x + self.position
 
     line = told(nn.Sequential(nn.ReLU(), Positions()), torch.rand(1, 8, 4))
-    assert "1 (Positions) failed in its own code: it was given (1, 8, 4) float32 cpu. " in line
+    assert "1 (Positions) failed in its own code: it received (1, 8, 4) float32 cpu. " in line
     assert "In the line that failed, x is (1, 8, 4) and self.position is (1, 9, 4)." in line
     assert f"The last layer captured before it, 0, returned (1, 8, 4). {KEPT}" in line
 
@@ -145,7 +147,7 @@ def test_parameters_of_a_blocks_own_that_do_not_fit_are_told():
 
     line = told(Scaled(), torch.rand(1, 4))
     assert line.startswith(
-        "Scaled failed in its own code: it was given (1, 4) float32 cpu, and its own parameters "
+        "Scaled failed in its own code: it received (1, 4) float32 cpu, and its own parameters "
         "are float16 cpu."
     )
 
@@ -160,7 +162,7 @@ def test_a_module_that_is_none_of_the_submodules_is_told_apart():
             return self.layers[0](x)
 
     assert told(nn.Sequential(Hidden()), torch.rand(1, 5)) == (
-        "A Linear in 0 (Hidden) failed: it was given (1, 5) float32 cpu, and takes (…, 3) float32 "
+        "A Linear in 0 (Hidden) failed: it received (1, 5) float32 cpu, but expects (…, 3) float32 "
         "cpu."
     )
 
@@ -175,7 +177,7 @@ def test_a_forward_that_was_called_directly_is_found():
             return self.fc.forward(x)
 
     assert told(Direct(), torch.rand(1, 5)) == (
-        "fc (Linear) failed: it was given (1, 5) float32 cpu, and takes (…, 3) float32 cpu."
+        "fc (Linear) failed: it received (1, 5) float32 cpu, but expects (…, 3) float32 cpu."
     )
 
 
@@ -204,9 +206,7 @@ def test_an_interrupt_and_too_little_memory_have_their_own_words():
     assert line == f"The forward pass was interrupted in 1 (Failing). {KEPT}"
     for error in (MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB.")):
         line = told(nn.Sequential(nn.ReLU(), Failing(error)), torch.rand(1, 5))
-        assert line == (
-            f"Memory ran out in 1 (Failing), which was given (1, 5) float32 cpu. {KEPT}"
-        )
+        assert line == (f"Out of memory in 1 (Failing), which received (1, 5) float32 cpu. {KEPT}")
 
 
 @pytest.mark.parametrize("error", [SystemExit, GeneratorExit, asyncio.CancelledError])
@@ -235,7 +235,7 @@ def test_an_error_that_the_users_code_wraps_is_found_as_its_cause():
 
     with pytest.raises(OSError, match="wrapped") as raised, recorder:
         predict(torch.rand(1, 4))
-    assert failure_line(recorder, raised.value, KEPT).startswith("0 (Linear) failed: it was given")
+    assert failure_line(recorder, raised.value, KEPT).startswith("0 (Linear) failed: it received")
     raised.value.__cause__.__cause__ = raised.value
     raised.value.__cause__.__traceback__ = None
     assert failure_line(recorder, raised.value, KEPT) is None  # and the circle ends
@@ -252,7 +252,7 @@ def test_a_model_that_runs_layers_in_threads_of_its_own_is_read_as_well():
                 return pool.submit(self.fc, x).result()
 
     line = told(Threaded(), torch.rand(1, 4))
-    assert line.startswith("fc (Linear) failed: it was given (1, 4) float32 cpu, and takes (…, 3)")
+    assert line.startswith("fc (Linear) failed: it received (1, 4) float32 cpu, but expects (…, 3)")
 
 
 def test_the_innermost_layer_is_found_in_wrappers():
@@ -287,7 +287,7 @@ def test_a_forward_that_changes_its_arguments_does_not_change_what_is_told():
             x = x.flatten()
             raise ValueError("mine")
 
-    assert "it was given (2, 3) float32 cpu" in told(Rebinds(), torch.rand(2, 3))
+    assert "it received (2, 3) float32 cpu" in told(Rebinds(), torch.rand(2, 3))
 
 
 def test_capture_says_the_same_and_keeps_what_ran_before():
@@ -295,7 +295,7 @@ def test_capture_says_the_same_and_keeps_what_ran_before():
     with pytest.raises(RuntimeError) as raised, featmagic.capture(model, "cnn1", "fc1") as maps:
         model(torch.rand(1, 1, 28, 20))
     line = (
-        "featmagic: fc1 (Linear) failed: it was given (1, 480) float32 cpu, and takes (…, 720) "
+        "featmagic: fc1 (Linear) failed: it received (1, 480) float32 cpu, but expects (…, 720) "
         "float32 cpu. The layers captured before it are kept; .show() shows them."
     )
     if sys.version_info >= (3, 11):
@@ -321,7 +321,7 @@ with featmagic.capture(model{layers}{options}) as maps:
 def test_a_scripts_traceback_has_no_frame_of_featmagic(options, tmp_path):
     said = traceback_of(tmp_path, "", options, "model(torch.rand(1, 1, 8, 8))")
     assert "RuntimeError: mat1 and mat2" in said
-    assert "1 (Linear) failed: it was given (1, 2, 6, 6) float32 cpu" in said
+    assert "1 (Linear) failed: it received (1, 2, 6, 6) float32 cpu" in said
     assert "/featmagic/" not in said.replace("\\", "/")
 
 

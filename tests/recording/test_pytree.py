@@ -243,7 +243,7 @@ def test_a_part_that_lies_in_a_plain_object_is_told_by_the_layers_name():
     for key in ("0[1]", "1"):
         with pytest.raises(KeyError) as caught:
             maps[key]
-        assert f"'{key}' gave several tensors: {key}.tensors." in str(caught.value)
+        assert f"'{key}' returned several tensors: {key}.tensors." in str(caught.value)
 
 
 def test_a_layer_in_another_is_no_part_of_its_output():

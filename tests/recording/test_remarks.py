@@ -145,8 +145,12 @@ def test_a_layer_that_runs_step_by_step_anyway_is_not_mentioned(why, capsys):
 
 def test_a_part_of_a_layer_that_returns_one_tensor_is_said_at_once(shell):
     said = shell.run("%hook model cnn1[0] act1 fc2[1][0]")
-    assert "cnn1[0] of model gave nothing: Conv2d returns a single tensor; use 'cnn1'." in said
-    assert "fc2[1][0] of model gave nothing: Linear returns a single tensor; use 'fc2'." in said
+    assert (
+        "Nothing captured from cnn1[0] of model: Conv2d returns a single tensor; use 'cnn1'."
+    ) in said
+    assert (
+        "Nothing captured from fc2[1][0] of model: Linear returns a single tensor; use 'fc2'."
+    ) in said
     assert "act1 of" not in said
     assert "cnn1[0]" not in shell.run("model(x);")  # nor again when it has run
 
@@ -179,9 +183,9 @@ class Own(nn.Conv2d):
 def test_a_layer_that_may_return_several_is_said_after_the_first_pass(shell, layer, returns):
     shell.names.update(net=nn.Sequential(layer))
     shell.names["x"] = torch.randn(1, 28, 28) if isinstance(layer, nn.LSTM) else shell.names["x"]
-    assert "gave nothing" not in shell.run("%hook net 0[0]")
+    assert "Nothing captured from" not in shell.run("%hook net 0[0]")
     printed = shell.run("y = net(x)")
-    assert ("0[0] of net gave nothing" in printed) is not returns
+    assert ("Nothing captured from 0[0] of net" in printed) is not returns
 
 
 def test_a_hook_of_the_users_may_return_several():

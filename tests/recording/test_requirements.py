@@ -133,17 +133,17 @@ def test_a_flattened_batch_is_recognized():
         (
             nn.Conv2d(3, 2, 5, padding=1),
             torch.rand(1, 3, 2, 9),
-            "4 x 11 with padding, and the kernel 5 x 5",
+            "4 x 11 with padding, but the kernel is 5 x 5",
         ),
-        (nn.Conv1d(3, 2, 3, dilation=2), torch.rand(1, 3, 4), "4, and the kernel 5"),
-        (nn.MaxPool2d(3), torch.rand(1, 1, 2, 2), "2 x 2, and the kernel 3 x 3"),
-        (nn.AvgPool1d(4), torch.rand(1, 1, 2), "2, and the kernel 4"),
+        (nn.Conv1d(3, 2, 3, dilation=2), torch.rand(1, 3, 4), "4, but the kernel is 5"),
+        (nn.MaxPool2d(3), torch.rand(1, 1, 2, 2), "2 x 2, but the kernel is 3 x 3"),
+        (nn.AvgPool1d(4), torch.rand(1, 1, 2), "2, but the kernel is 4"),
     ],
 )
 def test_an_input_smaller_than_the_kernel_is_recognized(layer, x, words):
     with pytest.raises(RuntimeError):
         layer(x)
-    assert fix(layer, Given({"input": x})) == f"Use a larger input: here it is {words}."
+    assert fix(layer, Given({"input": x})) == f"Use a larger input: it is {words}."
 
 
 def test_one_value_per_channel_is_recognized_in_training_mode():
@@ -151,7 +151,7 @@ def test_one_value_per_channel_is_recognized_in_training_mode():
     with pytest.raises(ValueError, match="more than 1 value"):
         layer(x)
     assert fix(layer, Given({"input": x})).endswith(
-        "more than one value per channel: model.eval()."
+        "more than one value per channel: call model.eval()."
     )
     assert fix(layer.eval(), Given({"input": x})) == ""
 
@@ -164,7 +164,7 @@ def test_only_an_input_of_the_model_can_be_an_image_of_the_wrong_kind():
 def test_a_model_on_several_devices_is_not_told_to_move_its_input_alone():
     given = Given({"input": torch.rand(1, 3)}, device=None)
     assert fix(nn.Linear(3, 2, device="meta"), given) == (
-        "Layer and input must be on one device: x.to('meta') moves the input."
+        "Layer and input must be on the same device: x.to('meta') moves the input."
     )
 
 

@@ -75,7 +75,7 @@ def test_each_kind_of_item_is_given_as_the_arguments_that_it_holds():
 def test_model_and_inputs_go_together_and_there_is_one_input_at_least(net):
     assert rerun_of(None, None, []) is None
     for model, items, message in [
-        (net, None, "model has no use without inputs"),
+        (net, None, "model needs inputs to choose from"),
         (None, [1], "inputs need a model to run"),
         (net, [], "inputs has no items"),
         (net, torch.zeros(0, 3), "inputs has no items"),
@@ -103,5 +103,5 @@ def test_a_model_of_which_no_call_is_seen_is_said():
         def __call__(self, x):
             return x
 
-    with pytest.raises(FeatmagicError, match="no forward pass of it was seen"):
+    with pytest.raises(FeatmagicError, match="no forward pass of it was observed"):
         rerun_of(Silent(), [torch.ones(1)], ["."]).run(0)

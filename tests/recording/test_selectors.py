@@ -141,7 +141,7 @@ def test_a_call_may_be_asked_for_and_all_calls_go_before_one():
 
 @pytest.mark.parametrize("call", ["relu:0", "relu:x", "relu:-1", "relu:"])
 def test_a_call_that_is_no_number_is_refused(call):
-    with pytest.raises(FeatmagicError, match="a call is a number from 1"):
+    with pytest.raises(FeatmagicError, match="calls are numbered from 1"):
         select(Block(), [call])
 
 

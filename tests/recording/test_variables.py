@@ -87,7 +87,7 @@ def test_weights_of_a_convolution_show_a_filter_in_each_tile_and_samples_are_inp
     for sample in range(3):
         caption = caption_of(weight, sample=sample)
         assert "CNHW: 6 of 6 channels" in caption
-        assert "a filter in each tile, samples are input channels" in caption
+        assert "one filter per tile, samples are input channels" in caption
         assert f" {weight[:, sample].max():.3g}  mean" in caption
     assert " · NCHW" in caption_of(nn.Parameter(torch.rand(1, 3, 8, 8)))
     assert " · CNHW" in caption_of(weight.detach(), "net.conv.weight.data")

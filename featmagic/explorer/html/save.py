@@ -54,7 +54,7 @@ def save_page(
 
 
 def _still(activations: Sequence[Activation], view: View, most: int) -> Still:
-    """Draw the grid of the layer that the explorer starts with, in at most so many bytes."""
+    """Draw the grid of the layer that the explorer starts with, within a limit in bytes."""
     first = next((each for each in activations if not undrawable(each.tensor)), activations[0])
     whole = grid_view(first, view, len(activations))
     small = replace(whole, zoom=1)

@@ -12,7 +12,7 @@ from featmagic.support.text import readable
 
 
 def move_down(state: ExplorerState, step: int) -> None:
-    """Go so many rows of layers down, or rows of channels."""
+    """Go down by a number of rows of layers or channels."""
     grid = state.preview.grid
     if state.mode == "large" and not state.moves_in_grid:
         change_layer(state, step)
@@ -68,7 +68,7 @@ def switch(state: ExplorerState) -> None:
 
 
 def change_layer(state: ExplorerState, step: int) -> None:
-    """Go so many layers down, wherever the arrows move and whatever is folded."""
+    """Go down by a number of layers, wherever the arrows move and whatever is folded."""
     order = state.table.order
     place = order.index(state.chosen) + step
     state.choose_layer(order[min(max(0, place), len(order) - 1)])
@@ -139,7 +139,7 @@ def show_help(state: ExplorerState) -> None:
 
 
 def scroll_help(state: ExplorerState, lines: int) -> None:
-    """Scroll the help so many lines down; the screen keeps within its length."""
+    """Scroll the help by a number of lines; the screen stays within its length."""
     state.top += lines
 
 

@@ -205,7 +205,7 @@ def layer_table(layers: Sequence[LayerEntry], most: int) -> list[str]:
 
 
 def _shortened(text: str, width: int) -> str:
-    """Return a text of at most so many columns."""
+    """Return a text of limited width."""
     text = truncate(text, max(1, width))
     while text and get_cwidth(text) > width:  # it has characters of two columns
         text = text[:-1]

@@ -19,7 +19,7 @@ def browse(activations: Sequence[Activation], view: View, where: Target) -> None
     """Open the explorer of some layers, and return when the user leaves it.
 
     What was on the screen before is there again afterwards, even after an error. Where no explorer
-    can be shown, the grids are shown as by a look, and a line says why.
+    can be shown, the grids are shown as still pictures, and a line says why.
 
     Args:
         activations: The layers, in the order in which they ran.
@@ -27,7 +27,7 @@ def browse(activations: Sequence[Activation], view: View, where: Target) -> None
         where: Where to show the grids.
 
     Raises:
-        FeatmagicError: As an overview or, where the grids are shown, as a look does.
+        FeatmagicError: As for an overview or, where grids are shown, as for those.
     """
     if not activations:
         return

@@ -1,4 +1,4 @@
-"""The preview of a layer: its grid or one channel large, drawn by the stages of a look."""
+"""The preview of a layer: its grid or one channel large, drawn as in still pictures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Canvas:
 
     @property
     def viewport(self) -> Viewport:
-        """The viewport for the stages of a look: a tile with its label is no taller."""
+        """The viewport of the still pictures: a tile with its label is no taller."""
         viewport = terminal_viewport(self.columns + 1)
         return replace(viewport, height=max(8, 2 * (self.lines - 1)))
 
@@ -50,7 +50,7 @@ class Preview:
     """A layer that is drawn.
 
     Attributes:
-        caption: Its caption, as a look has it.
+        caption: Its caption, as in still pictures.
         grid: Its grid; None if it has no picture.
         ready: The prepared layer that was drawn.
         colors: The color range of its values.
@@ -203,7 +203,7 @@ class PreviewGrid:
     """
 
     def __init__(self, mosaic: Mosaic, colors: int, columns: int) -> None:
-        """Lay out a mosaic in so many colors; labels and ticks have so many columns."""
+        """Lay out a mosaic with a number of colors and a width for labels and ticks."""
         # prompt_toolkit finds the nearest of 256 colors itself; given their numbers, versions
         # before 3.0.53 lose the two palest grays.
         cells = HalfBlockCells(mosaic, 2**24) if colors else AsciiCells(mosaic)

@@ -213,7 +213,7 @@ def _settings(state: ExplorerState) -> Iterator[str]:
 
 
 def _packed(parts: Sequence[str], columns: int) -> Iterator[str]:
-    """Yield the parts in lines of at most so many columns, separated by dots."""
+    """Yield the parts in lines of limited width, separated by dots."""
     line = ""
     for part in parts:
         longer = f"{line} · {part}" if line else part
@@ -238,7 +238,7 @@ def _help(state: ExplorerState, columns: int, rows: int) -> list[StyleAndTextTup
 
 
 def cut(text: str, columns: int) -> str:
-    """Return the text, shortened to so many columns."""
+    """Return the text, shortened to a number of columns."""
     if get_cwidth(text) <= columns:
         return text
     width = 0
