@@ -27,7 +27,11 @@ from torchvision.models import SwinTransformer, VisionTransformer
 
 import featmagic
 from featmagic import FeatureMaps
+from featmagic.grid.draw import draw_together
+from featmagic.grid.strip import StripDrawing
 from featmagic.options.option import spelled
+from featmagic.options.view import View
+from featmagic.render.png import encode_png
 
 OUT = Path(__file__).parent / "out"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -286,6 +290,24 @@ ROWS = (
     Row("a network gone wrong", "logarithm", (), {"overview": True}),
 )
 
+# Layers with one picture each, which stand side by side in a notebook.
+STRIPS = (
+    Row("means side by side", "cnn", ("conv", "relu", "pool"), {"reduce": "mean"}),
+    Row(
+        "in one range, on the input",
+        "cnn",
+        ("relu", "pool"),
+        {"reduce": "absmax", "overlay": True, "scale": "all"},
+    ),
+    Row(
+        "components in one basis",
+        "vit",
+        ("encoder.layers.encoder_layer_0", "encoder.layers.encoder_layer_1", "encoder"),
+        {"reduce": "pca"},
+    ),
+    Row("with what is no number", "logarithm", ("0", "1", "2"), {"reduce": "max"}),
+)
+
 
 @cache
 def maps_of(network: str) -> FeatureMaps:
@@ -303,7 +325,12 @@ def maps_of(network: str) -> FeatureMaps:
 
 def pictures(row: Row) -> list[tuple[str, bytes]]:
     """The row's captions and PNGs."""
-    return maps_of(row.network).pictures(*row.layers, **row.view)
+    if row not in STRIPS:
+        return maps_of(row.network).pictures(*row.layers, **row.view)
+    view = View(**row.view)
+    activations = maps_of(row.network)._request(row.layers, view).activations
+    drawn = draw_together(activations, view)
+    return [(d.caption, encode_png(d.picture)) for d in drawn if isinstance(d, StripDrawing)]
 
 
 STYLE = {
@@ -342,7 +369,7 @@ def section(row: Row) -> str:
 def main(folder: Path = OUT) -> None:
     """Write the page on a light and on a dark ground; the last lines printed are their paths."""
     folder.mkdir(exist_ok=True)
-    rows = "\n".join(section(row) for row in ROWS)
+    rows = "\n".join(section(row) for row in (*ROWS, *STRIPS))
     for ground, style in STYLE.items():
         path = folder / f"gallery-{ground}.html"
         path.write_text(PAGE.format(style=style, rows=rows), encoding="utf-8")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.color_vision import contrast
+from helpers.gallery_truth import gallery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import colormaps
@@ -321,3 +322,15 @@ def test_a_notebook_gets_one_png_with_the_facts_of_every_layer_as_its_descriptio
 def test_files_and_pictures_stay_one_for_each_layer():
     layers = [layer("a", 2, 4, 4), layer("b", 2, 8, 8)]
     assert len(pictures(Request(layers, False), MEAN)) == 2
+
+
+@pytest.mark.parametrize("row", gallery.STRIPS, ids=lambda row: row.title)
+def test_the_gallerys_strips_are_a_picture_each_under_a_caption_of_two_lines(row):
+    ((caption, png),) = gallery.pictures(row)
+    said, wrong = caption.splitlines()[:2], caption.splitlines()[2:]
+    assert said[0].startswith(f"{len(row.layers)} layers")
+    assert max(map(len, said)) <= 127
+    assert not wrong or row.network == "logarithm" or "constant" in wrong[0]
+    with Image.open(io.BytesIO(png)) as image:
+        assert image.width <= 2 * 1000
+        assert (np.asarray(image.convert("RGBA"))[..., 3] == 0).any()
