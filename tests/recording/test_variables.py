@@ -23,7 +23,7 @@ def maps_of(value, name="v"):
 
 def caption_of(value, name="v", **view):
     ((caption, _),) = maps_of(value, name).pictures(**view)
-    return (caption).replace("\n", " · ")  # in one line
+    return caption.replace("\n", " · ")  # in one line
 
 
 @pytest.mark.parametrize(
