@@ -17,7 +17,8 @@ def remember_shapes(model: nn.Module, activations: Iterable[Activation]) -> None
     calls: dict[str, int] = {}
     for each in activations:
         if calls.setdefault(each.path, each.call) == each.call:
-            shapes.setdefault(each.path, []).append(tuple(each.tensor.shape))
+            if not each.tensor.is_nested:  # those have no shape
+                shapes.setdefault(each.path, []).append(tuple(each.tensor.shape))
     if shapes:
         layer_cache_of(unwrap(model)[-1]).shapes = shapes
 

@@ -125,7 +125,7 @@ def test_a_look_shows_a_caption_and_a_grid_of_the_true_values_for_each_layer(
     for place, (name, shape) in enumerate(LAYERS.items()):
         (caption,) = unwrapped(captions.nth(place).inner_text().rstrip()).splitlines()
         assert caption.split()[0] == name
-        assert f"NCHW: {shape[0]} of {shape[0]} channels, sample 0" in caption
+        assert f"NCHW, {shape[0]} of {shape[0]} channels, sample 0" in caption
         tiles = tiles_in(np.asarray(png_of(notebooks, ran, LOOK, place)), shape[1:])
         assert len(tiles) == shape[0]
         ranges = ranges_of(values[name])

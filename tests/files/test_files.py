@@ -429,10 +429,8 @@ def test_what_has_no_values_is_named_and_the_rest_is_saved(tmp_path, capsys):
 
 
 def test_before_any_pass_there_is_nothing_to_save(model, tmp_path):
-    with (
-        featmagic.capture(model, "cnn1") as maps,
-        pytest.raises(FeatmagicError, match=r"^Nothing has been captured yet\."),
-    ):
+    nothing = pytest.raises(FeatmagicError, match=r"^Nothing has been captured yet\.")
+    with featmagic.capture(model, "cnn1") as maps, nothing:
         maps.save(tmp_path / "a.png")
 
 

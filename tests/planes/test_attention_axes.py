@@ -88,7 +88,7 @@ def test_a_size_that_the_attention_does_not_name_is_no_head():
 def test_the_caption_says_what_runs_down_and_across_in_a_tile_per_head():
     maps = captured(Attention(nn.Identity), torch.rand(2, 5, 48))
     ((caption, png),) = maps.pictures("q_norm")
-    assert "NALC: 3 of 3 heads, sample 0, 5 tokens down, 16 features across" in caption
+    assert "NALC, 3 of 3 heads, sample 0, 5 tokens down, 16 features across" in caption
     assert png
 
 

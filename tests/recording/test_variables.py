@@ -23,7 +23,7 @@ def maps_of(value, name="v"):
 
 def caption_of(value, name="v", **view):
     ((caption, _),) = maps_of(value, name).pictures(**view)
-    return caption
+    return caption.replace("\n", " · ")  # in one line
 
 
 @pytest.mark.parametrize(
@@ -71,24 +71,24 @@ def test_what_holds_no_tensor_is_refused(value):
 )
 @pytest.mark.parametrize("make", [torch.rand, np.random.rand], ids=["torch", "numpy"])
 def test_dimensions_are_read_by_their_number_and_the_place_of_colors(make, shape, dims):
-    assert f" · {dims}: " in caption_of(make(*shape))
+    assert f" · {dims}, " in caption_of(make(*shape))
 
 
 def test_an_image_with_colors_last_is_drawn_a_color_a_tile():
     image = torch.rand(8, 9, 3)
     maps = maps_of(image)
     first, last = (maps.pictures(channels=channel)[0][0] for channel in (0, 2))
-    assert f" {image[..., 0].max():.3g}  mean" in first
-    assert f" {image[..., 2].max():.3g}  mean" in last
+    assert f" {image[..., 0].max():.3g}, mean" in first
+    assert f" {image[..., 2].max():.3g}, mean" in last
 
 
 def test_weights_of_a_convolution_show_a_filter_in_each_tile_and_samples_are_input_channels():
     weight = nn.Conv2d(3, 6, 5).weight
     for sample in range(3):
         caption = caption_of(weight, sample=sample)
-        assert "CNHW: 6 of 6 channels" in caption
+        assert "CNHW, 6 of 6 channels" in caption
         assert "one filter per tile, samples are input channels" in caption
-        assert f" {weight[:, sample].max():.3g}  mean" in caption
+        assert f" {weight[:, sample].max():.3g}, mean" in caption
     assert " · NCHW" in caption_of(nn.Parameter(torch.rand(1, 3, 8, 8)))
     assert " · CNHW" in caption_of(weight.detach(), "net.conv.weight.data")
     assert " · HW" in caption_of(nn.Linear(3, 4).weight)
