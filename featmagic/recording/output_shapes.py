@@ -16,9 +16,9 @@ def remember_shapes(model: nn.Module, activations: Iterable[Activation]) -> None
     shapes: dict[str, list[tuple[int, ...]]] = {}
     calls: dict[str, int] = {}
     for each in activations:
-        if calls.setdefault(each.path, each.call) == each.call:
-            if not each.tensor.is_nested:  # those have no shape
-                shapes.setdefault(each.path, []).append(tuple(each.tensor.shape))
+        is_first = calls.setdefault(each.path, each.call) == each.call
+        if is_first and not each.tensor.is_nested:  # those have no shape
+            shapes.setdefault(each.path, []).append(tuple(each.tensor.shape))
     if shapes:
         layer_cache_of(unwrap(model)[-1]).shapes = shapes
 
