@@ -243,7 +243,9 @@ def _inputs(tiles: Mosaic, prepared: Prepared) -> tuple[Pixels, ...]:
     if tiles.lead or (prepared.tiling.form == "tiles" and not viewport.strict):
         scale = min(tall / size[0], wide / size[1])  # in the place of a tile
     elif len(prepared.planes.values) == 1:
-        side = min(viewport.beside * d, viewport.width * d, max(96 * d, rows * tall))
+        # A fold is low, whatever it holds: beside it an image has all of the room.
+        least = viewport.beside if prepared.tiling.form == "fold" else 96
+        side = min(viewport.beside * d, viewport.width * d, max(least * d, rows * tall))
         if not prepared.planes.down:
             return tuple(fit(images, side, highest)[:1])
         # The rows of values are samples or passes: one image below the other, each beside its row.

@@ -21,6 +21,7 @@ from featmagic.render.image import mosaic_png, page_raster, rows_within, with_he
 from featmagic.render.mime_bundle import Bundle, publish
 from featmagic.render.mosaic import Mosaic, first_rows
 from featmagic.render.raster import Raster
+from featmagic.render.strip import strip_raster
 from featmagic.render.target import Target
 from featmagic.render.text import MosaicLines, mosaic_lines
 from featmagic.render.title import Heading, title_lines
@@ -176,7 +177,9 @@ def show_strip(drawing: StripDrawing, target: Target, title: str = "") -> None:
     whole = "\n".join([words, *drawing.details])
     alt = f"{' '.join(title_lines(title))}\n{whole}" if title else whole
     text = _short(words) if target.engine else whole
-    publish(*target.renderer.bundle(with_heading(drawing.picture, Heading(title)), text, alt))
+    width = target.viewport.width if target.viewport else 0  # that of all pictures of a page
+    picture = with_heading(strip_raster(drawing.strip, width), Heading(title))
+    publish(*target.renderer.bundle(picture, text, alt))
 
 
 def _show_image(

@@ -61,8 +61,13 @@ class Strip:
     ends: tuple[str, ...] = ()
 
 
-def strip_raster(strip: Strip) -> Raster:
-    """Draw a strip: palette indices if all pictures have the same colors, RGBA otherwise."""
+def strip_raster(strip: Strip, least_width: int = 0) -> Raster:
+    """Draw a strip: palette indices if all pictures have the same colors, RGBA otherwise.
+
+    Args:
+        strip: what to draw.
+        least_width: of the picture, in CSS pixels.
+    """
     first, *others = [picture.mosaic for picture in strip.pictures]
     is_indexed = not first.is_rgb and all(
         not other.is_rgb and other.palette == first.palette for other in others
@@ -84,7 +89,7 @@ def strip_raster(strip: Strip) -> Raster:
     bar = page_metrics(d).color_bar + gaps if strip.ends else 0
     height = sum(heights) + gaps * (len(rows) - 1) + bar
     columns = min(strip.ncols, len(strip.pictures))
-    width = (strip.room + GAP_BETWEEN) * d * (columns - 1) + room
+    width = max(least_width * d, (strip.room + GAP_BETWEEN) * d * (columns - 1) + room)
     if strip.ends:
         width = max(width, page_metrics(d).text_width(" ".join(strip.ends)) + 60 * d)
     shape = -(-height // d) * d, -(-width // d) * d

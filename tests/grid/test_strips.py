@@ -312,6 +312,7 @@ def test_a_notebook_gets_one_png_with_the_facts_of_every_layer_as_its_descriptio
     (shown,) = displayed
     image = Image.open(io.BytesIO(base64.b64decode(shown["image/png"])))
     assert image.mode == "P"
+    assert image.width == 2 * PAGE.width  # as wide as all pictures of a page
     for each in layers:
         assert f"{each.key}, Conv2d, {tuple(each.tensor.shape)}" in shown["text/plain"]
     printed = capsys.readouterr().out
