@@ -311,7 +311,7 @@ CELLS = [
     ("%featuremaps cnn1 --into maps", "without code to run: add `-- model(x)`",
      "%featuremaps model cnn1 --into maps -- model(x)"),
     ("%featuremaps cnn1 --name maps",
-     "Use --into maps: name of the variable to bind. It needs code",
+     "Use --into maps: name of the variable for the feature maps. It needs",
      "%featuremaps model cnn1 --into maps -- model(x)"),
     ("%featuremaps help", "%featuremaps? shows the help", "%featuremaps?"),
     ("%%featuremaps model(x)\nmodel(x)", "leave out the call and write model",
