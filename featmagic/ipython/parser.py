@@ -208,7 +208,7 @@ class _Parser(argparse.ArgumentParser):
     def read(self, line: str) -> argparse.Namespace:
         """Parse a line; the words that belong to no option are in `words`."""
         words = join_negative_numbers(words_of(line))
-        named = readable(words[0], LONGEST_WORD) if words and words[0][0] != "-" else "model"
+        named = readable(words[0], LONGEST_WORD) if words and words[0][:1] != "-" else "model"
         for word, after in pairwise([*words, ""]):
             self._check_option(word, after, named)
         self._check_values(words)

@@ -320,10 +320,10 @@ def wider_pattern(name: str, activations: Iterable[Activation]) -> str | None:
         >>> wider_pattern("a.*relu", [made])
         'a.**.*relu'
     """
-    layer = parse_selector(name).layer
-    if not is_glob(name):
+    layer, captured = parse_selector(name).layer, list(activations)
+    if not is_glob(name) or matching_keys(name, captured):
         return None
-    wider = wider_glob(with_dots(layer), [activation.path for activation in activations])
+    wider = wider_glob(with_dots(layer), [activation.path for activation in captured])
     return None if wider is None else wider + name.removeprefix(layer)
 
 

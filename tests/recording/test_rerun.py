@@ -76,7 +76,7 @@ def test_model_and_inputs_go_together_and_there_is_one_input_at_least(net):
     assert rerun_of(None, None, []) is None
     for model, items, message in [
         (net, None, "model needs inputs to choose from"),
-        (None, [1], "inputs need a model to run"),
+        (None, [1], "inputs needs a model to run"),
         (net, [], "inputs has no items"),
         (net, torch.zeros(0, 3), "inputs has no items"),
     ]:
