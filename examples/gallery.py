@@ -212,7 +212,7 @@ ROWS = (
     Row("the strongest first", "cnn", ("relu",), {"sort": "absmean"}),
     Row("the sparsest first", "cnn", ("relu",), {"sort": "sparsity"}),
     Row("the three strongest", "cnn", ("relu",), {"topk": 3}),
-    Row("those alike side by side", "cnn", ("conv",), {"sort": "similar"}),
+    Row("similar ones side by side", "cnn", ("conv",), {"sort": "similar"}),
     Row("some channels", "cnn", ("conv",), {"channels": "2,9,3"}),
     Row("two samples", "pair", ("pool",), {"sample": "all", "channels": "0:6"}),
     Row("two samples beside their inputs", "pair", ("pool",), {"sample": "0,1", "input": True}),

@@ -154,7 +154,7 @@ def test_an_explorer_and_a_page_are_both_made(shell, tmp_path):
 def test_inputs_need_a_notebook_and_that_is_said_before_the_cell_runs(shell):
     shell.run("ran = False")
     error = shell.error("%%featuremaps model --explore --inputs x\nran = True\nmodel(x)")
-    assert "--inputs is for an explorer in a notebook" in str(error)
+    assert "--inputs works only with an explorer in a notebook" in str(error)
     assert shell.names["ran"] is False
     assert "feature_maps" not in shell.names
 

@@ -416,7 +416,7 @@ def test_the_selection_of_single_values_holds_them_all(front, name):
             "feature_maps.explore(inputs=images)",
             "inputs needs a model to run: explore(model=model, ",
         ),
-        ("feature_maps.explore(model=model)", "model has no use without inputs: "),
+        ("feature_maps.explore(model=model)", "model needs inputs to choose from: "),
         (
             "feature_maps.explore(model=model, inputs=3)",
             "inputs must be a tensor of items or a list ",

@@ -57,7 +57,7 @@ def test_every_row_has_a_title_and_a_truth_of_its_own():
 
 
 # How a screen is drawn on isn't seen in a page's pictures.
-SHOWN = ("renderer", "rows", "explore", "max_bytes")  # what makes no picture
+SHOWN = ("renderer", "rows", "explore", "max_bytes", "title")  # what changes no tile
 DRAWN = [option for option in fields(View) if option.name not in SHOWN]
 
 
@@ -118,12 +118,13 @@ def test_nan_and_infinities_have_their_loud_colors_and_shapes_and_no_other_value
 def test_the_page_has_every_row_with_its_pictures(ground, pages):
     text = (pages / f"gallery-{ground}.html").read_text(encoding="utf-8")
     assert gallery.STYLE[ground] in text
+    rows = (*gallery.ROWS, *gallery.STRIPS)
     for row in gallery.ROWS:
         assert html.escape(row.title) in text
         for caption, data in gallery.pictures(row):
             assert html.escape(caption) in text
             assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    assert text.count("<img src=") == sum(len(gallery.pictures(row)) for row in gallery.ROWS)
+    assert text.count("<img src=") == sum(len(gallery.pictures(row)) for row in rows)
 
 
 @pytest.fixture(scope="module")

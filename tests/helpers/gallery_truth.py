@@ -235,7 +235,9 @@ TRUTHS = {
     "the largest value first": lambda: sorted_by(conv(), "max", lambda rows: rows.max(1)),
     "the widest spread first": lambda: sorted_by(conv(), "std", lambda rows: rows.std(1)),
     "the three strongest": lambda: sorted_by(relu(), "absmean", absmean, 3),
-    "similar ones side by side": lambda order: grid(conv(), f"{CNN}, those alike", order=order),
+    "similar ones side by side": lambda order: grid(
+        conv(), f"{CNN}, similar ones side by side", order=order
+    ),
     "some channels": lambda: grid(
         conv(), "3 of 12 channels", '1 constant ("dead") channel: 3', order=[2, 9, 3]
     ),
@@ -258,13 +260,13 @@ TRUTHS = {
         pool(), "absmean", absmean, 4, over=CHINA, alpha=0.3
     ),
     "both signs on the input": lambda: sorted_by(conv(), "absmean", absmean, 2, over=CHINA),
-    "in grey, by threes": lambda: grid(pool(), CNN, cmap="gray"),
+    "in gray, by threes": lambda: grid(pool(), CNN, cmap="gray"),
     "the mean of all channels": lambda: reduced(relu().mean(0), "mean"),
     "the largest magnitude": lambda: reduced(np.abs(conv()).max(0), "absmax"),
     "the norm": lambda: reduced(np.sqrt((relu() ** 2).sum(0)), "norm"),
     "the largest of all channels": lambda: reduced(conv().max(0), "max"),
-    "principal components as colours": lambda: in_colors(relu(), CNN, inputs=[CHINA]),
-    "tokens as colours": lambda: in_colors(
+    "principal components as colors": lambda: in_colors(relu(), CNN, inputs=[CHINA]),
+    "tokens as colors": lambda: in_colors(
         patches(gave("vit", "encoder")[0], 14, 14), "NLC, 32 of 32 channels", LEFT, inputs=PAIR[:1]
     ),
     "named components": lambda: in_colors(patches(gave("vit", "encoder")[0], 14, 14), LEFT),

@@ -255,7 +255,7 @@ def test_what_only_claims_to_be_a_module_is_said_to_be_none(ip):
 
 
 def test_a_module_that_was_never_initialized_is_said_to_be_one(ip):
-    assert "has to call super().__init__() first" in run(ip, "hook", "uninitialized a")
+    assert "its __init__ must call super().__init__() first" in run(ip, "hook", "uninitialized a")
 
 
 def test_an_error_without_a_message_is_told_by_its_class(ip):
@@ -287,7 +287,7 @@ def test_a_module_of_any_name_is_reached_by_its_name(shell, name):
 def test_a_module_whose_name_is_a_number_is_listed_and_watched(shell):
     shell.names.update(model=numbered(), x=torch.zeros(2))
     assert "7  Tanh" in shell.run("%hook model")
-    assert "7 (2,)" in shell.run("%hook model 7\ny = model(x)\nprint(feature_maps)")
+    assert "7  Tanh  (2,)" in shell.run("%hook model 7\ny = model(x)\nprint(feature_maps)")
 
 
 words = r"""

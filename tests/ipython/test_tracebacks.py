@@ -11,6 +11,7 @@ import traceback
 import IPython
 import pytest
 import torch
+from helpers.expected import unwrapped
 from helpers.kernels import executed
 from helpers.networks import DNN
 from helpers.tutorial import NETWORK
@@ -120,11 +121,9 @@ def test_the_layers_before_are_shown_on_request(shell, model):
         truth = model.cnn1(shell.names["x"][:1, ..., :20])
     assert torch.equal(shell.names["feature_maps"]["cnn1"], truth)
     printed = shell.run("%featuremaps")
-    assert [line.split("  ")[0] for line in printed.splitlines() if " · " in line][:3] == [
-        "cnn1",
-        "act1",
-        "pool1",
-    ]
+    captions = unwrapped(printed).splitlines()
+    named = [line.split("  ")[0] for line in captions if " · " in line]
+    assert named[:3] == ["cnn1", "act1", "pool1"]
     assert "Nothing captured from fc1, act2, fc2: the pass failed before it returned." in printed
     overview = shell.run("%featuremaps --overview")
     assert [name for name in ("cnn1", "act1", "pool1", "flat") if name not in overview] == []

@@ -9,6 +9,7 @@ own: the last test here starts it. To run that one alone:
 from __future__ import annotations
 
 import copy
+import io
 import os
 import subprocess
 import sys
@@ -238,11 +239,10 @@ def maps_with(tensor, device):
     return feature_maps
 
 
-def picture(feature_maps, folder, **view):
+def picture(feature_maps, **view):
     """The palette indices of the layer's picture."""
-    target = folder / "picture.png"
-    feature_maps.save(target, "0", overwrite=True, **view)
-    return np.asarray(Image.open(target))
+    ((_, shown),) = feature_maps.pictures("0", **view)
+    return np.asarray(Image.open(io.BytesIO(shown)))
 
 
 @only_sim
@@ -250,21 +250,21 @@ def picture(feature_maps, folder, **view):
     "shape", [(1, 64, 112, 112), (1, 64, 300, 300), (1, 64, 8, 8), (1, 2048, 7, 7), (1, 1000)]
 )
 @pytest.mark.parametrize("view", [{}, {"zoom": 1}], ids=["default", "zoom 1"])
-def test_one_byte_a_pixel_leaves_the_device(device, shape, view, tmp_path):
+def test_one_byte_a_pixel_leaves_the_device(device, shape, view):
     feature_maps = maps_with(torch.randn(shape), device)
     sim.transfers.clear()
 
-    drawn = picture(feature_maps, tmp_path, **view)
+    drawn = picture(feature_maps, **view)
 
     assert sim.bytes_to_host() <= drawn.size + 4096
 
 
 @only_sim
-def test_a_picture_is_enlarged_after_it_left_the_device(device, tmp_path):
+def test_a_picture_is_enlarged_after_it_left_the_device(device):
     feature_maps = maps_with(torch.randn(1, 64, 8, 8), device)
     sim.transfers.clear()
 
-    drawn = picture(feature_maps, tmp_path, zoom=8)
+    drawn = picture(feature_maps, zoom=8)
 
     assert drawn.size > 8 * 8 * 64 * 8 * 8
     assert sim.bytes_to_host() <= 64 * 8 * 8 + 4096
@@ -272,21 +272,21 @@ def test_a_picture_is_enlarged_after_it_left_the_device(device, tmp_path):
 
 @only_sim
 @pytest.mark.parametrize("view", [{}, {"max": 64}, {"channels": "1000:1064"}], ids=str)
-def test_only_the_channels_shown_leave_the_device(device, view, tmp_path):
+def test_only_the_channels_shown_leave_the_device(device, view):
     feature_maps = maps_with(torch.randn(1, 2048, 7, 7), device)
     sim.transfers.clear()
 
-    picture(feature_maps, tmp_path, **view)
+    picture(feature_maps, **view)
 
     assert sim.bytes_to_host() <= 64 * 7 * 7 + 4096
 
 
 @only_sim
-def test_only_the_sample_shown_leaves_the_device(device, tmp_path):
+def test_only_the_sample_shown_leaves_the_device(device):
     feature_maps = maps_with(torch.randn(32, 16, 20, 20), device)
     sim.transfers.clear()
 
-    picture(feature_maps, tmp_path, sample=-1)
+    picture(feature_maps, sample=-1)
 
     assert sim.bytes_to_host() <= 16 * 20 * 20 + 4096
 
@@ -311,13 +311,13 @@ def test_a_look_copies_nothing_but_what_it_shows(device, ipython, capsys):
     ids=str,
 )
 @pytest.mark.parametrize("nonfinite", [False, True], ids=["finite", "with NaN"])
-def test_all_statistics_of_a_layer_come_in_one_transfer(device, view, nonfinite, tmp_path):
+def test_all_statistics_of_a_layer_come_in_one_transfer(device, view, nonfinite):
     tensor = torch.randn(2, 32, 20, 20)
     tensor[0, 3, 2, 2] = torch.nan if nonfinite else 0
     feature_maps = maps_with(tensor, device)
     sim.transfers.clear()
 
-    picture(feature_maps, tmp_path, **view)
+    picture(feature_maps, **view)
 
     to_host = [t for t in sim.transfers if (t.source, t.target) == ("sim", "cpu")]
     assert len(to_host) == 2  # the statistics, then the picture
@@ -341,11 +341,11 @@ def test_all_statistics_of_an_overview_come_in_one_transfer(device, nonfinite, c
 
 @only_sim
 @pytest.mark.parametrize("how", ["mean", "pca"])
-def test_one_picture_of_all_channels_brings_over_no_channel(device, how, tmp_path):
+def test_one_picture_of_all_channels_brings_over_no_channel(device, how):
     feature_maps = maps_with(torch.randn(1, 256, 30, 30), device)
     sim.transfers.clear()
 
-    picture(feature_maps, tmp_path, reduce=how)
+    picture(feature_maps, reduce=how)
 
     assert sim.bytes_to_host() <= 256 * 30 * 30
 
@@ -363,12 +363,12 @@ def strange_tensors():
 
 @pytest.mark.parametrize("what", strange_tensors())
 @pytest.mark.parametrize("scale", ["channel", "layer"])
-def test_strange_values_are_drawn_as_on_the_cpu(device, what, scale, tmp_path):
+def test_strange_values_are_drawn_as_on_the_cpu(device, what, scale):
     tensor = strange_tensors()[what]
 
-    there = picture(maps_with(tensor, device), tmp_path, scale=scale)
-    here = picture(maps_with(tensor, "cpu"), tmp_path, scale=scale)
-    plain = picture(maps_with(strange_tensors()["nan"].nan_to_num(0), "cpu"), tmp_path, scale=scale)
+    there = picture(maps_with(tensor, device), scale=scale)
+    here = picture(maps_with(tensor, "cpu"), scale=scale)
+    plain = picture(maps_with(strange_tensors()["nan"].nan_to_num(0), "cpu"), scale=scale)
 
     assert not np.array_equal(here, plain)
     np.testing.assert_array_equal(there, here)

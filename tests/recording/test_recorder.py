@@ -863,7 +863,7 @@ def test_a_layer_whose_hooks_are_taken_off_in_the_block_says_so(model, x, as_is)
         model(x)
     assert list(maps) == ["pool1"]
     assert set(maps.missing) == {"cnn1", "act1"}
-    assert all("hooks were removed meanwhile" in reason for reason in maps.missing.values())
+    assert all("hooks were removed during the run" in reason for reason in maps.missing.values())
     assert not hooks_on(model)
 
 

@@ -170,7 +170,7 @@ def test_what_only_another_thread_ran_is_missing_and_said(model, x, capsys):
     with featmagic.capture(model, "cnn1") as maps:
         in_thread(lambda: model(x))
     assert dict(maps) == {}
-    assert "only another thread or task ran it" in maps.missing["cnn1"]
+    assert "it ran only in another thread or task" in maps.missing["cnn1"]
     printed = capsys.readouterr().out
     assert "Another thread or task ran the model once meanwhile, in the eval mode" in printed
     assert all(flags_of(model))
@@ -180,13 +180,13 @@ def test_a_part_that_only_another_thread_ran_is_missing_and_said(model, x, capsy
     with featmagic.capture(model, "cnn1") as maps:
         in_thread(lambda: model.cnn1(x))
     assert dict(maps) == {}
-    assert "only another thread or task ran it" in maps.missing["cnn1"]
-    assert "Another thread or task ran the model meanwhile" in capsys.readouterr().out
+    assert "it ran only in another thread or task" in maps.missing["cnn1"]
+    assert "Another thread or task ran the model at the same time" in capsys.readouterr().out
 
 
 def test_a_part_that_only_another_thread_ran_is_said_by_the_magics(shell):
     shell.names["in_thread"] = in_thread
-    with pytest.raises(featmagic.FeatmagicError, match="only another thread or task ran it"):
+    with pytest.raises(featmagic.FeatmagicError, match="it ran only in another thread or task"):
         shell.run("%%featuremaps model cnn1\nin_thread(lambda: model.cnn1(x));")
     printed = shell.run("%hook model cnn1\nin_thread(lambda: model.cnn1(x));")
     assert "Another thread ran model: a watch captures only what the cell itself runs." in printed
@@ -210,7 +210,7 @@ def test_a_pass_that_was_under_way_elsewhere_when_a_look_began_is_said(capsys):
         thread.join()
         model(torch.ones(2))
     assert maps["0"].shape == (2,)
-    assert "Another thread or task ran the model meanwhile" in capsys.readouterr().out
+    assert "Another thread or task ran the model at the same time" in capsys.readouterr().out
 
 
 def test_as_is_says_nothing_of_other_threads(model, x, capsys):
