@@ -178,7 +178,7 @@ def pictures_in(cell):
 @pytest.mark.parametrize("name", ["hiragana", "hiragana_ja", "parallel", "vgg_resnet", "vit_swin"])
 def test_a_committed_notebook_is_small_and_says_nothing_of_the_machine_it_ran_on(name):
     path = EXAMPLES / f"{name}.ipynb"
-    assert path.stat().st_size < 1_800_000
+    assert path.stat().st_size < 4_000_000  # two pixels to a CSS pixel
     notebook = nbformat.read(path, as_version=4)
     assert notebook.metadata.kernelspec.name == "python3"
     assert notebook.metadata.language_info == {"name": "python", "nbconvert_exporter": "python"}

@@ -41,7 +41,7 @@ def explore(request: Request, view: View) -> Explorer | None:
             raise
     if running_shell() is None:
         raise FeatmagicError(
-            "An explorer needs a notebook or IPython; feature_maps.save('look.html') saves "
+            "An explorer needs a notebook or IPython; feature_maps.save('explorer.html') saves "
             "it as an HTML page."
         )
     if request.model is not None or request.inputs is not None:

@@ -126,8 +126,9 @@ def lightness(rgb: Pixels) -> Colors:
     """Return the lightness L* of sRGB colors, 0 to 100 (CIE 1976, white D65).
 
     Example:
-        >>> lightness(np.array([[0, 0, 0], [119, 119, 119], [255, 255, 255]], np.uint8)).round(1)
-        array([  0. ,  50. , 100. ])
+        >>> grays = np.array([[0, 0, 0], [119, 119, 119], [255, 255, 255]], np.uint8)
+        >>> lightness(grays).round(1).tolist()
+        [0.0, 50.0, 100.0]
     """
     luminance = _linear(rgb) @ np.array([0.2126, 0.7152, 0.0722])
     bent = np.where(luminance > (6 / 29) ** 3, np.cbrt(luminance), luminance * 841 / 108 + 4 / 29)

@@ -1003,8 +1003,8 @@ def test_plain_python_is_told_of_the_page():
         "print('anywidget' in sys.modules, 'ipywidgets' in sys.modules)"
     )
     assert plain(code).splitlines() == [
-        "An explorer needs a notebook or IPython; feature_maps.save('look.html') saves it as an "
-        "HTML page.",
+        "An explorer needs a notebook or IPython; feature_maps.save('explorer.html') saves it as "
+        "an HTML page.",
         "False False",
     ]
 

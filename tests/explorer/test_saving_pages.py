@@ -144,7 +144,7 @@ def test_an_explorer_is_no_picture(maps, tmp_path):
         lambda: maps.figure("cnn1", explore=True),
         lambda: maps.pictures(explore=True),
     ):
-        with pytest.raises(FeatmagicError, match=r"save\('look\.html'\)"):
+        with pytest.raises(FeatmagicError, match=r"save\('explorer\.html'\)"):
             save()
 
 

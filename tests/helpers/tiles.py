@@ -101,7 +101,7 @@ def picture_of(output):
 def tiles_of(output, shape):
     """Return a picture's tiles, without the color bar under them that a shared range has."""
     pixels = np.asarray(picture_of(output))
-    if "color range per" not in output.data["text/plain"]:
+    if "color range per" not in output.metadata["image/png"]["alt"]:
         pixels = pixels[: -2 * COLOR_BAR]
     return tiles_in(pixels, shape)
 

@@ -35,7 +35,7 @@ def test_a_watch_keeps_the_values_and_shows_them_over_the_input(shell, body):
     with torch.no_grad():
         assert torch.equal(shell.names["feature_maps"]["cnn1"], model.cnn1(x))
     shown = shell.run("%featuremaps cnn1 --overlay")
-    assert "on the input" in shown
+    assert "over the input" in shown
 
 
 @pytest.mark.parametrize("as_is", [False, True])

@@ -20,7 +20,7 @@ def test_the_model_goes_by_the_name_that_named_modules_gives_it(shell, name):
     assert list(maps) == ["cnn1", "."]
     assert torch.equal(maps[""], y)
     shown = shell.run("%featuremaps ''")
-    assert shown.startswith(".  DNN")
+    assert shown.startswith("model  DNN")
     shell.run("%hook model ''")
     shell.run("y = model(x)")
     assert torch.equal(shell.names["feature_maps"][""], shell.names["y"].detach())
@@ -32,7 +32,7 @@ def test_every_name_of_named_modules_is_a_layer(model, x):
         model(x)
     assert all(isinstance(maps[name], torch.Tensor) for name in names)
     (picture,) = maps.pictures("")
-    assert picture[0].startswith(".  DNN")
+    assert picture[0].startswith("model  DNN")
     with pytest.raises(FeatmagicError, match="no layer 'nope'"), featmagic.capture(model, "nope"):
         pass
 
