@@ -130,7 +130,7 @@ def test_the_row_of_the_chosen_query_is_drawn_on_the_patches(it, tensors, channe
         "aria-label",
         re.compile(
             rf"^head {channel}: what query {query} \(.*\) attends to, 4 × 4 patches, "
-            rf"most \S+ to key {most + 1} \(patch {most // 4}, {most % 4}\)$"
+            rf"largest weight \S+ at key {most + 1} \(patch {most // 4}, {most % 4}\)$"
         ),
     )
 

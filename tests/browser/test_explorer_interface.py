@@ -186,7 +186,7 @@ def test_every_control_and_bar_has_a_tooltip_for_pointer_and_keyboard(it):
     it.status.hover()
     expect(tip).to_be_hidden()
     it.page.keyboard.press("Tab")
-    expect(tip).to_contain_text("item of the batch")
+    expect(tip).to_contain_text("sample of the batch")
     expect(it.control("Sample")).to_have_attribute("aria-describedby", tip.get_attribute("id"))
     it.page.keyboard.press("Escape")
     expect(tip).to_be_hidden()

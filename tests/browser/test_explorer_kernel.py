@@ -82,7 +82,7 @@ def test_what_python_chooses_is_shown_and_not_told_back(it):
 
 def test_the_exact_value_is_asked_for_once_the_pointer_rests(it):
     it.point_at(2, 3, 4, side=8)
-    expect(it.status).to_contain_text("(half a step)")
+    expect(it.status).to_contain_text("(quantized)")
     question = asked(it, "value")
     place = {"layer": "conv1", "channel": 2, "sample": 0, "position": [3, 4]}
     assert question == {"ask": "value", "id": question["id"], **place}

@@ -205,7 +205,7 @@ def expected_levels(values, low, high):
 def said(status):
     """The value that the status line has, its half step, and the index it names."""
     text = status.text_content()
-    found = re.match(r"(.+?)\[([\d, ]+)\] = (\S+)(?: ± (\S+) \(half a step\))?", text)
+    found = re.match(r"(.+?)\[([\d, ]+)\] = (\S+)(?: ± (\S+) \(quantized\))?", text)
     assert found, text
     key, index, value, half = found.groups()
     return key, tuple(map(int, index.split(", "))), float(value), half and float(half)
