@@ -8,7 +8,7 @@ VERSIONED := ipython/completion/ $(addsuffix .py, \
   $(addprefix faults/test_,loading_from_any_state overlaps) files/test_places \
   $(addprefix render/test_,figure terminal) support/test_interrupts)
 
-.PHONY: demo gallery frontend docs test test-browser test-faults wheel mutants bench matrix \
+.PHONY: demo gallery frontend docs readme-media test test-browser test-faults wheel mutants bench matrix \
   matrix-fast clean
 
 # Train the example, show its feature maps in the terminal, write the notebooks as pages.
@@ -28,6 +28,10 @@ frontend:
 docs: .venv/docs
 	rm -rf docs/_build
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --jobs auto docs docs/_build/html
+
+# The README's pictures, recorded from JupyterLab in Chromium and from a terminal.
+readme-media: .venv/browser .venv/docs
+	PYTHONPATH=tests $(BIN)/python docs/media/record.py
 
 # Lint, types, import contracts and every test.
 test: .venv/dev

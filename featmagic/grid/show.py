@@ -124,7 +124,8 @@ def _drawings(request: Request, view: View) -> list[Drawing]:
 def titled(caption: str, title: str) -> str:
     """Return a caption that says in which font the title is set, unless it is the usual one."""
     note = typeface_of(title, bold=True).note if title else ""
-    return f"{caption} · {note}" if note else caption
+    first, *others = caption.split("\n")
+    return "\n".join([f"{first} · {note}", *others]) if note else caption
 
 
 def warn_of_missing(title: str, tell: Callable[[str], None] = say) -> None:
