@@ -46,7 +46,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(torch|nn|numpy|np|matplotlib|traitlets|anywidget|ipywidgets|os|pathlib|IPython)\..*",
+        r"(torch|nn|numpy|np|matplotlib|traitlets|anywidget|ipywidgets|os|pathlib|IPython|collections)\..*",
     ),
     (r"py:.*", r"(Tensor|Figure|Path|Any|Mapping|Layers|Capture|MissingMap|featmagic.api.Capture)"),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from time import monotonic
@@ -105,7 +106,10 @@ class Terminal:
 
     def close(self) -> None:
         """End IPython."""
-        self._child.close(force=True)
+        if self._child.isalive():  # a busy machine takes its time to end one that is asked to
+            self._child.kill(signal.SIGKILL)
+            self._child.wait()
+        self._child.close()
 
     def _spans(self, row: int) -> list[str]:
         """Return the row's cells, with a `span` for each run of one style."""

@@ -268,7 +268,7 @@ class Explorer(KernelWidget):
 
     @property
     def selection(self) -> Tensor:
-        """The selected channel of the selected sample: a tensor `(H, W)` on the model's device.
+        """The selected channel of the selected sample, a tensor `(H, W)` on the model's device.
 
         Raises:
             FeatmagicError: If the layer has no picture, or the explorer is closed.

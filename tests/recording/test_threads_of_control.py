@@ -172,7 +172,7 @@ def test_what_only_another_thread_ran_is_missing_and_said(model, x, capsys):
     assert dict(maps) == {}
     assert "it ran only in another thread or task" in maps.missing["cnn1"]
     printed = capsys.readouterr().out
-    assert "Another thread or task ran the model once meanwhile, in the eval mode" in printed
+    assert "Another thread or task ran the model once at the same time, in the eval mode" in printed
     assert all(flags_of(model))
 
 
