@@ -73,7 +73,7 @@ def _ncols(count: int, size: tuple[int, int], viewport: Viewport, lead: int) -> 
     cells = count + lead
     # With an input image before them, a row has a place more, so that the last one isn't left over.
     ncols = cells if cells <= viewport.columns + 1 else _near_square(count) + lead
-    fitting = (viewport.width + viewport.gap) // (viewport.smallest + viewport.gap)
+    fitting = max(1, (viewport.width + viewport.gap) // (viewport.smallest + viewport.gap))
     while ncols > fitting:
         ncols = ceil(ncols / 2)
     if height >= _LONG * width:  # such tiles are as tall as may be: as many as there is room for

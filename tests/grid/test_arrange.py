@@ -155,6 +155,12 @@ def test_wide_planes_stand_in_fewer_columns_and_tall_ones_in_more():
             assert ceil(size[0] / layout.shrink) * layout.zoom <= 660
 
 
+@pytest.mark.parametrize("count", [1, 9, 64])
+def test_on_a_page_narrower_than_the_least_tile_tiles_stand_one_below_the_other(count):
+    narrow = replace(PAGE, width=PAGE.smallest - 1)
+    assert lay_out_tiles(count, (7, 7), View(), narrow).ncols == 1
+
+
 def test_what_was_asked_for_is_kept():
     assert laid_out(10, 8, 8, ncols=3).ncols == 3
     assert laid_out(10, 8, 8, ncols=30).ncols == 10
