@@ -29,6 +29,14 @@ def _same_random_numbers():
     torch.manual_seed(0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_process_group_is_left():
+    """A distributed tensor of one file needs a process group, which no other file expects."""
+    yield
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 @pytest.fixture
 def model():
     return DNN()

@@ -34,13 +34,6 @@ def kind(request):
     return request.param
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_process_group_is_left():
-    yield
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
 def captured(tensor):
     """Feature maps of a layer that returns the tensor beside a plain one."""
     model = nn.Sequential(Returns(tensor), Returns(torch.rand(1, 2, 5, 5)))
