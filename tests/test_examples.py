@@ -102,7 +102,8 @@ def kinds_of(cell):
         if output.get("data") == {"text/plain": ""}:  # a bar was there, on a slow computer
             continue
         if output.output_type == "stream":
-            words = tuple(re.findall(r"[A-Za-z_]\w*", output.text))
+            text = re.sub(r" · title set in [^·\n]+", "", output.text)  # which fonts there are
+            words = tuple(re.findall(r"[A-Za-z_]\w*", text))
             if kinds and kinds[-1][0] == output.name:  # printed at once, sent in two
                 words = kinds.pop()[1] + words
             kinds.append((output.name, words))
