@@ -46,7 +46,7 @@ QUESTIONS = {
     "strongest": "%%featuremaps model layer1.0.conv1 --topk 8 --input\nmodel(x);",
     "comparable": "%%featuremaps model layer1 --max 16 --scale layer --robust\nmodel(x);",
     "overlay": "%%featuremaps model layer2 --overlay --max 4\nmodel(x);",
-    "pca": "%%featuremaps model layer1 layer2 layer3 layer4 --reduce pca\nmodel(x);",
+    "pca": "%%featuremaps model layer1.* layer2.* --reduce pca\nmodel(x);",
     "overview": "%%featuremaps model --overview\nmodel(x);",
     "title": '%%featuremaps model conv1 --max 8 --title "CNN出力 (特徴マップ)"\nmodel(x);',
 }

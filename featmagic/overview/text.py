@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from unicodedata import east_asian_width
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from featmagic.recording.records import call_of
 from featmagic.render.mosaic import Mosaic
 from featmagic.render.palette import GAP
 from featmagic.render.text import CellPainter, mosaic_lines
-from featmagic.support.text import broken, format_bytes, sparkline, truncate
+from featmagic.support.text import broken, format_bytes, sparkline, truncate, width_of
 
 _SHORTEST_NAME = 12  # letters that a layer's name keeps in a narrow terminal
 _ALARM, _RESET = "\x1b[1;95m", "\x1b[0m"  # bold, bright magenta
@@ -36,7 +35,9 @@ def filmstrip_lines(
     filmstrip: Filmstrip, cells: Callable[[Mosaic, int], CellPainter], colors: int, columns: int
 ) -> str:
     """Return a film strip as lines of at most `columns` letters."""
-    words = [part for text in head(filmstrip) for part in broken(text, " ", columns, "  ", _width)]
+    words = [
+        part for text in head(filmstrip) for part in broken(text, " ", columns, "  ", width_of)
+    ]
     lines = [_cut(line, columns) for line in words]
     lines += [_as_alarm(_cut(text, columns), colors) for text in alarms(filmstrip)]
     tiles = iter(_tile_lines(filmstrip, cells, colors))
@@ -81,13 +82,13 @@ def _title(row: FilmstripRow, columns: int, colors: int) -> list[str]:
     """
     alarm = wrong(row.health) if row.health else ""
     left = columns - (len(alarm) + 2 if alarm else 0)
-    apart = left < min(_SHORTEST_NAME, _width(name(row)))
+    apart = left < min(_SHORTEST_NAME, width_of(name(row)))
     left = columns if apart else left
     words = [kind(row), shape(row), *filter(None, [call_of(row.activation)])]
     words += [mean(row.health), zeros(row.health)] if row.health else []
     line = _cut(truncate(name(row), max(_SHORTEST_NAME, left // 2)), left)
     for text in filter(None, words):
-        if _width(longer := f"{line}  {text}") > left:
+        if width_of(longer := f"{line}  {text}") > left:
             break
         line = longer
     if not alarm:
@@ -108,17 +109,10 @@ def _as_alarm(text: str, colors: int) -> str:
     return f"{_ALARM}{text}{_RESET}" if colors else text
 
 
-def _width(text: str) -> int:
-    """Return how many columns of a terminal the text takes."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
 def _cut(text: str, columns: int) -> str:
     """Return the text without its end if that has no room."""
-    if _width(text) <= columns:
+    if width_of(text) <= columns:
         return text
-    while text and _width(text) >= columns:
+    while text and width_of(text) >= columns:
         text = text[:-1]
     return text + "…" if columns > 0 else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
@@ -34,12 +35,21 @@ def write_line(
     """
     if not text:
         return
-    room = min(width, ceil(line_width(text, size, bold=bold)) + 1)
-    ink = in_shades(_smooth(line_alpha(text, size, room, bold=bold), density))
+    # The rows of an overview repeat many words; a font for other letters may yet be installed.
+    ink = (_kept_ink if text.isascii() else _ink)(text, width, density, size, bold)
     top, left = (place * density for place in corner)
     place = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]
     # Shades are above all other indices: what is there already stays beside the letters.
     np.maximum(place, ink[: place.shape[0], : place.shape[1]], out=place)
+
+
+def _ink(text: str, width: int, density: int, size: int, bold: bool) -> Pixels:
+    """Return a line as palette indices."""
+    room = min(width, ceil(line_width(text, size, bold=bold)) + 1)
+    return in_shades(_smooth(line_alpha(text, size, room, bold=bold), density))
+
+
+_kept_ink = lru_cache(maxsize=4096)(_ink)
 
 
 def _smooth(alpha: Pixels, density: int) -> Pixels:

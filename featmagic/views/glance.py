@@ -47,7 +47,7 @@ class Glance:
     Attributes:
         activations: the layers, in the order in which they ran.
         name: of the user's variable that holds the maps.
-        missing: the layers that gave nothing.
+        missing: the layers without output.
 
     Example:
         >>> import torch
@@ -143,7 +143,7 @@ class Glance:
             lines.append(f"… {layers}; %featuremaps {self.name} --overview shows all")
         if count := len(self.missing):
             layers = f"{count:,} layer{'s' * (count != 1)}"
-            lines.append(f"{layers} gave nothing: {self.name}.missing says why")
+            lines.append(f"{layers} without output: {self.name}.missing says why")
         return lines
 
     def _alt(self) -> str:

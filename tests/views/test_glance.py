@@ -113,7 +113,7 @@ def test_what_gave_nothing_is_counted(model, x):
     net = nn.Sequential(nn.ReLU(), nn.ModuleList())
     with featmagic.capture(net, "0", "1") as maps:
         net[0](x)
-    assert repr(maps).splitlines()[-1] == "  1 layer gave nothing: feature_maps.missing says why"
+    assert repr(maps).splitlines()[-1] == "  1 layer without output: feature_maps.missing says why"
 
 
 def test_a_thumbnail_has_the_colors_of_its_values_and_the_gaps_are_transparent():
